@@ -1,0 +1,151 @@
+# sluice: `make run` runs it, `make test` tests it; `make help` tells the rest.
+#
+# Each folder is compiled with only the -I it may use (see README.md, "How it
+# works"), so a wrong include does not compile.
+
+CC      ?= cc
+PYTHON  ?= /usr/bin/python3
+BUILD   ?= build
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+
+WARN    := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes \
+           -Wstrict-prototypes -Wno-sign-conversion -Wunused-result
+OPT     ?= -O2 -g
+CFLAGS  ?= $(OPT)
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
+              $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP
+LIBS    := -lzmq -luv -lsqlite3 -linih -lm
+
+# --- what may include what ---------------------------------------------------
+INC_proto         := -Iproto
+INC_common        := -Icommon -Iproto
+INC_broker        := -Ibroker -Icommon -Iproto
+INC_gateways/core := -Igateways/core -Icommon -Iproto
+INC_gateways/sse  := -Igateways/sse -Igateways/core -Icommon -Iproto
+INC_gateways/cli  := -Igateways/cli -Igateways/core -Icommon -Iproto
+FOLDERS := proto common broker gateways/core gateways/sse gateways/cli
+
+OBJ := $(BUILD)/obj
+objects = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+
+define folder_rules
+$(OBJ)/$(1)/%.o: $(1)/%.c | deps-present
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) $$(INC_$(1)) -c $$< -o $$@
+$(BUILD)/lib/$(subst /,-,$(1)).a: $$(call objects,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
+
+LIB_proto  := $(BUILD)/lib/proto.a
+LIB_common := $(BUILD)/lib/common.a $(LIB_proto)
+LIB_broker := $(BUILD)/lib/broker.a $(LIB_common)
+LIB_core   := $(BUILD)/lib/gateways-core.a $(LIB_common)
+
+BIN := $(BUILD)/bin
+BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice
+
+all: $(BINARIES) ## build everything into build/bin (the default)
+
+$(BIN)/sluice-broker: $(OBJ)/broker/main.o $(LIB_broker)
+$(BIN)/sluice-sse: $(OBJ)/gateways/sse/main.o $(BUILD)/lib/gateways-sse.a $(LIB_core)
+$(BIN)/sluice: $(OBJ)/gateways/cli/main.o $(BUILD)/lib/gateways-cli.a $(LIB_core)
+$(BINARIES):
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+
+# --- dependencies --------------------------------------------------------------
+deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 \
+	|| { echo 'libraries are missing: run deploy/install-deps.sh' >&2; exit 1; }
+deps: ## install what building needs (Debian)
+	@deploy/install-deps.sh build
+deps-test:
+	@deploy/install-deps.sh test
+
+# --- run ---------------------------------------------------------------------
+run: deps ## install what is needed, build, and run all processes in the foreground
+	@$(MAKE) --no-print-directory -j all
+	@exec $(BIN)/sluice up $(ARGS)
+
+# --- tests -------------------------------------------------------------------
+UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
+CHECK_LIBS := -lcheck -lsubunit -lrt
+INC_tests := $(foreach f,$(FOLDERS),-I$(f)) -Itests/unit
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/lib/broker.a $(BUILD)/lib/gateways-sse.a \
+                 $(BUILD)/lib/gateways-cli.a $(LIB_core)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_tests) -o $@ $< $(filter %.a,$^) $(CHECK_LIBS) $(LIBS)
+
+test: deps deps-test ## units, end to end and faults (installs what it needs)
+	@$(MAKE) --no-print-directory -j all unit-binaries load
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory e2e
+unit-binaries: $(UNIT_TESTS)
+unit: unit-binaries ## unit tests only
+	@tests/unit/run $(UNIT_TESTS)
+e2e: all load ## end to end, browser and fault tests only
+	@BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -n 4 --dist worksteal -p no:cacheprovider \
+	  tests/e2e tests/browser tests/faults $(PYTEST_ARGS)
+
+asan: deps deps-test ## the whole suite under address and undefined sanitizers
+	@$(MAKE) --no-print-directory -j BUILD=build/asan \
+	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
+	  all unit-binaries load
+	@CK_FORK=no $(MAKE) --no-print-directory BUILD=build/asan \
+	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
+	  unit e2e
+tsan: deps deps-test ## the units under the thread sanitizer
+	@$(MAKE) --no-print-directory -j BUILD=build/tsan CC=clang \
+	  CFLAGS='-O1 -g -fsanitize=thread' unit-binaries
+	@CK_FORK=no TSAN_OPTIONS="suppressions=$(abspath tests/unit/tsan.supp)" \
+	  $(MAKE) --no-print-directory BUILD=build/tsan CC=clang CFLAGS='-O1 -g -fsanitize=thread' unit
+
+# --- fuzzing -----------------------------------------------------------------
+FUZZ_SECONDS ?= 60
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_core)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)
+fuzz-binaries: $(FUZZ_TARGETS)
+fuzz: deps deps-test ## every parser, FUZZ_SECONDS each (60)
+	@$(MAKE) --no-print-directory -j BUILD=build/clang-fuzz CC=clang \
+	  CFLAGS='-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzz-binaries
+	@tests/fuzz/run $(FUZZ_SECONDS) build/clang-fuzz/fuzz
+
+# --- benchmarks ----------------------------------------------------------------
+LOAD_SOURCES := $(wildcard tests/bench/*.c)
+LOAD := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(LOAD_SOURCES))
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $< -lzmq -lm
+load: $(LOAD)
+bench: deps ## ratios against nchan and a bare epoll program, in one run
+	@deploy/install-deps.sh bench
+	@$(MAKE) --no-print-directory -j all load
+	@BIN=$(abspath $(BIN)) LOAD=$(abspath $(BUILD)/bench) $(PYTHON) tests/bench/run.py $(ARGS)
+
+# --- housekeeping ----------------------------------------------------------------
+SOURCES = $(shell git ls-files '*.c' '*.h')
+format: ## lay the code out (clang-format)
+	clang-format -i $(SOURCES)
+lint: ## layout, includes, scripts
+	@deploy/lint.sh
+install: all ## install binaries, units and the example configuration under PREFIX
+	@deploy/install.sh $(abspath $(BIN)) $(DESTDIR)$(PREFIX) $(DESTDIR)
+clean: ## remove build/
+	rm -rf build
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: all deps deps-test deps-present run test unit unit-binaries e2e asan tsan fuzz \
+        fuzz-binaries load bench format lint install clean help
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+.SECONDARY:

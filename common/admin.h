@@ -1,0 +1,25 @@
+/*
+ * admin.h - /healthz, /readyz and /metrics on a listener of their own.
+ *
+ * A minimal HTTP/1.1 server: one request a connection, GET and HEAD, 64
+ * connections at once, 5 s each.  /readyz answers 503 until ready() says so.
+ */
+#ifndef COMMON_ADMIN_H
+#define COMMON_ADMIN_H
+
+#include <uv.h>
+
+#include "bytes.h"
+
+struct admin;
+struct admin_ops {
+    bool (*ready)(void *arg);
+    /* Sets gauges just before they are rendered; may be NULL. */
+    void (*refresh)(void *arg);
+};
+/* listen: "address:port".  NULL on failure, already logged. who: see metrics.h */
+struct admin *admin_start(uv_loop_t *loop, const char *listen, char who,
+                          const struct admin_ops *ops, void *arg);
+void admin_close(struct admin *a, void (*closed)(void *arg), void *arg); /* a may be NULL */
+
+#endif

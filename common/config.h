@@ -1,0 +1,79 @@
+/*
+ * config.h - one INI file, overridden by environment, overridden by flags.
+ *
+ * config_keys.h declares every key once: section, name, type, default, help.
+ * The struct's values, the flags, the environment's names, --help and the
+ * example file all come out of that table.  Durations are ms, sizes bytes.
+ *
+ *   [sse] listen = 127.0.0.1:8081     file
+ *   SLUICE_SSE_LISTEN=…               environment
+ *   --listen …                        flag of sluice-sse: keys of the process's
+ *                                     own section by bare name, any other
+ *                                     as --section-key
+ */
+#ifndef COMMON_CONFIG_H
+#define COMMON_CONFIG_H
+
+#include "bytes.h"
+#include "topic.h"
+
+enum config_type {
+    CONFIG_TEXT,
+    CONFIG_LIST,      /* comma-separated; kept as text, walk with config_list_next */
+    CONFIG_INT,
+    CONFIG_SIZE,      /* 64k, 32M, 1G: powers of 1024 */
+    CONFIG_DURATION,  /* 250ms, 10s, 5m, 2h, 7d; a bare number is an error */
+    CONFIG_BOOL,      /* true false yes no on off */
+    CONFIG_CHOICE,    /* one of the words in `choices`, its index is the number */
+};
+
+enum config_key {
+#define X(id, section, name, type, deflt, choices, help) CFG_##id,
+#include "config_keys.h"
+#undef X
+    CFG_COUNT
+};
+
+struct retention_rule {
+    char *filter;
+    /* A key that the section does not set stays unset and falls to the rule before. */
+    bool has_age, has_events, has_bytes, has_history;
+    uint64_t max_age_ms;  /* 0: without limit */
+    uint64_t max_events;
+    uint64_t max_bytes;
+    bool volatile_;       /* history = none */
+};
+
+struct config;
+
+enum config_outcome { CONFIG_GO, CONFIG_EXIT_OK, CONFIG_EXIT_BAD };
+/* Parses argv, environment and the file for the process that owns `section`
+ * ("broker", "sse", …).  Prints --help, --version, --print-config and every
+ * error itself; an error names the file and line, the variable or the flag.
+ * What getopt leaves over (operands) is in config_operands. */
+enum config_outcome config_load(struct config **out, const char *section,
+                                int argc, char **argv);
+/* Reads the same sources anew (SIGHUP); on an error logs it and returns NULL. */
+struct config *config_reload(const struct config *c);
+void config_free(struct config *c);
+char **config_operands(const struct config *c, int *count);
+
+const char *config_text(const struct config *c, enum config_key k); /* "" when empty */
+uint64_t config_num(const struct config *c, enum config_key k); /* int, size, ms, choice */
+bool config_bool(const struct config *c, enum config_key k);
+bool config_is_set(const struct config *c, enum config_key k); /* not the default */
+/* Walks a CONFIG_LIST: *rest starts as slice_of(config_text(…)). */
+bool config_list_next(struct slice *rest, struct slice *item);
+const struct retention_rule *config_retention(const struct config *c, size_t *count);
+
+/* `port_base` and `data` applied: the listen address, endpoint or path in force.
+ * With port_base N: sse N+1, ws N+2, poll N+3, h2 N+4, mqtt_ws N+5, mqtt N+6,
+ * apps N+7, admin of broker N+10, sse N+11, ws N+12, poll N+13, h2 N+14,
+ * mqtt N+16.  They stand in for the defaults; an address that was set stays. */
+const char *config_listen(const struct config *c, const char *section);
+const char *config_admin_listen(const struct config *c, const char *section);
+const char *config_apps(const struct config *c);
+const char *config_link(const struct config *c);  /* broker: list; gateway: the one to connect to */
+const char *config_reads(const struct config *c);
+
+#endif

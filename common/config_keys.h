@@ -1,0 +1,100 @@
+/*
+ * config_keys.h - every configuration key, once; included by config.h and
+ * config.c with their own X.  These names are public.
+ *
+ * X(ID, section, key, type, default, choices, help)
+ */
+#define GATEWAY_KEYS(ID, section, port, admin_port) \
+    X(ID##_LISTEN, section, "listen", CONFIG_LIST, "127.0.0.1:" port, NULL, \
+      "addresses to serve clients on") \
+    X(ID##_ADMIN, section, "admin_listen", CONFIG_TEXT, "127.0.0.1:" admin_port, NULL, \
+      "address of /healthz, /readyz and /metrics; empty: none") \
+    X(ID##_ALLOW_ORIGIN, section, "allow_origin", CONFIG_LIST, "", NULL, \
+      "origins that browsers may call from (CORS); * is any; empty: CORS is off")
+
+X(DATA, "sluice", "data", CONFIG_TEXT, "sluice-data", NULL,
+  "folder of the database, and of run/ with the sockets between the processes")
+X(PORT_BASE, "sluice", "port_base", CONFIG_INT, "0", NULL,
+  "when set, stands in for all default ports: sse N+1, ws N+2, poll N+3, h2 N+4, "
+  "mqtt over WebSocket N+5, mqtt N+6, apps N+7; admin: broker N+10, sse N+11 and so on")
+X(ALLOW_ANONYMOUS, "sluice", "allow_anonymous", CONFIG_BOOL, "false", NULL,
+  "listen beyond loopback without authentication")
+X(DRAIN, "sluice", "drain", CONFIG_DURATION, "5s", NULL,
+  "how long a stopping process may take to finish what it began")
+X(LOG_LEVEL, "sluice", "log_level", CONFIG_CHOICE, "info", "debug,info,warn,error",
+  "least severe message that is logged")
+X(LOG_FORMAT, "sluice", "log_format", CONFIG_CHOICE, "auto", "auto,text,json",
+  "auto: text on a terminal, JSON otherwise")
+
+X(DURABILITY, "broker", "durability", CONFIG_CHOICE, "fsync", "fsync,commit",
+  "when a publish is acknowledged: fsync survives power loss, commit a killed process")
+X(APPS, "broker", "apps", CONFIG_LIST, "tcp://127.0.0.1:5550", NULL,
+  "ZeroMQ endpoints for publishing applications; empty: none")
+X(LINK, "broker", "link", CONFIG_LIST, "", NULL,
+  "ZeroMQ endpoints for gateways; empty: ipc in <data>/run")
+X(READS, "broker", "reads", CONFIG_LIST, "", NULL,
+  "ZeroMQ endpoints for history reads; empty: ipc in <data>/run")
+X(BROKER_ADMIN, "broker", "admin_listen", CONFIG_TEXT, "127.0.0.1:8090", NULL,
+  "address of /healthz, /readyz and /metrics; empty: none")
+X(MAX_BYTES, "broker", "max_bytes", CONFIG_SIZE, "1G", NULL,
+  "events kept in all, bytes; 0: no limit")
+X(MAX_AGE, "broker", "max_age", CONFIG_DURATION, "7d", NULL,
+  "how long events are kept; 0s: for ever")
+X(TOPIC_IDLE, "broker", "topic_idle", CONFIG_DURATION, "7d", NULL,
+  "an empty topic unused for so long is forgotten")
+X(PRODUCER_IDLE, "broker", "producer_idle", CONFIG_DURATION, "7d", NULL,
+  "a producer unused for so long is forgotten")
+X(READERS, "broker", "readers", CONFIG_INT, "2", NULL,
+  "threads that read history")
+X(GATEWAY_CREDIT, "broker", "gateway_credit", CONFIG_SIZE, "4M", NULL,
+  "live bytes that a gateway may leave unconfirmed before its live messages pause")
+X(PUBLISH_WINDOW, "broker", "publish_window", CONFIG_SIZE, "8M", NULL,
+  "publish bytes that one gateway may have unacknowledged")
+X(QUEUE, "broker", "queue", CONFIG_SIZE, "32M", NULL,
+  "publish bytes from applications that may wait for the writer; then reading pauses")
+
+GATEWAY_KEYS(SSE, "sse", "8081", "8091")
+X(SSE_KEEPALIVE, "sse", "keepalive", CONFIG_DURATION, "15s", NULL,
+  "a quiet stream gets a comment and its position so often")
+X(SSE_RETRY, "sse", "retry", CONFIG_DURATION, "2s", NULL,
+  "how long a browser waits before it reconnects (SSE's retry:); 0s: not said")
+
+X(MAX_PAYLOAD, "limits", "max_payload", CONFIG_SIZE, "1M", NULL,
+  "payload of one event, bytes")
+X(MAX_BODY, "limits", "max_body", CONFIG_SIZE, "8M", NULL,
+  "body of one request, such as a batch, bytes")
+X(MAX_BATCH, "limits", "max_batch", CONFIG_INT, "10000", NULL,
+  "events in one batch")
+X(MAX_HEADER, "limits", "max_header", CONFIG_SIZE, "16k", NULL,
+  "request line and header fields, bytes")
+X(MAX_CONNECTIONS, "limits", "max_connections", CONFIG_INT, "16000", NULL,
+  "connections at one gateway process")
+X(MAX_PER_ADDRESS, "limits", "max_connections_per_address", CONFIG_INT, "0", NULL,
+  "connections from one address; 0: no limit")
+X(MAX_FILTERS, "limits", "max_filters", CONFIG_INT, "64", NULL,
+  "topics and filters in one subscription")
+X(MAX_LAST, "limits", "max_last", CONFIG_INT, "10000", NULL,
+  "largest N of last=N")
+X(HEADER_TIMEOUT, "limits", "header_timeout", CONFIG_DURATION, "10s", NULL,
+  "time for a request's head to arrive")
+X(BODY_TIMEOUT, "limits", "body_timeout", CONFIG_DURATION, "30s", NULL,
+  "time for a request's body to arrive")
+X(IDLE_TIMEOUT, "limits", "idle_timeout", CONFIG_DURATION, "60s", NULL,
+  "time that a kept connection may wait for its next request")
+X(PUBLISH_TIMEOUT, "limits", "publish_timeout", CONFIG_DURATION, "10s", NULL,
+  "time that a publish may wait for the broker: 503 when it was never sent, else 504")
+X(PUBLISH_QUEUE, "limits", "publish_queue", CONFIG_SIZE, "32M", NULL,
+  "publish bytes that may wait in a gateway; then publishes are refused as busy")
+X(RING, "limits", "ring", CONFIG_SIZE, "32M", NULL,
+  "recent events kept in memory by a gateway, with their encodings")
+X(RING_PINNED, "limits", "ring_pinned", CONFIG_SIZE, "32M", NULL,
+  "events half written to slow clients that have left the ring; then the client "
+  "stalled longest is closed")
+X(PAGE_CACHE, "limits", "page_cache", CONFIG_SIZE, "16M", NULL,
+  "history pages kept in memory by a gateway for clients that replay together")
+X(PAGE_REQUESTS, "limits", "page_requests", CONFIG_INT, "16", NULL,
+  "history pages that a gateway asks for at once")
+
+X(READY_FD, "process", "ready_fd", CONFIG_INT, "-1", NULL,
+  "descriptor that gets one byte when the process is ready; for supervisors")
+#undef GATEWAY_KEYS

@@ -1,0 +1,33 @@
+/*
+ * process.h - what every process of ours does alike: signals, draining, the
+ * ready line, addresses.
+ */
+#ifndef COMMON_PROCESS_H
+#define COMMON_PROCESS_H
+
+#include <sys/socket.h>
+#include <uv.h>
+
+#include "bytes.h"
+
+struct process;
+struct process_ops {
+    void (*reload)(void *arg); /* SIGHUP */
+    void (*drain)(void *arg);  /* first SIGTERM or SIGINT: begin to end */
+    void (*abandon)(void *arg);/* drain_ms later, or a second signal: end now */
+};
+/* Handles SIGTERM, SIGINT, SIGHUP, ignores SIGPIPE, raises the limit of open
+ * files to its hard maximum. */
+struct process *process_start(uv_loop_t *loop, uint64_t drain_ms,
+                              const struct process_ops *ops, void *arg);
+void process_close(struct process *p, void (*closed)(void *arg), void *arg);
+/* Writes one byte to the descriptor that --ready-fd named, once; -1 does nothing. */
+void process_ready(int ready_fd);
+/* mkdir -p with mode; 0 or a negative errno. */
+int process_mkdir(const char *path, unsigned mode);
+/* "1.2.3.4:80", "[::1]:80", "localhost:80", ":80" (all addresses).  0 or a negative errno. */
+int address_parse(const char *text, struct sockaddr_storage *out, socklen_t *len);
+bool address_is_loopback(const struct sockaddr *a);
+void address_format(const struct sockaddr *a, char *out, size_t cap); /* "[::1]:80" */
+
+#endif

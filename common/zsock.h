@@ -1,0 +1,74 @@
+/*
+ * zsock.h - ZeroMQ sockets on a libuv loop; the only module that knows zmq.h.
+ *
+ * ZMQ_FD is edge-triggered, and any send, receive or option call may consume
+ * the edge, so: uv_poll only wakes the loop, uv_check drains with a budget, and
+ * uv_prepare keeps the loop turning while something is pending.
+ *
+ * One loop, one thread.  All sockets of a loop share one ZeroMQ context.
+ * Callbacks never run from inside a call into this module.
+ */
+#ifndef COMMON_ZSOCK_H
+#define COMMON_ZSOCK_H
+
+#include <uv.h>
+
+#include "bytes.h"
+
+/* A message's bytes, reference counted by ZeroMQ.  Large enough for a zmq_msg_t. */
+struct zmsg { union { unsigned char opaque[64]; void *align; } u; };
+
+void zmsg_init(struct zmsg *m);                          /* empty */
+void zmsg_init_copy(struct zmsg *m, const void *p, size_t len);
+/* Takes b's bytes without copying; b is empty after. */
+void zmsg_init_buf(struct zmsg *m, struct buf *b);
+void zmsg_share(struct zmsg *dst, struct zmsg *src);     /* dst: initialised; shares bytes */
+void zmsg_move(struct zmsg *dst, struct zmsg *src);      /* dst: initialised; src is empty after */
+void zmsg_close(struct zmsg *m);
+const void *zmsg_data(const struct zmsg *m);
+size_t zmsg_size(const struct zmsg *m);
+
+enum zsock_type { ZSOCK_ROUTER, ZSOCK_DEALER };
+
+struct zsock;
+struct zsock_ops {
+    /* One whole message.  Parts are the callee's to move from or share; those it
+     * leaves are closed after.  peer: a ROUTER's name for the sender, at most 255
+     * bytes, else empty. */
+    void (*message)(void *arg, struct slice peer, struct zmsg *parts, size_t count);
+    /* After a drain that delivered something; the end of the loop's turn. */
+    void (*drained)(void *arg);
+    /* DEALER: the peer's handshake has succeeded / the connection is gone. May be NULL. */
+    void (*connected)(void *arg);
+    void (*disconnected)(void *arg);
+};
+struct zsock_options {
+    int send_hwm, recv_hwm;       /* messages; 0: ZeroMQ's default */
+    unsigned heartbeat_ms;        /* 0: none; timeout is three of them */
+    unsigned reconnect_ms;        /* DEALER; 0: 20, up to 1 s */
+    uint64_t max_message;         /* bytes, larger ones end the connection; 0: none */
+    bool mandatory;               /* ROUTER: sending to nobody is an error */
+    bool monitor;                 /* connected/disconnected are wanted */
+};
+
+/* Returns NULL only when ZeroMQ has no more sockets. */
+struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type,
+                        const struct zsock_options *o,
+                        const struct zsock_ops *ops, void *arg);
+/* 0, or a negative errno (uv_strerror knows it).  An ipc path is removed first
+ * when nobody listens on it; the caller holds the lock that makes it so. */
+int zsock_bind(struct zsock *z, const char *endpoint);
+int zsock_connect(struct zsock *z, const char *endpoint);
+/* Moves from *m on success.  -EAGAIN: the peer's queue is full.  -EHOSTUNREACH:
+ * a mandatory ROUTER knows no such peer.  peer is for ROUTERs. */
+int zsock_send(struct zsock *z, struct slice peer, struct zmsg *m);
+int zsock_send_parts(struct zsock *z, struct slice peer, struct zmsg *parts, size_t count);
+/* Stops or starts reading: back-pressure reaches the peers' own queues. */
+void zsock_pause(struct zsock *z, bool paused);
+void zsock_budget(struct zsock *z, unsigned messages); /* per turn; 1,000 by default */
+/* Ends it: unsent messages get `linger_ms`; closed() runs later, once. */
+void zsock_close(struct zsock *z, unsigned linger_ms, void (*closed)(void *arg));
+/* After the last socket of the process is closed. */
+void zsock_shutdown(void);
+
+#endif

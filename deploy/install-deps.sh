@@ -1,0 +1,28 @@
+#!/bin/sh
+# Installs what sluice needs from Debian's packages, and nothing when it is there.
+#   install-deps.sh build   libraries and compiler
+#   install-deps.sh test    and what the tests use
+#   install-deps.sh bench   and the peers that the benchmarks measure against
+set -eu
+build='gcc make pkg-config libc6-dev libuv1-dev libzmq3-dev libsqlite3-dev libinih-dev uthash-dev'
+tests='clang libclang-rt-dev check curl procps sqlite3 nodejs python3 python3-pytest python3-pytest-xdist
+       python3-zmq python3-requests python3-selenium chromium chromium-driver'
+bench='nginx-light libnginx-mod-nchan python3'
+case "${1:-build}" in
+build) want="$build" ;;
+test) want="$build $tests" ;;
+bench) want="$build $bench" ;;
+*) echo "usage: $0 [build|test|bench]" >&2; exit 2 ;;
+esac
+missing=
+for p in $want; do
+    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+echo "installing:$missing"
+sudo=
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# shellcheck disable=SC2086 # the list is words
+$sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null

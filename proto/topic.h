@@ -1,0 +1,36 @@
+/*
+ * topic.h - topic names and filters (MQTT 5.0, 4.7; the same at every gateway).
+ *
+ * A name is UTF-8, 1 to TOPIC_MAX bytes, no NUL, no '+' or '#'.  A filter may
+ * hold '+' (one whole level) and '#' (the rest; last, and a whole level).
+ * A wildcard in the first level does not match names that begin with '$'.
+ */
+#ifndef PROTO_TOPIC_H
+#define PROTO_TOPIC_H
+
+#include "bytes.h"
+
+#define TOPIC_MAX 1024
+
+enum topic_verdict {
+    TOPIC_OK,
+    TOPIC_EMPTY,
+    TOPIC_TOO_LONG,
+    TOPIC_NOT_UTF8,
+    TOPIC_HAS_NUL,
+    TOPIC_HAS_WILDCARD,   /* '+' or '#' in a name */
+    TOPIC_BAD_WILDCARD,   /* '+' or '#' not alone in its level, or '#' not last */
+    TOPIC_RESERVED,       /* publishing to $SYS/ $share/ $after/ $last/ */
+};
+
+enum topic_verdict topic_check(struct slice name);         /* as a name */
+enum topic_verdict topic_check_publish(struct slice name); /* and not reserved */
+enum topic_verdict filter_check(struct slice filter);
+const char *topic_verdict_text(enum topic_verdict v); /* for a person, no full stop */
+
+bool filter_is_exact(struct slice filter); /* no wildcard: matches one name */
+bool filter_match(struct slice filter, struct slice name);
+/* Every name that inner matches is matched by outer. */
+bool filter_covers(struct slice outer, struct slice inner);
+
+#endif
