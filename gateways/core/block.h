@@ -1,0 +1,107 @@
+/*
+ * block.h - events in memory: a block, its entries, their encodings, and runs.
+ *
+ * A block is one message from the broker (a live message or a history page),
+ * kept as it came; its entries are views into it.  It lives in the ring or in
+ * the page cache, and as long as somebody holds a reference.
+ *
+ * An encoding is an event in one client form (an SSE block, a JSON line, …),
+ * made at first need, once, in memory of the block.  Events encoded one after
+ * the other lie one after the other, so a run of them is few iovecs.
+ *
+ *   block ── bytes of the message   [rec][rec][rec]
+ *        ├─ entries                  e0   e1   e2
+ *        └─ arena of form f          [e0 as SSE][e1 as SSE]…
+ *
+ * Loop thread only.
+ */
+#ifndef CORE_BLOCK_H
+#define CORE_BLOCK_H
+
+#include <sys/uio.h>
+
+#include "event.h"
+#include "zsock.h"
+
+#define FORMS_MAX 8 /* client forms in one gateway process */
+
+/* Appends one event in a client's form.  Pure. */
+typedef void (*form_encode)(struct buf *out, const struct event *e);
+
+struct block;
+struct topic_entry;
+
+struct entry {
+    struct event e;
+    struct block *block;
+    struct topic_entry *topic;  /* in the ring; NULL in a page */
+    struct entry *topic_next;   /* in the ring: next of the same topic */
+    uint64_t seq;               /* in the ring: its place */
+};
+
+/* Somebody is half way through writing bytes of the block.  When the block
+ * leaves the ring or the cache, evicted() is called once: copy what is left. */
+struct pin {
+    struct block *block;        /* NULL: not pinned */
+    struct pin *prev, *next;
+    void (*evicted)(struct pin *p);
+};
+
+struct arena {
+    struct slice *encoded;      /* per entry; p == NULL: not made yet */
+    struct arena_chunk *chunk;  /* newest first */
+};
+
+struct block {
+    unsigned refs;
+    bool evicted;
+    size_t count;
+    struct entry *entries;
+    struct zmsg bytes;
+    struct arena arenas[FORMS_MAX];
+    struct pin *pins;
+    size_t size;                /* memory in all, encodings counted */
+    size_t *account;            /* where changes of size are added; NULL: nowhere */
+};
+
+/* Takes the message; records is a reader over it.  NULL when a record is
+ * malformed or IDs do not rise; the message is closed then. */
+struct block *block_new(struct zmsg *m, struct reader records);
+void block_ref(struct block *b);
+void block_unref(struct block *b);
+/* The owner lets go: stops accounting, calls evicted() of every pin, unrefs. */
+void block_evict(struct block *b);
+
+void pin_set(struct pin *p, struct block *b); /* p is not pinned */
+void pin_clear(struct pin *p);                /* idempotent */
+
+/* The entry's bytes in a form, made now if need be; they live with the block. */
+struct slice entry_encoded(struct entry *e, unsigned form, form_encode encode);
+
+/* --- runs ----------------------------------------------------------------- */
+
+#define RUN_ENTRIES 512
+#define RUN_BYTES (256u * 1024) /* of records; one larger event is a run of its own */
+
+/* Events to hand over, in ID order, and their iovecs per form. */
+struct run {
+    struct entry *entries[RUN_ENTRIES];
+    size_t count;
+    size_t bytes;               /* of records */
+    struct run_form {
+        bool ready;
+        int iovcnt;
+        size_t bytes;
+        struct iovec iov[RUN_ENTRIES];
+        size_t ends[RUN_ENTRIES]; /* bytes up to the end of each entry */
+    } forms[FORMS_MAX];
+};
+
+void run_clear(struct run *r);
+bool run_add(struct run *r, struct entry *e); /* false: full, nothing added */
+/* The run in a form; valid until the run is cleared. */
+const struct run_form *run_form_get(struct run *r, unsigned form, form_encode encode);
+/* How many entries end at or before `bytes`. */
+size_t run_form_whole(const struct run *r, const struct run_form *f, size_t bytes);
+
+#endif
