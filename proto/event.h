@@ -24,6 +24,8 @@
 #define EVENT_RECORD_HEAD 32
 #define EVENT_PROPS_MAX 65536
 #define EVENT_TYPE_MAX 256
+/* Name and value of one user property together: with its head it fits. */
+#define EVENT_USER_MAX (EVENT_PROPS_MAX - 5)
 #define EVENT_ID_MAX ((UINT64_C(1) << 53) - 1)
 /* An ID names a time: (ms since 2020-01-01) << 12, when the store is SQLite. */
 #define EVENT_ID_EPOCH_MS UINT64_C(1577836800000)
@@ -94,14 +96,15 @@ static inline unsigned event_qos(const struct event *e)
 
 size_t event_record_size(const struct event *e);
 void event_record_put(struct buf *b, const struct event *e);
-/* Reads one record; r->bad when it is malformed (lengths only: the topic and
- * the properties are checked by their own functions). */
+/* Reads one record; false and r->bad when it is malformed (lengths only: the
+ * topic and the properties are checked by their own functions). */
 bool event_record_get(struct reader *r, struct event *e);
 
 enum event_verdict event_props_get(struct slice props, struct event_props *out);
 void event_props_put(struct buf *b, const struct event_props *p); /* tags in order */
 /* Takes the next user property off `user`; false at the end. */
 bool event_user_next(struct slice *user, struct slice *name, struct slice *value);
+/* Asserts that both are at most EVENT_USER_MAX bytes together. */
 void event_user_put(struct buf *user, struct slice name, struct slice value);
 /* What a publisher may say: sizes, UTF-8, control characters, the type's form. */
 enum event_verdict event_props_check(const struct event_props *p);

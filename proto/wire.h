@@ -3,7 +3,9 @@
  * decoders.  proto/README.md specifies every byte; golden vectors hold it.
  *
  * A message is one ZeroMQ frame: kind u8, then the body, little-endian.
- * Decoders borrow: slices point into the frame.  Trailing bytes are an error.
+ * Decoders borrow: slices point into the frame.  Trailing bytes are an error,
+ * as is a frame of another kind; what a decoder that returns false has written
+ * means nothing.
  */
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H
@@ -42,6 +44,8 @@ struct wire_hello {
     uint64_t seen;             /* highest ID received, 0 when none */
     struct slice name;         /* "sse", "ws", … for logs and metrics */
 };
+/* A hello or hello-ok of another version decodes to its version alone, the rest
+ * being zero: answer hello-no, or end the connection. */
 struct wire_hello_ok {
     uint16_t version;
     struct wire_uuid log;
@@ -138,6 +142,7 @@ bool wire_page_req_get(const void *p, size_t len, struct wire_page_req *m,
                        struct wire_filter *filters, size_t max);
 
 struct wire_page {
+    uint8_t request;           /* WIRE_PAGE (or 0), or WIRE_EVENT: a page of one record */
     uint64_t ref;
     uint16_t error;
     struct slice text;         /* with an error */
@@ -182,7 +187,7 @@ bool wire_start_get(const void *p, size_t len, struct wire_start *m);
 
 void wire_event_req_put(struct buf *b, uint64_t ref, uint64_t id);
 bool wire_event_req_get(const void *p, size_t len, uint64_t *ref, uint64_t *id);
-/* The reply is a page of one record, or ERR_NOT_FOUND. */
+/* The reply is a page of one record (request: WIRE_EVENT), or ERR_NOT_FOUND. */
 
 struct wire_topics_req {
     uint64_t ref;
