@@ -30,6 +30,10 @@ size_t zmsg_size(const struct zmsg *m);
 
 enum zsock_type { ZSOCK_ROUTER, ZSOCK_DEALER };
 
+/* What a message holds beyond so many parts (a ROUTER's peer name included) is
+ * discarded; none of ours has as many. */
+#define ZSOCK_PARTS_MAX 16
+
 struct zsock;
 struct zsock_ops {
     /* One whole message.  Parts are the callee's to move from or share; those it
@@ -38,7 +42,8 @@ struct zsock_ops {
     void (*message)(void *arg, struct slice peer, struct zmsg *parts, size_t count);
     /* After a drain that delivered something; the end of the loop's turn. */
     void (*drained)(void *arg);
-    /* DEALER: the peer's handshake has succeeded / the connection is gone. May be NULL. */
+    /* DEALER: the peer's handshake has succeeded / that connection is gone, and all
+     * that it delivered has been read (unless paused).  May be NULL. */
     void (*connected)(void *arg);
     void (*disconnected)(void *arg);
 };
