@@ -1,0 +1,178 @@
+/*
+ * sse.c - events as Server-Sent Events and as NDJSON lines.
+ *
+ * A block is `event:` when there is a type, `id:`, one `data:` for each line of
+ * the payload, and an empty line.  A reader joins the data lines with LF, so a
+ * payload is split at LF alone and comes back exactly; CR would split it too and
+ * NUL or bad UTF-8 would not arrive as sent, hence the JSON form for these.
+ * Nothing here fails.
+ */
+#include "sse.h"
+
+#include <assert.h>
+
+#include "event_json.h"
+
+static void put_id(struct buf *b, uint64_t id)
+{
+    buf_put(b, "id: ", 4);
+    buf_dec(b, id);
+    buf_u8(b, '\n');
+}
+
+/* The type without taking all properties apart twice: most events have none. */
+static struct slice event_type(const struct event *e)
+{
+    struct event_props props;
+
+    if (e->props.len == 0 || event_props_get(e->props, &props) != EVENT_OK)
+        return (struct slice){NULL, 0};
+    return props.type;
+}
+
+static void put_head(struct buf *b, const struct event *e)
+{
+    struct slice type = event_type(e);
+
+    if (type.len > 0) {
+        buf_put(b, "event: ", 7);
+        buf_put_slice(b, type);
+        buf_u8(b, '\n');
+    }
+    put_id(b, e->id);
+}
+
+static void put_line(struct buf *b, const char *p, size_t len)
+{
+    buf_put(b, "data: ", len > 0 ? 6 : 5);
+    buf_put(b, p, len);
+    buf_u8(b, '\n');
+}
+
+/* A payload without a byte is one empty line: without any the client would not
+ * dispatch the event. */
+static void put_lines(struct buf *b, struct slice payload)
+{
+    const char *p = payload.p, *lf;
+    size_t left = payload.len;
+
+    while (left > 0 && (lf = memchr(p, '\n', left)) != NULL) {
+        put_line(b, p, (size_t)(lf - p));
+        left -= (size_t)(lf + 1 - p);
+        p = lf + 1;
+    }
+    put_line(b, p, left);
+}
+
+static bool fits_raw(struct slice payload)
+{
+    return payload.len == 0 ||
+           (memchr(payload.p, '\r', payload.len) == NULL &&
+            memchr(payload.p, '\0', payload.len) == NULL && utf8_valid(payload.p, payload.len));
+}
+
+static void put_json_line(struct buf *b, const struct event *e)
+{
+    buf_put(b, "data: ", 6);
+    event_json_put(b, e);
+    buf_put(b, "\n\n", 2);
+}
+
+void sse_put_raw(struct buf *b, const struct event *e)
+{
+    if (!fits_raw(e->payload)) {
+        buf_puts(b, "event: sluice.json\n");
+        put_id(b, e->id);
+        put_json_line(b, e);
+        return;
+    }
+    put_head(b, e);
+    put_lines(b, e->payload);
+    buf_u8(b, '\n');
+}
+
+void sse_put_json(struct buf *b, const struct event *e)
+{
+    put_head(b, e);
+    put_json_line(b, e);
+}
+
+void sse_put_id(struct buf *b, uint64_t id)
+{
+    put_id(b, id);
+    buf_u8(b, '\n');
+}
+
+void sse_put_gap(struct buf *b, const struct gap *g)
+{
+    buf_puts(b, "event: sluice.gap\n");
+    put_id(b, g->resumed_from);
+    buf_put(b, "data: ", 6);
+    gap_json_put(b, g);
+    buf_put(b, "\n\n", 2);
+}
+
+void sse_put_retry(struct buf *b, unsigned ms)
+{
+    buf_puts(b, "retry: ");
+    buf_dec(b, ms);
+    buf_put(b, "\n\n", 2);
+}
+
+void sse_put_comment(struct buf *b, const char *text)
+{
+    assert(strpbrk(text, "\r\n") == NULL);
+    buf_put(b, ": ", 2);
+    buf_puts(b, text);
+    buf_put(b, "\n\n", 2);
+}
+
+void ndjson_put_event(struct buf *b, const struct event *e)
+{
+    event_json_put(b, e);
+    buf_u8(b, '\n');
+}
+
+void ndjson_put_gap(struct buf *b, const struct gap *g)
+{
+    buf_puts(b, "{\"gap\":");
+    gap_json_put(b, g);
+    buf_put(b, "}\n", 2);
+}
+
+void ndjson_put_upto(struct buf *b, uint64_t id)
+{
+    buf_puts(b, "{\"upto\":\"");
+    buf_dec(b, id);
+    buf_put(b, "\"}\n", 3);
+}
+
+/* The size line: hexadecimal, CRLF.  Returns its length. */
+static size_t chunk_head(char out[18], size_t size)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t digits = 1;
+
+    while (digits < 16 && size >> (4 * digits) != 0)
+        digits++;
+    for (size_t i = 0; i < digits; i++)
+        out[i] = hex[size >> (4 * (digits - 1 - i)) & 15];
+    memcpy(out + digits, "\r\n", 2);
+    return digits + 2;
+}
+
+void chunk_wrap(struct buf *b, size_t start)
+{
+    size_t size = b->len - start, head_len;
+    char head[18];
+
+    assert(start <= b->len);
+    if (size == 0) /* would be the last chunk */
+        return;
+    head_len = chunk_head(head, size);
+    (void)buf_reserve(b, head_len + 2);
+    memmove(b->p + start + head_len, b->p + start, size);
+    memcpy(b->p + start, head, head_len);
+    b->len += head_len;
+    buf_put(b, "\r\n", 2);
+}
