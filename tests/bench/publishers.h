@@ -1,0 +1,305 @@
+/*
+ * publishers.h - three ways to hand events in, behind one face.
+ *
+ *   http://ADDRESS:PORT/PATH  POST over K kept connections, one request each at a time
+ *   tcp://ADDRESS:PORT        ZeroMQ: a DEALER to the broker's `apps`, W unanswered at most
+ *   feed://ADDRESS:PORT       ready SSE frames into floor's feed; nothing is answered
+ *
+ * A payload is the sequence and the time of sending in hex, and padding.  An
+ * answer that is not an acknowledgement ends the program.
+ */
+#ifndef BENCH_PUBLISHERS_H
+#define BENCH_PUBLISHERS_H
+
+#include <ctype.h>
+#include <sys/epoll.h>
+#include <zmq.h>
+
+#include "bench.h"
+
+enum {
+    MAX_PAYLOAD_SIZE = 1024,
+    ANSWER_SIZE = 8192,
+    FEED_SIZE = 64 * 1024,
+    PUBLISHER_TAG = 1 << 30, /* in epoll's data, plus the connection's number */
+};
+
+struct http_connection {
+    int fd;
+    uint64_t sent_ns;
+    size_t len;
+    char answer[ANSWER_SIZE + 1];
+};
+
+struct publisher {
+    enum { PUBLISH_HTTP, PUBLISH_DEALER, PUBLISH_FEED } kind;
+    int epoll;
+    unsigned window; /* most events unanswered */
+    size_t payload;  /* bytes */
+    uint64_t sent, answered;
+    struct hist latency; /* request to acknowledgement */
+
+    struct http_connection *connections;
+    unsigned *idle, idle_count;
+    char head[1024];
+    size_t head_len;
+
+    void *context, *dealer;
+    char topic[256];
+    uint64_t *sent_ns; /* by sequence modulo window */
+
+    int feed_fd;
+    size_t feed_len;
+    char feed[FEED_SIZE];
+};
+
+static void put_payload(char *out, size_t size, uint64_t seq, uint64_t now)
+{
+    char stamp[40];
+    size_t n = (size_t)snprintf(stamp, sizeof stamp, "%016llx %016llx ", (unsigned long long)seq,
+                                (unsigned long long)now);
+
+    memcpy(out, stamp, n);
+    memset(out + n, 'x', size - n);
+}
+
+static void watch_socket(struct publisher *p, int fd, unsigned number)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.u64 = PUBLISHER_TAG + number};
+
+    if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) != 0)
+        die("epoll_ctl: %s", strerror(errno));
+}
+
+/* --- HTTP ------------------------------------------------------------------------ */
+
+static void http_open(struct publisher *p, const char *url, unsigned connections)
+{
+    const char *address = url + 7, *path = strchr(address, '/');
+    struct sockaddr_in a = address_of(address);
+
+    if (path == NULL)
+        die("no path in %s", url);
+    p->head_len = (size_t)snprintf(p->head, sizeof p->head,
+                                   "POST %s HTTP/1.1\r\nHost: %.*s\r\nContent-Length: %zu\r\n\r\n",
+                                   path, (int)(path - address), address, p->payload);
+    p->window = connections;
+    p->connections = allocate(connections, sizeof *p->connections);
+    p->idle = allocate(connections, sizeof *p->idle);
+    for (unsigned i = 0; i < connections; i++) {
+        p->connections[i].fd = connect_to(&a);
+        watch_socket(p, p->connections[i].fd, i);
+        p->idle[p->idle_count++] = i;
+    }
+}
+
+static void http_send(struct publisher *p)
+{
+    struct http_connection *c = &p->connections[p->idle[--p->idle_count]];
+    char text[sizeof p->head + MAX_PAYLOAD_SIZE];
+    size_t len = p->head_len + p->payload;
+
+    c->sent_ns = now_ns();
+    memcpy(text, p->head, p->head_len);
+    put_payload(text + p->head_len, p->payload, p->sent, c->sent_ns);
+    if (send(c->fd, text, len, MSG_NOSIGNAL) != (ssize_t)len)
+        die("publishing: %s", strerror(errno));
+}
+
+/* Size of the whole response at the start of text, 0 while it is incomplete. */
+static size_t response_size(const char *text, size_t len)
+{
+    const char *end = strstr(text, "\r\n\r\n"), *length = strcasestr(text, "\r\ncontent-length:");
+    size_t size;
+
+    if (end == NULL)
+        return 0;
+    if (length == NULL || length > end)
+        die("a response without Content-Length: %.200s", text);
+    size = (size_t)(end + 4 - text) + strtoul(length + 17, NULL, 10);
+    return len >= size ? size : 0;
+}
+
+static void http_readable(struct publisher *p, unsigned number)
+{
+    struct http_connection *c = &p->connections[number];
+    ssize_t n = recv(c->fd, c->answer + c->len, ANSWER_SIZE - c->len, MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0)
+        die("the server closed a publisher's connection");
+    c->len += (size_t)n;
+    c->answer[c->len] = '\0';
+    if (response_size(c->answer, c->len) == 0)
+        return;
+    if (memcmp(c->answer, "HTTP/1.1 20", 11) != 0)
+        die("publishing was refused: %s", c->answer);
+    c->len = 0;
+    p->answered++;
+    hist_add(&p->latency, now_ns() - c->sent_ns);
+    p->idle[p->idle_count++] = number;
+}
+
+/* --- ZeroMQ ------------------------------------------------------------------------ */
+
+static void dealer_open(struct publisher *p, const char *endpoint, unsigned window,
+                        const char *topic)
+{
+    int none = 0, fd;
+    size_t size = sizeof fd;
+
+    p->window = window;
+    p->sent_ns = allocate(window, sizeof *p->sent_ns);
+    snprintf(p->topic, sizeof p->topic, "%s", topic);
+    p->context = zmq_ctx_new();
+    p->dealer = zmq_socket(p->context, ZMQ_DEALER);
+    if (p->dealer == NULL || zmq_setsockopt(p->dealer, ZMQ_SNDHWM, &none, sizeof none) ||
+        zmq_setsockopt(p->dealer, ZMQ_RCVHWM, &none, sizeof none) ||
+        zmq_setsockopt(p->dealer, ZMQ_LINGER, &none, sizeof none) ||
+        zmq_connect(p->dealer, endpoint) || zmq_getsockopt(p->dealer, ZMQ_FD, &fd, &size))
+        die("ZeroMQ to %s: %s", endpoint, zmq_strerror(zmq_errno()));
+    watch_socket(p, fd, 0);
+}
+
+static void dealer_send_part(struct publisher *p, const void *part, size_t len, int more)
+{
+    if (zmq_send(p->dealer, part, len, more | ZMQ_DONTWAIT) < 0)
+        die("ZeroMQ: %s", zmq_strerror(zmq_errno()));
+}
+
+/* The reference is the sequence in decimal. */
+static void dealer_send(struct publisher *p)
+{
+    char ref[24], payload[MAX_PAYLOAD_SIZE];
+    uint64_t now = now_ns();
+    int ref_len = snprintf(ref, sizeof ref, "%llu", (unsigned long long)p->sent);
+
+    p->sent_ns[p->sent % p->window] = now;
+    put_payload(payload, p->payload, p->sent, now);
+    dealer_send_part(p, "publish", 7, ZMQ_SNDMORE);
+    dealer_send_part(p, ref, (size_t)ref_len, ZMQ_SNDMORE);
+    dealer_send_part(p, p->topic, strlen(p->topic), ZMQ_SNDMORE);
+    dealer_send_part(p, "{}", 2, ZMQ_SNDMORE);
+    dealer_send_part(p, payload, p->payload, 0);
+}
+
+/* One frame as text; its true length, or -1 when nothing waits. */
+static int dealer_part(struct publisher *p, char *out, size_t cap)
+{
+    int n = zmq_recv(p->dealer, out, cap - 1, ZMQ_DONTWAIT);
+
+    if (n < 0 && zmq_errno() != EAGAIN)
+        die("ZeroMQ: %s", zmq_strerror(zmq_errno()));
+    if (n >= 0)
+        out[(size_t)n < cap ? (size_t)n : cap - 1] = '\0';
+    return n;
+}
+
+/* Takes every answer that is there: the descriptor only tells of changes. */
+static void dealer_drain(struct publisher *p)
+{
+    char verb[32], ref[32], rest[512];
+
+    while (dealer_part(p, verb, sizeof verb) >= 0) {
+        if (dealer_part(p, ref, sizeof ref) < 0 || dealer_part(p, rest, sizeof rest) < 0)
+            die("an answer of too few frames: %s", verb);
+        if (strcmp(verb, "ok") != 0)
+            die("publishing was refused: %s %s", verb, rest);
+        p->answered++;
+        hist_add(&p->latency, now_ns() - p->sent_ns[strtoull(ref, NULL, 10) % p->window]);
+    }
+}
+
+/* --- the floor's feed --------------------------------------------------------------- */
+
+static void feed_flush(struct publisher *p)
+{
+    ssize_t n;
+
+    if (p->feed_len == 0)
+        return;
+    n = send(p->feed_fd, p->feed, p->feed_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN)
+        die("feeding: %s", strerror(errno));
+    if (n > 0) {
+        p->feed_len -= (size_t)n;
+        memmove(p->feed, p->feed + n, p->feed_len);
+    }
+}
+
+static void feed_send(struct publisher *p)
+{
+    uint64_t now = now_ns();
+    char *out = p->feed + p->feed_len;
+
+    out += sprintf(out, "id: %016llu\ndata: ", (unsigned long long)p->sent);
+    put_payload(out, p->payload, p->sent, now);
+    memcpy(out + p->payload, "\n\n", 2);
+    p->feed_len = (size_t)(out + p->payload + 2 - p->feed);
+    p->answered++;
+}
+
+/* --- the face ------------------------------------------------------------------------ */
+
+static void publisher_open(struct publisher *p, int epoll, const char *where, const char *topic,
+                           unsigned connections, unsigned window, size_t payload)
+{
+    *p = (struct publisher){.epoll = epoll, .payload = payload};
+    if (strncmp(where, "http://", 7) == 0) {
+        http_open(p, where, connections);
+    } else if (strncmp(where, "tcp://", 6) == 0) {
+        p->kind = PUBLISH_DEALER;
+        dealer_open(p, where, window, topic);
+    } else if (strncmp(where, "feed://", 7) == 0) {
+        struct sockaddr_in a = address_of(where + 7);
+        p->kind = PUBLISH_FEED;
+        p->feed_fd = connect_to(&a);
+    } else {
+        die("cannot publish to %s", where);
+    }
+}
+
+static bool publisher_may_send(const struct publisher *p)
+{
+    switch (p->kind) {
+    case PUBLISH_HTTP:
+        return p->idle_count > 0;
+    case PUBLISH_DEALER:
+        return p->sent - p->answered < p->window;
+    default:
+        return p->feed_len + p->payload + 64 <= FEED_SIZE;
+    }
+}
+
+static void publisher_send(struct publisher *p)
+{
+    switch (p->kind) {
+    case PUBLISH_HTTP:
+        http_send(p);
+        break;
+    case PUBLISH_DEALER:
+        dealer_send(p);
+        break;
+    default:
+        feed_send(p);
+    }
+    p->sent++;
+}
+
+/* Once a turn, after sending. */
+static void publisher_turn(struct publisher *p)
+{
+    if (p->kind == PUBLISH_DEALER)
+        dealer_drain(p);
+    else if (p->kind == PUBLISH_FEED)
+        feed_flush(p);
+}
+
+static void publisher_readable(struct publisher *p, unsigned number)
+{
+    if (p->kind == PUBLISH_HTTP)
+        http_readable(p, number);
+}
+
+#endif

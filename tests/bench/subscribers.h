@@ -1,0 +1,216 @@
+/*
+ * subscribers.h - many SSE clients, read at next to no cost.
+ *
+ * A few sampled clients are parsed in full: order, latency, completeness.  All
+ * the others receive the same bytes, so once the measurement runs they are
+ * only counted: recv with MSG_TRUNC throws the bytes away inside the kernel.
+ * A counted client has everything when it got as many bytes as the sampled
+ * client that got least; keep-alives make these differ by a few bytes, an
+ * event has more than a hundred.
+ *
+ *   connect ─▶ head (200?) ─▶ parsed ─▶ [subscribers_mark] ─▶ counted, if not sampled
+ *
+ * A sampled client that misses an event, gets one twice or out of order, and
+ * any client that the server closes, end the program.
+ */
+#ifndef BENCH_SUBSCRIBERS_H
+#define BENCH_SUBSCRIBERS_H
+
+#include <sys/epoll.h>
+
+#include "bench.h"
+
+enum {
+    READ_SIZE = 256 * 1024,
+    CARRY_SIZE = 2048, /* longest line that may straddle two reads */
+    BYTE_SLACK = 16,   /* the end of the last warm-up event may come after the mark */
+    CONNECT_BURST = 100,
+};
+
+struct subscriber {
+    int fd;
+    bool sampled, opened;
+    uint64_t bytes; /* of the stream since it opened, or since the mark */
+    uint64_t next;  /* sequence expected next; parsed clients */
+    size_t carry_len;
+    char carry[CARRY_SIZE];
+};
+
+struct subscribers {
+    int epoll;
+    unsigned count, opened;
+    bool counting; /* clients that are not sampled are counted only */
+    bool timing;   /* latencies are recorded */
+    struct subscriber *all;
+    unsigned *sampled, sampled_count;
+    struct hist latency; /* publish to receipt, sampled clients */
+    char request[1024];
+    struct sockaddr_in address;
+};
+
+/* Our payload: sequence and time of sending, 16 hex digits each. */
+static uint64_t hex16(const char *p)
+{
+    uint64_t v = 0;
+
+    for (int i = 0; i < 16; i++) {
+        unsigned c = (unsigned char)p[i];
+        v = v << 4 | (c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return v;
+}
+
+static void subscribers_init(struct subscribers *s, int epoll, const char *url, unsigned count,
+                             unsigned sample)
+{
+    const char *address, *path;
+
+    if (strncmp(url, "http://", 7) != 0 || (path = strchr(url + 7, '/')) == NULL)
+        die("not an http URL with a path: %s", url);
+    address = url + 7;
+    *s = (struct subscribers){.epoll = epoll, .address = address_of(address)};
+    snprintf(s->request, sizeof s->request,
+             "GET %s HTTP/1.1\r\nHost: %.*s\r\nAccept: text/event-stream\r\n\r\n", path,
+             (int)(path - address), address);
+    s->all = allocate(count, sizeof *s->all);
+    s->sampled_count = sample < count ? sample : count;
+    s->sampled = allocate(s->sampled_count, sizeof *s->sampled);
+    /* Spread over the order of connecting, the last client included: servers
+     * tend to write in that order. */
+    for (unsigned i = 0; i < s->sampled_count; i++) {
+        s->sampled[i] = (unsigned)((uint64_t)(i + 1) * count / s->sampled_count) - 1;
+        s->all[s->sampled[i]].sampled = true;
+    }
+}
+
+static void subscriber_event(struct subscribers *s, struct subscriber *c, const char *payload,
+                             uint64_t now)
+{
+    uint64_t seq = hex16(payload);
+
+    if (seq != c->next)
+        die("client %u: event %llu came where %llu was due", (unsigned)(c - s->all),
+            (unsigned long long)seq, (unsigned long long)c->next);
+    c->next++;
+    if (s->timing && c->sampled)
+        hist_add(&s->latency, now - hex16(payload + 17));
+}
+
+/* One line of the head or of the stream, without its line feed.  HTTP's chunk
+ * sizes, ids and comments are lines that mean nothing here. */
+static void subscriber_line(struct subscribers *s, struct subscriber *c, const char *line,
+                            size_t len, size_t left, uint64_t now)
+{
+    if (c->opened) {
+        if (len >= 6 + 33 && memcmp(line, "data: ", 6) == 0)
+            subscriber_event(s, c, line + 6, now);
+        return;
+    }
+    if (len >= 12 && memcmp(line, "HTTP/1.1 ", 9) == 0 && memcmp(line + 9, "200", 3) != 0)
+        die("subscribing was refused: %.*s", (int)len, line);
+    if (len == 1 && line[0] == '\r') {
+        c->opened = true;
+        c->bytes = left;
+        s->opened++;
+    }
+}
+
+static void subscriber_parse(struct subscribers *s, struct subscriber *c, char *text, size_t len)
+{
+    char *at = text, *end = text + len, *feed;
+    uint64_t now = now_ns();
+
+    while ((feed = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        subscriber_line(s, c, at, (size_t)(feed - at), (size_t)(end - feed - 1), now);
+        at = feed + 1;
+    }
+    c->carry_len = (size_t)(end - at);
+    if (c->carry_len > CARRY_SIZE)
+        die("a line of more than %d bytes", CARRY_SIZE);
+    memcpy(c->carry, at, c->carry_len);
+}
+
+/* The descriptor of client number i is readable. */
+static void subscriber_readable(struct subscribers *s, unsigned i)
+{
+    static char text[CARRY_SIZE + READ_SIZE];
+    struct subscriber *c = &s->all[i];
+    bool count_only = s->counting && c->opened && !c->sampled;
+    ssize_t n;
+
+    if (!count_only)
+        memcpy(text, c->carry, c->carry_len);
+    n = count_only ? recv(c->fd, NULL, READ_SIZE, MSG_TRUNC | MSG_DONTWAIT)
+                   : recv(c->fd, text + c->carry_len, READ_SIZE, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0)
+        die("the server closed client %u: %s", i, n < 0 ? strerror(errno) : "end of stream");
+    c->bytes += (uint64_t)n;
+    if (!count_only)
+        subscriber_parse(s, c, text, c->carry_len + (size_t)n);
+}
+
+/* Connects the next clients, CONNECT_BURST at most, so that no backlog overflows. */
+static void subscribers_connect_some(struct subscribers *s, unsigned upto)
+{
+    const struct linger reset = {.l_onoff = 1}; /* leaves no TIME_WAIT behind */
+
+    for (unsigned n = 0; s->count < upto && n < CONNECT_BURST; n++, s->count++) {
+        struct subscriber *c = &s->all[s->count];
+        struct epoll_event e = {.events = EPOLLIN, .data.u64 = s->count};
+
+        c->fd = connect_to(&s->address);
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        if (send(c->fd, s->request, strlen(s->request), MSG_NOSIGNAL) < 0)
+            die("asking to subscribe: %s", strerror(errno));
+        if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, c->fd, &e) != 0)
+            die("epoll_ctl: %s", strerror(errno));
+    }
+}
+
+/* From here bytes count, and only the sampled clients are parsed. */
+static void subscribers_mark(struct subscribers *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        s->all[i].bytes = 0;
+    s->counting = s->timing = true;
+}
+
+/* The lowest sequence that a sampled client waits for. */
+static uint64_t subscribers_slowest(const struct subscribers *s)
+{
+    uint64_t low = UINT64_MAX;
+
+    for (unsigned i = 0; i < s->sampled_count; i++)
+        if (s->all[s->sampled[i]].next < low)
+            low = s->all[s->sampled[i]].next;
+    return low;
+}
+
+static uint64_t subscribers_least_sampled_bytes(const struct subscribers *s)
+{
+    uint64_t low = UINT64_MAX;
+
+    for (unsigned i = 0; i < s->sampled_count; i++)
+        if (s->all[s->sampled[i]].bytes < low)
+            low = s->all[s->sampled[i]].bytes;
+    return low;
+}
+
+/* How many clients have not yet received all events below `end`. */
+static unsigned subscribers_behind(const struct subscribers *s, uint64_t end)
+{
+    uint64_t bytes;
+    unsigned behind = 0;
+
+    if (subscribers_slowest(s) < end)
+        return s->count;
+    bytes = subscribers_least_sampled_bytes(s);
+    for (unsigned i = 0; i < s->count; i++)
+        behind += s->counting && !s->all[i].sampled ? s->all[i].bytes + BYTE_SLACK < bytes
+                                                    : s->all[i].next < end;
+    return behind;
+}
+
+#endif
