@@ -40,7 +40,8 @@ struct entry {
 };
 
 /* Somebody is half way through writing bytes of the block.  When the block
- * leaves the ring or the cache, evicted() is called once: copy what is left. */
+ * leaves the ring or the cache, evicted() is called once, with the pin already
+ * clear and the bytes still there: copy what is left. */
 struct pin {
     struct block *block;        /* NULL: not pinned */
     struct pin *prev, *next;

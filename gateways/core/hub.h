@@ -30,6 +30,7 @@ struct hub;
 struct feed;
 struct subscription;
 
+/* A subscription's start (DESIGN 2.5). */
 enum start_kind { START_NOW, START_AFTER, START_SINCE, START_LAST };
 struct start {
     enum start_kind kind;
@@ -54,7 +55,7 @@ enum subscription_state {
     SUB_STARTING, /* waits for its filters to be live, or for the broker's word */
     SUB_STORE,    /* pulls pages */
     SUB_RING,     /* pulls from the ring */
-    SUB_HEAD,     /* in its feed's list */
+    SUB_HEAD,     /* among its feed's heads */
     SUB_AHEAD,    /* its cursor is past the gateway's upto: waits */
 };
 
@@ -68,13 +69,18 @@ struct subscription {
     uint64_t seq;           /* hint: ring place of the last event taken */
     uint64_t told;          /* removed IDs up to here were announced */
     uint64_t store_until;   /* not from the ring before this cursor (last=N) */
-    uint64_t *froms;        /* last=N: per filter, until store_until; else NULL */
+    uint64_t *froms;        /* last=N: per filter of the feed; else NULL */
     struct start start;
-    struct hub_read *read;  /* the page or start request it waits for */
-    struct subscription *prev, *next;   /* in one list of the hub, by state */
-    struct subscription *wait_next;     /* behind one page */
+    struct start_read *asking;             /* since, last: the broker is asked */
+    struct subscription *prev, *next;      /* in its feed: the heads, or the others */
+    struct subscription **waiting;         /* the list that the next pair is of */
+    struct subscription *wait_prev, *wait_next;
+    uint32_t pumped;        /* the turn in which it was pumped last */
     uint8_t state;
-    bool started, full, queued, quiet;  /* quiet: the starting notice is not given */
+    bool started;           /* started() has run */
+    bool full;              /* took less than it was given */
+    bool judged;            /* the broker has seen the cursor: it is not from the future */
+    bool quiet;             /* the first page's gap is not announced */
 };
 
 /* What the hub asks of the link; tests bring their own.  read: see link.h. */
@@ -102,7 +108,8 @@ void hub_free(struct hub *h); /* every subscription is closed */
 void subscription_open(struct subscription *s, struct hub *h, const struct slice *filters,
                        size_t count, struct start start,
                        const struct subscription_ops *ops, void *data);
-/* Idempotent; no callback after.  May be called from inside its own ops. */
+/* Idempotent; no callback after.  May be called from inside ops, its own too; the
+ * memory must then stay until the op has returned. */
 void subscription_close(struct subscription *s);
 /* It was full and takes events again. */
 void subscription_resume(struct subscription *s);

@@ -1,0 +1,271 @@
+/*
+ * block.c - a message's bytes, kept as they came, and what clients need of them.
+ *
+ * block_new counts the records, then lays one entry over each.  A record that
+ * is cut short, or an ID that does not rise, refuses the whole message: the
+ * broker is trusted to be right, not to be unharmed.
+ *
+ * Encoding goes through one scratch buffer into the block's arena, whose chunks
+ * are sized by the message, so that the usual block has one chunk per form and
+ * a run of its events is one iovec.
+ */
+#include "block.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+struct arena_chunk {
+    struct arena_chunk *next;
+    size_t used, cap;
+    char bytes[];
+};
+
+static bool count_records(struct reader r, size_t *count)
+{
+    struct event e;
+    uint64_t last = 0;
+    size_t n = 0;
+
+    while (r.left > 0) {
+        if (!event_record_get(&r, &e) || e.id <= last)
+            return false;
+        last = e.id;
+        n++;
+    }
+    *count = n;
+    return true;
+}
+
+static void account(struct block *b, size_t more)
+{
+    b->size += more;
+    if (b->account != NULL)
+        *b->account += more;
+}
+
+struct block *block_new(struct zmsg *m, struct reader records)
+{
+    struct block *b;
+    size_t count, i;
+
+    if (!count_records(records, &count)) {
+        zmsg_close(m);
+        return NULL;
+    }
+    b = mem_zalloc(sizeof *b);
+    b->refs = 1;
+    b->count = count;
+    b->entries = mem_array(count > 0 ? count : 1, sizeof *b->entries);
+    for (i = 0; i < count; i++) {
+        (void)event_record_get(&records, &b->entries[i].e);
+        b->entries[i].block = b;
+    }
+    zmsg_init(&b->bytes);
+    /* A small message keeps its bytes inside the handle, so moving it moves
+     * them: the slices must follow. */
+    const char *was = zmsg_data(m);
+    zmsg_move(&b->bytes, m);
+    zmsg_close(m);
+    const char *is = zmsg_data(&b->bytes);
+    for (i = 0; was != is && i < count; i++) {
+        struct event *e = &b->entries[i].e;
+        e->topic.p = is + (e->topic.p - was);
+        e->props.p = is + (e->props.p - was);
+        e->payload.p = is + (e->payload.p - was);
+    }
+    b->size = sizeof *b + zmsg_size(&b->bytes) + count * sizeof *b->entries;
+    return b;
+}
+
+void block_ref(struct block *b)
+{
+    b->refs++;
+}
+
+static void arena_free(struct arena *a)
+{
+    struct arena_chunk *c, *next;
+
+    for (c = a->chunk; c != NULL; c = next) {
+        next = c->next;
+        free(c);
+    }
+    free(a->encoded);
+}
+
+void block_unref(struct block *b)
+{
+    unsigned f;
+
+    assert(b->refs > 0);
+    if (--b->refs > 0)
+        return;
+    assert(b->pins == NULL);
+    for (f = 0; f < FORMS_MAX; f++)
+        arena_free(&b->arenas[f]);
+    zmsg_close(&b->bytes);
+    free(b->entries);
+    free(b);
+}
+
+void block_evict(struct block *b)
+{
+    struct pin *p;
+
+    assert(!b->evicted);
+    b->evicted = true;
+    if (b->account != NULL)
+        *b->account -= b->size;
+    b->account = NULL;
+    while ((p = b->pins) != NULL) {
+        b->pins = p->next;
+        if (p->next != NULL)
+            p->next->prev = NULL;
+        p->block = NULL;
+        p->evicted(p);
+        block_unref(b);
+    }
+    block_unref(b);
+}
+
+void pin_set(struct pin *p, struct block *b)
+{
+    assert(p->block == NULL && !b->evicted);
+    block_ref(b);
+    p->block = b;
+    p->prev = NULL;
+    p->next = b->pins;
+    if (p->next != NULL)
+        p->next->prev = p;
+    b->pins = p;
+}
+
+void pin_clear(struct pin *p)
+{
+    struct block *b = p->block;
+
+    if (b == NULL)
+        return;
+    if (p->prev != NULL)
+        p->prev->next = p->next;
+    else
+        b->pins = p->next;
+    if (p->next != NULL)
+        p->next->prev = p->prev;
+    p->block = NULL;
+    block_unref(b);
+}
+
+/* --- encodings -------------------------------------------------------------- */
+
+static char *arena_room(struct block *b, struct arena *a, size_t n)
+{
+    struct arena_chunk *c = a->chunk;
+    size_t cap;
+
+    if (c == NULL || c->cap - c->used < n) {
+        cap = zmsg_size(&b->bytes) + b->count * 32;
+        if (cap > 65536)
+            cap = 65536;
+        if (cap < n)
+            cap = n;
+        c = mem_alloc(sizeof *c + cap);
+        c->next = a->chunk;
+        c->used = 0;
+        c->cap = cap;
+        a->chunk = c;
+        account(b, sizeof *c + cap);
+    }
+    c->used += n;
+    return c->bytes + c->used - n;
+}
+
+struct slice entry_encoded(struct entry *e, unsigned form, form_encode encode)
+{
+    static struct buf scratch; /* loop thread only; as large as the largest event */
+    struct block *b = e->block;
+    struct arena *a = &b->arenas[form];
+    size_t i = (size_t)(e - b->entries);
+    char *p;
+
+    if (a->encoded == NULL) {
+        a->encoded = mem_array(b->count, sizeof *a->encoded);
+        account(b, b->count * sizeof *a->encoded);
+    }
+    if (a->encoded[i].p == NULL) {
+        buf_clear(&scratch);
+        encode(&scratch, &e->e);
+        p = arena_room(b, a, scratch.len);
+        memcpy(p, scratch.p, scratch.len);
+        a->encoded[i] = (struct slice){p, scratch.len};
+        if (scratch.cap > 256 * 1024)
+            buf_free(&scratch);
+    }
+    return a->encoded[i];
+}
+
+/* --- runs ------------------------------------------------------------------- */
+
+void run_clear(struct run *r)
+{
+    unsigned f;
+
+    r->count = 0;
+    r->bytes = 0;
+    for (f = 0; f < FORMS_MAX; f++)
+        r->forms[f].ready = false;
+}
+
+bool run_add(struct run *r, struct entry *e)
+{
+    size_t size = event_record_size(&e->e);
+
+    if (r->count == RUN_ENTRIES || (r->count > 0 && r->bytes + size > RUN_BYTES))
+        return false;
+    r->entries[r->count++] = e;
+    r->bytes += size;
+    return true;
+}
+
+const struct run_form *run_form_get(struct run *r, unsigned form, form_encode encode)
+{
+    struct run_form *f = &r->forms[form];
+    struct iovec *last = NULL;
+    size_t i;
+
+    if (f->ready)
+        return f;
+    f->ready = true;
+    f->iovcnt = 0;
+    f->bytes = 0;
+    for (i = 0; i < r->count; i++) {
+        struct slice s = entry_encoded(r->entries[i], form, encode);
+        f->bytes += s.len;
+        f->ends[i] = f->bytes;
+        if (last != NULL && (const char *)last->iov_base + last->iov_len == s.p) {
+            last->iov_len += s.len;
+        } else {
+            last = &f->iov[f->iovcnt++];
+            last->iov_base = (void *)(uintptr_t)s.p;
+            last->iov_len = s.len;
+        }
+    }
+    return f;
+}
+
+size_t run_form_whole(const struct run *r, const struct run_form *f, size_t bytes)
+{
+    size_t low = 0, high = r->count;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (f->ends[mid] <= bytes)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}

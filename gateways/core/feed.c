@@ -1,0 +1,393 @@
+/*
+ * feed.c - filters, feeds, and the way of one event to those at the head.
+ *
+ *   hub_live ─▶ feed_dispatch: topic ─▶ the feeds that match it (kept with the
+ *   topic, rebuilt when filters come or go) ─▶ their `turn`; at the turn's end
+ *   feed_flush makes runs of it and hands each run to every head.
+ */
+#include "feed.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "clock.h"
+#include "mem.h"
+#include "metrics.h"
+#include "topic.h"
+
+static struct slice name_of(const struct hub_filter *f)
+{
+    return (struct slice){f->name, f->len};
+}
+
+/* --- filters ------------------------------------------------------------------ */
+
+static struct hub_filter *filter_get(struct hub *h, struct slice name)
+{
+    struct hub_filter *f = filter_tree_get(h->tree, name);
+
+    if (f != NULL)
+        return f;
+    f = mem_zalloc(sizeof *f + name.len + 1);
+    f->ref = ++h->next_ref;
+    f->len = name.len;
+    memcpy(f->name, name.p, name.len);
+    (void)filter_tree_put(h->tree, name, f);
+    HASH_ADD(hh, h->filters, ref, sizeof f->ref, f);
+    if (h->up)
+        h->link.filter_add(h->link.link, f->ref, name);
+    return f;
+}
+
+static void filter_free(struct hub *h, struct hub_filter *f)
+{
+    assert(f->feed_count == 0);
+    (void)filter_tree_remove(h->tree, name_of(f));
+    HASH_DELETE(hh, h->filters, f);
+    free(f->feeds);
+    free(f);
+}
+
+static void filter_join(struct hub_filter *f, struct feed *feed)
+{
+    if (f->feed_count == f->feed_cap) {
+        f->feed_cap = f->feed_cap > 0 ? f->feed_cap * 2 : 2;
+        f->feeds = mem_resize(f->feeds, f->feed_cap, sizeof *f->feeds);
+    }
+    f->feeds[f->feed_count++] = feed;
+}
+
+static void filter_leave(struct hub_filter *f, const struct feed *feed, uint64_t now_ms)
+{
+    uint32_t i;
+
+    for (i = 0; f->feeds[i] != feed; i++)
+        assert(i + 1 < f->feed_count);
+    f->feeds[i] = f->feeds[--f->feed_count];
+    if (f->feed_count == 0)
+        f->unused_since = now_ms;
+}
+
+static void feeds_refresh(struct hub *h)
+{
+    struct feed *f, *next;
+
+    HASH_ITER(hh, h->feeds, f, next)
+        feed_refresh(f);
+}
+
+void filters_down(struct hub *h)
+{
+    struct hub_filter *f, *next;
+
+    HASH_ITER(hh, h->filters, f, next)
+        f->live = false;
+    feeds_refresh(h);
+}
+
+void filters_register(struct hub *h)
+{
+    struct hub_filter *f, *next;
+
+    HASH_ITER(hh, h->filters, f, next)
+        h->link.filter_add(h->link.link, f->ref, name_of(f));
+}
+
+void filters_raise(struct hub *h, uint64_t live_from)
+{
+    struct hub_filter *f, *next;
+
+    HASH_ITER(hh, h->filters, f, next) {
+        if (f->live && f->live_from < live_from)
+            f->live_from = live_from;
+    }
+    feeds_refresh(h);
+}
+
+void filters_linger(struct hub *h, uint64_t now_ms)
+{
+    struct hub_filter *f, *next;
+
+    HASH_ITER(hh, h->filters, f, next) {
+        if (f->feed_count > 0 || now_ms < f->unused_since + h->limits.linger_ms)
+            continue;
+        if (h->up)
+            h->link.filter_drop(h->link.link, f->ref);
+        filter_free(h, f);
+    }
+}
+
+void filters_free(struct hub *h)
+{
+    struct hub_filter *f, *next;
+
+    HASH_ITER(hh, h->filters, f, next)
+        filter_free(h, f);
+}
+
+/* --- feeds -------------------------------------------------------------------- */
+
+static int name_compare(const void *a, const void *b)
+{
+    const struct slice *x = a, *y = b;
+    size_t n = x->len < y->len ? x->len : y->len;
+    int c = memcmp(x->p, y->p, n);
+
+    return c != 0 ? c : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Sorted, without repeats, each followed by a NUL (no filter holds one). */
+static size_t key_make(struct buf *key, struct slice *names, size_t count)
+{
+    size_t i, n = 0;
+
+    qsort(names, count, sizeof *names, name_compare);
+    for (i = 0; i < count; i++) {
+        if (i > 0 && slice_eq(names[i], names[i - 1]))
+            continue;
+        names[n++] = names[i];
+        buf_put_slice(key, names[i]);
+        buf_u8(key, 0);
+    }
+    return n;
+}
+
+static struct feed *feed_new(struct hub *h, const struct buf *key, const struct slice *names,
+                             size_t count)
+{
+    struct feed *f = mem_zalloc(sizeof *f + key->len);
+    size_t i;
+
+    f->hub = h;
+    f->key_len = key->len;
+    memcpy(f->key, key->p, key->len);
+    f->filters = mem_array(count, sizeof(struct hub_filter *));
+    f->filter_count = count;
+    f->exact = count == 1 && filter_is_exact(names[0]);
+    for (i = 0; i < count; i++) {
+        f->filters[i] = filter_get(h, names[i]);
+        filter_join(f->filters[i], f);
+    }
+    HASH_ADD_KEYPTR(hh, h->feeds, f->key, f->key_len, f);
+    h->generation++;
+    feed_refresh(f);
+    return f;
+}
+
+struct feed *feed_get(struct hub *h, const struct slice *filters, size_t count)
+{
+    struct slice names[WIRE_FILTERS_MAX];
+    struct buf key = {0};
+    struct feed *f;
+
+    assert(count > 0 && count <= WIRE_FILTERS_MAX);
+    memcpy(names, filters, count * sizeof *names);
+    count = key_make(&key, names, count);
+    HASH_FIND(hh, h->feeds, key.p, key.len, f);
+    if (f == NULL)
+        f = feed_new(h, &key, names, count);
+    buf_free(&key);
+    return f;
+}
+
+static void undirty(struct feed *f)
+{
+    struct feed **p = &f->hub->dirty;
+
+    while (*p != f)
+        p = &(*p)->dirty_next;
+    *p = f->dirty_next;
+}
+
+void feed_put(struct feed *f)
+{
+    struct hub *h = f->hub;
+    size_t i;
+
+    if (f->members > 0)
+        return;
+    pages_drop_feed(f);
+    if (f->dirty)
+        undirty(f);
+    for (i = 0; i < f->filter_count; i++)
+        filter_leave(f->filters[i], f, clock_mono_ms());
+    HASH_DELETE(hh, h->feeds, f);
+    h->generation++;
+    free(f->filters);
+    free(f->turn);
+    free(f);
+}
+
+void feed_refresh(struct feed *f)
+{
+    size_t i;
+
+    f->live = true;
+    f->live_from = 0;
+    for (i = 0; i < f->filter_count; i++) {
+        f->live = f->live && f->filters[i]->live;
+        if (f->live_from < f->filters[i]->live_from)
+            f->live_from = f->filters[i]->live_from;
+    }
+}
+
+bool feed_covers(const struct feed *f, uint64_t cursor)
+{
+    return f->live && cursor >= f->live_from && cursor >= f->hub->ring.evicted_to;
+}
+
+bool feed_matches(const struct feed *f, struct slice topic)
+{
+    size_t i;
+
+    for (i = 0; i < f->filter_count; i++) {
+        if (filter_match(name_of(f->filters[i]), topic))
+            return true;
+    }
+    return false;
+}
+
+/* One exact topic: its chain, from the hint or from the chain's start. */
+static struct entry *chain_after(const struct feed *f, uint64_t cursor, uint64_t seq)
+{
+    const struct ring *r = &f->hub->ring;
+    struct entry *e = ring_at(r, seq);
+    struct topic_entry *t;
+
+    if (e == NULL || e->e.id > cursor || !slice_eq(e->e.topic, name_of(f->filters[0]))) {
+        t = ring_topic_find(r, name_of(f->filters[0]));
+        e = t != NULL ? t->first : NULL;
+    }
+    while (e != NULL && e->e.id <= cursor)
+        e = e->topic_next;
+    return e;
+}
+
+struct entry *feed_ring_after(const struct feed *f, uint64_t cursor, uint64_t *seq)
+{
+    const struct ring *r = &f->hub->ring;
+    struct entry *e;
+
+    if (f->exact) {
+        e = chain_after(f, cursor, *seq);
+    } else {
+        e = ring_at(r, *seq);
+        e = e != NULL && e->e.id == cursor ? ring_at(r, *seq + 1) : ring_after(r, cursor);
+        while (e != NULL && !feed_matches(f, e->e.topic))
+            e = ring_at(r, e->seq + 1);
+    }
+    if (e != NULL)
+        *seq = e->seq;
+    return e;
+}
+
+/* --- the head ------------------------------------------------------------------ */
+
+void feed_kick(struct feed *f)
+{
+    if (feed_covers(f, f->hub->flushed))
+        return;
+    while (f->heads != NULL)
+        subscription_leave_head(f->heads, f->hub->flushed, SUB_STORE);
+}
+
+struct match {
+    struct topic_entry *topic;
+    uint64_t mark;
+};
+
+static void match_add(void *value, void *arg)
+{
+    const struct hub_filter *filter = value;
+    const struct match *m = arg;
+    struct topic_entry *t = m->topic;
+    uint32_t i;
+
+    for (i = 0; i < filter->feed_count; i++) {
+        struct feed *f = filter->feeds[i];
+        if (f->mark == m->mark)
+            continue; /* another of its filters matched too */
+        f->mark = m->mark;
+        if (t->feed_count == t->feed_cap) {
+            t->feed_cap = t->feed_cap > 0 ? t->feed_cap * 2 : 2;
+            t->feeds = mem_resize(t->feeds, t->feed_cap, sizeof *t->feeds);
+        }
+        t->feeds[t->feed_count++] = f;
+    }
+}
+
+static void topic_refresh(struct hub *h, struct topic_entry *t)
+{
+    struct match m = {t, ++h->mark};
+
+    t->feed_count = 0;
+    t->generation = h->generation;
+    filter_tree_match(h->tree, (struct slice){t->name, t->len}, match_add, &m);
+}
+
+void feed_dispatch(struct hub *h, struct entry *e)
+{
+    struct topic_entry *t = e->topic;
+    uint32_t i;
+
+    if (t->generation != h->generation)
+        topic_refresh(h, t);
+    for (i = 0; i < t->feed_count; i++) {
+        struct feed *f = t->feeds[i];
+        if (f->heads == NULL)
+            continue; /* the others pull */
+        if (f->turn_count == f->turn_cap) {
+            f->turn_cap = f->turn_cap > 0 ? f->turn_cap * 2 : 8;
+            f->turn = mem_resize(f->turn, f->turn_cap, sizeof(struct entry *));
+        }
+        f->turn[f->turn_count++] = e;
+        if (!f->dirty) {
+            f->dirty = true;
+            f->dirty_next = h->dirty;
+            h->dirty = f;
+        }
+    }
+}
+
+/* Whoever takes less than all is from now on behind, in the ring. */
+static void run_to_heads(struct feed *f, struct run *r, uint64_t before)
+{
+    struct hub *h = f->hub;
+    struct subscription *s;
+    size_t n;
+
+    for (s = f->heads; s != NULL; s = h->next_head) {
+        h->next_head = s->next;
+        n = subscription_hand(s, r);
+        if (n == r->count || s->state != SUB_HEAD)
+            continue;
+        metric_add(M_FALLBACKS, 1);
+        s->full = true;
+        if (n > 0)
+            s->seq = r->entries[n - 1]->seq;
+        subscription_leave_head(s, n > 0 ? r->entries[n - 1]->e.id : before, SUB_RING);
+    }
+    h->next_head = NULL;
+}
+
+void feed_flush(struct feed *f)
+{
+    struct hub *h = f->hub;
+    uint64_t before = h->flushed;
+    size_t i = 0;
+
+    f->members++; /* it stays while its last subscription closes */
+    while (i < f->turn_count) {
+        run_clear(&h->run);
+        while (i < f->turn_count && run_add(&h->run, f->turn[i]))
+            i++;
+        run_to_heads(f, &h->run, before);
+        before = h->run.entries[h->run.count - 1]->e.id;
+    }
+    f->turn_count = 0;
+    f->members--;
+    feed_put(f);
+}
