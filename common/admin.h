@@ -17,9 +17,11 @@ struct admin_ops {
     /* Sets gauges just before they are rendered; may be NULL. */
     void (*refresh)(void *arg);
 };
-/* listen: "address:port".  NULL on failure, already logged. who: see metrics.h */
+/* listen: "address:port", not empty.  NULL on failure, already logged; the loop
+ * must still be run to let go of what was begun.  who: see metrics.h */
 struct admin *admin_start(uv_loop_t *loop, const char *listen, char who,
                           const struct admin_ops *ops, void *arg);
-void admin_close(struct admin *a, void (*closed)(void *arg), void *arg); /* a may be NULL */
+/* Ends open connections too, then calls closed.  When a is NULL, at once. */
+void admin_close(struct admin *a, void (*closed)(void *arg), void *arg);
 
 #endif

@@ -21,7 +21,8 @@ struct process_ops {
 struct process *process_start(uv_loop_t *loop, uint64_t drain_ms,
                               const struct process_ops *ops, void *arg);
 void process_close(struct process *p, void (*closed)(void *arg), void *arg);
-/* Writes one byte to the descriptor that --ready-fd named, once; -1 does nothing. */
+/* Writes one byte to the descriptor that --ready-fd named and closes it; once.  -1
+ * does nothing. */
 void process_ready(int ready_fd);
 /* mkdir -p with mode; 0 or a negative errno. */
 int process_mkdir(const char *path, unsigned mode);

@@ -1,0 +1,333 @@
+/*
+ * admin.c - the small HTTP server for probes and scrapes.
+ *
+ * A connection lives through: read one request head, write the answer, shut
+ * down our side, read on until the peer closes too.  One timer covers all of
+ * it; a peer that takes longer is closed.  Connections beyond CONNECTIONS_MAX
+ * are closed as they come.
+ *
+ * The answer to a bad head is 400 (or what proto/http1 calls for), to another
+ * method 405, to another path 404.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin.h"
+#include "http1.h"
+#include "log.h"
+#include "mem.h"
+#include "metrics.h"
+#include "process.h"
+
+#define CONNECTIONS_MAX 64
+#define TIMEOUT_MS 5000
+#define HEAD_MAX 8192
+
+struct admin {
+    struct admin_ops ops;
+    void *arg;
+    char who;
+    uv_tcp_t listener;
+    struct connection *connections; /* all open ones */
+    unsigned count;
+    bool closing, listener_closed;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+struct connection {
+    struct admin *admin;
+    struct connection *prev, *next;
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    unsigned handles;
+    bool closing, answered;
+    struct buf answer;
+    size_t len;
+    char head[HEAD_MAX];
+};
+
+/* --- the end of a connection --------------------------------------------------- */
+
+static void maybe_finish_close(struct admin *a)
+{
+    if (!a->closing || !a->listener_closed || a->connections != NULL)
+        return;
+    if (a->closed != NULL)
+        a->closed(a->closed_arg);
+    free(a);
+}
+
+static void unlink_connection(struct connection *c)
+{
+    struct admin *a = c->admin;
+
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        a->connections = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    a->count--;
+}
+
+static void on_connection_closed(uv_handle_t *h)
+{
+    struct connection *c = h->data;
+    struct admin *a = c->admin;
+
+    if (--c->handles > 0)
+        return;
+    unlink_connection(c);
+    buf_free(&c->answer);
+    free(c);
+    maybe_finish_close(a);
+}
+
+static void close_connection(struct connection *c)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
+    uv_close((uv_handle_t *)&c->timer, on_connection_closed);
+}
+
+/* --- the answer ---------------------------------------------------------------- */
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    struct connection *c = CONTAINER_OF(req, struct connection, shutdown);
+
+    if (status != 0)
+        close_connection(c);
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct connection *c = CONTAINER_OF(req, struct connection, write);
+
+    if (status != 0 ||
+        uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) != 0)
+        close_connection(c);
+}
+
+static void answer(struct connection *c, const char *status, const char *type, struct slice body,
+                   bool head_only)
+{
+    uv_buf_t out;
+
+    c->answered = true;
+    buf_printf(&c->answer,
+               "HTTP/1.1 %s\r\n"
+               "Content-Type: %s\r\n"
+               "Content-Length: %zu\r\n"
+               "Cache-Control: no-store\r\n"
+               "Connection: close\r\n"
+               "%s\r\n",
+               status, type, body.len,
+               strncmp(status, "405", 3) == 0 ? "Allow: GET, HEAD\r\n" : "");
+    if (!head_only)
+        buf_put_slice(&c->answer, body);
+    out = uv_buf_init((char *)c->answer.p, (unsigned)c->answer.len);
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &out, 1, on_written) != 0)
+        close_connection(c);
+}
+
+static void answer_text(struct connection *c, const char *status, const char *text, bool head_only)
+{
+    answer(c, status, "text/plain; charset=utf-8", slice_of(text), head_only);
+}
+
+static void answer_metrics(struct connection *c, bool head_only)
+{
+    struct admin *a = c->admin;
+    struct buf body = {0};
+
+    if (a->ops.refresh != NULL)
+        a->ops.refresh(a->arg);
+    metrics_render(&body, a->who);
+    answer(c, "200 OK", "text/plain; version=0.0.4; charset=utf-8",
+           (struct slice){(const char *)body.p, body.len}, head_only);
+    buf_free(&body);
+}
+
+static void answer_ready(struct connection *c, bool head_only)
+{
+    if (c->admin->ops.ready(c->admin->arg))
+        answer_text(c, "200 OK", "ready\n", head_only);
+    else
+        answer_text(c, "503 Service Unavailable", "not ready\n", head_only);
+}
+
+static void answer_request(struct connection *c, const struct http1_request *r)
+{
+    bool head_only = slice_eq(r->method, SLICE("HEAD"));
+
+    if (!head_only && !slice_eq(r->method, SLICE("GET")))
+        answer_text(c, "405 Method Not Allowed", "method not allowed\n", false);
+    else if (slice_eq(r->path, SLICE("/healthz")))
+        answer_text(c, "200 OK", "ok\n", head_only);
+    else if (slice_eq(r->path, SLICE("/readyz")))
+        answer_ready(c, head_only);
+    else if (slice_eq(r->path, SLICE("/metrics")))
+        answer_metrics(c, head_only);
+    else
+        answer_text(c, "404 Not Found", "not found\n", head_only);
+}
+
+static void answer_error(struct connection *c, int error)
+{
+    switch (error) {
+    case HTTP1_HEAD_TOO_LARGE:
+        answer_text(c, "431 Request Header Fields Too Large", "too large\n", false);
+        break;
+    case HTTP1_URI_TOO_LONG:
+        answer_text(c, "414 URI Too Long", "too long\n", false);
+        break;
+    case HTTP1_VERSION:
+        answer_text(c, "505 HTTP Version Not Supported", "version\n", false);
+        break;
+    default:
+        answer_text(c, "400 Bad Request", "bad request\n", false);
+    }
+}
+
+/* --- the request --------------------------------------------------------------- */
+
+static void parse_head(struct connection *c)
+{
+    static const struct http1_limits limits = {.head_max = HEAD_MAX, .target_max = 1024};
+    struct http1_request r;
+    int rc = http1_request_parse(&r, c->head, c->len, &limits);
+
+    if (rc > 0)
+        answer_request(c, &r);
+    else if (rc < 0)
+        answer_error(c, rc);
+    else if (c->len == HEAD_MAX)
+        answer_error(c, HTTP1_HEAD_TOO_LARGE);
+}
+
+/* After the answer what still comes is read into the same place and dropped. */
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+    struct connection *c = h->data;
+    size_t at = c->answered ? 0 : c->len;
+
+    (void)suggested;
+    *buf = uv_buf_init(c->head + at, (unsigned)(HEAD_MAX - at));
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+{
+    struct connection *c = s->data;
+
+    (void)buf;
+    if (n < 0) {
+        close_connection(c);
+    } else if (n > 0 && !c->answered) {
+        c->len += (size_t)n;
+        parse_head(c);
+    }
+}
+
+static void on_timeout(uv_timer_t *t)
+{
+    close_connection(t->data);
+}
+
+static struct connection *new_connection(struct admin *a)
+{
+    struct connection *c = mem_zalloc(sizeof *c);
+
+    c->admin = a;
+    c->next = a->connections;
+    if (c->next != NULL)
+        c->next->prev = c;
+    a->connections = c;
+    a->count++;
+    (void)uv_tcp_init(a->listener.loop, &c->tcp);
+    (void)uv_timer_init(a->listener.loop, &c->timer);
+    c->tcp.data = c;
+    c->timer.data = c;
+    c->handles = 2;
+    return c;
+}
+
+static void on_connect(uv_stream_t *s, int status)
+{
+    struct admin *a = CONTAINER_OF(s, struct admin, listener);
+    struct connection *c;
+
+    if (status != 0)
+        return;
+    c = new_connection(a);
+    if (uv_accept(s, (uv_stream_t *)&c->tcp) != 0 || a->count > CONNECTIONS_MAX ||
+        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) != 0)
+        close_connection(c);
+    else
+        (void)uv_timer_start(&c->timer, on_timeout, TIMEOUT_MS, 0);
+}
+
+/* --- life ---------------------------------------------------------------------- */
+
+static void on_listener_closed(uv_handle_t *h)
+{
+    struct admin *a = CONTAINER_OF(h, struct admin, listener);
+
+    a->listener_closed = true;
+    maybe_finish_close(a);
+}
+
+static int listen_on(struct admin *a, const char *text)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    int rc = address_parse(text, &address, &len);
+
+    if (rc == 0)
+        rc = uv_tcp_bind(&a->listener, (const struct sockaddr *)&address, 0);
+    if (rc == 0)
+        rc = uv_listen((uv_stream_t *)&a->listener, CONNECTIONS_MAX, on_connect);
+    return rc;
+}
+
+struct admin *admin_start(uv_loop_t *loop, const char *listen, char who,
+                          const struct admin_ops *ops, void *arg)
+{
+    struct admin *a = mem_zalloc(sizeof *a);
+    int rc;
+
+    a->ops = *ops;
+    a->arg = arg;
+    a->who = who;
+    (void)uv_tcp_init(loop, &a->listener);
+    rc = listen_on(a, listen);
+    if (rc == 0)
+        return a;
+    log_error("cannot listen for /healthz and /metrics", LOG_S("admin_listen", listen),
+              LOG_S("error", uv_strerror(rc)));
+    admin_close(a, NULL, NULL);
+    return NULL;
+}
+
+void admin_close(struct admin *a, void (*closed)(void *arg), void *arg)
+{
+    if (a == NULL) {
+        if (closed != NULL)
+            closed(arg);
+        return;
+    }
+    assert(!a->closing);
+    a->closing = true;
+    a->closed = closed;
+    a->closed_arg = arg;
+    for (struct connection *c = a->connections; c != NULL; c = c->next)
+        close_connection(c);
+    uv_close((uv_handle_t *)&a->listener, on_listener_closed);
+}

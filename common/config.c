@@ -1,0 +1,466 @@
+/*
+ * config.c - defaults, then the file, then the environment, then flags.
+ *
+ * config_load takes the flags apart first, for they name the file, but applies
+ * them last.  Whatever any source says wrongly becomes a line in c->errors;
+ * loading goes on to the end, then prints them all and gives up.  config_reload
+ * does the same over and logs them instead; the old configuration stays good.
+ */
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "config_internal.h"
+#include "log.h"
+#include "mem.h"
+
+#define FILE_MAX (1 << 20)
+
+enum action { RUN, PRINT_HELP, PRINT_VERSION, PRINT_EXAMPLE };
+
+/* What the command line says, before it is applied. */
+struct flags {
+    enum action action;
+    const char *file;              /* --config, or NULL */
+    const char *values[CFG_COUNT]; /* NULL when not given */
+};
+
+void config_error(struct config *c, const char *where, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    buf_printf(&c->errors, "%s: %s\n", where, text);
+}
+
+/* --- life ---------------------------------------------------------------------- */
+
+static void set_default(struct config *c, enum config_key k)
+{
+    const struct config_key_info *info = &config_keys[k];
+    struct config_value *v = &c->values[k];
+    const char *wrong = NULL;
+
+    v->text = mem_strdup(info->deflt);
+    if (info->deflt[0] == '-')
+        v->num = (uint64_t)strtoll(info->deflt, NULL, 10); /* "none": no source can say it */
+    else
+        wrong = config_value_parse(info->type, info->choices, slice_of(info->deflt), &v->num);
+    assert(wrong == NULL);
+    (void)wrong;
+}
+
+struct config *config_new(const char *section, int argc, char **argv)
+{
+    struct config *c = mem_zalloc(sizeof *c);
+
+    assert(argc > 0);
+    c->section = mem_strdup(section);
+    c->argc = argc;
+    c->argv = mem_array((size_t)argc + 1, sizeof *c->argv);
+    for (int i = 0; i < argc; i++)
+        c->argv[i] = mem_strdup(argv[i]);
+    for (enum config_key k = 0; k < CFG_COUNT; k++)
+        set_default(c, k);
+    return c;
+}
+
+void config_free(struct config *c)
+{
+    if (c == NULL)
+        return;
+    for (enum config_key k = 0; k < CFG_COUNT; k++) {
+        free(c->values[k].text);
+        free(c->derived[k]);
+    }
+    for (size_t i = 0; i < c->rule_count; i++)
+        free(c->rules[i].filter);
+    free(c->rules);
+    for (int i = 0; i < c->argc; i++)
+        free(c->argv[i]);
+    free(c->argv);
+    free(c->section);
+    buf_free(&c->errors);
+    free(c);
+}
+
+/* --- flags --------------------------------------------------------------------- */
+
+void config_flag_name(const struct config *c, enum config_key k, char *out, size_t cap)
+{
+    const struct config_key_info *info = &config_keys[k];
+    bool bare = strcmp(info->section, c->section) == 0 || strcmp(info->section, "sluice") == 0 ||
+                strcmp(info->section, CONFIG_HIDDEN_SECTION) == 0;
+    int n = snprintf(out, cap, "%s%s%s", bare ? "" : info->section, bare ? "" : "-", info->name);
+
+    assert(n > 0 && (size_t)n < cap);
+    (void)n;
+    for (char *p = out; *p != '\0'; p++)
+        if (*p == '_')
+            *p = '-';
+}
+
+enum { FLAG_CONFIG = 256, FLAG_HELP, FLAG_VERSION, FLAG_EXAMPLE, FLAG_KEYS };
+#define FLAG_NAME_MAX 64
+
+/* getopt's table: a flag for each key, then the four of their own. */
+static void list_flags(const struct config *c, char names[CFG_COUNT][FLAG_NAME_MAX],
+                       struct option options[CFG_COUNT + 5])
+{
+    static const struct option fixed[] = {
+        {"config", required_argument, NULL, FLAG_CONFIG},
+        {"help", no_argument, NULL, FLAG_HELP},
+        {"version", no_argument, NULL, FLAG_VERSION},
+        {"print-config", no_argument, NULL, FLAG_EXAMPLE},
+        {NULL, 0, NULL, 0},
+    };
+
+    for (enum config_key k = 0; k < CFG_COUNT; k++) {
+        config_flag_name(c, k, names[k], FLAG_NAME_MAX);
+        options[k] = (struct option){
+            names[k], config_keys[k].type == CONFIG_BOOL ? optional_argument : required_argument,
+            NULL, FLAG_KEYS + (int)k};
+    }
+    memcpy(options + CFG_COUNT, fixed, sizeof fixed);
+}
+
+static void take_flag(struct config *c, struct flags *f, int flag)
+{
+    if (flag == FLAG_CONFIG)
+        f->file = optarg;
+    else if (flag == FLAG_HELP)
+        f->action = PRINT_HELP;
+    else if (flag == FLAG_VERSION)
+        f->action = PRINT_VERSION;
+    else if (flag == FLAG_EXAMPLE)
+        f->action = PRINT_EXAMPLE;
+    else if (flag >= FLAG_KEYS)
+        f->values[flag - FLAG_KEYS] = optarg == NULL ? "true" : optarg;
+    else
+        config_error(c, c->argv[optind - 1], "%s",
+                     flag == ':' ? "the flag needs a value"
+                                 : "there is no such flag, or it takes no value; see --help");
+}
+
+static void parse_flags(struct config *c, struct flags *f)
+{
+    char names[CFG_COUNT][FLAG_NAME_MAX];
+    struct option options[CFG_COUNT + 5];
+    int flag;
+
+    list_flags(c, names, options);
+    opterr = 0;
+    optind = 0; /* GNU: start anew */
+    while ((flag = getopt_long(c->argc, c->argv, ":", options, NULL)) != -1)
+        take_flag(c, f, flag);
+    c->operands = optind;
+}
+
+static void apply_flags(struct config *c, const struct flags *f)
+{
+    char where[FLAG_NAME_MAX + 2] = "--";
+
+    for (enum config_key k = 0; k < CFG_COUNT; k++) {
+        if (f->values[k] == NULL)
+            continue;
+        config_flag_name(c, k, where + 2, sizeof where - 2);
+        config_value_set(c, k, f->values[k], where);
+    }
+}
+
+/* --- environment and file ------------------------------------------------------------ */
+
+static void variable_name(enum config_key k, char *out, size_t cap)
+{
+    const struct config_key_info *info = &config_keys[k];
+    bool bare = strcmp(info->section, "sluice") == 0;
+    int n = snprintf(out, cap, "SLUICE_%s%s%s", bare ? "" : info->section, bare ? "" : "_",
+                     info->name);
+
+    assert(n > 0 && (size_t)n < cap);
+    (void)n;
+    for (char *p = out; *p != '\0'; p++)
+        *p = (char)toupper((unsigned char)*p);
+}
+
+static void apply_environment(struct config *c)
+{
+    char name[FLAG_NAME_MAX + 8];
+
+    for (enum config_key k = 0; k < CFG_COUNT; k++) {
+        const char *text;
+
+        if (strcmp(config_keys[k].section, CONFIG_HIDDEN_SECTION) == 0)
+            continue;
+        variable_name(k, name, sizeof name);
+        text = getenv(name);
+        if (text != NULL)
+            config_value_set(c, k, text, name);
+    }
+}
+
+static void apply_file(struct config *c, const char *name)
+{
+    char *bytes = mem_alloc(FILE_MAX);
+    FILE *f = fopen(name, "re");
+    size_t len = 0;
+
+    if (f != NULL)
+        len = fread(bytes, 1, FILE_MAX, f);
+    if (f == NULL || ferror(f))
+        config_error(c, name, "%s", strerror(errno));
+    else if (len == FILE_MAX)
+        config_error(c, name, "larger than 1 MiB");
+    else
+        config_file_parse(c, name, bytes, len);
+    if (f != NULL)
+        (void)fclose(f);
+    free(bytes);
+}
+
+/* --- addresses that follow from others --------------------------------------------- */
+
+static const struct {
+    enum config_key key;
+    const char *host;
+    unsigned offset;
+} ports[] = {
+    {CFG_SSE_LISTEN, "127.0.0.1", 1},   {CFG_SSE_ADMIN, "127.0.0.1", 11},
+    {CFG_BROKER_ADMIN, "127.0.0.1", 10}, {CFG_APPS, "tcp://127.0.0.1", 7},
+};
+
+static void derive_ports(struct config *c)
+{
+    uint64_t base = config_num(c, CFG_PORT_BASE);
+
+    for (size_t i = 0; base != 0 && i < ARRAY_LEN(ports); i++) {
+        struct buf b = {0};
+
+        if (c->values[ports[i].key].set)
+            continue;
+        buf_printf(&b, "%s:%u%c", ports[i].host, (unsigned)base + ports[i].offset, '\0');
+        c->derived[ports[i].key] = (char *)b.p;
+    }
+}
+
+/* A list that was set: all of it for the broker, which binds them; the first
+ * for the others, which connect to one.  Else a socket in <data>/run. */
+static void derive_socket(struct config *c, enum config_key k)
+{
+    struct slice rest = slice_of(c->values[k].text), first;
+    struct buf b = {0};
+
+    if (strcmp(c->section, "broker") == 0 && rest.len > 0)
+        return;
+    if (config_list_next(&rest, &first))
+        buf_put_slice(&b, first);
+    else
+        buf_printf(&b, "ipc://%s/run/%s", config_text(c, CFG_DATA), config_keys[k].name);
+    buf_u8(&b, '\0');
+    c->derived[k] = (char *)b.p;
+}
+
+/* The default sockets' paths have the kernel's limit and stand in lists. */
+static void check_data(struct config *c)
+{
+    const char *data = config_text(c, CFG_DATA);
+    const size_t room = sizeof ((struct sockaddr_un *)NULL)->sun_path;
+
+    if (data[0] == '\0' || strchr(data, ',') != NULL)
+        config_error(c, "data", "\"%s\" is not a folder to use: empty, or with a comma", data);
+    else if (strlen(data) + sizeof "/run/reads" > room)
+        config_error(c, "data", "\"%s\" is too long for the sockets in it: %zu bytes at most", data,
+                     room - sizeof "/run/reads");
+}
+
+static void derive(struct config *c)
+{
+    check_data(c);
+    derive_ports(c);
+    derive_socket(c, CFG_LINK);
+    derive_socket(c, CFG_READS);
+}
+
+/* --- loading ------------------------------------------------------------------- */
+
+static enum action load_sources(struct config *c)
+{
+    struct flags f = {.action = RUN};
+
+    parse_flags(c, &f);
+    if (f.action != RUN || c->errors.len > 0)
+        return f.action;
+    if (f.file == NULL)
+        f.file = getenv("SLUICE_CONFIG");
+    if (f.file != NULL && f.file[0] != '\0')
+        apply_file(c, f.file);
+    apply_environment(c);
+    apply_flags(c, &f);
+    derive(c);
+    return RUN;
+}
+
+static bool next_error(struct slice *rest, struct slice *line)
+{
+    const char *end = rest->len == 0 ? NULL : memchr(rest->p, '\n', rest->len);
+
+    if (end == NULL)
+        return false;
+    *line = (struct slice){rest->p, (size_t)(end - rest->p)};
+    rest->p += line->len + 1;
+    rest->len -= line->len + 1;
+    return true;
+}
+
+static void print_errors(const struct config *c)
+{
+    struct slice rest = {(const char *)c->errors.p, c->errors.len}, line;
+
+    while (next_error(&rest, &line))
+        fprintf(stderr, "%s: %.*s\n", c->argv[0], (int)line.len, line.p);
+}
+
+static void log_errors(const struct config *c)
+{
+    struct slice rest = {(const char *)c->errors.p, c->errors.len}, line;
+
+    while (next_error(&rest, &line))
+        log_error("the new configuration is refused", LOG_SLICE("error", line));
+}
+
+static void print(const struct config *c, enum action a)
+{
+    if (a == PRINT_HELP)
+        config_print_help(c);
+    else if (a == PRINT_EXAMPLE)
+        config_print_example();
+    else
+        printf("sluice %s\n", SLUICE_VERSION);
+}
+
+enum config_outcome config_load(struct config **out, const char *section, int argc, char **argv)
+{
+    struct config *c = config_new(section, argc, argv);
+    enum action a = load_sources(c);
+    bool bad = c->errors.len > 0;
+
+    *out = NULL;
+    if (!bad && a == RUN) {
+        *out = c;
+        return CONFIG_GO;
+    }
+    if (bad)
+        print_errors(c);
+    else
+        print(c, a);
+    config_free(c);
+    return bad ? CONFIG_EXIT_BAD : CONFIG_EXIT_OK;
+}
+
+struct config *config_reload(const struct config *c)
+{
+    struct config *fresh = config_new(c->section, c->argc, c->argv);
+
+    (void)load_sources(fresh);
+    if (fresh->errors.len == 0)
+        return fresh;
+    log_errors(fresh);
+    config_free(fresh);
+    return NULL;
+}
+
+/* --- reading it ---------------------------------------------------------------- */
+
+char **config_operands(const struct config *c, int *count)
+{
+    *count = c->argc - c->operands;
+    return c->argv + c->operands;
+}
+
+const char *config_text(const struct config *c, enum config_key k)
+{
+    return c->values[k].text;
+}
+
+uint64_t config_num(const struct config *c, enum config_key k)
+{
+    assert(config_keys[k].type != CONFIG_TEXT && config_keys[k].type != CONFIG_LIST);
+    return c->values[k].num;
+}
+
+bool config_bool(const struct config *c, enum config_key k)
+{
+    assert(config_keys[k].type == CONFIG_BOOL);
+    return c->values[k].num != 0;
+}
+
+bool config_is_set(const struct config *c, enum config_key k)
+{
+    return c->values[k].set;
+}
+
+bool config_list_next(struct slice *rest, struct slice *item)
+{
+    while (rest->len > 0) {
+        const char *comma = memchr(rest->p, ',', rest->len);
+        size_t len = comma == NULL ? rest->len : (size_t)(comma - rest->p);
+
+        *item = (struct slice){rest->p, len};
+        len += comma != NULL;
+        rest->p += len;
+        rest->len -= len;
+        while (item->len > 0 && item->p[0] == ' ')
+            *item = (struct slice){item->p + 1, item->len - 1};
+        while (item->len > 0 && item->p[item->len - 1] == ' ')
+            item->len--;
+        if (item->len > 0)
+            return true;
+    }
+    return false;
+}
+
+const struct retention_rule *config_retention(const struct config *c, size_t *count)
+{
+    *count = c->rule_count;
+    return c->rules;
+}
+
+static const char *in_force(const struct config *c, enum config_key k)
+{
+    assert(k < CFG_COUNT);
+    return c->derived[k] != NULL ? c->derived[k] : c->values[k].text;
+}
+
+const char *config_listen(const struct config *c, const char *section)
+{
+    return in_force(c, config_find(slice_of(section), SLICE("listen")));
+}
+
+const char *config_admin_listen(const struct config *c, const char *section)
+{
+    return in_force(c, config_find(slice_of(section), SLICE("admin_listen")));
+}
+
+const char *config_apps(const struct config *c)
+{
+    return in_force(c, CFG_APPS);
+}
+
+const char *config_link(const struct config *c)
+{
+    return in_force(c, CFG_LINK);
+}
+
+const char *config_reads(const struct config *c)
+{
+    return in_force(c, CFG_READS);
+}

@@ -1,0 +1,281 @@
+/*
+ * config_file.c - the INI file.
+ *
+ *     [sse]
+ *     listen = 127.0.0.1:8081
+ *     [retention "sensors/#"]
+ *     max_age = 2h
+ *
+ * inih takes `name = value` lines and comments apart.  Section lines it would
+ * cut after 50 bytes, which a filter may exceed, and it does not tell of empty
+ * ones; so the reader that feeds it takes them first and gives it blank lines
+ * instead.  The reader also knows which line is being read, for the errors.
+ *
+ * Every bad line becomes an error of its own and changes nothing; reading goes
+ * on, so that one look at the errors shows them all.
+ */
+#include <ini.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config_internal.h"
+#include "mem.h"
+
+#define LINE_MAX_BYTES 8192
+
+struct file {
+    struct config *c;
+    const char *name;
+    struct slice rest;            /* not read yet */
+    unsigned line;                /* being read, from 1 */
+    char section[64];             /* a known one, or "" */
+    bool skipping;                /* in a section that was refused */
+    struct retention_rule *rule;  /* in a [retention] section, else NULL */
+};
+
+static void file_error(struct file *f, const char *what, struct slice detail)
+{
+    char where[512];
+
+    (void)snprintf(where, sizeof where, "%s:%u", f->name, f->line);
+    config_error(f->c, where, "%s%.*s", what, (int)detail.len, detail.p == NULL ? "" : detail.p);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+}
+
+static struct slice trim(struct slice s)
+{
+    while (s.len > 0 && is_blank(s.p[0])) {
+        s.p++;
+        s.len--;
+    }
+    while (s.len > 0 && is_blank(s.p[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+/* --- sections ------------------------------------------------------------------ */
+
+static void begin_retention(struct file *f, struct slice filter)
+{
+    struct config *c = f->c;
+    enum topic_verdict v = filter_check(filter);
+
+    if (v != TOPIC_OK) {
+        file_error(f, "[retention]: ", slice_of(topic_verdict_text(v)));
+        return;
+    }
+    c->rules = mem_resize(c->rules, c->rule_count + 1, sizeof *c->rules);
+    f->rule = &c->rules[c->rule_count++];
+    *f->rule = (struct retention_rule){.filter = mem_strndup(filter.p, filter.len)};
+    f->skipping = false;
+}
+
+static bool section_exists(struct slice name)
+{
+    if (slice_eq(name, SLICE(CONFIG_HIDDEN_SECTION)))
+        return false;
+    for (enum config_key k = 0; k < CFG_COUNT; k++)
+        if (slice_eq(name, slice_of(config_keys[k].section)))
+            return true;
+    return false;
+}
+
+static void begin_plain(struct file *f, struct slice name)
+{
+    if (!section_exists(name)) {
+        file_error(f, "there is no section ", name);
+        return;
+    }
+    memcpy(f->section, name.p, name.len);
+    f->section[name.len] = '\0';
+    f->skipping = false;
+}
+
+/* After the bracket that closes a section only a comment may stand. */
+static bool only_comment(struct slice s)
+{
+    s = trim(s);
+    return s.len == 0 || s.p[0] == ';' || s.p[0] == '#';
+}
+
+/* The text between `close` and what follows it; false when close is missing. */
+static bool split_at(struct slice s, struct slice close, struct slice *head, struct slice *tail)
+{
+    const char *at = s.len == 0 ? NULL : memmem(s.p, s.len, close.p, close.len);
+
+    if (at == NULL)
+        return false;
+    *head = (struct slice){s.p, (size_t)(at - s.p)};
+    *tail = (struct slice){at + close.len, s.len - head->len - close.len};
+    return true;
+}
+
+/* s follows the opening bracket. */
+static void begin_section(struct file *f, struct slice s)
+{
+    static const char quoted[] = "retention";
+    struct slice name, tail, gap;
+    bool filter;
+
+    f->rule = NULL;
+    f->section[0] = '\0';
+    f->skipping = true;
+    filter = slice_starts(s, SLICE(quoted)) && split_at(s, SLICE("\""), &gap, &tail) &&
+             slice_eq(trim(gap), SLICE(quoted));
+    if (!split_at(filter ? tail : s, filter ? SLICE("\"]") : SLICE("]"), &name, &tail) ||
+        !only_comment(tail))
+        file_error(f, "not a section: [", s);
+    else if (filter)
+        begin_retention(f, name);
+    else if (slice_eq(trim(name), SLICE(quoted)))
+        file_error(f, "a retention section names its filter: [retention \"a/#\"]",
+                   (struct slice){NULL, 0});
+    else
+        begin_plain(f, trim(name));
+}
+
+/* --- keys ---------------------------------------------------------------------- */
+
+enum rule_key { RULE_MAX_AGE, RULE_MAX_EVENTS, RULE_MAX_BYTES, RULE_HISTORY, RULE_KEYS };
+static const struct {
+    const char *name;
+    enum config_type type;
+    const char *choices;
+} rule_keys[RULE_KEYS] = {
+    [RULE_MAX_AGE] = {"max_age", CONFIG_DURATION, NULL},
+    [RULE_MAX_EVENTS] = {"max_events", CONFIG_INT, NULL},
+    [RULE_MAX_BYTES] = {"max_bytes", CONFIG_SIZE, NULL},
+    [RULE_HISTORY] = {"history", CONFIG_CHOICE, "keep,none"},
+};
+
+static void rule_set(struct retention_rule *r, enum rule_key k, uint64_t num)
+{
+    bool *has[RULE_KEYS] = {&r->has_age, &r->has_events, &r->has_bytes, &r->has_history};
+
+    *has[k] = true;
+    if (k == RULE_MAX_AGE)
+        r->max_age_ms = num;
+    else if (k == RULE_MAX_EVENTS)
+        r->max_events = num;
+    else if (k == RULE_MAX_BYTES)
+        r->max_bytes = num;
+    else
+        r->volatile_ = num == 1;
+}
+
+static void set_rule_key(struct file *f, const char *name, const char *text)
+{
+    const char *wrong;
+    uint64_t num;
+    size_t k = 0;
+
+    while (k < RULE_KEYS && strcmp(rule_keys[k].name, name) != 0)
+        k++;
+    if (k == RULE_KEYS) {
+        file_error(f, "[retention] has no key ", slice_of(name));
+        return;
+    }
+    wrong = config_value_parse(rule_keys[k].type, rule_keys[k].choices, slice_of(text), &num);
+    if (wrong != NULL)
+        file_error(f, "[retention]: ", slice_of(wrong));
+    else
+        rule_set(f->rule, (enum rule_key)k, num);
+}
+
+static void set_plain_key(struct file *f, const char *name, const char *text)
+{
+    enum config_key k = config_find(slice_of(f->section), slice_of(name));
+    char where[512];
+
+    if (k == CFG_COUNT) {
+        (void)snprintf(where, sizeof where, "[%s] has no key ", f->section);
+        file_error(f, where, slice_of(name));
+        return;
+    }
+    (void)snprintf(where, sizeof where, "%s:%u", f->name, f->line);
+    config_value_set(f->c, k, text, where);
+}
+
+/* inih: one `name = value`.  Always 1, for we keep our own errors. */
+static int on_pair(void *user, const char *section, const char *name, const char *value)
+{
+    struct file *f = user;
+
+    (void)section;
+    if (f->rule != NULL)
+        set_rule_key(f, name, value);
+    else if (f->section[0] != '\0')
+        set_plain_key(f, name, value);
+    else if (!f->skipping)
+        file_error(f, "a key before the first [section]: ", slice_of(name));
+    return 1;
+}
+
+/* --- lines --------------------------------------------------------------------- */
+
+static struct slice next_line(struct file *f)
+{
+    const char *end = memchr(f->rest.p, '\n', f->rest.len);
+    size_t len = end == NULL ? f->rest.len : (size_t)(end - f->rest.p);
+    struct slice line = {f->rest.p, len};
+
+    f->rest.p += len + (end != NULL);
+    f->rest.len -= len + (end != NULL);
+    f->line++;
+    return trim(line);
+}
+
+static bool is_pair(struct slice line)
+{
+    return memchr(line.p, '=', line.len) != NULL;
+}
+
+/* What inih is to see of a line: pairs alone. */
+static struct slice filter_line(struct file *f, struct slice line, size_t cap)
+{
+    const struct slice none = {"", 0};
+
+    if (line.len == 0 || line.p[0] == '#' || line.p[0] == ';')
+        return none;
+    if (line.p[0] == '[')
+        begin_section(f, (struct slice){line.p + 1, line.len - 1});
+    else if (line.len >= cap || memchr(line.p, '\0', line.len) != NULL)
+        file_error(f, "the line is too long or holds a NUL", none);
+    else if (!is_pair(line))
+        file_error(f, "neither [section] nor key = value", none);
+    else
+        return line;
+    return none;
+}
+
+/* inih: like fgets. */
+static char *read_line(char *out, int cap, void *stream)
+{
+    struct file *f = stream;
+    struct slice line;
+
+    if (f->rest.len == 0)
+        return NULL;
+    line = filter_line(f, next_line(f), (size_t)cap);
+    memcpy(out, line.p, line.len);
+    out[line.len] = '\0';
+    return out;
+}
+
+void config_file_parse(struct config *c, const char *name, const char *bytes, size_t len)
+{
+    static const char bom[] = "\xef\xbb\xbf";
+    struct file f = {.c = c, .name = name, .rest = {bytes, len}};
+
+    if (slice_starts(f.rest, SLICE(bom))) {
+        f.rest.p += sizeof bom - 1;
+        f.rest.len -= sizeof bom - 1;
+    }
+    ini_max_line = LINE_MAX_BYTES;
+    ini_allow_multiline = false; /* an indented line is a key like any other */
+    (void)ini_parse_stream(read_line, &f, on_pair, &f);
+}

@@ -1,0 +1,192 @@
+/*
+ * config_value.c - the table of keys, and from text to value.
+ *
+ * Text that a type refuses leaves the key as it was; the reason becomes an
+ * error that names where the text came from.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_internal.h"
+#include "mem.h"
+
+const struct config_key_info config_keys[CFG_COUNT] = {
+#define X(id, section, name, type, deflt, choices, help) \
+    [CFG_##id] = {section, name, type, deflt, choices, help},
+#include "config_keys.h"
+#undef X
+};
+
+/* Numbers that the type allows but the program cannot live with. */
+static const struct {
+    enum config_key key;
+    uint64_t min, max;
+} ranges[] = {
+    {CFG_PORT_BASE, 0, 65000},
+    {CFG_READERS, 1, 64},
+    {CFG_GATEWAY_CREDIT, 64 << 10, 1 << 30},
+    {CFG_PUBLISH_WINDOW, 64 << 10, 1 << 30},
+    {CFG_QUEUE, 64 << 10, UINT64_C(16) << 30},
+    {CFG_SSE_KEEPALIVE, 100, 3600000},
+    {CFG_MAX_PAYLOAD, 1, 256 << 20},
+    {CFG_MAX_BODY, 1, 1 << 30},
+    {CFG_MAX_BATCH, 1, 1000000},
+    {CFG_MAX_HEADER, 1024, 1 << 20},
+    {CFG_MAX_CONNECTIONS, 1, 10000000},
+    {CFG_MAX_FILTERS, 1, 65535},
+    {CFG_HEADER_TIMEOUT, 1, 3600000},
+    {CFG_BODY_TIMEOUT, 1, 3600000},
+    {CFG_IDLE_TIMEOUT, 1, 86400000},
+    {CFG_PUBLISH_TIMEOUT, 1, 3600000},
+    {CFG_PAGE_REQUESTS, 1, 1024},
+};
+
+enum config_key config_find(struct slice section, struct slice name)
+{
+    enum config_key k = 0;
+
+    while (k < CFG_COUNT && !(slice_eq(section, slice_of(config_keys[k].section)) &&
+                              slice_eq(name, slice_of(config_keys[k].name))))
+        k++;
+    return k;
+}
+
+/* A number and the unit after it. */
+static bool split_unit(struct slice text, uint64_t *number, struct slice *unit)
+{
+    size_t digits = 0;
+
+    while (digits < text.len && text.p[digits] >= '0' && text.p[digits] <= '9')
+        digits++;
+    *unit = (struct slice){text.p + digits, text.len - digits};
+    return slice_u64((struct slice){text.p, digits}, number);
+}
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+
+static const char *parse_scaled(struct slice text, const struct unit *units, const char *wrong,
+                                uint64_t *num)
+{
+    struct slice unit;
+    uint64_t number;
+
+    if (!split_unit(text, &number, &unit))
+        return wrong;
+    for (; units->name != NULL; units++) {
+        if (!slice_eq_nocase(unit, slice_of(units->name)))
+            continue;
+        return __builtin_mul_overflow(number, units->factor, num) ? "the number is too large"
+                                                                  : NULL;
+    }
+    return wrong;
+}
+
+static const char *parse_size(struct slice text, uint64_t *num)
+{
+    static const struct unit units[] = {
+        {"", 1},
+        {"k", UINT64_C(1) << 10},
+        {"m", UINT64_C(1) << 20},
+        {"g", UINT64_C(1) << 30},
+        {"t", UINT64_C(1) << 40},
+        {NULL, 0},
+    };
+    return parse_scaled(text, units, "not a size such as 512, 64k, 32M or 1G", num);
+}
+
+static const char *parse_duration(struct slice text, uint64_t *num)
+{
+    static const struct unit units[] = {
+        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
+    };
+    return parse_scaled(text, units, "not a duration such as 250ms, 10s, 5m, 2h or 7d", num);
+}
+
+static const char *parse_int(struct slice text, uint64_t *num)
+{
+    if (!slice_u64(text, num))
+        return "not a number";
+    return *num > INT32_MAX ? "the number is too large" : NULL;
+}
+
+static const char *parse_bool(struct slice text, uint64_t *num)
+{
+    static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (slice_eq_nocase(text, slice_of(words[i]))) {
+            *num = i % 2;
+            return NULL;
+        }
+    }
+    return "not one of true, false, yes, no, on, off";
+}
+
+static const char *parse_choice(const char *choices, struct slice text, uint64_t *num)
+{
+    struct slice rest = slice_of(choices), word;
+
+    for (*num = 0; config_list_next(&rest, &word); (*num)++)
+        if (slice_eq_nocase(text, word))
+            return NULL;
+    return "not one of the words it may be";
+}
+
+const char *config_value_parse(enum config_type type, const char *choices, struct slice text,
+                               uint64_t *num)
+{
+    *num = 0;
+    switch (type) {
+    case CONFIG_TEXT:
+    case CONFIG_LIST:
+        return NULL;
+    case CONFIG_INT:
+        return parse_int(text, num);
+    case CONFIG_SIZE:
+        return parse_size(text, num);
+    case CONFIG_DURATION:
+        return parse_duration(text, num);
+    case CONFIG_BOOL:
+        return parse_bool(text, num);
+    case CONFIG_CHOICE:
+        return parse_choice(choices, text, num);
+    }
+    assert(false);
+    return NULL;
+}
+
+static bool in_range(enum config_key k, uint64_t num, const char *text, struct config *c,
+                     const char *where)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        if (ranges[i].key != k || (num >= ranges[i].min && num <= ranges[i].max))
+            continue;
+        config_error(c, where, "%s: \"%s\" is outside %llu to %llu", config_keys[k].name, text,
+                     (unsigned long long)ranges[i].min, (unsigned long long)ranges[i].max);
+        return false;
+    }
+    return true;
+}
+
+void config_value_set(struct config *c, enum config_key k, const char *text, const char *where)
+{
+    const struct config_key_info *info = &config_keys[k];
+    struct config_value *v = &c->values[k];
+    const char *wrong;
+    uint64_t num;
+
+    wrong = config_value_parse(info->type, info->choices, slice_of(text), &num);
+    if (wrong != NULL) {
+        config_error(c, where, "%s: \"%s\" is %s%s%s", info->name, text, wrong,
+                     info->choices == NULL ? "" : ": ", info->choices == NULL ? "" : info->choices);
+        return;
+    }
+    if (!in_range(k, num, text, c, where))
+        return;
+    free(v->text);
+    *v = (struct config_value){mem_strdup(text), num, true};
+}
