@@ -17,7 +17,7 @@ enum http1_error {
     HTTP1_URI_TOO_LONG = -414,
     HTTP1_HEAD_TOO_LARGE = -431,
     HTTP1_BODY_TOO_LARGE = -413,
-    HTTP1_NOT_IMPLEMENTED = -501,  /* a transfer coding that is not chunked */
+    HTTP1_NOT_IMPLEMENTED = -501,  /* a transfer coding that is not chunked, an endless method */
     HTTP1_VERSION = -505,
 };
 
@@ -26,7 +26,7 @@ struct http1_header {
     struct slice value;  /* trimmed */
 };
 
-/* Slices point into the caller's bytes. */
+/* Slices point into the caller's bytes, or at "/" for `http://host`. */
 struct http1_request {
     struct slice method;
     struct slice path;   /* still %-encoded; begins with '/', or "*" for OPTIONS */
@@ -38,7 +38,7 @@ struct http1_request {
     bool has_length;
     bool chunked;
     bool keep_alive;
-    bool expect_continue;
+    bool expect_continue; /* any other expectation is for the caller to look up */
     bool upgrade;        /* Connection: upgrade with an Upgrade header */
 };
 
@@ -48,11 +48,14 @@ struct http1_limits {
 };
 
 /* Returns the size of the head in bytes, 0 when more input is needed, or an
- * http1_error.  *r is whole only on success.  Remembers nothing. */
+ * http1_error; refuses as soon as the bytes prove it wrong.  One empty line may
+ * come first; an absolute target's authority is passed over.  *r is whole only on
+ * success.  Remembers nothing: call again with the same bytes and more. */
 int http1_request_parse(struct http1_request *r, const char *p, size_t len,
                         const struct http1_limits *limits);
-/* The value of the only header of that name; p == NULL when absent.  A header
- * that comes more than once is joined nowhere: *repeated says so. */
+/* The value of the header of that name; p == NULL when absent.  A header that
+ * comes more than once is joined nowhere: the first value, and *repeated (may be
+ * NULL) says so. */
 struct slice http1_header(const struct http1_request *r, const char *name,
                           bool *repeated);
 /* True when a comma-separated list header holds the token (ASCII case folded). */
@@ -67,8 +70,8 @@ struct http1_chunked {
     uint32_t trailer;    /* bytes of trailers and extensions read, bounded */
 };
 /* Decodes from p: *data is the next run of body bytes (may be empty).  Returns
- * the bytes consumed, or HTTP1_BAD; *done is set after the last one.  Returns
- * 0 with an empty run when more input is needed. */
+ * the bytes consumed, or HTTP1_BAD, then and ever after; *done is set after the
+ * last one.  Returns 0 with an empty run when more input is needed: p is
 int http1_chunked_decode(struct http1_chunked *c, const char *p, size_t len,
                          struct slice *data, bool *done);
 

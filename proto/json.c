@@ -17,6 +17,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "hex.h"
+
 /* Bytes that end a run of plain characters in a string, read or written. */
 static const bool stops_run[256] = {
     [0 ... 0x1f] = true,
@@ -56,14 +58,6 @@ static void skip_space(struct scan *c)
         c->p++;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The UTF-16 unit of `\uXXXX` at p, or -1. */
 static int32_t escaped_unit(const char *p, const char *end)
 {
@@ -72,7 +66,7 @@ static int32_t escaped_unit(const char *p, const char *end)
     if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
         return -1;
     for (int i = 2; i < 6; i++) {
-        int digit = hex_digit(p[i]);
+        int digit = hex_value(p[i]);
 
         if (digit < 0)
             return -1;

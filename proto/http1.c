@@ -1,0 +1,320 @@
+/*
+ * http1.c - the head of an HTTP/1.1 request.
+ *
+ * Happy path: one pass over the bytes, line by line, each run of characters
+ * found by a table (http_chars.h); then the fields that frame the message are
+ * looked up and must agree.  A request is refused at the first byte that proves
+ * it wrong, whole or not, and the answer never depends on how the bytes were cut:
+ * a longer buffer gives the same head or the same error.
+ *
+ * Every step returns OK, MORE (the bytes end too early) or an http1_error.
+ */
+#include "http1.h"
+
+#include <assert.h>
+#include <limits.h>
+
+#include "http_chars.h"
+
+#define METHOD_MAX 32 /* longer than any that exists */
+
+enum { MORE = 0, OK = 1 };
+
+struct cursor {
+    const char *p;
+    const char *end;
+};
+
+static struct slice take_run(struct cursor *c, enum http_char set)
+{
+    const char *start = c->p;
+
+    while (c->p < c->end && http_char_is(*c->p, set))
+        c->p++;
+    return (struct slice){start, (size_t)(c->p - start)};
+}
+
+static int take_char(struct cursor *c, char expected)
+{
+    if (c->p == c->end)
+        return MORE;
+    if (*c->p != expected)
+        return HTTP1_BAD;
+    c->p++;
+    return OK;
+}
+
+static int take_crlf(struct cursor *c)
+{
+    int rc = take_char(c, '\r');
+
+    return rc == OK ? take_char(c, '\n') : rc;
+}
+
+static bool all_in(struct slice s, enum http_char set)
+{
+    struct cursor c = {s.p, s.p + s.len};
+
+    return take_run(&c, set).len == s.len;
+}
+
+static struct slice trim(struct slice s)
+{
+    while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s = (struct slice){s.p + 1, s.len - 1};
+    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+/* --- the request line --------------------------------------------------------- */
+
+static int parse_method(struct http1_request *r, struct cursor *c)
+{
+    r->method = take_run(c, CHAR_TOKEN);
+    if (r->method.len > METHOD_MAX)
+        return HTTP1_NOT_IMPLEMENTED;
+    if (r->method.len == 0 && c->p < c->end)
+        return HTTP1_BAD;
+    return take_char(c, ' ');
+}
+
+static int parse_target(struct slice *target, struct cursor *c, size_t max)
+{
+    *target = take_run(c, CHAR_TARGET);
+    if (target->len > max)
+        return HTTP1_URI_TOO_LONG;
+    if (target->len == 0 && c->p < c->end)
+        return HTTP1_BAD;
+    return take_char(c, ' ');
+}
+
+static int parse_version(struct http1_request *r, struct cursor *c)
+{
+    static const char form[] = "HTTP/0.0"; /* 0 stands for a digit */
+    const char *p = c->p;
+    int rc;
+
+    for (const char *f = form; *f != '\0'; f++, c->p++) {
+        if (c->p == c->end)
+            return MORE;
+        if (*f == '0' ? *c->p < '0' || *c->p > '9' : *c->p != *f)
+            return HTTP1_BAD;
+    }
+    rc = take_crlf(c);
+    if (rc == OK && (p[5] != '1' || p[7] > '1'))
+        return HTTP1_VERSION;
+    r->minor = (unsigned)(p[7] - '0');
+    return rc;
+}
+
+/* Takes scheme and authority off an absolute-form target (RFC 9112, 3.2.2).  Who
+ * is asked does not matter here: all names mean this server. */
+static bool strip_authority(struct slice *target)
+{
+    static const struct slice schemes[] = {{"http://", 7}, {"https://", 8}};
+    size_t skip = 0, end;
+
+    for (int i = 0; i < 2; i++)
+        if (target->len > schemes[i].len &&
+            slice_eq_nocase((struct slice){target->p, schemes[i].len}, schemes[i]))
+            skip = schemes[i].len;
+    end = skip;
+    while (end < target->len && http_char_is(target->p[end], CHAR_HOST))
+        end++;
+    if (skip == 0 || end == skip)
+        return false;
+    *target = (struct slice){target->p + end, target->len - end};
+    return target->len == 0 || target->p[0] == '/' || target->p[0] == '?';
+}
+
+static bool split_target(struct http1_request *r, struct slice target)
+{
+    const char *mark;
+
+    r->query = (struct slice){NULL, 0};
+    if (slice_eq(target, SLICE("*"))) {
+        r->path = target;
+        return slice_eq(r->method, SLICE("OPTIONS"));
+    }
+    if (target.p[0] != '/' && !strip_authority(&target))
+        return false;
+    mark = memchr(target.p, '?', target.len);
+    r->path = target;
+    if (mark != NULL) {
+        r->path.len = (size_t)(mark - target.p);
+        r->query = (struct slice){mark + 1, target.len - r->path.len - 1};
+    }
+    if (r->path.len == 0) /* http://host?query */
+        r->path = SLICE("/");
+    return true;
+}
+
+static int parse_request_line(struct http1_request *r, struct cursor *c, size_t target_max)
+{
+    struct slice target;
+    int rc = parse_method(r, c);
+
+    if (rc == OK)
+        rc = parse_target(&target, c, target_max);
+    if (rc == OK)
+        rc = parse_version(r, c);
+    if (rc == OK && !split_target(r, target))
+        rc = HTTP1_BAD;
+    return rc;
+}
+
+/* --- header fields -------------------------------------------------------------- */
+
+static int parse_header(struct http1_request *r, struct cursor *c)
+{
+    struct slice name = take_run(c, CHAR_TOKEN), value;
+    int rc;
+
+    if (name.len == 0 && c->p < c->end)
+        return HTTP1_BAD; /* obs-fold is seen here */
+    rc = take_char(c, ':');
+    if (rc != OK)
+        return rc;
+    value = take_run(c, CHAR_FIELD);
+    rc = take_crlf(c);
+    if (rc != OK)
+        return rc;
+    if (r->header_count == HTTP1_HEADERS_MAX)
+        return HTTP1_HEAD_TOO_LARGE;
+    r->headers[r->header_count++] = (struct http1_header){name, trim(value)};
+    return OK;
+}
+
+static int parse_headers(struct http1_request *r, struct cursor *c)
+{
+    while (c->p == c->end || *c->p != '\r') {
+        int rc = parse_header(r, c);
+
+        if (rc != OK)
+            return rc;
+    }
+    return take_crlf(c);
+}
+
+struct slice http1_header(const struct http1_request *r, const char *name, bool *repeated)
+{
+    struct slice wanted = slice_of(name), value = {NULL, 0};
+    bool again = false;
+
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (!slice_eq_nocase(r->headers[i].name, wanted))
+            continue;
+        if (value.p != NULL)
+            again = true;
+        else
+            value = r->headers[i].value;
+    }
+    if (repeated != NULL)
+        *repeated = again;
+    return value;
+}
+
+static bool list_has(struct slice list, struct slice token)
+{
+    while (list.len > 0) {
+        const char *comma = memchr(list.p, ',', list.len);
+        size_t len = comma != NULL ? (size_t)(comma - list.p) : list.len;
+        size_t used = comma != NULL ? len + 1 : len;
+
+        if (slice_eq_nocase(trim((struct slice){list.p, len}), token))
+            return true;
+        list = (struct slice){list.p + used, list.len - used};
+    }
+    return false;
+}
+
+bool http1_has_token(const struct http1_request *r, const char *name, const char *token)
+{
+    struct slice wanted = slice_of(name), item = slice_of(token);
+
+    for (size_t i = 0; i < r->header_count; i++)
+        if (slice_eq_nocase(r->headers[i].name, wanted) && list_has(r->headers[i].value, item))
+            return true;
+    return false;
+}
+
+/* --- what the fields say ---------------------------------------------------------- */
+
+static int check_host(const struct http1_request *r)
+{
+    bool repeated;
+    struct slice host = http1_header(r, "host", &repeated);
+
+    if (repeated || (host.p == NULL && r->minor > 0))
+        return HTTP1_BAD;
+    return host.p == NULL || all_in(host, CHAR_HOST) ? OK : HTTP1_BAD;
+}
+
+/* RFC 9112, 6.3, less every case that has more than one reading. */
+static int check_framing(struct http1_request *r)
+{
+    bool lengths, codings;
+    struct slice length = http1_header(r, "content-length", &lengths);
+    struct slice coding = http1_header(r, "transfer-encoding", &codings);
+
+    if (lengths || codings)
+        return HTTP1_BAD;
+    if (coding.p != NULL && (length.p != NULL || r->minor == 0))
+        return HTTP1_BAD;
+    if (coding.p != NULL && !slice_eq_nocase(coding, SLICE("chunked")))
+        return HTTP1_NOT_IMPLEMENTED;
+    if (length.p != NULL && !slice_u64(length, &r->content_length))
+        return HTTP1_BAD;
+    r->chunked = coding.p != NULL;
+    r->has_length = length.p != NULL;
+    return OK;
+}
+
+static void read_connection(struct http1_request *r)
+{
+    r->keep_alive = !http1_has_token(r, "connection", "close") &&
+                    (r->minor > 0 || http1_has_token(r, "connection", "keep-alive"));
+    r->expect_continue = r->minor > 0 && http1_has_token(r, "expect", "100-continue");
+    r->upgrade =
+        http1_has_token(r, "connection", "upgrade") && http1_header(r, "upgrade", NULL).p != NULL;
+}
+
+static int parse_head(struct http1_request *r, struct cursor *c, size_t target_max)
+{
+    int rc = OK;
+
+    if (c->p < c->end && *c->p == '\r')
+        rc = take_crlf(c); /* RFC 9112, 2.2: one empty line, left over by a client */
+    if (rc == OK)
+        rc = parse_request_line(r, c, target_max);
+    if (rc == OK)
+        rc = parse_headers(r, c);
+    if (rc == OK)
+        rc = check_host(r);
+    if (rc == OK)
+        rc = check_framing(r);
+    return rc;
+}
+
+int http1_request_parse(struct http1_request *r, const char *p, size_t len,
+                        const struct http1_limits *limits)
+{
+    bool full = len >= limits->head_max;
+    struct cursor c;
+    int rc;
+
+    assert(limits->head_max <= INT_MAX);
+    if (len == 0)
+        return 0;
+    c = (struct cursor){p, p + (full ? limits->head_max : len)};
+    r->header_count = 0;
+    r->content_length = 0;
+    rc = parse_head(r, &c, limits->target_max);
+    if (rc == MORE && full)
+        return HTTP1_HEAD_TOO_LARGE;
+    if (rc != OK)
+        return rc;
+    read_connection(r);
+    return (int)(c.p - p);
+}
