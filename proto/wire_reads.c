@@ -65,7 +65,9 @@ bool wire_read_head(const void *p, size_t len, uint8_t *kind, uint64_t *ref)
 
 static void filters_put(struct buf *b, const struct wire_filter *filters, uint16_t count)
 {
-    for (const struct wire_filter *m = filters; m != filters + count; m++) {
+    for (uint16_t i = 0; i < count; i++) {
+        const struct wire_filter *m = &filters[i];
+
         FILTER(PUT_FIELD)
     }
 }
@@ -77,7 +79,9 @@ static void filters_get(struct reader *reader, struct wire_filter *filters, uint
 
     if (count > max)
         reader_fail(&r);
-    for (struct wire_filter *m = filters; !r.bad && m != filters + count; m++) {
+    for (uint16_t i = 0; i < count && !r.bad; i++) {
+        struct wire_filter *m = &filters[i];
+
         FILTER(GET_FIELD)
     }
     *reader = r;
