@@ -71,7 +71,7 @@ struct http1_chunked {
 };
 /* Decodes from p: *data is the next run of body bytes (may be empty).  Returns
  * the bytes consumed, or HTTP1_BAD, then and ever after; *done is set after the
- * last one.  Returns 0 with an empty run when more input is needed: p is
+ * last one.  Returns 0 with an empty run when more input is needed. */
 int http1_chunked_decode(struct http1_chunked *c, const char *p, size_t len,
                          struct slice *data, bool *done);
 
