@@ -10,8 +10,11 @@
  *
  *   connect ─▶ head (200?) ─▶ parsed ─▶ [subscribers_mark] ─▶ counted, if not sampled
  *
- * A sampled client that misses an event, gets one twice or out of order, and
- * any client that the server closes, end the program.
+ * Concurrent publishers have no order among themselves, so a parsed client
+ * keeps a window of the sequences it has seen: an event that comes twice ends
+ * the program, one that is missing holds back `next`, and all sampled clients
+ * must have seen one and the same order.  A client that the server closes ends
+ * the program, too.
  */
 #ifndef BENCH_SUBSCRIBERS_H
 #define BENCH_SUBSCRIBERS_H
@@ -25,13 +28,16 @@ enum {
     CARRY_SIZE = 2048, /* longest line that may straddle two reads */
     BYTE_SLACK = 16,   /* the end of the last warm-up event may come after the mark */
     CONNECT_BURST = 100,
+    REORDER = 4096, /* an event overtaken by more is taken for lost */
 };
 
 struct subscriber {
     int fd;
     bool sampled, opened;
-    uint64_t bytes; /* of the stream since it opened, or since the mark */
-    uint64_t next;  /* sequence expected next; parsed clients */
+    uint64_t bytes;              /* of the stream since it opened, or since the mark */
+    uint64_t next;               /* parsed clients: the lowest sequence not yet seen */
+    uint64_t order;              /* a hash of the sequences as they came */
+    uint64_t seen[REORDER / 64]; /* by sequence modulo REORDER, from next on */
     size_t carry_len;
     char carry[CARRY_SIZE];
 };
@@ -83,15 +89,26 @@ static void subscribers_init(struct subscribers *s, int epoll, const char *url, 
     }
 }
 
+static bool seen_bit(struct subscriber *c, uint64_t seq, bool set)
+{
+    uint64_t *word = &c->seen[seq % REORDER / 64], bit = UINT64_C(1) << (seq % 64);
+    bool was = (*word & bit) != 0;
+
+    *word = set ? *word | bit : *word & ~bit;
+    return was;
+}
+
 static void subscriber_event(struct subscribers *s, struct subscriber *c, const char *payload,
                              uint64_t now)
 {
     uint64_t seq = hex16(payload);
 
-    if (seq != c->next)
-        die("client %u: event %llu came where %llu was due", (unsigned)(c - s->all),
+    if (seq - c->next >= REORDER || seen_bit(c, seq, true))
+        die("client %u: event %llu came while %llu was due", (unsigned)(c - s->all),
             (unsigned long long)seq, (unsigned long long)c->next);
-    c->next++;
+    while (seen_bit(c, c->next, false))
+        c->next++;
+    c->order = c->order * UINT64_C(6364136223846793005) + seq + 1;
     if (s->timing && c->sampled)
         hist_add(&s->latency, now - hex16(payload + 17));
 }
@@ -196,6 +213,14 @@ static uint64_t subscribers_least_sampled_bytes(const struct subscribers *s)
         if (s->all[s->sampled[i]].bytes < low)
             low = s->all[s->sampled[i]].bytes;
     return low;
+}
+
+/* Call when all is received: everybody must have seen the same order. */
+static void subscribers_check_order(const struct subscribers *s)
+{
+    for (unsigned i = 1; i < s->sampled_count; i++)
+        if (s->all[s->sampled[i]].order != s->all[s->sampled[0]].order)
+            die("clients %u and %u saw different orders", s->sampled[0], s->sampled[i]);
 }
 
 /* How many clients have not yet received all events below `end`. */

@@ -1,0 +1,475 @@
+#!/usr/bin/python3
+"""Measures sluice beside nginx + nchan and a bare epoll program, in one run.
+
+    make bench                       everything, three rounds, about ten minutes
+    make bench ARGS='--quick'        one short round: does it work, roughly how fast
+    make bench ARGS='--only saturate --markdown'
+
+Each case starts a fresh server on core 0 and the load generator on core 1, so
+that neither disturbs the other; rounds are interleaved, so that a slow minute
+of the machine hits all servers alike; every figure is the median of the rounds.
+README.md in this folder says what each figure means.
+
+A figure that misses its target is printed as missed and fails nothing.  A run
+that loses an event, or a server that does not start, is an error: status 1.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SERVER_CORE, LOAD_CORE = 0, 1
+BIN = os.environ.get("BIN", "build/bin")
+LOAD = os.environ.get("LOAD", "build/bench")
+START_TIMEOUT = 30
+LOAD_TIMEOUT = 300
+
+
+# --- processes ------------------------------------------------------------------
+
+def pin(core):
+    """For preexec_fn; on a machine with one core everything shares it."""
+    def apply():
+        if core in os.sched_getaffinity(0):
+            os.sched_setaffinity(0, {core})
+    return apply
+
+
+def free_ports(count):
+    """The first of `count` neighbouring ports that nothing listens on."""
+    for base in range(21000, 32000, 100):
+        sockets = []
+        try:
+            for port in range(base, base + count):
+                s = socket.socket()
+                sockets.append(s)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+        finally:
+            for s in sockets:
+                s.close()
+    raise RuntimeError("no free ports")
+
+
+def wait_for_port(port, process):
+    end = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError("the server ended at once")
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f"nothing listens on port {port}")
+
+
+def family(pid):
+    """A process and all its descendants."""
+    found = [pid]
+    for parent in found:
+        with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as f:
+            found += [int(child) for child in f.read().split()]
+    return found
+
+
+class Server:
+    """One server under test: started fresh, pinned, stopped by its own pid."""
+
+    def __enter__(self):
+        # The database must be on a real disk, not in a temporary file system.
+        self.folder = tempfile.mkdtemp(prefix="bench-", dir=os.path.dirname(LOAD))
+        self.log = open(os.path.join(self.folder, "log"), "wb")
+        try:
+            self.process = self.start()
+        except BaseException:
+            self.clean()
+            raise
+        return self
+
+    def __exit__(self, *unused):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.clean()
+
+    def clean(self):
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def spawn(self, *command, **more):
+        return subprocess.Popen(command, stderr=self.log, preexec_fn=pin(SERVER_CORE), **more)
+
+    def pids(self):
+        return family(self.process.pid)
+
+
+class Sluice(Server):
+    def start(self):
+        self.base = free_ports(20)
+        process = self.spawn(os.path.join(BIN, "sluice"), "up", "--data",
+                             os.path.join(self.folder, "data"), "--port-base", str(self.base),
+                             stdout=subprocess.PIPE)
+        if b"ready" not in process.stdout.readline():
+            process.kill()
+            process.wait()
+            raise RuntimeError("sluice did not become ready")
+        return process
+
+    def subscribe(self, topic, query=""):
+        return f"http://127.0.0.1:{self.base + 1}/events/{topic}{query}"
+
+    def publish(self, topic):
+        return f"http://127.0.0.1:{self.base + 1}/events/{topic}"
+
+    def apps(self):
+        return f"tcp://127.0.0.1:{self.base + 7}"
+
+
+class SluiceOverZeroMQ(Sluice):
+    def publish(self, topic):
+        return self.apps()
+
+
+NGINX = """
+{user}
+load_module /usr/lib/nginx/modules/ngx_nchan_module.so;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+daemon off;
+pid nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 20000; }}
+http {{
+    access_log off;
+    keepalive_timeout 3600;
+    keepalive_requests 1000000000;
+    client_body_temp_path .; proxy_temp_path .; fastcgi_temp_path .;
+    uwsgi_temp_path .; scgi_temp_path .;
+    nchan_shared_memory_size 1g;
+    nchan_message_buffer_length 100000;
+    nchan_message_timeout 10m;
+    server {{
+        listen 127.0.0.1:{port} backlog=1024;
+        location = /pub {{ nchan_publisher; nchan_channel_id $arg_id; }}
+        location = /sub {{ nchan_subscriber eventsource; nchan_channel_id $arg_id;
+                           nchan_subscriber_first_message newest; }}
+    }}
+}}
+"""
+
+
+class Nchan(Server):
+    def start(self):
+        self.port = free_ports(1)
+        config = os.path.join(self.folder, "nginx.conf")
+        with open(config, "w", encoding="ascii") as f:
+            f.write(NGINX.format(port=self.port, user="user root;" if os.geteuid() == 0 else ""))
+        process = self.spawn("/usr/sbin/nginx", "-p", self.folder, "-c", config,
+                             stdout=self.log)
+        wait_for_port(self.port, process)
+        while len(family(process.pid)) < 2:  # the worker that does the work
+            time.sleep(0.01)
+        return process
+
+    def subscribe(self, topic):
+        return f"http://127.0.0.1:{self.port}/sub?id={topic}"
+
+    def publish(self, topic):
+        return f"http://127.0.0.1:{self.port}/pub?id={topic}"
+
+
+class Floor(Server):
+    def start(self):
+        self.port = free_ports(2)
+        process = self.spawn(os.path.join(LOAD, "floor"), "--listen", str(self.port),
+                             "--feed", str(self.port + 1), stdout=self.log)
+        wait_for_port(self.port, process)
+        return process
+
+    def subscribe(self, topic):
+        return f"http://127.0.0.1:{self.port}/{topic}"
+
+    def publish(self, topic):
+        return f"feed://127.0.0.1:{self.port + 1}"
+
+
+SERVERS = {"nchan": Nchan, "sluice": Sluice, "sluice-zmq": SluiceOverZeroMQ, "floor": Floor}
+
+
+def load(mode, server, *args):
+    """One run of the load generator; its result, or an error that says why."""
+    done = subprocess.run(
+        [os.path.join(LOAD, "load"), mode, "--pids", ",".join(map(str, server.pids()))]
+        + [str(a) for a in args],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LOAD_TIMEOUT,
+        preexec_fn=pin(LOAD_CORE), text=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip() or f"load ended with {done.returncode}")
+    return json.loads(done.stdout)
+
+
+# --- cases ------------------------------------------------------------------------
+
+def fan_out(mode, clients):
+    def run(server, options):
+        seconds = options.saturate_seconds if mode == "saturate" else options.paced_seconds
+        return load(mode, server, "--clients", clients, "--seconds", seconds,
+                    "--subscribe", server.subscribe("bench/all"),
+                    "--publish", server.publish("bench/all"), "--topic", "bench/all",
+                    *(["--rate", 50] if mode == "paced" else []))
+    return run
+
+
+def idle(server, options):
+    return load("idle", server, "--clients", options.idle_clients, "--seconds", 1,
+                "--subscribe", server.subscribe("bench/idle"))
+
+
+def publish(server, options):
+    return load("publish", server, "--publish", server.publish("bench/publish"),
+                "--topic", "bench/publish", "--seconds", options.publish_seconds)
+
+
+def replay(clients):
+    """Stored by ZeroMQ while nobody subscribes, so that no gateway has them in memory."""
+    def run(server, options):
+        load("publish", server, "--publish", server.apps(), "--topic", "bench/replay",
+             "--events", options.replay_events)
+        return load("replay", server, "--clients", clients, "--events", options.replay_events,
+                    "--sample", max(1, clients // 10),
+                    "--subscribe", server.subscribe("bench/replay", "?after=0"))
+    return run
+
+
+ALL = ("nchan", "sluice", "sluice-zmq", "floor")
+CASES = {
+    "saturate-1000": (fan_out("saturate", 1000), ALL),
+    "saturate-5000": (fan_out("saturate", 5000), ALL),
+    "paced-1000": (fan_out("paced", 1000), ("nchan", "sluice", "floor")),
+    "paced-5000": (fan_out("paced", 5000), ("nchan", "sluice", "floor")),
+    "idle": (idle, ("nchan", "sluice")),
+    "publish": (publish, ("nchan", "sluice", "sluice-zmq")),
+    "replay-1": (replay(1), ("sluice",)),
+    "replay-50": (replay(50), ("sluice",)),
+}
+
+
+def measure(options):
+    """{(case, server): [one result a round]}, and what went wrong."""
+    results, errors = {}, []
+    for number in range(options.rounds):
+        for case, (run, servers) in CASES.items():
+            if options.only and not case.startswith(tuple(options.only)):
+                continue
+            for name in servers:
+                if name not in options.servers:
+                    continue
+                try:
+                    with SERVERS[name]() as server:
+                        result = run(server, options)
+                    results.setdefault((case, name), []).append(result)
+                    if options.verbose:
+                        print(case, name, json.dumps(result), file=sys.stderr)
+                except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+                    errors.append(f"round {number + 1}, {case}, {name}: {error}")
+                    print(errors[-1], file=sys.stderr)
+    return results, errors
+
+
+# --- figures ----------------------------------------------------------------------
+
+class Figures:
+    """Medians over the rounds; None for what was not measured."""
+
+    def __init__(self, results):
+        self.results = results
+
+    def get(self, case, server, field):
+        values = [r[field] for r in self.results.get((case, server), []) if field in r]
+        return statistics.median(values) if values else None
+
+    def cost(self, case, server):
+        return self.get(case, server, "cpu_us_per_delivery")
+
+
+def quotient(a, b):
+    return a / b if a is not None and b else None
+
+
+def growth(f, mode, server):
+    return quotient(f.cost(f"{mode}-5000", server), f.cost(f"{mode}-1000", server))
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def ratios(f):
+    """(what, value, unit, target, reached): the targets of the project first."""
+    def row(what, value, unit, target=None, at_least=True):
+        reached = None
+        if target is not None and value is not None:
+            reached = value >= target if at_least else value <= target
+        sign = "≥" if at_least else "≤"
+        return what, value, unit, f"{sign} {number(target)}" if target is not None else "", reached
+
+    rows = []
+    for server in ("sluice", "sluice-zmq"):
+        over = "HTTP" if server == "sluice" else "ZeroMQ"
+        rows.append(row(f"deliveries per CPU second, 1,000 clients saturated (published over "
+                        f"{over}): sluice / nchan",
+                        quotient(f.cost("saturate-1000", "nchan"), f.cost("saturate-1000", server)),
+                        "×", 10))
+    rows += [
+        row("deliveries per CPU second, 5,000 clients saturated: sluice / nchan",
+            quotient(f.cost("saturate-5000", "nchan"), f.cost("saturate-5000", "sluice")), "×"),
+        row("CPU at 50 events/s, 1,000 clients: sluice / floor",
+            quotient(f.cost("paced-1000", "sluice"), f.cost("paced-1000", "floor")),
+            "×", 1.3, at_least=False),
+        row("CPU at 50 events/s, 1,000 clients: nchan / floor",
+            quotient(f.cost("paced-1000", "nchan"), f.cost("paced-1000", "floor")), "×"),
+    ]
+    for mode, text in (("saturate", "saturated"), ("paced", "at 50 events/s")):
+        floor = growth(f, mode, "floor")
+        rows.append(row(f"growth of CPU per delivery from 1,000 to 5,000 clients, {text}: sluice "
+                        "(target: the floor's own)",
+                        growth(f, mode, "sluice"), "×", floor, at_least=False))
+    rows += [
+        row("publishes acknowledged after fsync, ZeroMQ, 1,000 in flight",
+            f.get("publish", "sluice-zmq", "acks_per_s"), "/s", 80000),
+        row("publishes acknowledged after fsync, HTTP keep-alive × 64",
+            f.get("publish", "sluice", "acks_per_s"), "/s", 20000),
+        row("replay of stored events to 1 client",
+            f.get("replay-1", "sluice", "deliveries_per_s"), "/s", 250000),
+        row("replay of stored events to 50 clients at once",
+            f.get("replay-50", "sluice", "deliveries_per_s"), "/s", 1000000),
+        row("memory of an idle subscriber (PSS)",
+            f.get("idle", "sluice", "bytes_per_client"), "bytes", 2048, at_least=False),
+        row("memory of an idle subscriber: sluice / nchan",
+            quotient(f.get("idle", "sluice", "bytes_per_client"),
+                     f.get("idle", "nchan", "bytes_per_client")), "×"),
+    ]
+    return [r for r in rows if r[1] is not None]
+
+
+COLUMNS = (
+    ("deliveries/s", "deliveries_per_s"), ("events/s", "events_per_s"),
+    ("CPU µs/delivery", "cpu_us_per_delivery"), ("p50 µs", "delivery_p50_us"),
+    ("p99 µs", "delivery_p99_us"), ("acks/s", "acks_per_s"), ("ack p50 µs", "ack_p50_us"),
+    ("ack p99 µs", "ack_p99_us"), ("bytes/client", "bytes_per_client"),
+    ("server CPU s", "server_cpu_s"), ("load busy", "load_busy"),
+)
+
+
+def absolute(f):
+    rows = []
+    for case in CASES:
+        for name in SERVERS:
+            if (case, name) in f.results:
+                cells = [f.get(case, name, field) for _, field in COLUMNS]
+                rows.append([case, name] + [number(c) if c else "" for c in cells])
+    return rows
+
+
+def split_by_process(f):
+    """Where the CPU of several processes goes, as shares."""
+    rows = []
+    for (case, name), rounds in f.results.items():
+        shares = {}
+        for process, seconds in rounds[-1].get("cpu_s_by_process", []):
+            shares[process] = shares.get(process, 0) + seconds
+        total = sum(shares.values())
+        if len(shares) > 1 and total > 0:
+            rows.append([case, name, ", ".join(f"{p} {100 * s / total:.0f} %"
+                                               for p, s in shares.items())])
+    return rows
+
+
+# --- tables -----------------------------------------------------------------------
+
+def verdict(reached):
+    return {None: "", True: "reached", False: "MISSED"}[reached]
+
+
+def print_table(head, rows, markdown):
+    if markdown:
+        print("| " + " | ".join(head) + " |")
+        print("|" + " --- |" * len(head))
+        for row in rows:
+            print("| " + " | ".join(row) + " |")
+    else:
+        widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
+        for row in [head, *rows]:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    print()
+
+
+def print_report(results, options):
+    f = Figures(results)
+    title = "## " if options.markdown else ""
+    print(f"{title}Ratios\n")
+    print(f"Medians of {options.rounds} rounds; servers on core {SERVER_CORE}, load on core "
+          f"{LOAD_CORE}; 100-byte payloads.\n")
+    print_table(("what", "measured", "target", ""),
+                [(what, f"{number(value)} {unit}", target, verdict(reached))
+                 for what, value, unit, target, reached in ratios(f)], options.markdown)
+    print(f"{title}Absolute figures\n")
+    print_table(["case", "server"] + [name for name, _ in COLUMNS], absolute(f), options.markdown)
+    print(f"{title}Where the servers' CPU went\n")
+    print_table(("case", "server", "share"), split_by_process(f), options.markdown)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--only", action="append", metavar="CASE",
+                        help=f"cases whose names begin so: {', '.join(CASES)}")
+    parser.add_argument("--servers", default=",".join(SERVERS),
+                        help="comma-separated; default: all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--markdown", action="store_true", help="tables as Markdown")
+    parser.add_argument("--verbose", action="store_true", help="each result as it comes")
+    options = parser.parse_args()
+    options.servers = options.servers.split(",")
+    options.rounds = 1 if options.quick else options.rounds
+    options.saturate_seconds = 1.5 if options.quick else 5
+    options.paced_seconds = 3 if options.quick else 10
+    options.publish_seconds = 1.5 if options.quick else 5
+    options.idle_clients = 2000 if options.quick else 5000
+    options.replay_events = 20000 if options.quick else 100000
+    return options
+
+
+def main():
+    options = arguments()
+    if os.cpu_count() < 2:
+        print("one core only: servers and load share it, and the figures say little",
+              file=sys.stderr)
+    results, errors = measure(options)
+    print_report(results, options)
+    if errors:
+        print("failed:", *errors, sep="\n  ", file=sys.stderr)
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
