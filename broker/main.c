@@ -1,0 +1,350 @@
+/*
+ * main.c - sluice-broker: the log's owner.
+ *
+ * Order of start, each step needing the ones before it:
+ *
+ *   configuration, log    say what is wrong with the rest
+ *   folders, lock         one broker a data folder; the lock also makes it safe
+ *                         to take over an ipc path that a killed broker left
+ *   signals               from here on SIGTERM ends in order
+ *   store                 recovers; knows the head before anyone asks for it
+ *   link, apps, reads     sockets, not yet bound
+ *   admin, bind, ready    the doors open last, apps after link and reads: what is
+ *                         published first finds the gateways' way in open
+ *
+ * Order of end (SIGTERM): stop reading everywhere; the store finishes what it was
+ * given, which publishes and acknowledges it; then the sockets close, with a
+ * moment for what is still queued; then the loop has nothing left and main frees
+ * in reverse.  A second signal, or `drain` later: it ends at once, which costs
+ * nothing that was acknowledged.
+ *
+ * A failure before `ready` says what to do and exits 1.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "apps.h"
+#include "auth.h"
+#include "config.h"
+#include "endpoint.h"
+#include "link.h"
+#include "log.h"
+#include "mem.h"
+#include "metrics.h"
+#include "process.h"
+#include "reads.h"
+#include "store.h"
+
+#define FOLDER_MODE 0750
+#define LINGER_MS 1000
+
+struct broker {
+    uv_loop_t loop;
+    struct config *config;
+    int lock_fd;
+    struct process *process;
+    struct store *store;
+    struct link *link;
+    struct apps *apps;
+    struct reads *reads;
+    struct admin *admin;
+    bool ready; /* bound */
+    bool ending;
+    const char *failing; /* why the store refuses appends, or NULL */
+    int exit_code;
+};
+
+/* --- the store's follower ----------------------------------------------------- */
+
+static void on_batch(void *arg, const struct store_batch *batch)
+{
+    struct broker *b = arg;
+
+    link_batch(b->link, batch);
+}
+
+static void on_removed(void *arg, struct slice topic, uint64_t upto)
+{
+    struct broker *b = arg;
+
+    link_removed(b->link, topic, upto);
+}
+
+static void on_failing(void *arg, const char *reason)
+{
+    struct broker *b = arg;
+
+    if (reason != NULL && b->failing == NULL)
+        log_error("the store takes no events; streams and history go on", LOG_S("why", reason));
+    if (reason == NULL && b->failing != NULL)
+        log_info("the store takes events again");
+    b->failing = reason;
+}
+
+/* --- admin ----------------------------------------------------------------------- */
+
+static bool admin_is_ready(void *arg)
+{
+    const struct broker *b = arg;
+
+    return b->ready && !b->ending && b->failing == NULL;
+}
+
+static void admin_refresh(void *arg)
+{
+    struct broker *b = arg;
+    struct store_status s;
+
+    if (b->ending)
+        return;
+    store_status(b->store, &s);
+    metric_set(M_HEAD, s.head);
+    metric_set(M_TOPICS, s.topics);
+    metric_set(M_STORED_BYTES, s.bytes);
+    metric_set(M_WAL_FRAMES, s.wal_frames);
+    metric_set(M_QUEUED_BYTES, s.queued_bytes);
+}
+
+/* --- the end ------------------------------------------------------------------------ */
+
+/* Parts close on their own; when all have, the loop has nothing left. */
+static void on_part_closed(void *arg)
+{
+    (void)arg;
+}
+
+static void close_rest(void *arg)
+{
+    struct broker *b = arg;
+
+    b->store = NULL;
+    link_close(b->link, LINGER_MS, on_part_closed, NULL);
+    apps_close(b->apps, LINGER_MS, on_part_closed, NULL);
+    reads_close(b->reads, LINGER_MS, on_part_closed, NULL);
+    if (b->admin != NULL)
+        admin_close(b->admin, on_part_closed, NULL);
+    if (b->process != NULL)
+        process_close(b->process, on_part_closed, NULL);
+}
+
+/* Also of a start that failed half way: parts that are not there are NULL. */
+static void broker_end(struct broker *b)
+{
+    if (b->ending)
+        return;
+    b->ending = true;
+    if (b->apps != NULL)
+        apps_stop(b->apps);
+    if (b->link != NULL)
+        link_stop(b->link);
+    if (b->reads != NULL)
+        reads_stop(b->reads);
+    if (b->store != NULL)
+        store_close(b->store, close_rest, b);
+    else
+        close_rest(b);
+}
+
+static void broker_free(struct broker *b)
+{
+    reads_free(b->reads);
+    apps_free(b->apps);
+    link_free(b->link);
+    zsock_shutdown();
+    if (b->lock_fd >= 0)
+        (void)close(b->lock_fd);
+    config_free(b->config);
+}
+
+/* --- signals --------------------------------------------------------------------------- */
+
+static struct store_options store_options_of(const struct config *c)
+{
+    struct store_options o = {
+        .path = config_text(c, CFG_DATA),
+        .fsync = config_num(c, CFG_DURABILITY) == 0,
+        .max_bytes = config_num(c, CFG_MAX_BYTES),
+        .max_age_ms = config_num(c, CFG_MAX_AGE),
+        .topic_idle_ms = config_num(c, CFG_TOPIC_IDLE),
+        .producer_idle_ms = config_num(c, CFG_PRODUCER_IDLE),
+    };
+
+    o.rules = config_retention(c, &o.rule_count);
+    return o;
+}
+
+static void on_reload(void *arg)
+{
+    struct broker *b = arg;
+    struct config *fresh = config_reload(b->config);
+    struct store_options o;
+
+    if (fresh == NULL || b->ending) {
+        config_free(fresh);
+        return;
+    }
+    config_free(b->config);
+    b->config = fresh;
+    log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
+    o = store_options_of(fresh);
+    store_set_retention(b->store, &o);
+    log_info("configuration reloaded");
+}
+
+static void on_drain(void *arg)
+{
+    log_info("ending");
+    broker_end(arg);
+}
+
+static void on_abandon(void *arg)
+{
+    (void)arg;
+    log_warn("ending at once");
+    _exit(EXIT_FAILURE);
+}
+
+/* --- the start ---------------------------------------------------------------------------- */
+
+static bool make_folder(const char *path)
+{
+    int rc = process_mkdir(path, FOLDER_MODE);
+
+    if (rc == 0)
+        return true;
+    log_error("cannot make the folder", LOG_S("path", path), LOG_S("why", uv_strerror(rc)));
+    return false;
+}
+
+/* Held until the process ends, however it ends. */
+static bool lock_folder(struct broker *b, const char *data)
+{
+    struct buf path = {0};
+
+    buf_printf(&path, "%s/broker.lock", data);
+    buf_u8(&path, 0);
+    b->lock_fd = open((const char *)path.p, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (b->lock_fd < 0)
+        log_error("cannot open the lock file", LOG_S("path", (const char *)path.p),
+                  LOG_S("why", strerror(errno)));
+    buf_free(&path);
+    if (b->lock_fd < 0)
+        return false;
+    if (flock(b->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    log_error("another broker runs on this data folder", LOG_S("path", data));
+    return false;
+}
+
+static bool open_folders(struct broker *b)
+{
+    const char *data = config_text(b->config, CFG_DATA);
+    struct buf run = {0};
+    bool ok;
+
+    buf_printf(&run, "%s/run", data);
+    buf_u8(&run, 0);
+    ok = make_folder(data) && lock_folder(b, data) && make_folder((const char *)run.p);
+    buf_free(&run);
+    return ok;
+}
+
+static bool open_store(struct broker *b)
+{
+    const struct store_follower follower = {on_batch, on_removed, on_failing, b};
+    struct store_options o = store_options_of(b->config);
+    const char *why = NULL;
+
+    b->store = store_open(&b->loop, &o, &follower, &why);
+    if (b->store == NULL)
+        log_error("cannot open the store", LOG_S("path", o.path), LOG_S("why", why));
+    return b->store != NULL;
+}
+
+static bool open_sockets(struct broker *b)
+{
+    const struct config *c = b->config;
+    const struct link_options link = {
+        .credit = config_num(c, CFG_GATEWAY_CREDIT),
+        .window = config_num(c, CFG_PUBLISH_WINDOW),
+        .max_payload = config_num(c, CFG_MAX_PAYLOAD),
+        .max_body = config_num(c, CFG_MAX_BODY),
+        .max_batch = (uint32_t)config_num(c, CFG_MAX_BATCH),
+    };
+    const struct apps_options apps = {
+        .queue = config_num(c, CFG_QUEUE),
+        .max_payload = config_num(c, CFG_MAX_PAYLOAD),
+    };
+
+    b->link = link_new(&b->loop, b->store, &link);
+    b->apps = apps_new(&b->loop, b->store, &apps);
+    b->reads = reads_new(&b->loop, b->store, (unsigned)config_num(c, CFG_READERS));
+    if (b->link != NULL && b->apps != NULL && b->reads != NULL)
+        return reads_start(b->reads);
+    log_error("ZeroMQ has no more sockets");
+    return false;
+}
+
+static bool open_admin(struct broker *b)
+{
+    static const struct admin_ops ops = {admin_is_ready, admin_refresh};
+    const char *listen = config_admin_listen(b->config, "broker");
+
+    if (*listen == '\0')
+        return true;
+    if (!auth_listen_allowed(b->config, listen))
+        return false;
+    b->admin = admin_start(&b->loop, listen, 'b', &ops, b);
+    return b->admin != NULL;
+}
+
+static bool bind_all(struct broker *b)
+{
+    const struct config *c = b->config;
+
+    return endpoint_bind_all(c, reads_socket(b->reads), config_reads(c)) &&
+           endpoint_bind_all(c, link_socket(b->link), config_link(c)) &&
+           endpoint_bind_all(c, apps_socket(b->apps), config_apps(c));
+}
+
+static bool broker_start(struct broker *b)
+{
+    static const struct process_ops ops = {on_reload, on_drain, on_abandon};
+
+    if (!open_folders(b))
+        return false;
+    b->process = process_start(&b->loop, config_num(b->config, CFG_DRAIN), &ops, b);
+    if (!open_store(b) || !open_sockets(b) || !open_admin(b) || !bind_all(b))
+        return false;
+    b->ready = true;
+    log_info("ready", LOG_U("head", store_head(b->store)), LOG_S("apps", config_apps(b->config)));
+    process_ready((int)config_num(b->config, CFG_READY_FD));
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static struct broker b = {.lock_fd = -1};
+    enum config_outcome outcome = config_load(&b.config, "broker", argc, argv);
+
+    if (outcome != CONFIG_GO)
+        return outcome == CONFIG_EXIT_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    log_init("broker", (enum log_level)config_num(b.config, CFG_LOG_LEVEL),
+             (enum log_format)config_num(b.config, CFG_LOG_FORMAT));
+    (void)uv_loop_init(&b.loop);
+    if (!broker_start(&b)) {
+        b.exit_code = EXIT_FAILURE;
+        broker_end(&b);
+    }
+    (void)uv_run(&b.loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&b.loop) != 0)
+        log_error("the loop did not drain");
+    broker_free(&b);
+    return b.exit_code;
+}

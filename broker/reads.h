@@ -1,0 +1,34 @@
+/*
+ * reads.h - history reads: a ROUTER on the loop, answered by a pool of threads
+ * (DESIGN 3.3), so that a long replay never stands in front of live events.
+ *
+ *   loop: request ──▶ bounded queue ──▶ thread, with a store_reader of its own
+ *   loop: reply ◀── done list, uv_async ◀──┘
+ *
+ * A full queue answers ERR_BUSY.  A requester that has gone misses its reply.
+ */
+#ifndef BROKER_READS_H
+#define BROKER_READS_H
+
+#include "store.h"
+#include "zsock.h"
+
+#define READS_QUEUE_MAX 1024 /* requests waiting for a thread */
+#define READS_THREADS_MAX 64
+
+struct reads;
+
+/* NULL: no socket was to be had.  Binds nothing yet. */
+struct reads *reads_new(uv_loop_t *loop, struct store *store, unsigned threads);
+/* Begins to answer.  False, logged, when a reader or a thread is not to be had;
+ * then too the end is reads_stop, reads_close, reads_free. */
+bool reads_start(struct reads *r);
+struct zsock *reads_socket(struct reads *r); /* to be bound */
+/* Ends the threads, each after the page at hand (the caller waits), and their
+ * readers.  What is queued is not answered: the gateway asks the next broker. */
+void reads_stop(struct reads *r);
+/* After reads_stop.  r may be NULL; then closed is not called. */
+void reads_close(struct reads *r, unsigned linger_ms, void (*closed)(void *arg), void *arg);
+void reads_free(struct reads *r);
+
+#endif
