@@ -477,11 +477,23 @@ static int zmq_error(void)
     return zmq_errno() < ZMQ_HAUSNUMERO ? -zmq_errno() : -EINVAL;
 }
 
+/* ZeroMQ would take a port modulo 65,536. */
+static bool port_possible(const char *endpoint)
+{
+    const char *colon = strrchr(endpoint, ':');
+    uint64_t port;
+
+    return strncmp(endpoint, "tcp://", 6) != 0 || colon == NULL || strcmp(colon, ":*") == 0 ||
+           (slice_u64(slice_of(colon + 1), &port) && port > 0 && port <= UINT16_MAX);
+}
+
 int zsock_bind(struct zsock *z, const char *endpoint)
 {
     static const char ipc[] = "ipc://";
     int rc;
 
+    if (!port_possible(endpoint))
+        return -EINVAL;
     if (strncmp(endpoint, ipc, sizeof ipc - 1) == 0) {
         rc = claim_path(endpoint + sizeof ipc - 1);
         if (rc != 0)
@@ -492,6 +504,8 @@ int zsock_bind(struct zsock *z, const char *endpoint)
 
 int zsock_connect(struct zsock *z, const char *endpoint)
 {
+    if (!port_possible(endpoint))
+        return -EINVAL;
     return zmq_connect(z->socket, endpoint) == 0 ? 0 : zmq_error();
 }
 
