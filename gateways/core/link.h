@@ -58,6 +58,7 @@ struct link_read {
     link_read_cb cb;
     void *data;              /* the caller's */
     uint64_t ref;            /* the link's, as all below */
+    uint64_t asked_at;
     bool sent;
     struct link_read *prev, *next;
 };
