@@ -43,9 +43,9 @@ bool time_get_rfc3339(struct slice s, uint64_t *ms);
  *   data is any other value, content_type is set          its JSON
  *   data_base64                                           the bytes
  *   neither                                               empty
- * (One form has two readings: a payload that is called JSON and is none is shown
- * as a string, as the payload that is this JSON string would be, and comes back as
- * the latter.)
+ * (Two things do not come back: white space around and line breaks within a JSON
+ * payload, and a payload that is called JSON and is none.  That one is shown as a
+ * string, as the payload that is this JSON string is, and published as the latter.)
  *
  * flags say which members may be absent or are given elsewhere: */
 enum event_json_in {
