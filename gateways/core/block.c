@@ -51,10 +51,8 @@ struct block *block_new(struct zmsg *m, struct reader records)
     struct block *b;
     size_t count, i;
 
-    if (!count_records(records, &count)) {
-        zmsg_close(m);
+    if (!count_records(records, &count))
         return NULL;
-    }
     b = mem_zalloc(sizeof *b);
     b->refs = 1;
     b->count = count;
@@ -68,7 +66,6 @@ struct block *block_new(struct zmsg *m, struct reader records)
      * them: the slices must follow. */
     const char *was = zmsg_data(m);
     zmsg_move(&b->bytes, m);
-    zmsg_close(m);
     const char *is = zmsg_data(&b->bytes);
     for (i = 0; was != is && i < count; i++) {
         struct event *e = &b->entries[i].e;

@@ -65,8 +65,8 @@ struct block {
     size_t *account;            /* where changes of size are added; NULL: nowhere */
 };
 
-/* Takes the message; records is a reader over it.  NULL when a record is
- * malformed or IDs do not rise; the message is closed then. */
+/* Moves the message's bytes; records is a reader over them.  NULL when a record
+ * is malformed or IDs do not rise.  The caller closes m in either case. */
 struct block *block_new(struct zmsg *m, struct reader records);
 void block_ref(struct block *b);
 void block_unref(struct block *b);

@@ -189,6 +189,7 @@ void pages_trim(struct page_cache *c)
 
 static void page_drop(struct page *p)
 {
+    wake(p); /* whoever waited asks anew */
     if (p->block == NULL)
         p->feed->hub->link.read_cancel(p->feed->hub->link.link, &p->read);
     page_free(p);

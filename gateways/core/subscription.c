@@ -151,9 +151,6 @@ bool subscription_at_head(const struct subscription *s)
 void subscription_forget(struct subscription *s)
 {
     s->judged = false;
-    s->told = 0;
-    s->store_until = 0;
-    froms_drop(s);
     if (s->waiting == &s->hub->ahead)
         subscription_queue(s);
 }
@@ -306,7 +303,6 @@ static bool page_gap(struct subscription *s, const struct page *p, struct gap *g
     if (p->reason == GAP_FUTURE) {
         *gap = (struct gap){s->cursor, p->head, 0, GAP_FUTURE};
         s->cursor = p->head;
-        s->told = 0;
         return true;
     }
     if (p->removed_to <= s->cursor || p->removed_to <= s->told)
@@ -321,6 +317,7 @@ static bool page_gap(struct subscription *s, const struct page *p, struct gap *g
     if (before < s->cursor)
         before = s->cursor;
     *gap = (struct gap){s->cursor, before, p->removed_to, p->reason};
+    s->cursor = before; /* the client is told so */
     return true;
 }
 
