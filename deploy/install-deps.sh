@@ -3,16 +3,19 @@
 #   install-deps.sh build   libraries and compiler
 #   install-deps.sh test    and what the tests use
 #   install-deps.sh bench   and the peers that the benchmarks measure against
+#   install-deps.sh lint    what checks the sources, and nothing else
 set -eu
 build='gcc make pkg-config libc6-dev libuv1-dev libzmq3-dev libsqlite3-dev libinih-dev uthash-dev'
 tests='clang libclang-rt-dev check curl procps sqlite3 nodejs python3 python3-pytest python3-pytest-xdist
        python3-zmq python3-requests python3-selenium chromium chromium-driver'
 bench='nginx-light libnginx-mod-nchan python3'
+lint='git clang-format shellcheck python3 python3-pyflakes'
 case "${1:-build}" in
 build) want="$build" ;;
 test) want="$build $tests" ;;
 bench) want="$build $bench" ;;
-*) echo "usage: $0 [build|test|bench]" >&2; exit 2 ;;
+lint) want="$lint" ;;
+*) echo "usage: $0 [build|test|bench|lint]" >&2; exit 2 ;;
 esac
 missing=
 for p in $want; do
