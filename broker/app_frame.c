@@ -32,21 +32,21 @@ enum sluice_error app_frame_get(const struct slice *parts, size_t count, struct 
 enum sluice_error app_headers_get(struct slice headers, struct buf *store, struct event *e,
                                   const char **field, const char **text)
 {
-    struct event from = {.id = 0};
+    struct event from = {.flags = 2 << EVENT_QOS_SHIFT};
 
     *field = "";
     if (headers.len != 0 && !slice_eq(headers, SLICE("{}"))) {
         if (!event_json_get(headers, EVENT_JSON_TOPIC_OPTIONAL | EVENT_JSON_NO_PAYLOAD, NULL, store,
                             &from, field, text))
             return ERR_BAD_EVENT;
-        if (from.topic.p != NULL) {
+        if (from.topic.len > 0) {
             *field = "topic";
-            *text = "is a part of its own";
+            *text = "the topic is a part of its own";
             return ERR_BAD_EVENT;
         }
     }
     e->props = from.props;
     e->expiry = from.expiry;
-    e->flags = (uint16_t)((from.flags & ~EVENT_QOS_MASK) | 2 << EVENT_QOS_SHIFT);
+    e->flags = from.flags;
     return ERR_NONE;
 }

@@ -30,7 +30,8 @@ enum sluice_error app_frame_get(const struct slice *parts, size_t count, struct 
 
 /* Sets what headers say of *e: flags, expiry, props; QoS is 2.  What they need
  * is copied into `store`, which is empty before and outlives *e.  On an error
- * *field names the member ("" for none), *text what is wrong: both static. */
+ * *field names the member ("" for none) and may point into `store`; *text says
+ * what is wrong, static. */
 enum sluice_error app_headers_get(struct slice headers, struct buf *store, struct event *e,
                                   const char **field, const char **text);
 

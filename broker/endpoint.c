@@ -4,7 +4,6 @@
 #include "endpoint.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "auth.h"
 #include "log.h"
@@ -20,27 +19,22 @@ static bool ipc_allowed(struct slice endpoint, struct slice path)
     return false;
 }
 
-/* ZeroMQ writes all addresses as *, the rule for listeners as nothing. */
-static bool tcp_allowed(const struct config *c, struct slice address)
-{
-    size_t star = address.len > 0 && address.p[0] == '*' ? 1 : 0;
-    char *text = mem_strndup(address.p + star, address.len - star);
-    bool ok = auth_listen_allowed(c, text);
-
-    free(text);
-    return ok;
-}
-
 static bool endpoint_allowed(const struct config *c, struct slice endpoint)
 {
-    struct slice ipc = SLICE("ipc://"), tcp = SLICE("tcp://");
+    struct slice ipc = SLICE("ipc://");
+    char *text;
+    bool ok;
 
     if (slice_starts(endpoint, ipc))
         return ipc_allowed(endpoint, (struct slice){endpoint.p + ipc.len, endpoint.len - ipc.len});
-    if (slice_starts(endpoint, tcp))
-        return tcp_allowed(c, (struct slice){endpoint.p + tcp.len, endpoint.len - tcp.len});
-    log_error("an endpoint must begin ipc:// or tcp://", LOG_SLICE("endpoint", endpoint));
-    return false;
+    if (!slice_starts(endpoint, SLICE("tcp://"))) {
+        log_error("an endpoint must begin ipc:// or tcp://", LOG_SLICE("endpoint", endpoint));
+        return false;
+    }
+    text = mem_strndup(endpoint.p, endpoint.len);
+    ok = auth_listen_allowed(c, text);
+    free(text);
+    return ok;
 }
 
 static bool endpoint_bind(struct zsock *z, struct slice endpoint)

@@ -296,15 +296,6 @@ static void hello_answer(struct peer *p, const struct wire_hello *h)
     (void)peer_send_buf(p, &b);
 }
 
-/* Another version's hello may look different after its version. */
-static uint16_t hello_version(const struct zmsg *m)
-{
-    struct reader r = reader_of(zmsg_data(m), zmsg_size(m));
-
-    (void)reader_u8(&r);
-    return reader_u16(&r);
-}
-
 static void bad_frame(struct link *l, const char *what)
 {
     uint64_t skipped;
@@ -322,15 +313,15 @@ static void link_hello(struct link *l, struct slice id, const struct zmsg *m)
 
     if (old != NULL)
         peer_forget(old, "said hello again");
-    if (hello_version(m) != WIRE_VERSION) {
-        log_warn("gateway refused", LOG_S("why", "another wire version"),
-                 LOG_U("version", hello_version(m)));
-        (void)send_hello_no(l, id, ERR_NOT_IMPLEMENTED, "Another wire version is spoken here");
-        return;
-    }
     if (!wire_hello_get(zmsg_data(m), zmsg_size(m), &h)) {
         bad_frame(l, "hello");
         (void)send_hello_no(l, id, ERR_BAD_REQUEST, "The hello is malformed");
+        return;
+    }
+    if (h.version != WIRE_VERSION) {
+        log_warn("gateway refused", LOG_S("why", "another wire version"),
+                 LOG_U("version", h.version));
+        (void)send_hello_no(l, id, ERR_NOT_IMPLEMENTED, "Another wire version is spoken here");
         return;
     }
     instance_replace(l, &h.instance);
