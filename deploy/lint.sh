@@ -36,17 +36,17 @@ check_library() {
     shift
     while IFS=: read -r f line; do
         case " $* tests " in
-        *" $f "* | *" ${f%%/*} "* | *" ${f%/*}/ "*) ;;
+        *" $f "* | *" ${f%%/*} "*) ;;
         *) complain "$f:$line: <$header> is not for this file" ;;
         esac
-    done < <(tracked '*.c' '*.h' | xargs grep -nF "#include <$header>" | cut -d: -f1,2)
+    done < <(tracked '*.c' '*.h' | xargs grep -HnF "#include <$header>" | cut -d: -f1,2)
 }
 
 check_includes() {
     local line
     while read -r line; do
         complain "$line: an include names a header, not a path upwards"
-    done < <(tracked '*.c' '*.h' | xargs grep -nE '#include "\.\./' | cut -d: -f1,2)
+    done < <(tracked '*.c' '*.h' | xargs grep -HnE '#include "\.\./' | cut -d: -f1,2)
     check_library zmq.h common/zsock.c common/zsock.h
     check_library sqlite3.h broker/db.c broker/db.h
     check_library ini.h common/config_file.c
