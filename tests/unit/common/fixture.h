@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#define FIXTURE_PATIENCE_MS 60000
+#define FIXTURE_PATIENCE_MS 20000
 
 static uv_loop_t loop;
 

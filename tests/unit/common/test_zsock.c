@@ -234,33 +234,79 @@ START_TEST(an_idle_socket_lets_the_loop_sleep)
 }
 END_TEST
 
-/* A prepare handle started before the socket's runs after it: its sends are the
- * ones that can eat the edge of an answer that has just come in. */
+/* An echo on a loop of its own: on ours it would wake the dealer by the way. */
+struct echo {
+    uv_loop_t loop;
+    uv_thread_t thread;
+    uv_async_t stop;
+    struct end router;
+};
+
+static void stop_echo(uv_async_t *h)
+{
+    struct echo *e = CONTAINER_OF(h, struct echo, stop);
+
+    zsock_close(e->router.z, 0, NULL);
+    uv_close((uv_handle_t *)h, NULL);
+}
+
+static void run_echo(void *arg)
+{
+    uv_run(&((struct echo *)arg)->loop, UV_RUN_DEFAULT);
+}
+
+static void begin_echo(struct echo *e)
+{
+    static const struct zsock_options o = {0};
+
+    *e = (struct echo){.router.echo = true};
+    ck_assert_int_eq(uv_loop_init(&e->loop), 0);
+    ck_assert_int_eq(uv_async_init(&e->loop, &e->stop, stop_echo), 0);
+    e->router.z = zsock_new(&e->loop, ZSOCK_ROUTER, &o, &ops, &e->router);
+    ck_assert_int_eq(zsock_bind(e->router.z, endpoint), 0);
+    ck_assert_int_eq(uv_thread_create(&e->thread, run_echo, e), 0);
+}
+
+static void end_echo(struct echo *e)
+{
+    (void)uv_async_send(&e->stop);
+    (void)uv_thread_join(&e->thread);
+    ck_assert_int_eq(uv_loop_close(&e->loop), 0);
+}
+
+/* A prepare handle started before the socket's runs after it.  The pause lets
+ * the answer to the first message come, so that the second send eats its edge. */
+#define PREPARE_SENDS 100
 static struct end *prepare_dealer;
 static uint64_t prepare_sent;
 
 static void send_in_prepare(uv_prepare_t *h)
 {
     (void)h;
-    if (prepare_sent == prepare_dealer->received && prepare_sent < 20000)
-        send_number(prepare_dealer->z, (struct slice){NULL, 0}, prepare_sent++);
+    if (prepare_sent == PREPARE_SENDS || prepare_sent != prepare_dealer->received)
+        return;
+    send_number(prepare_dealer->z, (struct slice){NULL, 0}, prepare_sent++);
+    (void)usleep(2000);
+    send_number(prepare_dealer->z, (struct slice){NULL, 0}, prepare_sent++);
 }
 
 START_TEST(a_send_in_another_prepare_callback_stalls_nothing)
 {
+    static const struct zsock_options o = {0};
     static uv_prepare_t prepare; /* until the loop has let go of it */
-    struct end router, dealer;
+    struct end dealer;
+    struct echo echo;
 
+    begin_echo(&echo);
     prepare_dealer = &dealer;
     prepare_sent = 0;
     (void)uv_prepare_init(&loop, &prepare);
     (void)uv_prepare_start(&prepare, send_in_prepare);
-    open_pair(&router, &dealer);
-    router.echo = true;
-    RUN_UNTIL(dealer.received == 20000);
+    open_end(&dealer, ZSOCK_DEALER, &o);
+    RUN_UNTIL(dealer.received == PREPARE_SENDS);
     uv_close((uv_handle_t *)&prepare, NULL);
     zsock_close(dealer.z, 0, NULL);
-    zsock_close(router.z, 0, NULL);
+    end_echo(&echo);
 }
 END_TEST
 
