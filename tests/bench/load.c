@@ -19,6 +19,7 @@
  * event, all in one order; whatever else happens ends with a message and status 1.
  */
 #include <getopt.h>
+#include <stddef.h>
 
 #include "publishers.h"
 #include "subscribers.h"
@@ -29,9 +30,9 @@ static const uint64_t STALL_NS = UINT64_C(60) * 1000000000u; /* no progress: giv
 
 struct options {
     const char *mode, *subscribe, *publish, *topic, *pids;
-    unsigned clients, sample, connections, window;
-    uint64_t events;
-    size_t payload;
+    unsigned clients, sample;     /* subscribers; those parsed in full */
+    unsigned connections, window; /* of publishers: HTTP; ZeroMQ, and ahead of subscribers */
+    unsigned events, payload;     /* 0 events: as many as the time allows */
     double rate, seconds;
 };
 
@@ -330,66 +331,45 @@ static void mode_idle(struct load *l)
 
 /* --- options ------------------------------------------------------------------------- */
 
-static const struct option OPTIONS[] = {
-    {"subscribe", required_argument, NULL, 'u'},
-    {"publish", required_argument, NULL, 'p'},
-    {"topic", required_argument, NULL, 't'},
-    {"pids", required_argument, NULL, 'P'},
-    {"clients", required_argument, NULL, 'n'},
-    {"sample", required_argument, NULL, 's'},
-    {"connections", required_argument, NULL, 'k'},
-    {"window", required_argument, NULL, 'w'},
-    {"events", required_argument, NULL, 'e'},
-    {"payload", required_argument, NULL, 'b'},
-    {"rate", required_argument, NULL, 'r'},
-    {"seconds", required_argument, NULL, 'T'},
-    {NULL, 0, NULL, 0},
-};
+enum option_type { OPTION_TEXT, OPTION_COUNT, OPTION_REAL };
 
-static void option_set(struct options *o, int option, const char *value)
-{
-    unsigned number = (unsigned)strtoul(value, NULL, 10);
-
-    switch (option) {
-    case 'u':
-        o->subscribe = value;
-        break;
-    case 'p':
-        o->publish = value;
-        break;
-    case 't':
-        o->topic = value;
-        break;
-    case 'P':
-        o->pids = value;
-        break;
-    case 'n':
-        o->clients = number;
-        break;
-    case 's':
-        o->sample = number;
-        break;
-    case 'k':
-        o->connections = number;
-        break;
-    case 'w':
-        o->window = number;
-        break;
-    case 'e':
-        o->events = number;
-        break;
-    case 'b':
-        o->payload = number;
-        break;
-    case 'r':
-        o->rate = strtod(value, NULL);
-        break;
-    case 'T':
-        o->seconds = strtod(value, NULL);
-        break;
-    default:
-        exit(2);
+#define OPTION(name, type)                                                                         \
+    {                                                                                              \
+#name, type, offsetof(struct options, name)                                                \
     }
+static const struct {
+    const char *name;
+    enum option_type type;
+    size_t offset;
+} option_table[] = {
+    OPTION(subscribe, OPTION_TEXT),    OPTION(publish, OPTION_TEXT),  OPTION(topic, OPTION_TEXT),
+    OPTION(pids, OPTION_TEXT),         OPTION(clients, OPTION_COUNT), OPTION(sample, OPTION_COUNT),
+    OPTION(connections, OPTION_COUNT), OPTION(window, OPTION_COUNT),  OPTION(events, OPTION_COUNT),
+    OPTION(payload, OPTION_COUNT),     OPTION(rate, OPTION_REAL),     OPTION(seconds, OPTION_REAL),
+};
+enum { OPTIONS = sizeof option_table / sizeof option_table[0] };
+
+static void option_set(struct options *o, int i, const char *value)
+{
+    void *field = (char *)o + option_table[i].offset;
+
+    switch (option_table[i].type) {
+    case OPTION_TEXT:
+        *(const char **)field = value;
+        break;
+    case OPTION_COUNT:
+        *(unsigned *)field = (unsigned)strtoul(value, NULL, 10);
+        break;
+    case OPTION_REAL:
+        *(double *)field = strtod(value, NULL);
+    }
+}
+
+static void options_check(const struct options *o)
+{
+    if (o->payload < 40 || o->payload > MAX_PAYLOAD_SIZE || o->window == 0 || o->connections == 0 ||
+        o->clients == 0 || o->sample == 0)
+        die("an option is out of range");
 }
 
 static struct options options_read(int argc, char **argv)
@@ -402,16 +382,20 @@ static struct options options_read(int argc, char **argv)
                         .window = 1000,
                         .payload = 100,
                         .seconds = 5};
-    int option;
+    struct option flags[OPTIONS + 1] = {{0}};
+    int flag;
 
-    while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
-        option_set(&o, option, optarg != NULL ? optarg : "");
+    for (int i = 0; i < OPTIONS; i++)
+        flags[i] = (struct option){option_table[i].name, required_argument, NULL, i};
+    while ((flag = getopt_long(argc, argv, "", flags, NULL)) != -1) {
+        if (flag == '?')
+            exit(2);
+        option_set(&o, flag, optarg);
+    }
     if (optind + 1 != argc)
         die("usage: load saturate|paced|publish|replay|idle [options]; see load.c");
     o.mode = argv[optind];
-    if (o.payload < 40 || o.payload > MAX_PAYLOAD_SIZE || o.window == 0 || o.connections == 0 ||
-        o.clients == 0 || o.sample == 0)
-        die("an option is out of range");
+    options_check(&o);
     return o;
 }
 
