@@ -1,0 +1,234 @@
+/*
+ * test_sse.c - events as Server-Sent Events and NDJSON, to the byte.
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "sse.h"
+
+static struct buf b, props;
+static struct event e;
+
+static void setup(void)
+{
+    b = props = (struct buf){0};
+    e = (struct event){.id = 42, .topic = SLICE("a")};
+}
+
+static void teardown(void)
+{
+    buf_free(&b);
+    buf_free(&props);
+}
+
+static void set_type(const char *type)
+{
+    struct event_props p = {.type = slice_of(type), .payload_format = -1};
+
+    event_props_put(&props, &p);
+    e.props = (struct slice){(char *)props.p, props.len};
+}
+
+#define assert_bytes(text)                                                                         \
+    ck_assert_msg(slice_eq((struct slice){(char *)b.p, b.len}, SLICE(text)), "%.*s", (int)b.len,   \
+                  (char *)b.p)
+
+/* --- raw --------------------------------------------------------------------- */
+
+START_TEST(one_line_is_one_data_field)
+{
+    e.payload = SLICE("hello");
+    sse_put_raw(&b, &e);
+    assert_bytes("id: 42\ndata: hello\n\n");
+}
+END_TEST
+
+START_TEST(the_type_comes_first)
+{
+    set_type("t");
+    e.payload = SLICE("hello");
+    sse_put_raw(&b, &e);
+    assert_bytes("event: t\nid: 42\ndata: hello\n\n");
+}
+END_TEST
+
+START_TEST(an_empty_type_is_none)
+{
+    set_type("");
+    sse_put_raw(&b, &e);
+    assert_bytes("id: 42\ndata:\n\n");
+}
+END_TEST
+
+START_TEST(every_line_feed_begins_a_data_field)
+{
+    e.payload = SLICE("a\n b\n\nc\n");
+    sse_put_raw(&b, &e);
+    assert_bytes("id: 42\ndata: a\ndata:  b\ndata:\ndata: c\ndata:\n\n");
+}
+END_TEST
+
+START_TEST(an_empty_payload_is_dispatched_all_the_same)
+{
+    e.payload = (struct slice){NULL, 0};
+    sse_put_raw(&b, &e);
+    assert_bytes("id: 42\ndata:\n\n");
+}
+END_TEST
+
+START_TEST(text_that_looks_like_a_field_stays_data)
+{
+    e.payload = SLICE("id: 7\n: x\n\xef\xbb\xbf\xe2\x80\xa8");
+    sse_put_raw(&b, &e);
+    assert_bytes("id: 42\ndata: id: 7\ndata: : x\ndata: \xef\xbb\xbf\xe2\x80\xa8\n\n");
+}
+END_TEST
+
+START_TEST(what_lines_cannot_carry_goes_as_json)
+{
+    set_type("t");
+    e.payload = SLICE("a\r\nb");
+    sse_put_raw(&b, &e);
+    assert_bytes("event: sluice.json\nid: 42\n"
+                 "data: {\"id\":\"42\",\"topic\":\"a\",\"type\":\"t\",\"data\":\"a\\r\\nb\"}\n\n");
+    buf_clear(&b);
+    e.payload = SLICE("\0");
+    sse_put_raw(&b, &e);
+    assert_bytes("event: sluice.json\nid: 42\n"
+                 "data: {\"id\":\"42\",\"topic\":\"a\",\"type\":\"t\",\"data\":\"\\u0000\"}\n\n");
+    buf_clear(&b);
+    e.payload = SLICE("\xff");
+    sse_put_raw(&b, &e);
+    assert_bytes(
+        "event: sluice.json\nid: 42\n"
+        "data: {\"id\":\"42\",\"topic\":\"a\",\"type\":\"t\",\"data_base64\":\"/w==\"}\n\n");
+}
+END_TEST
+
+/* --- json and the rest -------------------------------------------------------- */
+
+START_TEST(the_json_form_names_the_type_too)
+{
+    set_type("t");
+    e.payload = SLICE("a\nb");
+    sse_put_json(&b, &e);
+    assert_bytes("event: t\nid: 42\n"
+                 "data: {\"id\":\"42\",\"topic\":\"a\",\"type\":\"t\",\"data\":\"a\\nb\"}\n\n");
+}
+END_TEST
+
+START_TEST(a_json_payload_over_several_lines_is_one)
+{
+    struct event_props p = {.content_type = SLICE("application/json"), .payload_format = -1};
+
+    event_props_put(&props, &p);
+    e.props = (struct slice){(char *)props.p, props.len};
+    e.payload = SLICE("[1,\r\n2]");
+    sse_put_json(&b, &e);
+    assert_bytes(
+        "id: 42\ndata: {\"id\":\"42\",\"topic\":\"a\",\"content_type\":\"application/json\","
+        "\"data\":[1,  2]}\n\n");
+}
+END_TEST
+
+START_TEST(an_id_alone_has_no_data)
+{
+    sse_put_id(&b, EVENT_ID_MAX);
+    assert_bytes("id: 9007199254740991\n\n");
+}
+END_TEST
+
+START_TEST(a_gap_is_an_event_at_the_place_where_the_stream_goes_on)
+{
+    sse_put_gap(&b, &(struct gap){1, 3, 2, GAP_DELETED});
+    assert_bytes("event: sluice.gap\nid: 3\ndata: {\"requested\":\"1\",\"resumed_from\":\"3\","
+                 "\"removed_to\":\"2\",\"reason\":\"deleted\"}\n\n");
+}
+END_TEST
+
+START_TEST(retry_and_comments_are_blocks_of_their_own)
+{
+    sse_put_retry(&b, 2000);
+    sse_put_comment(&b, "waiting");
+    assert_bytes("retry: 2000\n\n: waiting\n\n");
+}
+END_TEST
+
+START_TEST(ndjson_has_a_line_for_each)
+{
+    e.payload = SLICE("x\ny");
+    ndjson_put_event(&b, &e);
+    ndjson_put_gap(&b, &(struct gap){1, 3, 2, GAP_RESET});
+    ndjson_put_upto(&b, 44);
+    assert_bytes("{\"id\":\"42\",\"topic\":\"a\",\"data\":\"x\\ny\"}\n"
+                 "{\"gap\":{\"requested\":\"1\",\"resumed_from\":\"3\",\"removed_to\":\"2\","
+                 "\"reason\":\"reset\"}}\n"
+                 "{\"upto\":\"44\"}\n");
+}
+END_TEST
+
+/* --- chunks ------------------------------------------------------------------ */
+
+START_TEST(a_chunk_begins_with_its_size_in_hexadecimal)
+{
+    buf_puts(&b, "HEADhello");
+    chunk_wrap(&b, 4);
+    assert_bytes("HEAD5\r\nhello\r\n");
+}
+END_TEST
+
+START_TEST(sizes_have_no_leading_zero)
+{
+    for (int i = 0; i < 0x1af; i++)
+        buf_u8(&b, 'x');
+    chunk_wrap(&b, 0);
+    ck_assert_uint_eq(b.len, 5 + 0x1af + 2);
+    ck_assert(slice_starts((struct slice){(char *)b.p, b.len}, SLICE("1af\r\nx")));
+    ck_assert(memcmp(b.p + b.len - 3, "x\r\n", 3) == 0);
+}
+END_TEST
+
+START_TEST(nothing_is_no_chunk_since_that_would_end_the_body)
+{
+    buf_puts(&b, "HEAD");
+    chunk_wrap(&b, 4);
+    assert_bytes("HEAD");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("sse");
+    TCase *t = tcase_create("sse");
+
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, one_line_is_one_data_field);
+    tcase_add_test(t, the_type_comes_first);
+    tcase_add_test(t, an_empty_type_is_none);
+    tcase_add_test(t, every_line_feed_begins_a_data_field);
+    tcase_add_test(t, an_empty_payload_is_dispatched_all_the_same);
+    tcase_add_test(t, text_that_looks_like_a_field_stays_data);
+    tcase_add_test(t, what_lines_cannot_carry_goes_as_json);
+    tcase_add_test(t, the_json_form_names_the_type_too);
+    tcase_add_test(t, a_json_payload_over_several_lines_is_one);
+    tcase_add_test(t, an_id_alone_has_no_data);
+    tcase_add_test(t, a_gap_is_an_event_at_the_place_where_the_stream_goes_on);
+    tcase_add_test(t, retry_and_comments_are_blocks_of_their_own);
+    tcase_add_test(t, ndjson_has_a_line_for_each);
+    tcase_add_test(t, a_chunk_begins_with_its_size_in_hexadecimal);
+    tcase_add_test(t, sizes_have_no_leading_zero);
+    tcase_add_test(t, nothing_is_no_chunk_since_that_would_end_the_body);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    int failed;
+
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
