@@ -410,7 +410,10 @@ def verdict(reached):
     return {None: "", True: "reached", False: "MISSED"}[reached]
 
 
-def print_table(head, rows, markdown):
+def print_table(title, head, rows, markdown):
+    if not rows:
+        return
+    print(f"{'## ' if markdown else ''}{title}\n")
     if markdown:
         print("| " + " | ".join(head) + " |")
         print("|" + " --- |" * len(head))
@@ -425,17 +428,15 @@ def print_table(head, rows, markdown):
 
 def print_report(results, options):
     f = Figures(results)
-    title = "## " if options.markdown else ""
-    print(f"{title}Ratios\n")
-    print(f"Medians of {options.rounds} rounds; servers on core {SERVER_CORE}, load on core "
-          f"{LOAD_CORE}; 100-byte payloads.\n")
-    print_table(("what", "measured", "target", ""),
+    print(f"Medians of {options.rounds} interleaved round(s); servers on core {SERVER_CORE}, load "
+          f"on core {LOAD_CORE}; 100-byte payloads.\n")
+    print_table("Ratios, and the project's targets", ("what", "measured", "target", ""),
                 [(what, f"{number(value)} {unit}", target, verdict(reached))
                  for what, value, unit, target, reached in ratios(f)], options.markdown)
-    print(f"{title}Absolute figures\n")
-    print_table(["case", "server"] + [name for name, _ in COLUMNS], absolute(f), options.markdown)
-    print(f"{title}Where the servers' CPU went\n")
-    print_table(("case", "server", "share"), split_by_process(f), options.markdown)
+    print_table("Absolute figures", ["case", "server"] + [name for name, _ in COLUMNS],
+                absolute(f), options.markdown)
+    print_table("Where the servers' CPU went", ("case", "server", "share"),
+                split_by_process(f), options.markdown)
 
 
 def arguments():
