@@ -150,7 +150,8 @@ struct wire_page {
     uint64_t head;             /* the log's, in the page's transaction */
     uint64_t removed_to;       /* highest removed ID that the filters match, and the end of a
                                   hole or of a lost log that `after` lies in */
-    uint8_t reason;            /* enum gap_reason of removed_to; GAP_FUTURE: `after` was
+    uint8_t reason;            /* enum gap_reason of removed_to; GAP_RESET when `after` lies in a
+                                  hole, whatever else was removed; GAP_FUTURE: `after` was
                                   never given out, upto == head and there are no events */
     uint32_t count;
     struct slice records;

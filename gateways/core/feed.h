@@ -66,6 +66,7 @@ struct hub {
     bool up;
     struct wire_uuid log;
     uint64_t upto;               /* received */
+    uint64_t seen;               /* upto, or further: pages run ahead of the live stream */
     uint64_t flushed;            /* handed to all heads: their cursor */
     struct feed *dirty;
     struct subscription *queue;  /* to be pumped */

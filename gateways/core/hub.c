@@ -50,6 +50,11 @@ uint64_t hub_upto(const struct hub *h)
     return h->flushed;
 }
 
+uint64_t hub_seen(const struct hub *h)
+{
+    return h->seen > h->upto ? h->seen : h->upto;
+}
+
 /* --- delivering ------------------------------------------------------------------ */
 
 static void flush(struct hub *h)
@@ -158,7 +163,7 @@ void hub_up(struct hub *h, const struct wire_hello_ok *hello)
         forget(h);
     h->log = hello->log;
     h->up = true;
-    h->upto = h->flushed = hello->head;
+    h->upto = h->flushed = h->seen = hello->head;
     filters_register(h);
     others_queue_all(h);
 }

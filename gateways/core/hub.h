@@ -117,6 +117,9 @@ void subscription_resume(struct subscription *s);
 uint64_t subscription_cursor(const struct subscription *s);
 bool subscription_at_head(const struct subscription *s);
 uint64_t hub_upto(const struct hub *h);
+/* Highest ID that this gateway may have shown to anybody: what hello must say,
+ * so that a log that lost it answers with a reset. */
+uint64_t hub_seen(const struct hub *h);
 
 /* --- from the link ---------------------------------------------------------- */
 

@@ -61,6 +61,8 @@ static bool page_fill(struct page *p, struct zmsg *reply)
         return false;
     p->upto = m.upto;
     p->head = m.head;
+    if (p->feed->hub->seen < m.head)
+        p->feed->hub->seen = m.head;
     p->removed_to = m.removed_to;
     p->reason = m.reason;
     p->block = block_new(reply, reader_of(m.records.p, m.records.len));

@@ -183,6 +183,8 @@ static void start_done(struct link_read *r, enum sluice_error error, struct slic
         fail(s, error, text);
         return;
     }
+    if (s->hub->seen < m.head)
+        s->hub->seen = m.head;
     s->froms = mem_array(f->filter_count, sizeof *s->froms);
     froms = reader_of(m.froms.p, m.froms.len);
     s->cursor = UINT64_MAX;

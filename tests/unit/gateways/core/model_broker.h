@@ -77,6 +77,7 @@ struct model {
     uint64_t removed_to[TOPICS];
     enum gap_reason removed_why[TOPICS];
     uint64_t volatile_last;
+    uint64_t purged[TOPICS];          /* the gateway knows that these are deleted */
     struct { uint64_t low, high; } holes[HOLES_MAX];
     size_t hole_count;
     struct wire_uuid log;
@@ -161,6 +162,8 @@ static void pipe_deliver(struct model *m)
         break;
     case PIPE_REMOVED:
         hub_removed(m->hub, slice_of(topic_names[p->topic]), p->upto);
+        if (m->served_count == 0) /* else a page may still be on its way */
+            m->purged[p->topic] = p->upto;
         break;
     case PIPE_LIVE:
         zmsg_init_copy(&z, p->records.p, p->records.len);
@@ -264,10 +267,10 @@ static void removed_for(const struct model *m, const struct wire_page_req *q, ui
         }
     }
     for (i = 0; i < m->hole_count; i++) {
-        if (q->after > m->holes[i].low && q->after < m->holes[i].high &&
-            m->holes[i].high > page->removed_to) {
-            page->removed_to = m->holes[i].high;
-            page->reason = GAP_RESET;
+        if (q->after > m->holes[i].low && q->after < m->holes[i].high) {
+            page->reason = GAP_RESET; /* whatever else is gone */
+            if (page->removed_to < m->holes[i].high)
+                page->removed_to = m->holes[i].high;
         }
     }
 }
@@ -466,7 +469,7 @@ static void model_connect(struct model *m)
 
     if (m->up)
         return;
-    ok.reset = !model_knows(m, m->hub->upto);
+    ok.reset = !model_knows(m, hub_seen(m->hub));
     m->up = true;
     m->sent_upto = m->head;
     hub_up(m->hub, &ok);

@@ -40,6 +40,7 @@ struct client {
     bool last;
     size_t patience;    /* events it takes before it is full */
     bool stopped;       /* reads nothing at all */
+    bool owed_reset;    /* its cursor lies in a hole: it must be told */
 };
 
 static uint64_t seed;
@@ -108,6 +109,9 @@ static void check_event(struct client *c, uint64_t id)
     must(e != NULL && client_matches(c, e), "event %llu is not for this client (start %d, %llu)",
          U(id), c->start.kind, U(c->last_head));
     must(id > c->pos, "event %llu came after %llu", U(id), U(c->pos));
+    must(id > c->model->purged[e->topic], "event %llu was deleted before", U(id));
+    must(!c->owed_reset, "event %llu came before the word of a reset", U(id));
+    must(e->fate != LOST || !c->model->up, "event %llu is of a history that was lost", U(id));
     check_skipped(c, id);
     c->pos = id;
 }
@@ -116,6 +120,8 @@ static void check_gap(struct client *c, const struct gap *g)
 {
     must(g->requested == c->pos || g->requested >= c->pos, "gap asks for %llu at %llu",
          U(g->requested), U(c->pos));
+    if (g->reason == GAP_FUTURE || g->reason == GAP_RESET)
+        c->owed_reset = false;
     if (g->reason == GAP_FUTURE) {
         must(g->resumed_from < g->requested, "future %llu is past", U(g->requested));
         c->pos = g->resumed_from;
@@ -208,7 +214,7 @@ static void client_open(struct client *c, struct model *m)
     c->start = resumes && pos > 0 ? (struct start){START_AFTER, pos} : random_start(m);
     c->model = m;
     c->open = true;
-    c->begun = c->last = false;
+    c->begun = c->last = c->owed_reset = false;
     c->told = c->quiet_to = 0;
     c->patience = chance(20);
     c->stopped = one_in(8);
@@ -270,7 +276,23 @@ static uint64_t fake_clock(void *arg)
     return fake_now;
 }
 
-static void broker_step(struct model *m)
+/* Whoever stands in the new hole has seen what this log no longer knows. */
+static void restart(struct model *m, struct client *clients)
+{
+    size_t i, holes = m->hole_count;
+
+    model_restart(m, one_in(2));
+    if (m->hole_count == holes)
+        return;
+    for (i = 0; i < CLIENTS; i++) {
+        uint64_t cursor = clients[i].open ? subscription_cursor(&clients[i].sub) : 0;
+        if (clients[i].open && clients[i].begun && cursor > m->holes[holes].low &&
+            cursor < m->holes[holes].high)
+            clients[i].owed_reset = true;
+    }
+}
+
+static void broker_step(struct model *m, struct client *clients)
 {
     switch (chance(24)) {
     case 0: case 1: case 2: case 3: case 4:
@@ -299,7 +321,7 @@ static void broker_step(struct model *m)
         break;
     case 20:
         if (one_in(10))
-            model_restart(m, one_in(2));
+            restart(m, clients);
         break;
     case 21: /* credit is used up; later the gateway confirms */
         m->paused = m->up && !m->paused;
@@ -344,6 +366,7 @@ static void settle(struct model *m, struct client *clients)
         if (!clients[i].open)
             continue;
         must(clients[i].begun, "client %zu never started", i);
+        must(!clients[i].owed_reset, "client %zu was not told of the reset", i);
         must(subscription_at_head(&clients[i].sub), "client %zu is not at the head: state %d", i,
              clients[i].sub.state);
         check_skipped(&clients[i], UINT64_MAX);
@@ -369,7 +392,7 @@ static void run_seed(uint64_t n)
     m.hub = hub_new(&(struct hub_link){model_filter_add, model_filter_drop, model_read,
                                        model_read_cancel, &m}, &limits);
     for (step = 0; step < STEPS; step++) {
-        broker_step(&m);
+        broker_step(&m, clients);
         for (i = 0; i < CLIENTS; i++)
             client_note_last(&clients[i]);
         if (one_in(2))
