@@ -4,10 +4,11 @@
  * Order of start, each step needing the ones before it:
  *
  *   configuration, log    say what is wrong with the rest
- *   folders, lock         one broker a data folder; the lock also makes it safe
- *                         to take over an ipc path that a killed broker left
+ *   folders               for the database, and for the sockets in run/
  *   signals               from here on SIGTERM ends in order
- *   store                 recovers; knows the head before anyone asks for it
+ *   store                 locks the folder, so that an ipc path which a killed broker
+ *                         left may be taken over; recovers; knows the head before
+ *                         anyone asks for it
  *   link, apps, reads     sockets, not yet bound
  *   admin, bind, ready    the doors open last, apps after link and reads: what is
  *                         published first finds the gateways' way in open
@@ -20,12 +21,7 @@
  *
  * A failure before `ready` says what to do and exits 1.
  */
-#include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "admin.h"
@@ -35,7 +31,6 @@
 #include "endpoint.h"
 #include "link.h"
 #include "log.h"
-#include "mem.h"
 #include "metrics.h"
 #include "process.h"
 #include "reads.h"
@@ -47,7 +42,6 @@
 struct broker {
     uv_loop_t loop;
     struct config *config;
-    int lock_fd;
     struct process *process;
     struct store *store;
     struct link *link;
@@ -76,14 +70,11 @@ static void on_removed(void *arg, struct slice topic, uint64_t upto)
     link_removed(b->link, topic, upto);
 }
 
+/* The store has logged it; streams and history go on. */
 static void on_failing(void *arg, const char *reason)
 {
     struct broker *b = arg;
 
-    if (reason != NULL && b->failing == NULL)
-        log_error("the store takes no events; streams and history go on", LOG_S("why", reason));
-    if (reason == NULL && b->failing != NULL)
-        log_info("the store takes events again");
     b->failing = reason;
 }
 
@@ -157,8 +148,6 @@ static void broker_free(struct broker *b)
     apps_free(b->apps);
     link_free(b->link);
     zsock_shutdown();
-    if (b->lock_fd >= 0)
-        (void)close(b->lock_fd);
     config_free(b->config);
 }
 
@@ -222,26 +211,6 @@ static bool make_folder(const char *path)
     return false;
 }
 
-/* Held until the process ends, however it ends. */
-static bool lock_folder(struct broker *b, const char *data)
-{
-    struct buf path = {0};
-
-    buf_printf(&path, "%s/broker.lock", data);
-    buf_u8(&path, 0);
-    b->lock_fd = open((const char *)path.p, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (b->lock_fd < 0)
-        log_error("cannot open the lock file", LOG_S("path", (const char *)path.p),
-                  LOG_S("why", strerror(errno)));
-    buf_free(&path);
-    if (b->lock_fd < 0)
-        return false;
-    if (flock(b->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    log_error("another broker runs on this data folder", LOG_S("path", data));
-    return false;
-}
-
 static bool open_folders(struct broker *b)
 {
     const char *data = config_text(b->config, CFG_DATA);
@@ -250,7 +219,7 @@ static bool open_folders(struct broker *b)
 
     buf_printf(&run, "%s/run", data);
     buf_u8(&run, 0);
-    ok = make_folder(data) && lock_folder(b, data) && make_folder((const char *)run.p);
+    ok = make_folder(data) && make_folder((const char *)run.p);
     buf_free(&run);
     return ok;
 }
@@ -330,7 +299,7 @@ static bool broker_start(struct broker *b)
 
 int main(int argc, char **argv)
 {
-    static struct broker b = {.lock_fd = -1};
+    static struct broker b;
     enum config_outcome outcome = config_load(&b.config, "broker", argc, argv);
 
     if (outcome != CONFIG_GO)

@@ -230,7 +230,7 @@ def refused(broker, text):
 def test_a_second_broker_on_the_same_folder_is_refused(broker):
     second = Broker()
     second.data = broker.data
-    refused(second, "another broker runs on this data folder")
+    refused(second, "another broker has this data folder open")
     published(broker.app(), "a")
 
 
