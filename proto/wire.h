@@ -146,7 +146,8 @@ struct wire_page {
     uint64_t ref;
     uint16_t error;
     struct slice text;         /* with an error */
-    uint64_t upto;             /* how far it looked; the next page's `after` */
+    uint64_t upto;             /* how far it looked; the next page's `after`.  The end is
+                                  upto == head, or, descending, upto == 0 */
     uint64_t head;             /* the log's, in the page's transaction */
     uint64_t removed_to;       /* highest removed ID that the filters match, and the end of a
                                   hole or of a lost log that `after` lies in */
