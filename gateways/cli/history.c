@@ -1,0 +1,151 @@
+/*
+ * history.c - sluice history: events that are kept, page by page.
+ *
+ * A page holds up to 1,000 events; `next` of one page is where the following
+ * begins, until the limit that was asked for is reached.
+ */
+#include <stdio.h>
+
+#include "client.h"
+#include "http1.h"
+#include "json.h"
+#include "mem.h"
+#include "table.h"
+
+#define PAGE_MAX 1000u
+#define SHOWN_PAYLOAD 60 /* characters of a payload in the table */
+
+enum { HISTORY_AFTER, HISTORY_SINCE, HISTORY_UNTIL, HISTORY_LIMIT, HISTORY_ORDER, HISTORY_JSON };
+static const struct option_spec options[] = {
+    [HISTORY_AFTER] = {"after", '\0', "ID", "strictly after this event; 0: all that is kept"},
+    [HISTORY_SINCE] = {"since", '\0', "TIME", "from RFC 3339 time, or a duration ago: 10m"},
+    [HISTORY_UNTIL] = {"until", '\0', "TIME", "up to this time"},
+    [HISTORY_LIMIT] = {"limit", 'n', "N", "at most so many events (100)"},
+    [HISTORY_ORDER] = {"order", '\0', "asc|desc", "oldest first, or newest first"},
+    [HISTORY_JSON] = {"json", '\0', NULL, "an event in JSON form a line, for programs"},
+};
+
+static const struct table_column columns[] = {
+    {"ID", true},
+    {"TIME", false},
+    {"TOPIC", false},
+    {"PAYLOAD", false},
+};
+
+struct listing {
+    const struct invocation *in;
+    bool json;
+    uint64_t left; /* events still wanted */
+    struct table table;
+    struct buf next; /* where the next page starts; empty: no more */
+    struct buf text; /* a cell */
+};
+
+static void put_cell(struct listing *l, struct slice event, const char *member, size_t max)
+{
+    buf_clear(&l->text);
+    client_member_text(event, member, &l->text);
+    table_cell(&l->table, (struct slice){(const char *)l->text.p, l->text.len}, max);
+}
+
+static void put_payload(struct listing *l, struct slice event)
+{
+    buf_clear(&l->text);
+    client_payload(event, &l->text);
+    table_cell(&l->table, (struct slice){(const char *)l->text.p, l->text.len}, SHOWN_PAYLOAD);
+}
+
+static void put_event(struct listing *l, struct slice event)
+{
+    if (l->json) {
+        printf("%.*s\n", (int)event.len, event.p);
+        return;
+    }
+    put_cell(l, event, "id", 0);
+    put_cell(l, event, "time", 0);
+    put_cell(l, event, "topic", 0);
+    put_payload(l, event);
+}
+
+static void put_page(struct listing *l, struct slice object)
+{
+    struct slice gap, list, event;
+    struct json_iter it;
+
+    buf_clear(&l->next);
+    client_member_text(object, "next", &l->next);
+    if (client_member(object, "gap", &gap))
+        client_tell_gap(gap);
+    if (!client_member(object, "events", &list) || json_kind_of(list) != JSON_ARRAY)
+        return;
+    for (it = json_iter_of(list); l->left > 0 && json_element(&it, &event); l->left--)
+        put_event(l, event);
+    if (!l->json)
+        table_flush(&l->table, stdout);
+}
+
+static void target_put(struct listing *l, struct buf *target)
+{
+    const struct arguments *a = l->in->args;
+    char limit[24];
+
+    (void)snprintf(limit, sizeof limit, "%llu",
+                   (unsigned long long)(l->left < PAGE_MAX ? l->left : PAGE_MAX));
+    buf_puts(target, "/history/");
+    url_encode(slice_of(l->in->operands[0]), target);
+    if (l->next.len != 0) {
+        buf_u8(&l->next, '\0');
+        client_query(target, "after", (char *)l->next.p);
+    } else {
+        client_query(target, "after", arguments_get(a, HISTORY_AFTER));
+        client_query(target, "since", arguments_get(a, HISTORY_SINCE));
+    }
+    client_query(target, "until", arguments_get(a, HISTORY_UNTIL));
+    client_query(target, "order", arguments_get(a, HISTORY_ORDER));
+    client_query(target, "limit", limit);
+    buf_u8(target, '\0');
+}
+
+static int list(struct listing *l)
+{
+    int rc;
+
+    do {
+        struct buf target = {0}, answer = {0};
+
+        target_put(l, &target);
+        rc = client_get(l->in->config, (char *)target.p, &answer);
+        if (rc == CLI_OK)
+            put_page(l, (struct slice){(const char *)answer.p, answer.len});
+        buf_free(&target);
+        buf_free(&answer);
+    } while (rc == CLI_OK && l->next.len != 0 && l->left > 0);
+    return rc;
+}
+
+static int run(const struct invocation *in)
+{
+    struct listing l = {.in = in, .json = arguments_get(in->args, HISTORY_JSON) != NULL};
+    int rc;
+
+    if (!arguments_number(in->args, options, HISTORY_LIMIT, 100, UINT64_MAX, &l.left))
+        return CLI_USAGE;
+    table_init(&l.table, columns, ARRAY_LEN(columns));
+    rc = list(&l);
+    table_close(&l.table);
+    buf_free(&l.next);
+    buf_free(&l.text);
+    return rc;
+}
+
+const struct command command_history = {
+    .name = "history",
+    .operands = "TOPIC",
+    .summary = "show events that are kept",
+    .details = "TOPIC is a name or a filter: + stands for one level, # for the rest.\n",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run,
+};

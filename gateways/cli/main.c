@@ -1,0 +1,196 @@
+/*
+ * main.c - sluice: finds the command, reads its options and the configuration,
+ * runs it.
+ *
+ * The command's own options are taken out first (arguments.h); the rest of the
+ * line is configuration flags and operands, which config_load tells apart and
+ * checks as every process of ours does.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "mem.h"
+
+static const struct command *const commands[] = {
+    &command_up, &command_pub, &command_sub, &command_history, &command_topics, &command_status,
+};
+
+int cli_fail(int code, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    fputs("sluice: ", stderr);
+    (void)vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return code;
+}
+
+/* --- help ----------------------------------------------------------------------- */
+
+static int help_all(void)
+{
+    printf("sluice %s: one log, many ways in and out.\n\n"
+           "Usage: sluice COMMAND [options] [configuration flags]\n\n",
+           SLUICE_VERSION);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    printf("  %-8s how to use a command\n\n"
+           "Every command reads the same configuration as the servers: --config FILE,\n"
+           "--data DIR, --port-base N and the other flags that `sluice up --help` lists.\n\n"
+           "Exit codes: 0 done, 1 failed, 2 a mistake in the command line or configuration.\n",
+           "help");
+    return CLI_OK;
+}
+
+/* The flags that all commands share, told where they matter most. */
+static int help_flags(void)
+{
+    char *argv[] = {"sluice up", "--help", NULL};
+    struct config *none;
+
+    putchar('\n');
+    return config_load(&none, "up", 2, argv) == CONFIG_EXIT_OK ? CLI_OK : CLI_USAGE;
+}
+
+static int help_command(const struct command *c)
+{
+    printf("Usage: sluice %s %s%s[options]\n\nTo %s.\n\n%s", c->name, c->operands,
+           c->operands[0] != '\0' ? " " : "", c->summary, c->details);
+    for (size_t i = 0; i < c->option_count; i++) {
+        const struct option_spec *o = &c->options[i];
+        char left[64], letter[8] = "    ";
+
+        if (o->letter != '\0')
+            (void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        (void)snprintf(left, sizeof left, "%s--%s %s", letter, o->name,
+                       o->value != NULL ? o->value : "");
+        printf("%s  %-28s %s\n", i == 0 ? "\n" : "", left, o->help);
+    }
+    return c == &command_up ? help_flags() : CLI_OK;
+}
+
+/* --- finding the command ----------------------------------------------------------- */
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+/* Edits (insert, remove, replace) from a to b; words of up to 15 letters. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[16], len = strlen(b);
+
+    if (len >= ARRAY_LEN(row) || strlen(a) >= ARRAY_LEN(row))
+        return ARRAY_LEN(row);
+    for (size_t j = 0; j <= len; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1] != '\0'; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= len; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[len];
+}
+
+static int command_unknown(const char *name)
+{
+    const struct command *nearest = NULL;
+    size_t least = 3; /* two slips of the finger, no more */
+
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        size_t d = distance(name, commands[i]->name);
+
+        if (d < least) {
+            least = d;
+            nearest = commands[i];
+        }
+    }
+    if (nearest != NULL)
+        return cli_fail(CLI_USAGE, "there is no command '%s'; did you mean '%s'?", name,
+                        nearest->name);
+    return cli_fail(CLI_USAGE, "there is no command '%s'; `sluice help` lists them", name);
+}
+
+static int help(int argc, char **argv)
+{
+    const struct command *c;
+
+    if (argc < 2)
+        return help_all();
+    c = command_find(argv[1]);
+    return c != NULL ? help_command(c) : command_unknown(argv[1]);
+}
+
+/* --- running it ---------------------------------------------------------------------- */
+
+static int run_configured(const struct command *c, const struct arguments *args)
+{
+    struct config *config = NULL;
+    struct invocation in = {NULL, args, NULL, 0};
+    enum config_outcome outcome = config_load(&config, c->name, args->argc, args->argv);
+    int rc;
+
+    if (outcome != CONFIG_GO)
+        return outcome == CONFIG_EXIT_OK ? CLI_OK : CLI_USAGE;
+    in.config = config;
+    in.operands = config_operands(config, &in.operand_count);
+    if (in.operand_count < c->min_operands ||
+        (c->max_operands >= 0 && in.operand_count > c->max_operands))
+        rc = cli_fail(CLI_USAGE, "usage: sluice %s %s", c->name, c->operands);
+    else
+        rc = c->run(&in);
+    config_free(config);
+    return rc;
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+    struct arguments args;
+    char name[32]; /* what messages about the command line begin with */
+    int rc;
+
+    (void)snprintf(name, sizeof name, "sluice %s", c->name);
+    argv[0] = name;
+    if (arguments_parse(&args, c->options, c->option_count, argc, argv) != 0)
+        rc = CLI_USAGE;
+    else if (args.help)
+        rc = help_command(c);
+    else
+        rc = run_configured(c, &args);
+    arguments_free(&args);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "help";
+    const struct command *c = command_find(name);
+
+    if (c != NULL)
+        return run(c, argc - 1, argv + 1);
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return help(argc - 1, argv + 1);
+    if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
+        printf("sluice %s\n", SLUICE_VERSION);
+        return CLI_OK;
+    }
+    return command_unknown(name);
+}

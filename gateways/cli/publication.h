@@ -1,0 +1,31 @@
+/*
+ * publication.h - what `sluice pub` says on the apps socket (DESIGN 3.1): the
+ * headers, from options or from a line in JSON form.  Pure.
+ */
+#ifndef CLI_PUBLICATION_H
+#define CLI_PUBLICATION_H
+
+#include "bytes.h"
+#include "event.h"
+
+/* One event on its way. */
+struct publication {
+    struct buf topic, headers, payload;
+    bool repeatable; /* it names a producer: sending it twice is harmless */
+};
+
+/* Headers are written as an object that is open until headers_end. */
+void headers_begin(struct buf *headers);
+void headers_text(struct buf *headers, const char *name, struct slice value); /* valid UTF-8 */
+void headers_raw(struct buf *headers, const char *name, struct slice json);
+void headers_producer(struct buf *headers, const struct producer *p);
+void headers_end(struct buf *headers);
+
+/* From a line in JSON form; topic stands in where the line names none.  Its `id`
+ * and `time` are passed over, so that what sub and history print can be
+ * published again.  On failure false, and *error says what is wrong. */
+bool publication_from_json(struct publication *p, struct slice line, struct slice topic,
+                           struct buf *error);
+void publication_free(struct publication *p);
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * status.c - sluice status: is every process ready, and its main figures.
+ *
+ * Each process answers for itself on its admin listener; one that does not
+ * answer is "away".  Fails when one of them is not ready.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client.h"
+#include "http_client.h"
+#include "json.h"
+#include "mem.h"
+#include "metrics.h"
+#include "processes.h"
+#include "table.h"
+
+#define ANSWER_MAX (1024u * 1024)
+#define TIMEOUT_MS 2000u
+
+enum { STATUS_JSON };
+static const struct option_spec options[] = {
+    [STATUS_JSON] = {"json", '\0', NULL, "a JSON object a process, for programs"},
+};
+
+static const char *const metric_names[M_COUNT] = {
+#define X(id, who, type, name, help) [M_##id] = name,
+#include "metrics_list.h"
+#undef X
+};
+
+/* The figures worth a look, and the words for them. */
+struct figure {
+    enum metric metric;
+    const char *word;
+};
+static const struct figure broker_figures[] = {
+    {M_HEAD, "head"},          {M_PUBLISHED, "stored"},  {M_TOPICS, "topics"},
+    {M_STORED_BYTES, "bytes"}, {M_GATEWAYS, "gateways"},
+};
+static const struct figure gateway_figures[] = {
+    {M_HEAD, "head"},
+    {M_CONNECTIONS, "connections"},
+    {M_SUBSCRIPTIONS, "subscriptions"},
+    {M_DELIVERED, "deliveries"},
+};
+
+/* What one process said. */
+struct report {
+    const char *name;
+    const char *address;
+    const char *state; /* "ready", "not ready", "away", "not asked" */
+    bool ready;
+    struct buf metrics;
+};
+
+/* GETs from an admin listener: the status, 0 when it does not answer. */
+static unsigned ask(const char *address, const char *target, struct buf *out)
+{
+    struct http_client h;
+    unsigned status = 0;
+
+    buf_clear(out);
+    if (http_get(&h, address, target, "", TIMEOUT_MS) == 0 &&
+        http_read_all(&h, out, ANSWER_MAX) == 0)
+        status = h.response.status;
+    http_close(&h);
+    return status;
+}
+
+/* The value of a metric without labels in Prometheus' text format. */
+static bool metric_find(const struct buf *metrics, const char *name, struct slice *value)
+{
+    const char *p = (const char *)metrics->p, *end = p + metrics->len;
+    size_t len = strlen(name);
+
+    while (p < end) {
+        const char *lf = memchr(p, '\n', (size_t)(end - p));
+        size_t line = (size_t)((lf != NULL ? lf : end) - p);
+
+        if (line > len && memcmp(p, name, len) == 0 && p[len] == ' ') {
+            *value = (struct slice){p + len + 1, line - len - 1};
+            return true;
+        }
+        p += line + (lf != NULL);
+    }
+    return false;
+}
+
+static struct report report_make(const struct config *c, const struct process_spec *spec)
+{
+    struct report r = {.name = spec->name, .address = config_admin_listen(c, spec->name)};
+    unsigned status;
+
+    if (r.address[0] == '\0') {
+        r.state = "not asked"; /* it has no admin listener */
+        r.ready = true;
+        return r;
+    }
+    status = ask(r.address, "/readyz", &r.metrics);
+    r.ready = status == 200;
+    r.state = r.ready ? "ready" : status != 0 ? "not ready" : "away";
+    if (status == 0 || ask(r.address, "/metrics", &r.metrics) != 200)
+        buf_clear(&r.metrics);
+    return r;
+}
+
+static const struct figure *figures_of(const struct report *r, size_t *count)
+{
+    bool broker = strcmp(r->name, process_specs[PROCESS_BROKER].name) == 0;
+
+    *count = broker ? ARRAY_LEN(broker_figures) : ARRAY_LEN(gateway_figures);
+    return broker ? broker_figures : gateway_figures;
+}
+
+static void put_row(struct table *t, const struct report *r)
+{
+    struct buf text = {0};
+    struct slice value;
+    size_t count;
+    const struct figure *f = figures_of(r, &count);
+
+    table_cell(t, slice_of(r->name), 0);
+    table_cell(t, slice_of(r->address), 0);
+    table_cell(t, slice_of(r->state), 0);
+    for (size_t i = 0; i < count; i++)
+        if (metric_find(&r->metrics, metric_names[f[i].metric], &value))
+            buf_printf(&text, "%s%.*s %s", text.len != 0 ? ", " : "", (int)value.len, value.p,
+                       f[i].word);
+    table_cell(t, (struct slice){(const char *)text.p, text.len}, 0);
+    buf_free(&text);
+}
+
+static void put_json(const struct report *r)
+{
+    struct buf b = {0};
+    struct slice value;
+    size_t count;
+    const struct figure *f = figures_of(r, &count);
+
+    buf_puts(&b, "{\"process\":");
+    json_put_string(&b, slice_of(r->name));
+    buf_puts(&b, ",\"admin\":");
+    json_put_string(&b, slice_of(r->address));
+    buf_printf(&b, ",\"state\":\"%s\"", r->state);
+    for (size_t i = 0; i < count; i++)
+        if (metric_find(&r->metrics, metric_names[f[i].metric], &value))
+            buf_printf(&b, ",\"%s\":%.*s", f[i].word, (int)value.len, value.p);
+    printf("%.*s}\n", (int)b.len, (char *)b.p);
+    buf_free(&b);
+}
+
+/* True when it is ready, or has no way to say. */
+static bool put_process(const struct config *c, const struct process_spec *spec, struct table *t,
+                        bool json)
+{
+    char *path = process_path(spec);
+    struct report r;
+
+    if (path == NULL)
+        return true; /* no part of this system */
+    free(path);
+    r = report_make(c, spec);
+    if (json)
+        put_json(&r);
+    else
+        put_row(t, &r);
+    buf_free(&r.metrics);
+    return r.ready;
+}
+
+static int run(const struct invocation *in)
+{
+    static const struct table_column columns[] = {
+        {"PROCESS", false},
+        {"ADMIN", false},
+        {"STATE", false},
+        {"FIGURES", false},
+    };
+    bool json = arguments_get(in->args, STATUS_JSON) != NULL, all = true;
+    struct table t;
+
+    table_init(&t, columns, ARRAY_LEN(columns));
+    for (size_t i = 0; i < PROCESSES_MAX; i++)
+        all = put_process(in->config, &process_specs[i], &t, json) && all;
+    if (!json)
+        table_flush(&t, stdout);
+    table_close(&t);
+    return all ? CLI_OK : CLI_FAILED;
+}
+
+const struct command command_status = {
+    .name = "status",
+    .operands = "",
+    .summary = "tell whether every process is ready, and its main figures",
+    .details = "Asks each process on its admin listener; fails when one is not ready.\n",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};
