@@ -74,6 +74,7 @@ struct hub {
     uint32_t turn;               /* counts turns */
     struct subscription *next_head; /* of the walk in progress; see subscription_close */
     size_t subscriptions;
+    uint64_t delivered;          /* this turn; the metric gets it at the end */
     bool idle_wake;              /* some wait for the next tick */
     struct run run;
 };

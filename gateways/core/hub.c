@@ -100,6 +100,9 @@ bool hub_turn(struct hub *h)
     pump_all(h);
     pages_trim(&h->pages);
     ring_trim(&h->ring);
+    if (h->delivered > 0)
+        metric_add(M_DELIVERED, h->delivered);
+    h->delivered = 0;
     return h->queue != NULL;
 }
 
