@@ -15,6 +15,7 @@
  * on, so that one look at the errors shows them all.
  */
 #include <ini.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@
 #include "mem.h"
 
 #define LINE_MAX_BYTES 8192
+#define WHERE_MAX 512
 
 struct file {
     struct config *c;
@@ -33,12 +35,23 @@ struct file {
     struct retention_rule *rule;  /* in a [retention] section, else NULL */
 };
 
-static void file_error(struct file *f, const char *what, struct slice detail)
+static void put_where(const struct file *f, char *out, size_t cap)
 {
-    char where[512];
+    (void)snprintf(out, cap, "%s:%u", f->name, f->line);
+}
 
-    (void)snprintf(where, sizeof where, "%s:%u", f->name, f->line);
-    config_error(f->c, where, "%s%.*s", what, (int)detail.len, detail.p == NULL ? "" : detail.p);
+static void file_error(const struct file *f, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void file_error(const struct file *f, const char *fmt, ...)
+{
+    char where[WHERE_MAX], text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    put_where(f, where, sizeof where);
+    config_error(f->c, where, "%s", text);
 }
 
 static bool is_blank(char c)
@@ -65,7 +78,7 @@ static void begin_retention(struct file *f, struct slice filter)
     enum topic_verdict v = filter_check(filter);
 
     if (v != TOPIC_OK) {
-        file_error(f, "[retention]: ", slice_of(topic_verdict_text(v)));
+        file_error(f, "the filter of [retention]: %s", topic_verdict_text(v));
         return;
     }
     c->rules = mem_resize(c->rules, c->rule_count + 1, sizeof *c->rules);
@@ -87,7 +100,7 @@ static bool section_exists(struct slice name)
 static void begin_plain(struct file *f, struct slice name)
 {
     if (!section_exists(name)) {
-        file_error(f, "there is no section ", name);
+        file_error(f, "there is no section [%.*s]", (int)name.len, name.p);
         return;
     }
     memcpy(f->section, name.p, name.len);
@@ -128,12 +141,11 @@ static void begin_section(struct file *f, struct slice s)
              slice_eq(trim(gap), SLICE(quoted));
     if (!split_at(filter ? tail : s, filter ? SLICE("\"]") : SLICE("]"), &name, &tail) ||
         !only_comment(tail))
-        file_error(f, "not a section: [", s);
+        file_error(f, "not a section: [%.*s", (int)s.len, s.p);
     else if (filter)
         begin_retention(f, name);
     else if (slice_eq(trim(name), SLICE(quoted)))
-        file_error(f, "a retention section names its filter: [retention \"a/#\"]",
-                   (struct slice){NULL, 0});
+        file_error(f, "a retention section names its filter: [retention \"a/#\"]");
     else
         begin_plain(f, trim(name));
 }
@@ -176,12 +188,13 @@ static void set_rule_key(struct file *f, const char *name, const char *text)
     while (k < RULE_KEYS && strcmp(rule_keys[k].name, name) != 0)
         k++;
     if (k == RULE_KEYS) {
-        file_error(f, "[retention] has no key ", slice_of(name));
+        file_error(f, "[retention] has no key %s", name);
         return;
     }
     wrong = config_value_parse(rule_keys[k].type, rule_keys[k].choices, slice_of(text), &num);
     if (wrong != NULL)
-        file_error(f, "[retention]: ", slice_of(wrong));
+        file_error(f, "%s: \"%s\" is %s%s", name, text, wrong,
+                   rule_keys[k].choices == NULL ? "" : rule_keys[k].choices);
     else
         rule_set(f->rule, (enum rule_key)k, num);
 }
@@ -189,14 +202,13 @@ static void set_rule_key(struct file *f, const char *name, const char *text)
 static void set_plain_key(struct file *f, const char *name, const char *text)
 {
     enum config_key k = config_find(slice_of(f->section), slice_of(name));
-    char where[512];
+    char where[WHERE_MAX];
 
     if (k == CFG_COUNT) {
-        (void)snprintf(where, sizeof where, "[%s] has no key ", f->section);
-        file_error(f, where, slice_of(name));
+        file_error(f, "[%s] has no key %s", f->section, name);
         return;
     }
-    (void)snprintf(where, sizeof where, "%s:%u", f->name, f->line);
+    put_where(f, where, sizeof where);
     config_value_set(f->c, k, text, where);
 }
 
@@ -211,7 +223,7 @@ static int on_pair(void *user, const char *section, const char *name, const char
     else if (f->section[0] != '\0')
         set_plain_key(f, name, value);
     else if (!f->skipping)
-        file_error(f, "a key before the first [section]: ", slice_of(name));
+        file_error(f, "a key before the first [section]: %s", name);
     return 1;
 }
 
@@ -229,9 +241,12 @@ static struct slice next_line(struct file *f)
     return trim(line);
 }
 
+/* inih would take `name: value` as well; two ways to write one thing. */
 static bool is_pair(struct slice line)
 {
-    return memchr(line.p, '=', line.len) != NULL;
+    const char *equals = memchr(line.p, '=', line.len);
+
+    return equals != NULL && memchr(line.p, ':', (size_t)(equals - line.p)) == NULL;
 }
 
 /* What inih is to see of a line: pairs alone. */
@@ -244,9 +259,9 @@ static struct slice filter_line(struct file *f, struct slice line, size_t cap)
     if (line.p[0] == '[')
         begin_section(f, (struct slice){line.p + 1, line.len - 1});
     else if (line.len >= cap || memchr(line.p, '\0', line.len) != NULL)
-        file_error(f, "the line is too long or holds a NUL", none);
+        file_error(f, "the line is too long or holds a NUL");
     else if (!is_pair(line))
-        file_error(f, "neither [section] nor key = value", none);
+        file_error(f, "neither [section] nor key = value");
     else
         return line;
     return none;

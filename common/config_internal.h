@@ -50,7 +50,8 @@ void config_error(struct config *c, const char *where, const char *fmt, ...)
 
 /* Key of that section and name, or CFG_COUNT. */
 enum config_key config_find(struct slice section, struct slice name);
-/* Reads text as `type`; NULL, or what is wrong with it. */
+/* Reads text as `type`; NULL, or what is wrong with it ("not a number"), to be
+ * followed by the choices if there are any. */
 const char *config_value_parse(enum config_type type, const char *choices, struct slice text,
                                uint64_t *num);
 /* Sets a key from a source named `where`; bad text becomes an error. */

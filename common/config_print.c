@@ -10,9 +10,8 @@
 #define WIDTH 78
 
 static const char *const type_words[] = {
-    [CONFIG_TEXT] = "TEXT",         [CONFIG_LIST] = "LIST", [CONFIG_INT] = "N",
-    [CONFIG_SIZE] = "SIZE",         [CONFIG_DURATION] = "TIME",
-    [CONFIG_BOOL] = "[=BOOL]",      [CONFIG_CHOICE] = "WORD",
+    [CONFIG_TEXT] = " TEXT", [CONFIG_LIST] = " LIST",     [CONFIG_INT] = " N",
+    [CONFIG_SIZE] = " SIZE", [CONFIG_DURATION] = " TIME", [CONFIG_BOOL] = "[=BOOL]",
 };
 
 /* Appends text in lines of WIDTH, each begun with prefix. */
@@ -55,16 +54,34 @@ static bool hidden(enum config_key k)
 
 /* --- --help -------------------------------------------------------------------- */
 
+/* "LIST", or the words themselves: "fsync|commit". */
+static void put_type(struct buf *b, const struct config_key_info *info)
+{
+    struct slice rest = slice_of(info->choices), word;
+    const char *separator = " ";
+
+    if (info->type != CONFIG_CHOICE) {
+        buf_puts(b, type_words[info->type]);
+        return;
+    }
+    while (config_list_next(&rest, &word)) {
+        buf_puts(b, separator);
+        buf_put_slice(b, word);
+        separator = "|";
+    }
+}
+
 static void put_flag(struct buf *b, const struct config *c, enum config_key k)
 {
     const struct config_key_info *info = &config_keys[k];
     char flag[128], help[1024];
 
     config_flag_name(c, k, flag, sizeof flag);
-    buf_printf(b, "  --%s%s%s\n", flag, info->type == CONFIG_BOOL ? "" : " ",
-               info->type == CONFIG_CHOICE ? info->choices : type_words[info->type]);
+    buf_printf(b, "  --%s", flag);
+    put_type(b, info);
     (void)snprintf(help, sizeof help, "%s (%s)", info->help,
                    info->deflt[0] == '\0' ? "empty" : info->deflt);
+    buf_puts(b, "\n");
     put_wrapped(b, "        ", help);
 }
 

@@ -133,7 +133,7 @@ static const char *parse_choice(const char *choices, struct slice text, uint64_t
     for (*num = 0; config_list_next(&rest, &word); (*num)++)
         if (slice_eq_nocase(text, word))
             return NULL;
-    return "not one of the words it may be";
+    return "not one of ";
 }
 
 const char *config_value_parse(enum config_type type, const char *choices, struct slice text,
@@ -181,8 +181,8 @@ void config_value_set(struct config *c, enum config_key k, const char *text, con
 
     wrong = config_value_parse(info->type, info->choices, slice_of(text), &num);
     if (wrong != NULL) {
-        config_error(c, where, "%s: \"%s\" is %s%s%s", info->name, text, wrong,
-                     info->choices == NULL ? "" : ": ", info->choices == NULL ? "" : info->choices);
+        config_error(c, where, "%s: \"%s\" is %s%s", info->name, text, wrong,
+                     info->choices == NULL ? "" : info->choices);
         return;
     }
     if (!in_range(k, num, text, c, where))

@@ -17,7 +17,8 @@
  * Connections (DEALER with a monitor): an event is taken from the monitor, then
  * the socket is read until it is empty, and only then the event is told.  What
  * the old connection delivered therefore comes before disconnected().  A ROUTER
- * cannot speak first, so nothing of a new connection comes before connected().
+ * speaks when spoken to: before connected() there can only be answers to what
+ * was queued before it.
  *
  * How it fails: sending returns -EAGAIN or -EHOSTUNREACH and leaves the message
  * with the caller.  All that ZeroMQ reports beyond that is a mistake of ours, or
