@@ -27,17 +27,17 @@ struct store;
 /* --- append ------------------------------------------------------------- */
 
 struct store_event {
-    struct event e;          /* in: id and time are ignored; props are checked */
-    struct producer producer;/* in: of e.props; id.len == 0: none */
-    uint64_t id;             /* out: its ID; with repeat the first one's, 0 if forgotten */
-    bool repeat;             /* out: stored before, by the same producer and seq */
+    struct event e;           /* in: id and time are ignored; props are checked */
+    struct producer producer; /* in: of e.props; id.len == 0: none */
+    uint64_t id;              /* out: its ID; with repeat the first one's, 0 if forgotten */
+    bool repeat;              /* out: stored before, by the same producer and seq */
 };
 
 struct store_result {
-    enum sluice_error error; /* ERR_NONE: all events are stored */
-    uint32_t index;          /* of the refused event */
+    enum sluice_error error;                    /* ERR_NONE: all events are stored */
+    uint32_t index;                             /* of the refused event */
     uint64_t expected_seq, received_seq, epoch; /* ERR_PRODUCER_GAP, ERR_FENCED */
-    const char *text;        /* static, for a person */
+    const char *text;                           /* static, for a person */
 };
 
 struct store_request;
@@ -53,30 +53,30 @@ struct store_request {
     uint64_t link_seq;
     struct store_event *events; /* STORE_APPEND */
     uint32_t count;
-    struct slice topic;      /* STORE_DELETE: empty this topic's history */
-    uint64_t removed_to;     /* out, STORE_DELETE */
+    struct slice topic;         /* STORE_DELETE: empty this topic's history */
+    uint64_t removed_to;        /* out, STORE_DELETE */
     struct store_result result; /* out */
     store_request_cb cb;
-    void *data;              /* the caller's */
+    void *data;                 /* the caller's */
     struct store_request *next; /* the store's */
 };
 
 /* --- follow -------------------------------------------------------------- */
 
 /* What one transaction made visible: every event once, in ID order, also the
- * volatile ones.  Reference counted; loop thread. */
+ * volatile ones.  Borrowed: valid until the follower's callback returns. */
 struct store_batch {
-    uint64_t after;          /* the `upto` of the batch before */
+    uint64_t after; /* the `upto` of the batch before */
     uint64_t upto;
     uint32_t count;
-    const uint8_t *records;  /* event records, one after the other */
+    const uint8_t *records; /* event records, one after the other */
     size_t size;
     const struct store_item {
-        uint32_t offset;     /* of its record */
+        uint32_t offset; /* of its record */
         uint32_t size;
-        uint32_t topic;      /* dense number of the topic, stable while the process
-                                lives; never reused for another name */
-    } *items;
+        uint32_t topic; /* dense number of the topic, stable while the process
+                           lives; never reused for another name */
+    } * items;
 };
 
 struct store_follower {
@@ -92,17 +92,17 @@ struct store_follower {
 /* --- the store ------------------------------------------------------------ */
 
 struct store_options {
-    const char *path;        /* folder of the database */
-    bool fsync;              /* else commits survive a killed process only */
-    uint64_t max_bytes, max_age_ms;           /* of the whole log; 0: no limit */
+    const char *path;               /* folder of the database */
+    bool fsync;                     /* else commits survive a killed process only */
+    uint64_t max_bytes, max_age_ms; /* of the whole log; 0: no limit */
     uint64_t topic_idle_ms, producer_idle_ms;
-    const struct retention_rule *rules;       /* copied */
+    const struct retention_rule *rules; /* copied */
     size_t rule_count;
 };
 
 struct store_status {
     uint64_t head, bytes, events, topics, wal_frames, queued_bytes;
-    const char *failing;     /* NULL: appends are taken */
+    const char *failing; /* NULL: appends are taken */
 };
 
 /* Opens or creates, recovers, and waits until the clock has passed every ID
@@ -111,7 +111,7 @@ struct store_status {
 struct store *store_open(uv_loop_t *loop, const struct store_options *o,
                          const struct store_follower *f, const char **why);
 struct wire_uuid store_identity(const struct store *s);
-uint64_t store_head(const struct store *s);  /* upto of the last followed batch; loop thread */
+uint64_t store_head(const struct store *s); /* upto of the last followed batch; loop thread */
 /* `seen` was given out by this very log and nothing under it was lost since. */
 bool store_knows(const struct store *s, uint64_t seen);
 /* Never fails at once: cb runs exactly once, later.  The caller bounds what it

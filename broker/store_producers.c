@@ -1,0 +1,208 @@
+/*
+ * store_producers.c - publishing that may be repeated (DESIGN 2.4.5).
+ *
+ * A producer's state is one row per topic: its epoch, and its last seq with the
+ * ID that seq got.  An Idempotency-Key never gets further than that row.  A
+ * producer that goes on moves the seq before into producer_seqs, where the last
+ * PRODUCER_SEQS - 1 wait for a repeat.  All of it is read and written inside
+ * the transaction of the events, so it commits or vanishes with them, and what
+ * a batch wrote earlier is seen by what comes later in it.
+ *
+ * Rows name a topic by the ID at which it was made, not by its number: a number
+ * may pass to another topic, after a restart.
+ */
+#include "store_impl.h"
+
+static struct producer_state state_of(struct store *s, uint64_t topic, struct slice key)
+{
+    struct db_stmt *st = s->st.get_producer;
+    struct producer_state state = {0};
+
+    db_bind_blob(st, 1, key);
+    db_bind(st, 2, topic);
+    if (db_step(st)) {
+        state.known = true;
+        state.epoch = db_u64(st, 0);
+        state.last_seq = db_u64(st, 1);
+        state.last_id = db_u64(st, 2);
+        state.seqs = db_u64(st, 3);
+    }
+    db_reset(st);
+    return state;
+}
+
+/* The ID of an earlier seq, 0 when it is forgotten. */
+static uint64_t earlier_id(struct store *s, const struct producer_state *state, uint64_t seq)
+{
+    struct db_stmt *st = s->st.get_seq;
+    uint64_t id = 0;
+
+    if (seq == state->last_seq)
+        return state->last_id;
+    if (state->seqs == 0)
+        return 0;
+    db_bind(st, 1, state->seqs);
+    db_bind(st, 2, seq);
+    if (db_step(st))
+        id = db_u64(st, 0);
+    db_reset(st);
+    return id;
+}
+
+static enum producer_verdict gap(uint64_t expected, uint64_t received, struct store_result *result)
+{
+    result->error = ERR_PRODUCER_GAP;
+    result->expected_seq = expected;
+    result->received_seq = received;
+    result->text = "The producer's sequence has a gap";
+    return PRODUCER_GAP;
+}
+
+enum producer_verdict producer_check(struct store *s, const struct topic *topic,
+                                     struct store_event *ev, struct producer_state *state,
+                                     struct store_result *result)
+{
+    const struct producer *p = &ev->producer;
+
+    *state = (struct producer_state){0};
+    if (topic != NULL && topic->has_row)
+        *state = state_of(s, topic->born, p->id);
+    if (state->known && p->epoch < state->epoch) {
+        result->error = ERR_FENCED;
+        result->epoch = state->epoch;
+        result->text = "The producer has a newer epoch";
+        return PRODUCER_FENCED;
+    }
+    if (!state->known || p->epoch > state->epoch)
+        return p->seq == 0 ? PRODUCER_NEXT : gap(0, p->seq, result);
+    if (p->seq > state->last_seq)
+        return p->seq == state->last_seq + 1 ? PRODUCER_NEXT
+                                             : gap(state->last_seq + 1, p->seq, result);
+    ev->repeat = true;
+    ev->id = earlier_id(s, state, p->seq);
+    return PRODUCER_REPEAT;
+}
+
+static void keep_seq(struct store *s, const struct producer_state *state)
+{
+    struct db_stmt *put = s->st.put_seq, *drop = s->st.drop_seq;
+
+    db_bind(put, 1, state->seqs);
+    db_bind(put, 2, state->last_seq);
+    db_bind(put, 3, state->last_id);
+    db_run(put);
+    if (state->last_seq + 1 < PRODUCER_SEQS)
+        return;
+    db_bind(drop, 1, state->seqs);
+    db_bind(drop, 2, state->last_seq + 1 - PRODUCER_SEQS);
+    db_run(drop);
+}
+
+static void drop_seqs(struct store *s, uint64_t seqs)
+{
+    if (seqs == 0)
+        return;
+    db_bind(s->st.drop_seqs, 1, seqs);
+    db_run(s->st.drop_seqs);
+}
+
+static void put_row(struct store *s, const struct topic *topic, const struct store_event *ev,
+                    uint64_t seqs, uint64_t now)
+{
+    struct db_stmt *st = s->st.put_producer;
+
+    db_bind_blob(st, 1, ev->producer.id);
+    db_bind(st, 2, topic->born);
+    db_bind(st, 3, ev->producer.epoch);
+    db_bind(st, 4, ev->producer.seq);
+    db_bind(st, 5, ev->id);
+    db_bind(st, 6, seqs);
+    db_bind(st, 7, now);
+    db_run(st);
+}
+
+void producer_advance(struct store *s, const struct topic *topic, const struct store_event *ev,
+                      const struct producer_state *state, uint64_t now)
+{
+    struct producer_state before = *state;
+
+    if (before.known && ev->producer.epoch == before.epoch) {
+        if (before.seqs == 0)
+            before.seqs = before.last_id; /* no other producer has that ID */
+        keep_seq(s, &before);
+    } else {
+        drop_seqs(s, before.seqs);
+        before.seqs = 0;
+    }
+    put_row(s, topic, ev, before.seqs, now);
+}
+
+/* --- forgetting idle ones ----------------------------------------------------- */
+
+struct walk {
+    struct buf keys; /* of the rows to drop: topic, seqs, length, key */
+    uint32_t seen;
+};
+
+static void note_idle(struct walk *w, struct db_stmt *st, struct slice key)
+{
+    buf_u64(&w->keys, db_u64(st, 1));
+    buf_u64(&w->keys, db_u64(st, 2));
+    buf_u32(&w->keys, (uint32_t)key.len);
+    buf_put_slice(&w->keys, key);
+}
+
+/* Reads a slice of rows after the place where the last one ended. */
+static void walk_on(struct store *s, struct walk *w, uint64_t before)
+{
+    struct db_stmt *st = s->st.walk_producers;
+    struct buf key = {0};
+    uint64_t topic = s->producer_topic;
+
+    db_bind_blob(st, 1, (struct slice){(const char *)s->producer_key.p, s->producer_key.len});
+    db_bind(st, 2, topic);
+    db_bind(st, 3, SLICE_ROWS);
+    for (; db_step(st); w->seen++) {
+        struct slice k = db_slice(st, 0);
+
+        buf_clear(&key);
+        buf_put_slice(&key, k);
+        topic = db_u64(st, 1);
+        if (db_u64(st, 3) < before)
+            note_idle(w, st, k);
+    }
+    db_reset(st);
+    buf_free(&s->producer_key);
+    s->producer_key = key;
+    s->producer_topic = topic;
+}
+
+static void drop_idle(struct store *s, struct walk *w)
+{
+    struct reader r = reader_of(w->keys.p, w->keys.len);
+
+    while (r.left > 0) {
+        uint64_t topic = reader_u64(&r);
+
+        drop_seqs(s, reader_u64(&r));
+        db_bind_blob(s->st.drop_producer, 1, reader_bytes(&r, reader_u32(&r)));
+        db_bind(s->st.drop_producer, 2, topic);
+        db_run(s->st.drop_producer);
+    }
+}
+
+bool producers_expire(struct store *s, uint64_t before)
+{
+    struct walk w = {0};
+
+    writer_begin(s);
+    walk_on(s, &w, before);
+    drop_idle(s, &w);
+    buf_free(&w.keys);
+    if (!writer_commit(s) || w.seen < SLICE_ROWS) { /* the next walk begins anew */
+        buf_clear(&s->producer_key);
+        s->producer_topic = 0;
+        return false;
+    }
+    return true;
+}

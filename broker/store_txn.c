@@ -1,0 +1,393 @@
+/*
+ * store_txn.c - one transaction: units in, IDs and records out.
+ *
+ *   txn_run: take units ─▶ each: repeat? check, insert ─▶ commit ─▶ outcome
+ *
+ * The transaction begins with the first row that has to be written: a batch of
+ * volatile events alone needs none.  A unit is refused by itself (a producer's
+ * gap) and leaves no trace; if the database fails, every unit of the batch is
+ * refused, and what memory already knew of it (topics, marks of links) is
+ * taken back.
+ *
+ * What must be true for readers, in this order: the topic is in the table, a
+ * volatile ID counts as removed, the rows are committed, `given` rises.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "mem.h"
+#include "metrics.h"
+#include "store_impl.h"
+
+struct txn {
+    struct store *s;
+    struct outcome *out;
+    uint64_t now;
+    uint64_t next; /* the next ID to give out */
+    bool begun;
+    bool has_volatile;
+    uint64_t stored, repeats;
+    struct topic **new_topics; /* rows inserted in this transaction */
+    size_t new_count, new_room;
+};
+
+/* What a unit may have to take back. */
+struct point {
+    uint64_t next, stored, repeats;
+    uint32_t count;
+    size_t records, new_count;
+};
+
+static void begin(struct txn *t)
+{
+    if (t->begun)
+        return;
+    writer_begin(t->s);
+    t->begun = true;
+}
+
+/* --- topics ------------------------------------------------------------------ */
+
+static void insert_topic(struct txn *t, struct topic *topic)
+{
+    struct db_stmt *st = t->s->st.insert_topic;
+
+    begin(t);
+    db_bind(st, 1, topic->number);
+    db_bind_text(st, 2, topic->name);
+    db_bind(st, 3, topic->limits.volatile_);
+    db_bind(st, 4, t->now);
+    db_bind(st, 5, t->next);
+    db_run(st);
+    topic->has_row = true;
+    topic->born = t->next;
+    topic->was_volatile = topic->limits.volatile_;
+    if (t->new_count == t->new_room) {
+        t->new_room = t->new_room == 0 ? 64 : t->new_room * 2;
+        t->new_topics = mem_resize(t->new_topics, t->new_room, sizeof *t->new_topics);
+    }
+    t->new_topics[t->new_count++] = topic;
+}
+
+/* A row says that its topic is volatile before the first such event goes out:
+ * the next start must know that something of it is missing.  Memory says so
+ * once it is committed (stats_count). */
+static void flag_volatile(struct txn *t, const struct topic *topic)
+{
+    begin(t);
+    stats_write_row(t->s, topic, &topic->stats);
+}
+
+/* Makes the topic exist; `topic` is what the table has.  NULL: it is full. */
+static struct topic *topic_for(struct txn *t, struct topic *topic, struct slice name)
+{
+    struct store *s = t->s;
+
+    if (topic == NULL) {
+        topic = topics_add(&s->topics, name, 0);
+        if (topic == NULL)
+            return NULL;
+        topic->limits = retention_limits(s->retention, topic->name);
+    } else if (topic->forgotten) {
+        topics_revive(&s->topics, topic);
+    }
+    if (!topic->has_row)
+        insert_topic(t, topic);
+    else if (topic->limits.volatile_ && !topic->was_volatile)
+        flag_volatile(t, topic);
+    return topic;
+}
+
+static void drop_new_topics(struct txn *t, size_t from)
+{
+    for (size_t i = from; i < t->new_count; i++)
+        t->new_topics[i]->has_row = false;
+    t->new_count = from;
+}
+
+/* --- one event --------------------------------------------------------------- */
+
+static void insert_event(struct txn *t, const struct topic *topic, const struct event *e)
+{
+    struct db_stmt *st = t->s->st.insert_event;
+
+    begin(t);
+    db_bind(st, 1, e->id);
+    db_bind(st, 2, topic->number);
+    db_bind(st, 3, e->time);
+    db_bind(st, 4, e->flags);
+    if ((e->flags & EVENT_HAS_EXPIRY) != 0)
+        db_bind(st, 5, e->expiry);
+    else
+        db_bind_null(st, 5);
+    db_bind_blob(st, 6, e->props);
+    db_bind_blob(st, 7, e->payload);
+    db_run(st);
+}
+
+static void add_record(struct outcome *o, const struct topic *topic, const struct event *e)
+{
+    struct store_item *item;
+
+    if (o->batch.count == o->item_room) {
+        o->item_room = o->item_room == 0 ? BATCH_EVENTS : o->item_room * 2;
+        o->items = mem_resize(o->items, o->item_room, sizeof *o->items);
+    }
+    item = &o->items[o->batch.count++];
+    item->offset = (uint32_t)o->records.len;
+    event_record_put(&o->records, e);
+    item->size = (uint32_t)o->records.len - item->offset;
+    item->topic = topic->number;
+}
+
+static void append_event(struct txn *t, struct topic *topic, struct store_event *ev)
+{
+    struct event e = ev->e;
+
+    e.topic = topic->name;
+    e.id = ev->id = t->next++;
+    e.time = t->now;
+    e.flags &= (uint16_t)~EVENT_VOLATILE;
+    if (topic->limits.volatile_) {
+        e.flags |= EVENT_VOLATILE;
+        t->has_volatile = true;
+    } else {
+        insert_event(t, topic, &e);
+        t->stored++;
+    }
+    add_record(t->out, topic, &e);
+    topic->used = t->now;
+}
+
+/* --- one unit ------------------------------------------------------------------ */
+
+static bool refuse_unit(struct store_result *result, enum sluice_error error, const char *text)
+{
+    result->error = error;
+    result->text = text;
+    return false;
+}
+
+/* False: refused, and result says why. */
+static bool unit_event(struct txn *t, struct store_event *ev, struct store_result *result)
+{
+    struct producer_state state;
+    struct topic *topic = topics_find(&t->s->topics, ev->e.topic);
+    bool produced = ev->producer.id.len > 0;
+
+    ev->repeat = false;
+    if (produced) {
+        enum producer_verdict v = producer_check(t->s, topic, ev, &state, result);
+
+        t->repeats += v == PRODUCER_REPEAT;
+        if (v != PRODUCER_NEXT)
+            return v == PRODUCER_REPEAT;
+    }
+    topic = topic_for(t, topic, ev->e.topic);
+    if (topic == NULL)
+        return refuse_unit(result, ERR_TOO_MANY, "The log holds as many topics as it can");
+    append_event(t, topic, ev);
+    if (produced) {
+        begin(t);
+        producer_advance(t->s, topic, ev, &state, t->now);
+    }
+    return true;
+}
+
+static struct point point_of(const struct txn *t)
+{
+    return (struct point){
+        t->next, t->stored, t->repeats, t->out->batch.count, t->out->records.len, t->new_count};
+}
+
+static void return_to(struct txn *t, const struct point *p)
+{
+    t->next = p->next;
+    t->stored = p->stored;
+    t->repeats = p->repeats;
+    t->out->batch.count = p->count;
+    t->out->records.len = p->records;
+    drop_new_topics(t, p->new_count);
+}
+
+static void unit_all(struct txn *t, struct store_request *r)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (!unit_event(t, &r->events[i], &r->result)) {
+            assert(r->result.error != ERR_NONE);
+            r->result.index = i;
+            return;
+        }
+        if (db_error(t->s->db) != DB_FINE)
+            return;
+    }
+}
+
+/* Only a refusal after the first event leaves something to take back. */
+static void unit_run(struct txn *t, struct store_request *r)
+{
+    struct store *s = t->s;
+    struct point before;
+    bool guarded = r->count > 1;
+
+    if (r->link != NULL && link_repeat(s, r)) {
+        t->repeats += r->count;
+        return;
+    }
+    if (t->next + r->count - 1 > EVENT_ID_MAX) { /* 2089, or a clock that is wrong */
+        (void)refuse_unit(&r->result, ERR_STORE_FAILED, "The event IDs are used up");
+        return;
+    }
+    if (guarded) {
+        begin(t);
+        db_run(s->st.savepoint);
+        before = point_of(t);
+    }
+    unit_all(t, r);
+    if (guarded && r->result.error != ERR_NONE) {
+        db_run(s->st.undo);
+        return_to(t, &before);
+    }
+    if (guarded)
+        db_run(s->st.release);
+    if (r->link != NULL && r->result.error == ERR_NONE)
+        link_mark(s, r);
+}
+
+/* --- the whole ------------------------------------------------------------------ */
+
+/* Before anyone can have seen them. */
+static void raise_volatile(struct txn *t)
+{
+    struct topics *topics = &t->s->topics;
+    const struct store_batch *b = &t->out->batch;
+    uint64_t id = t->next - b->count;
+
+    if (!t->has_volatile)
+        return;
+    uv_rwlock_wrlock(&topics->lock);
+    for (uint32_t i = 0; i < b->count; i++, id++) {
+        struct topic *topic = topics_at(topics, b->items[i].topic);
+
+        if (topic->limits.volatile_)
+            topics_raise_volatile(topics, topic, id);
+    }
+    uv_rwlock_wrunlock(&topics->lock);
+}
+
+/* IDs that no stored row remembers stay below a stored limit. */
+static void raise_id_limit(struct txn *t)
+{
+    struct store *s = t->s;
+    uint64_t limit = id_of_ms(t->now + ID_LIMIT_MS);
+
+    if (t->begun || t->out->batch.count == 0 || t->next <= s->id_limit)
+        return;
+    if (limit < t->next)
+        limit = t->next + (ID_LIMIT_MS << 12);
+    begin(t);
+    meta_set(s, META_ID_LIMIT, limit);
+    s->id_limit = limit;
+}
+
+static bool commit(struct txn *t)
+{
+    struct store *s = t->s;
+    uint64_t started = uv_hrtime();
+
+    raise_volatile(t);
+    raise_id_limit(t);
+    if (t->begun) {
+        links_write(s, t->now);
+        if (t->out->batch.count > 0)
+            meta_set(s, META_LAST, t->next - 1);
+        db_run(s->st.commit);
+    }
+    if (db_error(s->db) != DB_FINE)
+        return false;
+    if (t->begun) {
+        atomic_fetch_add(&s->topics.rows, t->new_count);
+        metric_add(M_COMMITS, 1);
+        metric_observe_us(M_COMMIT_US, (uv_hrtime() - started) / 1000);
+        writer_fine(s);
+    }
+    return true;
+}
+
+static void publish(struct txn *t)
+{
+    struct store *s = t->s;
+    struct store_batch *b = &t->out->batch;
+
+    links_settle(s, t->now, true);
+    metric_add(M_REPEATED, t->repeats);
+    if (b->count == 0)
+        return;
+    b->after = s->last;
+    b->upto = t->next - 1;
+    b->records = t->out->records.p;
+    b->size = t->out->records.len;
+    b->items = t->out->items;
+    s->last = b->upto;
+    atomic_store_explicit(&s->given, s->last, memory_order_release);
+    stats_count(s, b);
+    metric_add(M_PUBLISHED, t->stored);
+    metric_add(M_VOLATILE, b->count - t->stored);
+}
+
+static void refuse(struct txn *t)
+{
+    struct store *s = t->s;
+    bool full = db_error(s->db) == DB_FULL;
+    struct store_result result = {
+        .error = full ? ERR_STORE_FULL : ERR_STORE_FAILED,
+        .text = full ? "The disk is full" : "The store failed",
+    };
+
+    writer_failed(s);
+    links_settle(s, t->now, false);
+    drop_new_topics(t, 0);
+    s->id_limit = 0; /* so the next volatile batch stores one */
+    t->out->batch.count = 0;
+    buf_clear(&t->out->records);
+    for (struct store_request *r = t->out->requests; r != NULL; r = r->next)
+        r->result = result;
+}
+
+/* The batch's units, in order, while they fit. */
+static void run_units(struct txn *t)
+{
+    struct request_queue *pending = &t->s->pending;
+    struct store_request *r;
+
+    while ((r = pending->head) != NULL && r->kind == STORE_APPEND &&
+           t->out->batch.count < BATCH_EVENTS && t->out->records.len < BATCH_BYTES &&
+           db_error(t->s->db) == DB_FINE) {
+        pending->head = r->next;
+        if (pending->head == NULL)
+            pending->end = &pending->head;
+        outcome_add(t->out, r);
+        unit_run(t, r);
+    }
+}
+
+uint32_t txn_run(struct store *s)
+{
+    uint64_t now = clock_ms(), id = id_of_ms(now);
+    struct txn t = {
+        .s = s,
+        .out = writer_outcome(s),
+        .now = now,
+        .next = id > s->last ? id : s->last + 1,
+    };
+
+    run_units(&t);
+    if (commit(&t))
+        publish(&t);
+    else
+        refuse(&t);
+    free(t.new_topics);
+    return t.out->batch.count;
+}

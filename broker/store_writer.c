@@ -1,0 +1,402 @@
+/*
+ * store_writer.c - the writer thread, and the way back to the loop.
+ *
+ *   store_submit ─▶ queue ─▶ pending ─▶ txn_run ─▶ outcomes ─▶ on_async (loop)
+ *                                   └▶ deletes
+ *
+ * The thread takes all that is queued, commits as much as one transaction may
+ * hold, hands the outcome to the loop and begins again; what arrived meanwhile
+ * is the next batch, so commits group themselves without a timer.  Between two
+ * batches it does one small step of each chore: deletes, retention, counts,
+ * checkpoint.  With nothing to do it sleeps, and wakes now and then for the
+ * limits that pass with time.
+ *
+ * When a transaction fails, its requests are refused, the follower hears
+ * `failing`, and a tiny write is tried every RETRY_MS; the first write that
+ * succeeds, this one or a batch, ends the failure.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "metrics.h"
+#include "store_impl.h"
+
+#define TICK_NS UINT64_C(250000000)
+#define SPARE_BYTES (8u << 20) /* buffers above this are not kept */
+
+/* --- outcomes ---------------------------------------------------------------- */
+
+struct outcome *writer_outcome(struct store *s)
+{
+    struct outcome *o = s->current;
+
+    if (o != NULL)
+        return o;
+    uv_mutex_lock(&s->lock);
+    o = s->spare;
+    s->spare = NULL;
+    uv_mutex_unlock(&s->lock);
+    if (o == NULL)
+        o = mem_zalloc(sizeof *o);
+    o->requests_end = &o->requests;
+    s->current = o;
+    return o;
+}
+
+void outcome_add(struct outcome *o, struct store_request *r)
+{
+    r->next = NULL;
+    *o->requests_end = r;
+    o->requests_end = &r->next;
+}
+
+static void outcome_free(struct outcome *o)
+{
+    if (o == NULL)
+        return;
+    buf_free(&o->records);
+    free(o->items);
+    free(o);
+}
+
+/* Loop thread: keeps one for the writer to use again. */
+static void outcome_recycle(struct store *s, struct outcome *o)
+{
+    struct buf records = o->records;
+    struct store_item *items = o->items;
+    size_t room = o->item_room;
+
+    if (records.cap > SPARE_BYTES) {
+        outcome_free(o);
+        return;
+    }
+    buf_clear(&records);
+    *o = (struct outcome){.records = records, .items = items, .item_room = room};
+    uv_mutex_lock(&s->lock);
+    if (s->spare == NULL) {
+        s->spare = o;
+        o = NULL;
+    }
+    uv_mutex_unlock(&s->lock);
+    outcome_free(o);
+}
+
+void writer_deliver(struct store *s)
+{
+    struct outcome *o = s->current;
+
+    if (o == NULL)
+        return;
+    s->current = NULL;
+    uv_mutex_lock(&s->lock);
+    *s->outcomes_end = o;
+    s->outcomes_end = &o->next;
+    uv_mutex_unlock(&s->lock);
+    uv_async_send(&s->async);
+}
+
+/* --- failing, and not -------------------------------------------------------- */
+
+static void report(struct store *s, const char *failing)
+{
+    struct outcome *o = writer_outcome(s);
+
+    s->failing = failing;
+    o->failing_changed = true;
+    o->failing = failing;
+}
+
+void writer_failed(struct store *s)
+{
+    const char *reason = store_error_reason(db_error(s->db));
+
+    assert(reason != NULL);
+    db_rollback(s->db);
+    if (s->failing != reason) {
+        log_error("the store refuses publishes", LOG_S("reason", reason),
+                  LOG_S("sqlite", db_error_text(s->db)));
+        report(s, reason);
+    }
+    db_clear(s->db);
+    s->retry_at = clock_mono_ms() + RETRY_MS;
+}
+
+void writer_fine(struct store *s)
+{
+    atomic_store_explicit(&s->wal_frames, db_wal_frames(s->db), memory_order_relaxed);
+    if (s->failing == NULL)
+        return;
+    log_info("the store takes publishes again");
+    report(s, NULL);
+}
+
+void writer_begin(struct store *s)
+{
+    db_run(s->st.begin);
+}
+
+bool writer_commit(struct store *s)
+{
+    db_run(s->st.commit);
+    if (db_error(s->db) != DB_FINE) {
+        writer_failed(s);
+        return false;
+    }
+    writer_fine(s);
+    return true;
+}
+
+/* --- chores -------------------------------------------------------------------- */
+
+static void retry_step(struct store *s)
+{
+    if (s->failing == NULL || clock_mono_ms() < s->retry_at)
+        return;
+    writer_begin(s);
+    meta_set(s, META_LAST, s->last);
+    (void)writer_commit(s);
+}
+
+/* A checkpoint that fails (the disk is full) is no reason to refuse: the log
+ * still takes what fits, and says so itself when nothing fits any more. */
+static void checkpoint_step(struct store *s)
+{
+    if (db_wal_frames(s->db) < CHECKPOINT_FRAMES || s->failing != NULL)
+        return;
+    gate_close(&s->gate);
+    (void)db_checkpoint(s->db);
+    gate_open(&s->gate);
+    if (db_error(s->db) != DB_FINE)
+        writer_failed(s);
+    else
+        atomic_store_explicit(&s->wal_frames, db_wal_frames(s->db), memory_order_relaxed);
+}
+
+/* Removing keeps pace with adding: twice the rows of the batch before. */
+static bool chores(struct store *s, uint32_t added)
+{
+    uint64_t now = clock_ms();
+    uint32_t rows = added * 2 > SLICE_ROWS ? added * 2 : SLICE_ROWS;
+    bool more = false;
+
+    retry_step(s);
+    more = delete_step(s);
+    if (s->failing == NULL) {
+        more = retention_step(s, now, rows) || more;
+        stats_step(s, now, false);
+    }
+    checkpoint_step(s);
+    writer_deliver(s);
+    return more || s->pending.head != NULL;
+}
+
+/* --- the thread ------------------------------------------------------------------ */
+
+static void take_queue(struct store *s)
+{
+    if (s->queue.head == NULL)
+        return;
+    *s->pending.end = s->queue.head;
+    s->pending.end = s->queue.end;
+    s->queue.head = NULL;
+    s->queue.end = &s->queue.head;
+}
+
+/* Waits for something to do unless `busy`.  False: closed, and nothing is left. */
+static bool take(struct store *s, bool busy)
+{
+    struct retention *r;
+    bool go;
+
+    uv_mutex_lock(&s->lock);
+    if (!busy && s->queue.head == NULL && s->new_retention == NULL && !s->closing)
+        (void)uv_cond_timedwait(&s->wake, &s->lock, TICK_NS);
+    take_queue(s);
+    r = s->new_retention;
+    s->new_retention = NULL;
+    go = !s->closing || s->pending.head != NULL || s->deletes.head != NULL;
+    uv_mutex_unlock(&s->lock);
+    if (r != NULL)
+        retention_apply(s, r);
+    return go;
+}
+
+/* Returns how many events that made. */
+static uint32_t run_pending(struct store *s)
+{
+    struct store_request *r = s->pending.head;
+    uint32_t added;
+
+    if (r == NULL)
+        return 0;
+    if (r->kind == STORE_DELETE) {
+        s->pending.head = r->next;
+        if (s->pending.head == NULL)
+            s->pending.end = &s->pending.head;
+        delete_begin(s, r);
+        return 0;
+    }
+    added = txn_run(s);
+    writer_deliver(s);
+    return added;
+}
+
+/* The last words: everything counted, the exact last ID, an empty write-ahead log. */
+static void finish(struct store *s)
+{
+    stats_step(s, clock_ms(), true);
+    writer_begin(s);
+    meta_set(s, META_LAST, s->last);
+    meta_set(s, META_ID_LIMIT, 0);
+    if (writer_commit(s)) {
+        gate_close(&s->gate);
+        (void)db_checkpoint(s->db);
+        gate_open(&s->gate);
+    }
+    writer_deliver(s);
+    uv_mutex_lock(&s->lock);
+    s->stopped = true;
+    uv_mutex_unlock(&s->lock);
+    uv_async_send(&s->async);
+}
+
+static void writer_main(void *arg)
+{
+    struct store *s = arg;
+    bool busy = false;
+
+    while (take(s, busy))
+        busy = chores(s, run_pending(s));
+    finish(s);
+}
+
+/* --- the loop's side -------------------------------------------------------------- */
+
+static uint64_t request_bytes(const struct store_request *r)
+{
+    uint64_t n = 0;
+
+    if (r->kind == STORE_DELETE)
+        return r->topic.len;
+    for (uint32_t i = 0; i < r->count; i++)
+        n += event_record_size(&r->events[i].e);
+    return n;
+}
+
+static void call_back(struct store *s, struct store_request *r)
+{
+    while (r != NULL) {
+        struct store_request *next = r->next; /* cb may free r */
+
+        s->queued_bytes -= request_bytes(r);
+        r->cb(r);
+        r = next;
+    }
+}
+
+static void announce(struct store *s, struct outcome *o)
+{
+    const struct store_follower *f = &s->follower;
+
+    if (o->failing_changed) {
+        s->failing_seen = o->failing;
+        f->failing(f->arg, o->failing);
+    }
+    if (o->batch.count > 0) {
+        s->head = o->batch.upto;
+        f->batch(f->arg, &o->batch);
+    }
+    if (o->removed != NULL)
+        f->removed(f->arg, o->removed->name, o->removed_to);
+    call_back(s, o->requests);
+    outcome_recycle(s, o);
+}
+
+static void store_free(uv_handle_t *handle)
+{
+    struct store *s = handle->data;
+    void (*closed)(void *arg) = s->closed;
+    void *arg = s->closed_arg;
+
+    outcome_free(s->spare);
+    retention_free(s->new_retention);
+    store_release(s);
+    closed(arg);
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct store *s = async->data;
+    struct outcome *o, *next;
+    bool stopped;
+
+    uv_mutex_lock(&s->lock);
+    o = s->outcomes;
+    s->outcomes = NULL;
+    s->outcomes_end = &s->outcomes;
+    stopped = s->stopped;
+    uv_mutex_unlock(&s->lock);
+    for (; o != NULL; o = next) {
+        next = o->next;
+        announce(s, o);
+    }
+    if (stopped) {
+        uv_thread_join(&s->thread);
+        uv_close((uv_handle_t *)&s->async, store_free);
+    }
+}
+
+void writer_start(struct store *s)
+{
+    int rc = uv_async_init(s->loop, &s->async, on_async);
+
+    assert(rc == 0);
+    s->async.data = s;
+    rc = uv_thread_create(&s->thread, writer_main, s);
+    assert(rc == 0);
+    (void)rc;
+}
+
+void store_submit(struct store *s, struct store_request *r)
+{
+    bool first;
+
+    r->next = NULL;
+    r->result = (struct store_result){.error = ERR_NONE};
+    s->queued_bytes += request_bytes(r);
+    uv_mutex_lock(&s->lock);
+    assert(!s->closing);
+    first = s->queue.head == NULL;
+    *s->queue.end = r;
+    s->queue.end = &r->next;
+    if (first)
+        uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+}
+
+void store_set_retention(struct store *s, const struct store_options *o)
+{
+    struct retention *r = retention_new(o), *old;
+
+    uv_mutex_lock(&s->lock);
+    old = s->new_retention;
+    s->new_retention = r;
+    uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+    retention_free(old);
+}
+
+void store_close(struct store *s, void (*closed)(void *arg), void *arg)
+{
+    s->closed = closed;
+    s->closed_arg = arg;
+    uv_mutex_lock(&s->lock);
+    assert(!s->closing);
+    s->closing = true;
+    uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+}
