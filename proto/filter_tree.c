@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "topic.h"
 
 #define uthash_malloc(size) mem_alloc(size)
 #include <uthash.h>
@@ -53,25 +54,6 @@ static struct path path_of(struct slice filter)
     else if (path.rest)
         path.levels.len -= 2;
     return path;
-}
-
-/* Takes the next level off *levels; false at the end, which p == NULL marks. */
-static bool level_next(struct slice *levels, struct slice *level)
-{
-    const char *slash;
-
-    if (levels->p == NULL)
-        return false;
-    *level = *levels;
-    slash = memchr(levels->p, '/', levels->len);
-    if (slash == NULL) {
-        *levels = (struct slice){0};
-        return true;
-    }
-    level->len = (size_t)(slash - levels->p);
-    levels->p += level->len + 1;
-    levels->len -= level->len + 1;
-    return true;
 }
 
 static bool is_plus(struct slice level)
@@ -133,7 +115,7 @@ static struct node *find(const struct filter_tree *t, struct path path)
     const struct node *n = t->root;
     struct slice level;
 
-    while (n != NULL && level_next(&path.levels, &level))
+    while (n != NULL && topic_level_next(&path.levels, &level))
         n = child_of(n, level);
     return (struct node *)n;
 }
@@ -184,7 +166,7 @@ void *filter_tree_put(struct filter_tree *t, struct slice filter, void *value)
     void *old;
 
     assert(value != NULL);
-    for (struct slice rest = path.levels; level_next(&rest, &level); n = child) {
+    for (struct slice rest = path.levels; topic_level_next(&rest, &level); n = child) {
         child = child_of(n, level);
         if (child == NULL)
             child = child_add(n, level);
@@ -240,7 +222,7 @@ static void match(const struct node *n, struct slice levels, bool wild, const st
 
     if (n->rest != NULL && wild)
         v->visit(n->rest, v->arg);
-    if (!level_next(&levels, &level)) {
+    if (!topic_level_next(&levels, &level)) {
         if (n->value != NULL)
             v->visit(n->value, v->arg);
         return;

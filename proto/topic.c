@@ -31,26 +31,6 @@ static bool is_wildcard(char c)
     return c == '+' || c == '#';
 }
 
-/* Takes the next level off *rest; false at the end, which p == NULL marks: an
- * empty rest is still a level ("a/" has two). */
-static bool level_next(struct slice *rest, struct slice *level)
-{
-    const char *slash;
-
-    if (rest->p == NULL)
-        return false;
-    *level = *rest;
-    slash = memchr(rest->p, '/', rest->len);
-    if (slash == NULL) {
-        *rest = (struct slice){0};
-        return true;
-    }
-    level->len = (size_t)(slash - rest->p);
-    rest->p += level->len + 1;
-    rest->len -= level->len + 1;
-    return true;
-}
-
 /* What names and filters have in common. */
 static enum topic_verdict check_text(struct slice s)
 {
@@ -93,7 +73,7 @@ enum topic_verdict filter_check(struct slice filter)
 
     if (v != TOPIC_OK || filter_is_exact(filter))
         return v;
-    while (level_next(&rest, &level)) {
+    while (topic_level_next(&rest, &level)) {
         if (!filter_is_exact(level) && level.len != 1)
             return TOPIC_BAD_WILDCARD;
         if (is_char(level, '#') && rest.p != NULL)
@@ -123,6 +103,24 @@ const char *topic_verdict_text(enum topic_verdict v)
         return "names under $SYS/, $share/, $after/ and $last/ are reserved";
     }
     return "it is not valid";
+}
+
+bool topic_level_next(struct slice *rest, struct slice *level)
+{
+    const char *slash;
+
+    if (rest->p == NULL)
+        return false;
+    *level = *rest;
+    slash = memchr(rest->p, '/', rest->len);
+    if (slash == NULL) {
+        *rest = (struct slice){0};
+        return true;
+    }
+    level->len = (size_t)(slash - rest->p);
+    rest->p += level->len + 1;
+    rest->len -= level->len + 1;
+    return true;
 }
 
 bool filter_is_exact(struct slice filter)
@@ -170,10 +168,10 @@ bool filter_covers(struct slice outer, struct slice inner)
         return false;
     if (is_char(inner, '#') && slice_eq(outer, SLICE("+/#")))
         return true; /* no name has no levels, so these two are the same */
-    while (level_next(&outer, &o)) {
+    while (topic_level_next(&outer, &o)) {
         if (is_char(o, '#'))
             return true;
-        if (!level_next(&inner, &i) || is_char(i, '#'))
+        if (!topic_level_next(&inner, &i) || is_char(i, '#'))
             return false;
         if (!is_char(o, '+') && !slice_eq(o, i))
             return false;

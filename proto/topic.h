@@ -18,15 +18,18 @@ enum topic_verdict {
     TOPIC_TOO_LONG,
     TOPIC_NOT_UTF8,
     TOPIC_HAS_NUL,
-    TOPIC_HAS_WILDCARD,   /* '+' or '#' in a name */
-    TOPIC_BAD_WILDCARD,   /* '+' or '#' not alone in its level, or '#' not last */
-    TOPIC_RESERVED,       /* publishing to $SYS/ $share/ $after/ $last/ */
+    TOPIC_HAS_WILDCARD, /* '+' or '#' in a name */
+    TOPIC_BAD_WILDCARD, /* '+' or '#' not alone in its level, or '#' not last */
+    TOPIC_RESERVED,     /* publishing to $SYS/ $share/ $after/ $last/ */
 };
 
 enum topic_verdict topic_check(struct slice name);         /* as a name */
 enum topic_verdict topic_check_publish(struct slice name); /* and not reserved */
 enum topic_verdict filter_check(struct slice filter);
 const char *topic_verdict_text(enum topic_verdict v); /* for a person, no full stop */
+/* Takes the next level off *rest; false at the end, which p == NULL marks: an
+ * empty rest is still a level ("a/" has two). */
+bool topic_level_next(struct slice *rest, struct slice *level);
 
 bool filter_is_exact(struct slice filter); /* no wildcard: matches one name */
 bool filter_match(struct slice filter, struct slice name);

@@ -168,16 +168,18 @@ struct reader wire_publish_reader(const void *p, size_t len)
     return wire_body(p, len, WIRE_PUBLISH);
 }
 
-bool wire_unit_get(struct reader *r, struct wire_unit *m)
+bool wire_unit_get(struct reader *reader, struct wire_unit *m)
 {
-    if (r->left == 0)
+    struct reader r = *reader;
+
+    if (r.left == 0)
         return false;
-    m->seq = reader_u64(r);
-    m->count = reader_u32(r);
+    UNIT(GET_FIELD)
     if (m->count == 0)
-        reader_fail(r);
-    m->records = wire_records(r, m->count);
-    return !r->bad;
+        reader_fail(&r);
+    m->records = wire_records(&r, m->count);
+    *reader = r;
+    return !r.bad;
 }
 
 void wire_delete_put(struct buf *b, uint64_t seq, struct slice topic)

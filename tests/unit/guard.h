@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,8 +24,8 @@ static inline struct guard guard_new(size_t max)
 
     g.room = (max + g.page) / g.page * g.page;
     g.map = mmap(NULL, g.room + g.page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert(g.map != MAP_FAILED);
-    assert(mprotect(g.map + g.room, g.page, PROT_NONE) == 0);
+    if (g.map == MAP_FAILED || mprotect(g.map + g.room, g.page, PROT_NONE) != 0)
+        abort();
     return g;
 }
 
