@@ -21,7 +21,7 @@
 #include "mem.h"
 #include "spawn.h"
 
-/* --- its command line --------------------------------------------------------------- */
+/* --- its command line ----------------------------------------------------- */
 
 /* "--sse-listen" is "--listen" to sluice-sse itself. */
 static char *flag_for(const char *name, const char *flag)
@@ -58,7 +58,7 @@ static void argv_free(char **argv)
     free(argv);
 }
 
-/* --- readiness ------------------------------------------------------------------------ */
+/* --- readiness ------------------------------------------------------------ */
 
 /* True when a byte was there. */
 static bool ready_take(struct child *c)
@@ -88,11 +88,11 @@ static void on_ready(uv_poll_t *h, int status, int events)
     if (!ready_take(c) || c->pid == 0)
         return;
     become_ready(c);
-    log_info("process is ready", LOG_S("process", c->name), LOG_I("pid", c->pid));
+    log_info("process is ready", LOG_S("child", c->name), LOG_I("pid", c->pid));
     c->ops->ready(c);
 }
 
-/* --- life and death ------------------------------------------------------------------ */
+/* --- life and death ------------------------------------------------------- */
 
 static void on_restart(uv_timer_t *h)
 {
@@ -113,25 +113,25 @@ void child_start(struct child *c)
     c->ready = false;
     pid = spawn_process(c->path, c->argv, c->ready_pipe[1]);
     if (pid < 0) {
-        log_error("cannot start a process", LOG_S("process", c->name),
+        log_error("cannot start a process", LOG_S("child", c->name),
                   LOG_S("error", strerror(-pid)));
         restart_later(c);
         return;
     }
     c->pid = pid;
-    log_info("process started", LOG_S("process", c->name), LOG_I("pid", pid));
+    log_info("process started", LOG_S("child", c->name), LOG_I("pid", pid));
 }
 
 static void log_death(const struct child *c, pid_t pid, int status)
 {
     if (WIFSIGNALED(status))
-        log_warn("process was killed", LOG_S("process", c->name), LOG_I("pid", pid),
+        log_warn("process was killed", LOG_S("child", c->name), LOG_I("pid", pid),
                  LOG_S("signal", strsignal(WTERMSIG(status))));
     else if (WEXITSTATUS(status) != 0)
-        log_warn("process failed", LOG_S("process", c->name), LOG_I("pid", pid),
+        log_warn("process failed", LOG_S("child", c->name), LOG_I("pid", pid),
                  LOG_I("status", WEXITSTATUS(status)));
     else
-        log_info("process ended", LOG_S("process", c->name), LOG_I("pid", pid));
+        log_info("process ended", LOG_S("child", c->name), LOG_I("pid", pid));
 }
 
 void child_reap(struct child *c)
@@ -170,7 +170,7 @@ void child_hold(struct child *c)
     (void)uv_timer_stop(&c->restart);
 }
 
-/* --- the owner ---------------------------------------------------------------------- */
+/* --- the owner ------------------------------------------------------------ */
 
 int child_init(struct child *c, uv_loop_t *loop, const struct process_spec *spec, char *path,
                char *const flags[], const struct child_ops *ops, void *data)

@@ -29,7 +29,7 @@ void client_query(struct buf *target, const char *name, const char *value)
     url_encode(slice_of(value), target);
 }
 
-/* --- JSON ------------------------------------------------------------------------------ */
+/* --- JSON ----------------------------------------------------------------- */
 
 bool client_member(struct slice object, const char *name, struct slice *raw)
 {
@@ -104,7 +104,7 @@ void client_payload(struct slice event, struct buf *out)
     }
 }
 
-/* --- the request ------------------------------------------------------------------------- */
+/* --- the request ---------------------------------------------------------- */
 
 static int refused(unsigned status, const struct buf *body)
 {

@@ -33,7 +33,7 @@ static int fail(struct http_client *h, const char *fmt, ...)
     return -1;
 }
 
-/* --- the socket ----------------------------------------------------------------- */
+/* --- the socket ----------------------------------------------------------- */
 
 static int wait_for(struct http_client *h, short events)
 {
@@ -131,7 +131,7 @@ static ssize_t receive(struct http_client *h)
     return n;
 }
 
-/* --- the head --------------------------------------------------------------------- */
+/* --- the head ------------------------------------------------------------- */
 
 static int request_send(struct http_client *h, const char *address, const char *target,
                         const char *headers)
@@ -194,7 +194,7 @@ int http_get(struct http_client *h, const char *address, const char *target, con
     return 0;
 }
 
-/* --- the body ---------------------------------------------------------------------- */
+/* --- the body ------------------------------------------------------------- */
 
 /* Takes body bytes out of what was received; *data may be empty. */
 static int body_take(struct http_client *h, struct slice *data)

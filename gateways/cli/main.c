@@ -29,7 +29,7 @@ int cli_fail(int code, const char *fmt, ...)
     return code;
 }
 
-/* --- help ----------------------------------------------------------------------- */
+/* --- help ----------------------------------------------------------------- */
 
 static int help_all(void)
 {
@@ -58,8 +58,8 @@ static int help_flags(void)
 
 static int help_command(const struct command *c)
 {
-    printf("Usage: sluice %s %s%s[options]\n\nTo %s.\n\n%s", c->name, c->operands,
-           c->operands[0] != '\0' ? " " : "", c->summary, c->details);
+    printf("sluice %s: %s\n\nUsage: sluice %s %s%s[options]\n\n%s", c->name, c->summary, c->name,
+           c->operands, c->operands[0] != '\0' ? " " : "", c->details);
     for (size_t i = 0; i < c->option_count; i++) {
         const struct option_spec *o = &c->options[i];
         char left[64], letter[8] = "    ";
@@ -73,7 +73,7 @@ static int help_command(const struct command *c)
     return c == &command_up ? help_flags() : CLI_OK;
 }
 
-/* --- finding the command ----------------------------------------------------------- */
+/* --- finding the command -------------------------------------------------- */
 
 static const struct command *command_find(const char *name)
 {
@@ -110,22 +110,29 @@ static size_t distance(const char *a, const char *b)
     return row[len];
 }
 
-static int command_unknown(const char *name)
+/* The name nearest to what was typed: two slips of the finger, no more. */
+static const char *nearest_to(const char *typed)
 {
-    const struct command *nearest = NULL;
-    size_t least = 3; /* two slips of the finger, no more */
+    const char *nearest = distance(typed, "help") < 3 ? "help" : NULL;
+    size_t least = nearest != NULL ? distance(typed, "help") : 3;
 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        size_t d = distance(name, commands[i]->name);
+        size_t d = distance(typed, commands[i]->name);
 
         if (d < least) {
             least = d;
-            nearest = commands[i];
+            nearest = commands[i]->name;
         }
     }
+    return nearest;
+}
+
+static int command_unknown(const char *name)
+{
+    const char *nearest = nearest_to(name);
+
     if (nearest != NULL)
-        return cli_fail(CLI_USAGE, "there is no command '%s'; did you mean '%s'?", name,
-                        nearest->name);
+        return cli_fail(CLI_USAGE, "there is no command '%s'; did you mean '%s'?", name, nearest);
     return cli_fail(CLI_USAGE, "there is no command '%s'; `sluice help` lists them", name);
 }
 
@@ -139,7 +146,7 @@ static int help(int argc, char **argv)
     return c != NULL ? help_command(c) : command_unknown(argv[1]);
 }
 
-/* --- running it ---------------------------------------------------------------------- */
+/* --- running it ----------------------------------------------------------- */
 
 static int run_configured(const struct command *c, const struct arguments *args)
 {

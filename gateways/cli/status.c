@@ -178,7 +178,13 @@ static int run(const struct invocation *in)
         {"FIGURES", false},
     };
     bool json = arguments_get(in->args, STATUS_JSON) != NULL, all = true;
+    char *broker = process_path(&process_specs[PROCESS_BROKER]);
     struct table t;
+
+    if (broker == NULL)
+        return cli_fail(CLI_FAILED, "%s is not beside this program",
+                        process_specs[PROCESS_BROKER].binary);
+    free(broker);
 
     table_init(&t, columns, ARRAY_LEN(columns));
     for (size_t i = 0; i < PROCESSES_MAX; i++)

@@ -53,7 +53,7 @@ struct sub {
     struct buf payload;
 };
 
-/* --- printing -------------------------------------------------------------------------- */
+/* --- printing ------------------------------------------------------------- */
 
 static void print_id(const struct sub *s)
 {
@@ -95,7 +95,7 @@ static void print_message(struct sub *s, const struct sse_message *m)
     s->left--;
 }
 
-/* --- one connection ---------------------------------------------------------------------- */
+/* --- one connection ------------------------------------------------------- */
 
 static void target_put(const struct sub *s, struct buf *target)
 {
@@ -214,7 +214,7 @@ static enum outcome connect_once(struct sub *s, struct http_client *h)
     return o;
 }
 
-/* --- as long as it takes ------------------------------------------------------------------- */
+/* --- as long as it takes -------------------------------------------------- */
 
 static int stream(struct sub *s)
 {

@@ -48,7 +48,7 @@ static struct child *broker_of(struct up *up)
     return &up->children[PROCESS_BROKER];
 }
 
-/* --- the end ------------------------------------------------------------------------ */
+/* --- the end -------------------------------------------------------------- */
 
 static void on_child_closed(struct child *c)
 {
@@ -124,7 +124,7 @@ static void kill_all(struct up *up)
         child_signal(&up->children[i], SIGKILL);
 }
 
-/* --- what children do ------------------------------------------------------------------ */
+/* --- what children do ----------------------------------------------------- */
 
 static bool all_ready(const struct up *up)
 {
@@ -134,26 +134,29 @@ static bool all_ready(const struct up *up)
     return true;
 }
 
-static const char *host_of(struct slice address)
+static void announce_sse(const struct config *c)
 {
-    return slice_starts(address, SLICE(":")) ? "localhost" : "";
+    struct slice rest = slice_of(config_listen(c, "sse")), a;
+    const char *host;
+
+    if (!config_list_next(&rest, &a))
+        return;
+    host = slice_starts(a, SLICE(":")) ? "localhost" : "";
+    printf("sluice: subscribe  curl -N http://%s%.*s/events/TOPIC\n", host, (int)a.len, a.p);
+    printf("sluice: publish    curl -d MESSAGE http://%s%.*s/events/TOPIC\n", host, (int)a.len,
+           a.p);
 }
 
 /* Where to go, for a person; then the line that programs wait for. */
 static void announce(struct up *up)
 {
-    const struct config *c = up->in->config;
-    struct slice listen = slice_of(config_listen(c, "sse")), apps = slice_of(config_apps(c)), a;
+    struct slice rest = slice_of(config_apps(up->in->config)), a;
 
     up->announced = true;
-    if (config_list_next(&listen, &a)) {
-        const char *host = host_of(a);
-
-        printf("sluice: subscribe  curl -N http://%s%.*s/events/TOPIC\n", host, (int)a.len, a.p);
-        printf("sluice: publish    curl -d MESSAGE http://%s%.*s/events/TOPIC\n", host, (int)a.len,
-               a.p);
-    }
-    if (config_list_next(&apps, &a))
+    for (size_t i = 0; i < up->count; i++)
+        if (strcmp(up->children[i].name, "sse") == 0)
+            announce_sse(up->in->config);
+    if (config_list_next(&rest, &a))
         printf("sluice: apps       %.*s (ZeroMQ)\n", (int)a.len, a.p);
     printf("sluice: ready\n");
     (void)fflush(stdout);
@@ -213,7 +216,7 @@ static void on_sigchld(uv_signal_t *h, int signum)
         child_reap(&up->children[i]);
 }
 
-/* --- what the operator does --------------------------------------------------------------- */
+/* --- what the operator does ----------------------------------------------- */
 
 static void on_drain(void *arg)
 {
@@ -238,7 +241,7 @@ static void on_reload(void *arg)
         child_reload(&up->children[i]);
 }
 
-/* --- the beginning ------------------------------------------------------------------------ */
+/* --- the beginning -------------------------------------------------------- */
 
 static int add_children(struct up *up)
 {
