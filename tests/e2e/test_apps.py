@@ -13,7 +13,7 @@ from brokerlib import Broker, Reader, answer, publish, published, wait_for
 
 @pytest.fixture
 def broker():
-    b = Broker("--max-payload", "64k").start()
+    b = Broker("--limits-max-payload", "64k").start()
     yield b
     b.close()
 
@@ -243,6 +243,11 @@ def test_listening_beyond_loopback_is_refused():
 def test_a_path_too_long_for_a_socket_is_refused_with_advice():
     b = Broker()
     b.data = os.path.join(b.folder, "d" * 100)
+    refused(b, "too long")
+
+
+def test_an_ipc_endpoint_too_long_is_refused_with_advice():
+    b = Broker("--link", "ipc:///tmp/" + "l" * 104)
     refused(b, "107 bytes")
 
 
