@@ -32,21 +32,21 @@
 
 enum event_flag {
     EVENT_RETAIN = 1 << 0,
-    EVENT_VOLATILE = 1 << 1,   /* history = none: published, never stored */
+    EVENT_VOLATILE = 1 << 1, /* history = none: published, never stored */
     EVENT_HAS_EXPIRY = 1 << 2,
-    EVENT_QOS_SHIFT = 4,       /* two bits: 0, 1, 2 */
+    EVENT_QOS_SHIFT = 4, /* two bits: 0, 1, 2 */
     EVENT_QOS_MASK = 3 << 4,
 };
 
 enum prop_tag {
     PROP_CONTENT_TYPE = 1,
-    PROP_TYPE = 2,             /* SSE's event: */
+    PROP_TYPE = 2, /* SSE's event: */
     PROP_RESPONSE_TOPIC = 3,
     PROP_CORRELATION = 4,
-    PROP_PAYLOAD_FORMAT = 5,   /* one byte, 0 or 1 */
-    PROP_ORIGIN = 6,           /* stored, never shown */
-    PROP_PRODUCER = 7,         /* epoch u64, seq u64, then the identifier */
-    PROP_USER = 8,             /* name_len u16, name, value */
+    PROP_PAYLOAD_FORMAT = 5, /* one byte, 0 or 1 */
+    PROP_ORIGIN = 6,         /* stored, never shown */
+    PROP_PRODUCER = 7,       /* epoch u64, seq u64, then the identifier */
+    PROP_USER = 8,           /* name_len u16, name, value */
 };
 
 /* Borrowed view of one event: every slice points into the record's bytes. */
@@ -54,14 +54,14 @@ struct event {
     uint64_t id;
     uint64_t time;
     struct slice topic;
-    struct slice props;   /* still encoded */
+    struct slice props; /* still encoded */
     struct slice payload;
     uint16_t flags;
     uint32_t expiry;
 };
 
 struct producer {
-    struct slice id;      /* empty: none was named */
+    struct slice id; /* empty: none was named */
     uint64_t epoch;
     uint64_t seq;
 };
@@ -73,16 +73,16 @@ struct event_props {
     struct slice response_topic;
     struct slice correlation;
     struct slice origin;
-    int payload_format;   /* -1: unset */
+    int payload_format; /* -1: unset */
     struct producer producer;
-    struct slice user;    /* the encoded PROP_USER run; walk it with user_next */
+    struct slice user; /* the encoded PROP_USER run; walk it with user_next */
 };
 
 enum event_verdict {
     EVENT_OK,
-    EVENT_MALFORMED,      /* lengths, order or repeats of tags */
-    EVENT_BAD_TYPE,       /* too long, control characters, "sluice." */
-    EVENT_BAD_TEXT,       /* a text property is not UTF-8 or holds a control character */
+    EVENT_MALFORMED, /* lengths, order or repeats of tags */
+    EVENT_BAD_TYPE,  /* too long, control characters, "sluice." */
+    EVENT_BAD_TEXT,  /* a text property is not UTF-8 or holds a control character */
     EVENT_PROPS_TOO_LARGE,
     EVENT_BAD_RESPONSE_TOPIC,
     EVENT_BAD_PAYLOAD_FORMAT,

@@ -11,15 +11,14 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                  /* never NULL; size 0 is 1 */
-void *mem_zalloc(size_t size);                 /* the same, zeroed */
-void *mem_array(size_t n, size_t size);        /* zeroed; overflow aborts */
+void *mem_alloc(size_t size);                     /* never NULL; size 0 is 1 */
+void *mem_zalloc(size_t size);                    /* the same, zeroed */
+void *mem_array(size_t n, size_t size);           /* zeroed; overflow aborts */
 void *mem_resize(void *p, size_t n, size_t size); /* realloc(p, n * size) */
 char *mem_strdup(const char *s);
-char *mem_strndup(const char *s, size_t len);  /* NUL-terminated copy */
+char *mem_strndup(const char *s, size_t len); /* NUL-terminated copy */
 
-#define CONTAINER_OF(ptr, type, member) \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -14,25 +14,39 @@
 #include "event.h"
 
 #define WIRE_VERSION 1
-#define WIRE_LIVE_MAX (256u * 1024)   /* a live message: this, or one event */
+#define WIRE_LIVE_MAX (256u * 1024) /* a live message: this, or one event */
 #define WIRE_PAGE_ROWS 500
 #define WIRE_PAGE_SCAN 20000
 #define WIRE_PAGE_BYTES (1024u * 1024)
-#define WIRE_FILTERS_MAX 256          /* filters in one request */
+#define WIRE_FILTERS_MAX 256 /* filters in one request */
 
-struct wire_uuid { uint8_t b[16]; };
+struct wire_uuid {
+    uint8_t b[16];
+};
 
 enum wire_kind {
     /* up, on link */
-    WIRE_HELLO = 1, WIRE_FILTER_ADD, WIRE_FILTER_DROP, WIRE_PUBLISH,
-    WIRE_CONFIRM, WIRE_DELETE,
-    WIRE_TOPIC_SET,           /* reserved: create, close or delete a topic */
-    WIRE_SESSION,             /* reserved: MQTT sessions */
+    WIRE_HELLO = 1,
+    WIRE_FILTER_ADD,
+    WIRE_FILTER_DROP,
+    WIRE_PUBLISH,
+    WIRE_CONFIRM,
+    WIRE_DELETE,
+    WIRE_TOPIC_SET, /* reserved: create, close or delete a topic */
+    WIRE_SESSION,   /* reserved: MQTT sessions */
     /* down, on link */
-    WIRE_HELLO_OK = 65, WIRE_HELLO_NO, WIRE_FILTER_LIVE, WIRE_FILTER_NO,
-    WIRE_ACKS, WIRE_LIVE, WIRE_REMOVED,
+    WIRE_HELLO_OK = 65,
+    WIRE_HELLO_NO,
+    WIRE_FILTER_LIVE,
+    WIRE_FILTER_NO,
+    WIRE_ACKS,
+    WIRE_LIVE,
+    WIRE_REMOVED,
     /* requests on reads; the reply's kind is the request's + 64 */
-    WIRE_PAGE = 129, WIRE_START, WIRE_EVENT, WIRE_TOPICS,
+    WIRE_PAGE = 129,
+    WIRE_START,
+    WIRE_EVENT,
+    WIRE_TOPICS,
 };
 /* The kind of a frame, or 0 for an empty one. */
 uint8_t wire_kind(const void *p, size_t len);
@@ -50,8 +64,8 @@ struct wire_hello_ok {
     uint16_t version;
     struct wire_uuid log;
     uint64_t head;
-    uint32_t window;           /* publish bytes that may be unacknowledged */
-    bool reset;                /* `seen` is not of this log's history: empty the ring */
+    uint32_t window; /* publish bytes that may be unacknowledged */
+    bool reset;      /* `seen` is not of this log's history: empty the ring */
 };
 void wire_hello_put(struct buf *b, const struct wire_hello *m);
 bool wire_hello_get(const void *p, size_t len, struct wire_hello *m);
@@ -97,8 +111,8 @@ struct wire_ack {
     uint64_t seq;
     uint16_t error;
     uint32_t count;
-    struct slice ids;       /* count × u64; 0 is an ID no longer known */
-    uint32_t index;         /* of the refused event in its unit */
+    struct slice ids; /* count × u64; 0 is an ID no longer known */
+    uint32_t index;   /* of the refused event in its unit */
     uint64_t expected_seq, received_seq, epoch;
     struct slice text;
 };
@@ -124,14 +138,14 @@ bool wire_removed_get(const void *p, size_t len, uint64_t *upto, struct slice *t
 /* reads.  Every request: kind, ref u64, body; every reply: kind + 64, ref u64,
  * error u16; then the body, or a text (str16) when error is not 0. */
 struct wire_filter {
-    uint64_t from;             /* matches only IDs above it */
+    uint64_t from; /* matches only IDs above it */
     struct slice filter;
 };
 struct wire_page_req {
     uint64_t ref;
-    uint64_t after;            /* exclusive; when descending, exclusive upper end (0: none) */
-    uint64_t until;            /* ascending: inclusive last ID, 0 none */
-    uint32_t limit;            /* rows, 0: WIRE_PAGE_ROWS */
+    uint64_t after; /* exclusive; when descending, exclusive upper end (0: none) */
+    uint64_t until; /* ascending: inclusive last ID, 0 none */
+    uint32_t limit; /* rows, 0: WIRE_PAGE_ROWS */
     bool descending;
     uint16_t filter_count;
     const struct wire_filter *filters;
@@ -142,18 +156,18 @@ bool wire_page_req_get(const void *p, size_t len, struct wire_page_req *m,
                        struct wire_filter *filters, size_t max);
 
 struct wire_page {
-    uint8_t request;           /* WIRE_PAGE (or 0), or WIRE_EVENT: a page of one record */
+    uint8_t request; /* WIRE_PAGE (or 0), or WIRE_EVENT: a page of one record */
     uint64_t ref;
     uint16_t error;
-    struct slice text;         /* with an error */
-    uint64_t upto;             /* how far it looked; the next page's `after`.  The end is
-                                  upto == head, or, descending, upto == 0 */
-    uint64_t head;             /* the log's, in the page's transaction */
-    uint64_t removed_to;       /* highest removed ID that the filters match, and the end of a
-                                  hole or of a lost log that `after` lies in */
-    uint8_t reason;            /* enum gap_reason of removed_to; GAP_RESET when `after` lies in a
-                                  hole, whatever else was removed; GAP_FUTURE: `after` was
-                                  never given out, upto == head and there are no events */
+    struct slice text;   /* with an error */
+    uint64_t upto;       /* how far it looked; the next page's `after`.  The end is
+                            upto == head, or, descending, upto == 0 */
+    uint64_t head;       /* the log's, in the page's transaction */
+    uint64_t removed_to; /* highest removed ID that the filters match, and the end of a
+                            hole or of a lost log that `after` lies in */
+    uint8_t reason;      /* enum gap_reason of removed_to; GAP_RESET when `after` lies in a
+                            hole, whatever else was removed; GAP_FUTURE: `after` was
+                            never given out, upto == head and there are no events */
     uint32_t count;
     struct slice records;
 };
@@ -167,7 +181,7 @@ enum wire_start_mode { WIRE_SINCE = 1, WIRE_LAST = 2 };
 struct wire_start_req {
     uint64_t ref;
     uint8_t mode;
-    uint64_t arg;              /* ms since 1970, or how many */
+    uint64_t arg; /* ms since 1970, or how many */
     uint16_t filter_count;
     const struct wire_filter *filters; /* from is 0 */
 };
@@ -178,7 +192,7 @@ struct wire_start {
     struct slice text;
     uint64_t head;
     uint16_t count;
-    struct slice froms;        /* count × u64 */
+    struct slice froms; /* count × u64 */
 };
 void wire_start_req_put(struct buf *b, const struct wire_start_req *m);
 bool wire_start_req_get(const void *p, size_t len, struct wire_start_req *m,
@@ -193,8 +207,8 @@ bool wire_event_req_get(const void *p, size_t len, uint64_t *ref, uint64_t *id);
 
 struct wire_topics_req {
     uint64_t ref;
-    struct slice filter;       /* empty: all */
-    struct slice after;        /* topic names above it, bytewise; empty: from the start */
+    struct slice filter; /* empty: all */
+    struct slice after;  /* topic names above it, bytewise; empty: from the start */
     uint32_t limit;
 };
 struct wire_topic {
@@ -218,8 +232,8 @@ bool wire_topics_get(const void *p, size_t len, struct wire_topics *m);
 bool wire_topic_get(struct reader *list, struct wire_topic *t);
 
 /* An error reply to any request on reads. */
-void wire_read_error_put(struct buf *b, uint8_t request_kind, uint64_t ref,
-                         enum sluice_error error, struct slice text);
+void wire_read_error_put(struct buf *b, uint8_t request_kind, uint64_t ref, enum sluice_error error,
+                         struct slice text);
 /* kind and ref of a reads frame, request or reply; false when too short. */
 bool wire_read_head(const void *p, size_t len, uint8_t *kind, uint64_t *ref);
 
