@@ -409,6 +409,31 @@ def test_a_malformed_frame_ends_the_link_until_the_next_hello(broker, gateway, a
     assert gateway.filter_add(1, "#").kind == FILTER_LIVE
 
 
+def test_a_gateway_that_never_reads_is_dropped_and_told_when_it_does(broker):
+    g = Gateway.__new__(Gateway)
+    g.broker, g.instance = broker, bytes(range(16))
+    g.socket = broker.socket(zmq.DEALER, broker.link, rcvhwm=10, sndhwm=0)
+    g.hello()
+    for ref in range(100000): # each is answered, and no answer is read
+        g.send(struct.pack("<BI", brokerlib.FILTER_ADD, ref), str16("bad/#/filter"))
+    wait_for(lambda: broker.metric("sluice_gateways") == 0, "the gateway is dropped")
+    assert g.recv_kind(HELLO_NO)
+    g.hello()
+    assert g.filter_add(1, "#").kind == FILTER_LIVE
+
+
+def test_link_takes_several_endpoints():
+    port = brokerlib.free_port()
+    b = Broker()
+    b.flags = ("--link", f"{b.link},tcp://127.0.0.1:{port}")
+    b.start()
+    Gateway(b).hello()
+    b.link = f"tcp://127.0.0.1:{port}"
+    Gateway(b).hello()
+    assert b.metric("sluice_gateways") == 2
+    b.close()
+
+
 # --- reads --------------------------------------------------------------------------------
 
 @pytest.fixture
