@@ -2,9 +2,9 @@
  * log.c - one event, one line, one write(2).
  *
  * log_write builds the whole line in memory and hands it to the kernel at once,
- * so that lines of several threads and processes never mix.  A line that the
- * kernel does not take (a closed or full pipe) is lost: logging never stops the
- * process.
+ * so that lines of several threads and processes do not mix (in a pipe, up to
+ * PIPE_BUF bytes).  A line that the kernel does not take (a closed or full
+ * pipe) is lost: logging never stops the process.
  *
  * Values may come from anybody.  Invalid UTF-8 and the C1 controls become
  * U+FFFD, other control characters are escaped, and a value longer than
@@ -19,7 +19,7 @@
 #include "json.h"
 #include "log.h"
 
-#define VALUE_MAX 4096
+#define VALUE_MAX 2048
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 static const char *process_name = "sluice";
