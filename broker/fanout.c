@@ -246,7 +246,8 @@ static void peer_send_bare(struct fanout *f, struct fan_peer *p, uint64_t after,
     zmsg_close(&m);
 }
 
-/* (x, x] says nothing and waits for no confirmation, so it costs no credit. */
+/* (x, x] holds nothing and waits for no confirmation, so it costs no credit: it
+ * shows where the stream stands, and that the link does. */
 static void peer_send_probe(struct fanout *f, struct fan_peer *p)
 {
     struct buf b = {0};
@@ -422,7 +423,8 @@ void fanout_confirm(struct fanout *f, struct fan_peer *p, uint64_t upto, uint64_
         return;
     p->paused = false;
     slots_add(&f->active, p->slot);
-    peer_send_bare(f, p, head, head);
+    p->sent_upto = head;
+    peer_send_probe(f, p);
 }
 
 void fanout_tick(struct fanout *f, uint64_t head, bool probe)
