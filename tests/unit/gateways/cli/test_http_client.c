@@ -1,0 +1,239 @@
+/*
+ * test_http_client.c - the client against a server that says canned bytes.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http_client.h"
+
+#define PATIENCE_MS 5000u
+
+/* Answers one connection with `answer`, in pieces, and ends it. */
+struct server {
+    int fd;
+    char address[32];
+    const char *answer;
+    size_t piece;
+    bool stays; /* leaves the connection open until it is closed */
+    char request[1024];
+    pthread_t thread;
+};
+
+static struct server server;
+static struct http_client client;
+static struct buf body;
+
+static void read_request(int fd)
+{
+    size_t len = 0;
+
+    while (strstr(server.request, "\r\n\r\n") == NULL) {
+        ssize_t n = read(fd, server.request + len, sizeof server.request - 1 - len);
+
+        if (n <= 0)
+            return;
+        len += (size_t)n;
+        server.request[len] = '\0';
+    }
+}
+
+static void *serve(void *arg)
+{
+    size_t left = strlen(server.answer);
+    const char *p = server.answer;
+    char rest;
+    int fd = accept(server.fd, NULL, NULL);
+
+    read_request(fd);
+    while (left != 0) {
+        size_t n = left < server.piece ? left : server.piece;
+
+        if (send(fd, p, n, MSG_NOSIGNAL) != (ssize_t)n)
+            break;
+        p += n;
+        left -= n;
+    }
+    if (server.stays)
+        (void)!read(fd, &rest, 1);
+    (void)close(fd);
+    return arg;
+}
+
+static void server_start(const char *answer, size_t piece, bool stays)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof a;
+
+    server = (struct server){.answer = answer, .piece = piece, .stays = stays};
+    server.fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(server.fd, (struct sockaddr *)&a, sizeof a), 0);
+    ck_assert_int_eq(listen(server.fd, 1), 0);
+    ck_assert_int_eq(getsockname(server.fd, (struct sockaddr *)&a, &size), 0);
+    (void)snprintf(server.address, sizeof server.address, "127.0.0.1:%u", ntohs(a.sin_port));
+    ck_assert_int_eq(pthread_create(&server.thread, NULL, serve, NULL), 0);
+}
+
+static void setup(void)
+{
+    body = (struct buf){0};
+}
+
+static void finish(void)
+{
+    http_close(&client);
+    (void)pthread_join(server.thread, NULL);
+    (void)close(server.fd);
+    buf_free(&body);
+}
+
+static int get(unsigned timeout_ms)
+{
+    return http_get(&client, server.address, "/x?y", "Accept: a/b\r\n", timeout_ms);
+}
+
+static const struct {
+    const char *answer, *body;
+} answers[] = {
+    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ""},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhello", "he"},
+    {"HTTP/1.0 200 OK\r\n\r\nuntil the end", "until the end"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
+     "abcdefg"},
+    {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", "x"},
+    {"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", "no"},
+};
+
+static void check_answer(int which, size_t piece)
+{
+    server_start(answers[which].answer, piece, false);
+    ck_assert_int_eq(get(PATIENCE_MS), 0);
+    ck_assert_int_eq(http_read_all(&client, &body, 1000), 0);
+    ck_assert(slice_eq((struct slice){(char *)body.p, body.len}, slice_of(answers[which].body)));
+    finish();
+}
+
+START_TEST(a_body_is_read_to_its_end)
+{
+    check_answer(_i, 4096);
+}
+END_TEST
+
+START_TEST(a_body_may_come_in_single_bytes)
+{
+    check_answer(_i, 1);
+}
+END_TEST
+
+static const char *const broken[] = {
+    "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+};
+
+START_TEST(a_body_that_breaks_off_is_an_error)
+{
+    server_start(broken[_i], 4096, false);
+    ck_assert_int_eq(get(PATIENCE_MS), 0);
+    ck_assert_int_eq(http_read_all(&client, &body, 1000), -1);
+    ck_assert(client.error[0] != '\0');
+    finish();
+}
+END_TEST
+
+START_TEST(data_comes_before_the_stream_ends)
+{
+    struct slice data;
+
+    server_start("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", 4096, true);
+    ck_assert_int_eq(get(PATIENCE_MS), 0);
+    ck_assert_int_eq(http_read(&client, &data), 1);
+    ck_assert(slice_eq(data, SLICE("hi")));
+    finish();
+}
+END_TEST
+
+START_TEST(a_silent_server_is_noticed)
+{
+    struct slice data;
+
+    server_start("HTTP/1.1 200 OK\r\n\r\n", 4096, true);
+    ck_assert_int_eq(get(50), 0);
+    ck_assert_int_eq(http_read(&client, &data), -1);
+    finish();
+}
+END_TEST
+
+START_TEST(an_end_before_the_head_is_an_error)
+{
+    server_start("HTTP/1.1 200 OK\r\n", 4096, false);
+    ck_assert_int_eq(get(PATIENCE_MS), -1);
+    finish();
+}
+END_TEST
+
+START_TEST(a_body_longer_than_wanted_is_an_error)
+{
+    server_start("HTTP/1.0 200 OK\r\n\r\n0123456789", 4096, false);
+    ck_assert_int_eq(get(PATIENCE_MS), 0);
+    ck_assert_int_eq(http_read_all(&client, &body, 9), -1);
+    finish();
+}
+END_TEST
+
+START_TEST(the_request_says_what_was_asked)
+{
+    server_start("HTTP/1.1 204 No Content\r\n\r\n", 4096, false);
+    ck_assert_int_eq(get(PATIENCE_MS), 0);
+    ck_assert_ptr_eq(strstr(server.request, "GET /x?y HTTP/1.1\r\nHost: 127.0.0.1:"),
+                     server.request);
+    ck_assert_ptr_nonnull(strstr(server.request, "\r\nAccept: a/b\r\n\r\n"));
+    finish();
+}
+END_TEST
+
+START_TEST(nobody_there_is_an_error_that_names_the_address)
+{
+    ck_assert_int_eq(http_get(&client, "127.0.0.1:1", "/", "", PATIENCE_MS), -1);
+    ck_assert_ptr_nonnull(strstr(client.error, "127.0.0.1:1"));
+    http_close(&client);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("http_client");
+    TCase *t = tcase_create("http_client");
+    int count = sizeof answers / sizeof answers[0];
+
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_loop_test(t, a_body_is_read_to_its_end, 0, count);
+    tcase_add_loop_test(t, a_body_may_come_in_single_bytes, 0, count);
+    tcase_add_loop_test(t, a_body_that_breaks_off_is_an_error, 0, sizeof broken / sizeof broken[0]);
+    tcase_add_test(t, data_comes_before_the_stream_ends);
+    tcase_add_test(t, a_silent_server_is_noticed);
+    tcase_add_test(t, an_end_before_the_head_is_an_error);
+    tcase_add_test(t, a_body_longer_than_wanted_is_an_error);
+    tcase_add_test(t, the_request_says_what_was_asked);
+    tcase_add_test(t, nobody_there_is_an_error_that_names_the_address);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    int failed;
+
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
