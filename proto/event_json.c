@@ -118,7 +118,8 @@ static void put_producer(struct object *o, const struct producer *p)
 
 static void put_payload(struct object *o, struct slice payload, struct slice content_type)
 {
-    if (content_type_is_json(content_type) && json_check(payload) != JSON_BAD) {
+    if (content_type_is_json(content_type) &&
+        json_check_depth(payload, EVENT_JSON_DEPTH_MAX) != JSON_BAD) {
         put_name(o, "data");
         json_put_one_line(o->b, payload);
     } else if (utf8_valid(payload.p, payload.len)) {

@@ -5,6 +5,11 @@
 #define PROTO_EVENT_JSON_H
 
 #include "event.h"
+#include "json.h"
+
+/* A JSON payload nested deeper is shown as text, so that whatever an event's form
+ * stands in ({"events":[…]}) is within JSON_DEPTH_MAX. */
+#define EVENT_JSON_DEPTH_MAX (JSON_DEPTH_MAX - 4)
 
 /* application/json or anything +json, in any case, parameters ignored. */
 bool content_type_is_json(struct slice content_type);
@@ -54,8 +59,7 @@ enum event_json_in {
 };
 /* On failure returns false and *why says what is wrong, a static text with no
  * full stop; *field is the member's name, static or in `store`. */
-bool event_json_get(struct slice json, unsigned flags, const char *const *allow,
-                    struct buf *store, struct event *e, const char **field,
-                    const char **why);
+bool event_json_get(struct slice json, unsigned flags, const char *const *allow, struct buf *store,
+                    struct event *e, const char **field, const char **why);
 
 #endif

@@ -2,7 +2,7 @@
  * json.c - strict JSON as a scanner over bytes, and a writer.
  *
  * Happy path: json_check looks at the UTF-8 of the whole value once, then a
- * recursive scan (depth bounded by JSON_DEPTH_MAX) follows RFC 8259's grammar
+ * recursive scan (its depth is bounded) follows RFC 8259's grammar
  * and builds nothing.  Iterators walk what it has accepted with the same scan,
  * so the grammar is written down once; on bytes that it would refuse they end
  * early and never read past the end.
@@ -31,7 +31,7 @@ struct scan {
     const char *end;
 };
 
-static bool scan_value(struct scan *c, unsigned depth);
+static bool scan_value(struct scan *c, unsigned levels);
 
 static size_t left(const struct scan *c)
 {
@@ -176,7 +176,7 @@ static bool scan_key(struct scan *c, struct slice *key_raw)
 }
 
 /* What stands between brackets: items, each with a key when `keyed`. */
-static bool scan_items(struct scan *c, bool keyed, char close, unsigned depth)
+static bool scan_items(struct scan *c, bool keyed, char close, unsigned levels)
 {
     struct slice key;
 
@@ -186,22 +186,23 @@ static bool scan_items(struct scan *c, bool keyed, char close, unsigned depth)
         return true;
     do {
         skip_space(c);
-        if ((keyed && !scan_key(c, &key)) || !scan_value(c, depth))
+        if ((keyed && !scan_key(c, &key)) || !scan_value(c, levels))
             return false;
         skip_space(c);
     } while (take(c, ','));
     return take(c, close);
 }
 
-static bool scan_value(struct scan *c, unsigned depth)
+/* levels: how many arrays and objects may yet open, one inside the other. */
+static bool scan_value(struct scan *c, unsigned levels)
 {
     switch (peek(c)) {
     case '"':
         return scan_string(c);
     case '{':
-        return depth < JSON_DEPTH_MAX && scan_items(c, true, '}', depth + 1);
+        return levels > 0 && scan_items(c, true, '}', levels - 1);
     case '[':
-        return depth < JSON_DEPTH_MAX && scan_items(c, false, ']', depth + 1);
+        return levels > 0 && scan_items(c, false, ']', levels - 1);
     case 't':
         return scan_word(c, SLICE("true"));
     case 'f':
@@ -235,7 +236,7 @@ enum json_kind json_kind_of(struct slice raw)
     }
 }
 
-enum json_kind json_check(struct slice s)
+enum json_kind json_check_depth(struct slice s, unsigned depth_max)
 {
     struct scan c;
     enum json_kind kind;
@@ -245,10 +246,15 @@ enum json_kind json_check(struct slice s)
     c = (struct scan){s.p, s.p + s.len};
     skip_space(&c);
     kind = json_kind_of((struct slice){c.p, left(&c)});
-    if (!scan_value(&c, 0))
+    if (!scan_value(&c, depth_max))
         return JSON_BAD;
     skip_space(&c);
     return c.p == c.end ? kind : JSON_BAD;
+}
+
+enum json_kind json_check(struct slice s)
+{
+    return json_check_depth(s, JSON_DEPTH_MAX);
 }
 
 /* --- walking ---------------------------------------------------------------- */
@@ -275,7 +281,7 @@ static bool item_value(struct json_iter *it, struct scan *c, struct slice *raw)
 {
     const char *start = c->p;
 
-    if (!scan_value(c, 0))
+    if (!scan_value(c, JSON_DEPTH_MAX))
         return false;
     *raw = (struct slice){start, (size_t)(c->p - start)};
     it->p = c->p;

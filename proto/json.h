@@ -13,12 +13,20 @@
 #define JSON_DEPTH_MAX 64
 
 enum json_kind {
-    JSON_BAD, JSON_NULL, JSON_TRUE, JSON_FALSE, JSON_NUMBER, JSON_STRING,
-    JSON_ARRAY, JSON_OBJECT,
+    JSON_BAD,
+    JSON_NULL,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT,
 };
 
 /* Validates the one value that s holds (white space around it is fine). */
 enum json_kind json_check(struct slice s);
+/* The same for a value that will stand inside others: depth_max <= JSON_DEPTH_MAX. */
+enum json_kind json_check_depth(struct slice s, unsigned depth_max);
 
 /* Walks the members of an object or the elements of an array that json_check
  * has accepted.  raw is the value with no white space around it. */
@@ -34,11 +42,11 @@ enum json_kind json_kind_of(struct slice raw);
 /* Unescapes a JSON string (quotes included in raw), appending to out. */
 void json_string_get(struct slice raw, struct buf *out);
 bool json_string_is(struct slice raw, const char *text); /* unescaped equals */
-bool json_u64(struct slice raw, uint64_t *out);  /* an integer, or a string of digits */
+bool json_u64(struct slice raw, uint64_t *out);          /* an integer, or a string of digits */
 
 /* Writes a quoted string; s must be valid UTF-8. */
 void json_put_string(struct buf *b, struct slice s);
-void json_put_base64(struct buf *b, struct slice s);         /* quoted, RFC 4648 4 */
+void json_put_base64(struct buf *b, struct slice s);            /* quoted, RFC 4648 4 */
 bool json_get_base64(struct slice raw_string, struct buf *out); /* padded, strict */
 /* Copies valid JSON, newlines outside strings becoming spaces. */
 void json_put_one_line(struct buf *b, struct slice value);

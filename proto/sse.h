@@ -13,13 +13,13 @@ void sse_put_raw(struct buf *b, const struct event *e);
 void sse_put_json(struct buf *b, const struct event *e);
 /* An `id:` line in a block without data: sets the client's Last-Event-ID. */
 void sse_put_id(struct buf *b, uint64_t id);
-void sse_put_gap(struct buf *b, const struct gap *g); /* id: resumed_from */
-void sse_put_retry(struct buf *b, unsigned ms);       /* a block of its own */
+void sse_put_gap(struct buf *b, const struct gap *g);  /* id: resumed_from */
+void sse_put_retry(struct buf *b, unsigned ms);        /* a block of its own */
 void sse_put_comment(struct buf *b, const char *text); /* ": text\n\n"; one line */
 
 void ndjson_put_event(struct buf *b, const struct event *e);
-void ndjson_put_gap(struct buf *b, const struct gap *g);   /* {"gap":{…}} */
-void ndjson_put_upto(struct buf *b, uint64_t id);          /* {"upto":"ID"} */
+void ndjson_put_gap(struct buf *b, const struct gap *g); /* {"gap":{…}} */
+void ndjson_put_upto(struct buf *b, uint64_t id);        /* {"upto":"ID"} */
 /* The same as one HTTP chunk each (RFC 9112, 7.1): from `start` to the end of
  * b becomes the data of a chunk.  Nothing becomes nothing: an empty chunk would
  * end the body. */

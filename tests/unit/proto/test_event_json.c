@@ -112,6 +112,31 @@ START_TEST(a_payload_that_is_called_json_and_is_none_is_shown_as_text)
 }
 END_TEST
 
+/* Shows a payload of so many nested arrays; true when it is shown as JSON. */
+static bool nested_is_json(unsigned depth)
+{
+    struct buf payload = {0};
+    bool json;
+
+    for (unsigned i = 0; i < depth; i++)
+        buf_u8(&payload, '[');
+    for (unsigned i = 0; i < depth; i++)
+        buf_u8(&payload, ']');
+    props.content_type = SLICE("application/json");
+    e.payload = bytes_of(&payload);
+    show();
+    json = memmem(out.p, out.len, "\"data\":[[", 9) != NULL;
+    buf_free(&payload);
+    return json;
+}
+
+START_TEST(json_too_deep_to_stand_in_a_page_is_text)
+{
+    ck_assert(nested_is_json(EVENT_JSON_DEPTH_MAX));
+    ck_assert(!nested_is_json(EVENT_JSON_DEPTH_MAX + 1));
+}
+END_TEST
+
 START_TEST(json_that_is_not_called_json_is_text)
 {
     e.payload = SLICE("{\"a\":1}");
@@ -534,6 +559,7 @@ static Suite *suite(void)
     tcase_add_test(put, members_alone_have_no_braces);
     tcase_add_test(put, a_json_payload_is_shown_byte_for_byte_on_one_line);
     tcase_add_test(put, a_payload_that_is_called_json_and_is_none_is_shown_as_text);
+    tcase_add_test(put, json_too_deep_to_stand_in_a_page_is_text);
     tcase_add_test(put, json_that_is_not_called_json_is_text);
     tcase_add_test(put, a_payload_that_is_not_utf8_is_base64);
     tcase_add_test(put, properties_that_a_damaged_store_returns_are_left_out);
