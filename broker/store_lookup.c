@@ -95,7 +95,7 @@ void store_read_start(struct store_reader *r, const struct wire_start_req *q, st
 
 void store_read_event(struct store_reader *r, uint64_t ref, uint64_t id, struct buf *reply)
 {
-    struct wire_page m = {.ref = ref};
+    struct wire_page m = {.request = WIRE_EVENT, .ref = ref};
     size_t start = reply->len;
     struct event e;
     bool found = false;
