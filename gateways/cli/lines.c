@@ -13,10 +13,12 @@ void lines_add(struct lines *l, const void *p, size_t len)
 
 bool lines_next(struct lines *l, bool ended, struct slice *line)
 {
-    const char *start = (const char *)l->bytes.p + l->used;
-    size_t left = l->bytes.len - l->searched;
-    const char *lf = left != 0 ? memchr(l->bytes.p + l->searched, '\n', left) : NULL;
+    const char *start, *lf;
 
+    if (l->used == l->bytes.len)
+        return false;
+    start = (const char *)l->bytes.p + l->used;
+    lf = memchr(l->bytes.p + l->searched, '\n', l->bytes.len - l->searched);
     if (lf != NULL) {
         *line = (struct slice){start, (size_t)(lf - start)};
         l->used += line->len + 1;
@@ -24,7 +26,7 @@ bool lines_next(struct lines *l, bool ended, struct slice *line)
         return true;
     }
     l->searched = l->bytes.len;
-    if (!ended || l->used == l->bytes.len)
+    if (!ended)
         return false;
     *line = (struct slice){start, l->bytes.len - l->used};
     l->used = l->bytes.len;

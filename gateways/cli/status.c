@@ -71,7 +71,7 @@ static unsigned ask(const char *address, const char *target, struct buf *out)
 /* The value of a metric without labels in Prometheus' text format. */
 static bool metric_find(const struct buf *metrics, const char *name, struct slice *value)
 {
-    const char *p = (const char *)metrics->p, *end = p + metrics->len;
+    const char *p = (const char *)metrics->p, *end = metrics->len != 0 ? p + metrics->len : p;
     size_t len = strlen(name);
 
     while (p < end) {

@@ -54,12 +54,24 @@ void table_cell(struct table *t, struct slice text, size_t max)
     buf_u8(&t->cells, '\0');
 }
 
+/* The cell at *at, which moves on; NULL at the end. */
+static const char *next_cell(const struct table *t, size_t *at)
+{
+    const char *cell;
+
+    if (*at == t->cells.len)
+        return NULL;
+    cell = (const char *)t->cells.p + *at;
+    *at += strlen(cell) + 1;
+    return cell;
+}
+
 static void measure(struct table *t)
 {
-    const char *p = (const char *)t->cells.p, *end = p + t->cells.len;
+    const char *cell;
 
-    for (size_t i = 0; p < end; i++, p += strlen(p) + 1) {
-        size_t column = i % t->count, width = width_of(p);
+    for (size_t i = 0, at = 0; (cell = next_cell(t, &at)) != NULL; i++) {
+        size_t column = i % t->count, width = width_of(cell);
 
         if (width > t->widths[column])
             t->widths[column] = width;
@@ -79,14 +91,14 @@ static void put_cell(const struct table *t, size_t column, const char *text, FIL
 
 void table_flush(struct table *t, FILE *out)
 {
-    const char *p = (const char *)t->cells.p, *end = p + t->cells.len;
+    const char *cell;
 
     measure(t);
     for (size_t i = 0; i < t->count && !t->titled; i++)
         put_cell(t, i, t->columns[i].title, out);
     t->titled = true;
-    for (size_t i = 0; p < end; i++, p += strlen(p) + 1)
-        put_cell(t, i % t->count, p, out);
+    for (size_t i = 0, at = 0; (cell = next_cell(t, &at)) != NULL; i++)
+        put_cell(t, i % t->count, cell, out);
     buf_clear(&t->cells);
 }
 

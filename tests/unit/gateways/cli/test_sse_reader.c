@@ -51,6 +51,8 @@ static bool feed(const char *p, size_t len)
     return true;
 }
 
+#define FEED(literal) feed((literal), sizeof(literal) - 1)
+
 static void expect(const char *text)
 {
     ck_assert_msg(slice_eq((struct slice){(char *)seen.p, seen.len}, slice_of(text)), "%.*s",
@@ -107,14 +109,14 @@ END_TEST
 
 START_TEST(a_message_is_handed_out_with_its_last_byte)
 {
-    ck_assert(feed("data: 1\r\n\r", 10)); /* the CR ends the line; the LF may never come */
+    ck_assert(FEED("data: 1\r\n\r")); /* the CR ends the line; the LF may never come */
     expect("|1|\n");
 }
 END_TEST
 
 START_TEST(an_id_counts_only_with_its_whole_block)
 {
-    ck_assert(feed("id: 1\ndata: a\n\nid: 2\ndata: b\n", 30));
+    ck_assert(FEED("id: 1\ndata: a\n\nid: 2\ndata: b\n"));
     expect("|a|1\n");
     ck_assert(slice_eq((struct slice){(char *)r.last_id.p, r.last_id.len}, SLICE("1")));
 }
@@ -122,27 +124,27 @@ END_TEST
 
 START_TEST(an_id_with_nul_is_passed_over)
 {
-    ck_assert(feed("id: 1\n\nid: 2\0\ndata: a\n\n", 25));
+    ck_assert(FEED("id: 1\n\nid: 2\0\ndata: a\n\n"));
     expect("|a|1\n");
 }
 END_TEST
 
 START_TEST(a_new_connection_keeps_the_id_and_drops_the_half_block)
 {
-    ck_assert(feed("id: 1\n\nid: 2\ndata: lost", 23));
+    ck_assert(FEED("id: 1\n\nid: 2\ndata: lost"));
     sse_reader_restart(&r);
-    ck_assert(feed("data: a\n\n", 9));
+    ck_assert(FEED("data: a\n\n"));
     expect("|a|1\n");
 }
 END_TEST
 
 START_TEST(retry_is_a_number_and_bounded)
 {
-    ck_assert(feed("retry: 250\n\n", 12));
+    ck_assert(FEED("retry: 250\n\n"));
     ck_assert(r.has_retry && r.retry_ms == 250);
-    ck_assert(feed("retry: soon\n\n", 13));
+    ck_assert(FEED("retry: soon\n\n"));
     ck_assert_uint_eq(r.retry_ms, 250);
-    ck_assert(feed("retry: 99999999999\n\n", 20));
+    ck_assert(FEED("retry: 99999999999\n\n"));
     ck_assert_uint_eq(r.retry_ms, 600000);
 }
 END_TEST
@@ -161,7 +163,7 @@ START_TEST(data_longer_than_max_is_refused)
     bool fine = true;
 
     for (int i = 0; i < 20 && fine; i++)
-        fine = feed("data: 0123456789\n", 17);
+        fine = FEED("data: 0123456789\n");
     ck_assert(!fine);
 }
 END_TEST
