@@ -83,6 +83,11 @@ static uint32_t free_number(struct topics *t)
     return t->next_free;
 }
 
+uint32_t topics_room(const struct topics *t)
+{
+    return TOPICS_END - atomic_load(&t->end);
+}
+
 struct topic *topics_add(struct topics *t, struct slice name, uint32_t number)
 {
     struct topic *topic;
@@ -90,7 +95,7 @@ struct topic *topics_add(struct topics *t, struct slice name, uint32_t number)
 
     if (number == 0)
         number = free_number(t);
-    if (number >= TOPICS_CHUNKS * TOPICS_CHUNK || topics_at(t, number) != NULL)
+    if (number >= TOPICS_END || topics_at(t, number) != NULL)
         return NULL;
     topic = mem_zalloc(sizeof *topic + name.len); /* the name follows the struct */
     copy = (char *)(topic + 1);

@@ -20,6 +20,7 @@
 
 #define TOPICS_CHUNK 4096u
 #define TOPICS_CHUNKS 4096u
+#define TOPICS_END (TOPICS_CHUNK * TOPICS_CHUNKS) /* no number reaches it */
 
 /* What retention keeps of one topic; 0: without limit. */
 struct limits {
@@ -76,6 +77,8 @@ void topics_destroy(struct topics *t);
 struct topic *topics_at(const struct topics *t, uint32_t number);
 /* Under the lock (the writer: without).  Forgotten ones are found too. */
 struct topic *topics_find(const struct topics *t, struct slice name);
+/* How many can be added at least. */
+uint32_t topics_room(const struct topics *t);
 /* Writer.  Adds a name that is not there under the lowest free number, or under
  * `number` if that is not 0; NULL when all numbers are taken. */
 struct topic *topics_add(struct topics *t, struct slice name, uint32_t number);

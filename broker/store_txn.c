@@ -80,15 +80,14 @@ static void flag_volatile(struct txn *t, const struct topic *topic)
     stats_write_row(t->s, topic, &topic->stats);
 }
 
-/* Makes the topic exist; `topic` is what the table has.  NULL: it is full. */
+/* Makes the topic exist; `topic` is what the table has. */
 static struct topic *topic_for(struct txn *t, struct topic *topic, struct slice name)
 {
     struct store *s = t->s;
 
     if (topic == NULL) {
         topic = topics_add(&s->topics, name, 0);
-        if (topic == NULL)
-            return NULL;
+        assert(topic != NULL); /* has_room */
         topic->limits = retention_limits(s->retention, topic->name);
     } else if (topic->forgotten) {
         topics_revive(&s->topics, topic);
@@ -186,8 +185,6 @@ static bool unit_event(struct txn *t, struct store_event *ev, struct store_resul
             return v == PRODUCER_REPEAT;
     }
     topic = topic_for(t, topic, ev->e.topic);
-    if (topic == NULL)
-        return refuse_unit(result, ERR_TOO_MANY, "The log holds as many topics as it can");
     append_event(t, topic, ev);
     if (produced) {
         begin(t);
@@ -225,21 +222,39 @@ static void unit_all(struct txn *t, struct store_request *r)
     }
 }
 
-/* Only a refusal after the first event leaves something to take back. */
+/* False: refused.  What can refuse a later event of a unit is asked here for all
+ * of them, producers apart. */
+static bool has_room(struct txn *t, struct store_request *r)
+{
+    if (t->next + r->count - 1 > EVENT_ID_MAX) /* 2089, or a clock that is wrong */
+        return refuse_unit(&r->result, ERR_STORE_FAILED, "The event IDs are used up");
+    if (topics_room(&t->s->topics) < r->count)
+        return refuse_unit(&r->result, ERR_TOO_MANY, "The log holds as many topics as it can");
+    return true;
+}
+
+/* Only a producer's refusal after the first event leaves something to take
+ * back; a savepoint doubles the cost of a unit. */
+static bool has_producer(const struct store_request *r)
+{
+    for (uint32_t i = 0; r->count > 1 && i < r->count; i++)
+        if (r->events[i].producer.id.len > 0)
+            return true;
+    return false;
+}
+
 static void unit_run(struct txn *t, struct store_request *r)
 {
     struct store *s = t->s;
     struct point before;
-    bool guarded = r->count > 1;
+    bool guarded = has_producer(r);
 
     if (r->link != NULL && link_repeat(s, r)) {
         t->repeats += r->count;
         return;
     }
-    if (t->next + r->count - 1 > EVENT_ID_MAX) { /* 2089, or a clock that is wrong */
-        (void)refuse_unit(&r->result, ERR_STORE_FAILED, "The event IDs are used up");
+    if (!has_room(t, r))
         return;
-    }
     if (guarded) {
         begin(t);
         db_run(s->st.savepoint);
