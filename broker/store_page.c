@@ -112,9 +112,10 @@ static void put_removed(struct page *p)
     enum gap_reason reason;
     uint64_t removed = matcher_removed(p->r, p->upto, &reason);
 
-    if (hole != NULL && hole->high - 1 > removed) {
-        removed = hole->high - 1;
+    if (hole != NULL) { /* whatever else was removed */
         reason = GAP_RESET;
+        if (removed < hole->high - 1)
+            removed = hole->high - 1;
     }
     put_head(p, removed, reason);
 }
