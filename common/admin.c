@@ -111,8 +111,7 @@ static void on_written(uv_write_t *req, int status)
 {
     struct connection *c = CONTAINER_OF(req, struct connection, write);
 
-    if (status != 0 ||
-        uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) != 0)
+    if (status != 0 || uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) != 0)
         close_connection(c);
 }
 

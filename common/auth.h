@@ -11,7 +11,9 @@
 #include "config.h"
 
 enum auth_verb { AUTH_PUBLISH, AUTH_SUBSCRIBE, AUTH_MANAGE };
-struct principal { struct slice name; /* empty: anonymous */ };
+struct principal {
+    struct slice name; /* empty: anonymous */
+};
 
 bool auth_may(const struct principal *p, enum auth_verb verb, struct slice filter);
 /* False, logged with what to write, when `listen` is not loopback and neither

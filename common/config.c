@@ -95,11 +95,9 @@ void config_free(struct config *c)
 
 /* --- flags --------------------------------------------------------------------- */
 
-void config_flag_name(const struct config *c, enum config_key k, char *out, size_t cap)
+static void flag_name(enum config_key k, bool bare, char *out, size_t cap)
 {
     const struct config_key_info *info = &config_keys[k];
-    bool bare = strcmp(info->section, c->section) == 0 || strcmp(info->section, "sluice") == 0 ||
-                strcmp(info->section, CONFIG_HIDDEN_SECTION) == 0;
     int n = snprintf(out, cap, "%s%s%s", bare ? "" : info->section, bare ? "" : "-", info->name);
 
     assert(n > 0 && (size_t)n < cap);
@@ -109,12 +107,37 @@ void config_flag_name(const struct config *c, enum config_key k, char *out, size
             *p = '-';
 }
 
+void config_flag_name(const struct config *c, enum config_key k, char *out, size_t cap)
+{
+    const char *section = config_keys[k].section;
+
+    flag_name(k,
+              strcmp(section, c->section) == 0 || strcmp(section, "sluice") == 0 ||
+                  strcmp(section, CONFIG_HIDDEN_SECTION) == 0,
+              out, cap);
+}
+
 enum { FLAG_CONFIG = 256, FLAG_HELP, FLAG_VERSION, FLAG_EXAMPLE, FLAG_KEYS };
 #define FLAG_NAME_MAX 64
 
-/* getopt's table: a flag for each key, then the four of their own. */
-static void list_flags(const struct config *c, char names[CFG_COUNT][FLAG_NAME_MAX],
-                       struct option options[CFG_COUNT + 5])
+/* getopt's table, and the names that it points to. */
+struct flag_table {
+    char names[2 * CFG_COUNT][FLAG_NAME_MAX];
+    struct option options[2 * CFG_COUNT + 5];
+    size_t count;
+};
+
+static void add_flag(struct flag_table *t, enum config_key k)
+{
+    int has = config_keys[k].type == CONFIG_BOOL ? optional_argument : required_argument;
+
+    t->options[t->count] = (struct option){t->names[t->count], has, NULL, FLAG_KEYS + (int)k};
+    t->count++;
+}
+
+/* A flag for each key, and --section-key for the process's own as well: then a
+ * supervisor can hand its flags on as they are.  Then the four without a key. */
+static void list_flags(const struct config *c, struct flag_table *t)
 {
     static const struct option fixed[] = {
         {"config", required_argument, NULL, FLAG_CONFIG},
@@ -124,13 +147,16 @@ static void list_flags(const struct config *c, char names[CFG_COUNT][FLAG_NAME_M
         {NULL, 0, NULL, 0},
     };
 
+    t->count = 0;
     for (enum config_key k = 0; k < CFG_COUNT; k++) {
-        config_flag_name(c, k, names[k], FLAG_NAME_MAX);
-        options[k] = (struct option){
-            names[k], config_keys[k].type == CONFIG_BOOL ? optional_argument : required_argument,
-            NULL, FLAG_KEYS + (int)k};
+        config_flag_name(c, k, t->names[t->count], FLAG_NAME_MAX);
+        add_flag(t, k);
+        if (strcmp(config_keys[k].section, c->section) != 0)
+            continue;
+        flag_name(k, false, t->names[t->count], FLAG_NAME_MAX);
+        add_flag(t, k);
     }
-    memcpy(options + CFG_COUNT, fixed, sizeof fixed);
+    memcpy(t->options + t->count, fixed, sizeof fixed);
 }
 
 static void take_flag(struct config *c, struct flags *f, int flag)
@@ -153,14 +179,13 @@ static void take_flag(struct config *c, struct flags *f, int flag)
 
 static void parse_flags(struct config *c, struct flags *f)
 {
-    char names[CFG_COUNT][FLAG_NAME_MAX];
-    struct option options[CFG_COUNT + 5];
+    struct flag_table t;
     int flag;
 
-    list_flags(c, names, options);
+    list_flags(c, &t);
     opterr = 0;
     optind = 0; /* GNU: start anew */
-    while ((flag = getopt_long(c->argc, c->argv, ":", options, NULL)) != -1)
+    while ((flag = getopt_long(c->argc, c->argv, ":", t.options, NULL)) != -1)
         take_flag(c, f, flag);
     c->operands = optind;
 }
@@ -183,8 +208,8 @@ static void variable_name(enum config_key k, char *out, size_t cap)
 {
     const struct config_key_info *info = &config_keys[k];
     bool bare = strcmp(info->section, "sluice") == 0;
-    int n = snprintf(out, cap, "SLUICE_%s%s%s", bare ? "" : info->section, bare ? "" : "_",
-                     info->name);
+    int n =
+        snprintf(out, cap, "SLUICE_%s%s%s", bare ? "" : info->section, bare ? "" : "_", info->name);
 
     assert(n > 0 && (size_t)n < cap);
     (void)n;
@@ -234,8 +259,10 @@ static const struct {
     const char *host;
     unsigned offset;
 } ports[] = {
-    {CFG_SSE_LISTEN, "127.0.0.1", 1},   {CFG_SSE_ADMIN, "127.0.0.1", 11},
-    {CFG_BROKER_ADMIN, "127.0.0.1", 10}, {CFG_APPS, "tcp://127.0.0.1", 7},
+    {CFG_SSE_LISTEN, "127.0.0.1", 1},
+    {CFG_SSE_ADMIN, "127.0.0.1", 11},
+    {CFG_BROKER_ADMIN, "127.0.0.1", 10},
+    {CFG_APPS, "tcp://127.0.0.1", 7},
 };
 
 static void derive_ports(struct config *c)
@@ -273,7 +300,7 @@ static void derive_socket(struct config *c, enum config_key k)
 static void check_data(struct config *c)
 {
     const char *data = config_text(c, CFG_DATA);
-    const size_t room = sizeof ((struct sockaddr_un *)NULL)->sun_path;
+    const size_t room = sizeof((struct sockaddr_un *)NULL)->sun_path;
 
     if (data[0] == '\0' || strchr(data, ',') != NULL)
         config_error(c, "data", "\"%s\" is not a folder to use: empty, or with a comma", data);

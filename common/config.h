@@ -8,8 +8,8 @@
  *   [sse] listen = 127.0.0.1:8081     file
  *   SLUICE_SSE_LISTEN=…               environment
  *   --listen …                        flag of sluice-sse: keys of the process's
- *                                     own section by bare name, any other
- *                                     as --section-key
+ *                                     own section by bare name too, any other
+ *                                     as --section-key alone ([sluice]: bare)
  */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H
@@ -19,12 +19,12 @@
 
 enum config_type {
     CONFIG_TEXT,
-    CONFIG_LIST,      /* comma-separated; kept as text, walk with config_list_next */
+    CONFIG_LIST, /* comma-separated; kept as text, walk with config_list_next */
     CONFIG_INT,
-    CONFIG_SIZE,      /* 64k, 32M, 1G: powers of 1024 */
-    CONFIG_DURATION,  /* 250ms, 10s, 5m, 2h, 7d; a bare number is an error */
-    CONFIG_BOOL,      /* true false yes no on off */
-    CONFIG_CHOICE,    /* one of the words in `choices`, its index is the number */
+    CONFIG_SIZE,     /* 64k, 32M, 1G: powers of 1024 */
+    CONFIG_DURATION, /* 250ms, 10s, 5m, 2h, 7d; a bare number is an error */
+    CONFIG_BOOL,     /* true false yes no on off */
+    CONFIG_CHOICE,   /* one of the words in `choices`, its index is the number */
 };
 
 enum config_key {
@@ -38,10 +38,10 @@ struct retention_rule {
     char *filter;
     /* A key that the section does not set stays unset and falls to the rule before. */
     bool has_age, has_events, has_bytes, has_history;
-    uint64_t max_age_ms;  /* 0: without limit */
+    uint64_t max_age_ms; /* 0: without limit */
     uint64_t max_events;
     uint64_t max_bytes;
-    bool volatile_;       /* history = none */
+    bool volatile_; /* history = none */
 };
 
 struct config;
@@ -51,15 +51,14 @@ enum config_outcome { CONFIG_GO, CONFIG_EXIT_OK, CONFIG_EXIT_BAD };
  * ("broker", "sse", …).  Prints --help, --version, --print-config and every
  * error itself; an error names the file and line, the variable or the flag.
  * What getopt leaves over (operands) is in config_operands. */
-enum config_outcome config_load(struct config **out, const char *section,
-                                int argc, char **argv);
+enum config_outcome config_load(struct config **out, const char *section, int argc, char **argv);
 /* Reads the same sources anew (SIGHUP); on an error logs it and returns NULL. */
 struct config *config_reload(const struct config *c);
 void config_free(struct config *c);
 char **config_operands(const struct config *c, int *count);
 
 const char *config_text(const struct config *c, enum config_key k); /* "" when empty */
-uint64_t config_num(const struct config *c, enum config_key k); /* int, size, ms, choice */
+uint64_t config_num(const struct config *c, enum config_key k);     /* int, size, ms, choice */
 bool config_bool(const struct config *c, enum config_key k);
 bool config_is_set(const struct config *c, enum config_key k); /* not the default */
 /* Walks a CONFIG_LIST: *rest starts as slice_of(config_text(…)). */
@@ -73,7 +72,7 @@ const struct retention_rule *config_retention(const struct config *c, size_t *co
 const char *config_listen(const struct config *c, const char *section);
 const char *config_admin_listen(const struct config *c, const char *section);
 const char *config_apps(const struct config *c);
-const char *config_link(const struct config *c);  /* broker: list; gateway: the one to connect to */
+const char *config_link(const struct config *c); /* broker: list; gateway: the one to connect to */
 const char *config_reads(const struct config *c);
 
 #endif

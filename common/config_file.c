@@ -28,11 +28,11 @@
 struct file {
     struct config *c;
     const char *name;
-    struct slice rest;            /* not read yet */
-    unsigned line;                /* being read, from 1 */
-    char section[64];             /* a known one, or "" */
-    bool skipping;                /* in a section that was refused */
-    struct retention_rule *rule;  /* in a [retention] section, else NULL */
+    struct slice rest;           /* not read yet */
+    unsigned line;               /* being read, from 1 */
+    char section[64];            /* a known one, or "" */
+    bool skipping;               /* in a section that was refused */
+    struct retention_rule *rule; /* in a [retention] section, else NULL */
 };
 
 static void put_where(const struct file *f, char *out, size_t cap)

@@ -34,7 +34,7 @@ struct config {
     char *section; /* of the process */
     char **argv;   /* our copy; getopt reorders it */
     int argc;
-    int operands;  /* index of the first in argv */
+    int operands; /* index of the first in argv */
     struct config_value values[CFG_COUNT];
     struct retention_rule *rules;
     size_t rule_count;

@@ -4,12 +4,12 @@
  *
  * X(ID, section, key, type, default, choices, help)
  */
-#define GATEWAY_KEYS(ID, section, port, admin_port) \
-    X(ID##_LISTEN, section, "listen", CONFIG_LIST, "127.0.0.1:" port, NULL, \
-      "addresses to serve clients on") \
-    X(ID##_ADMIN, section, "admin_listen", CONFIG_TEXT, "127.0.0.1:" admin_port, NULL, \
-      "address of /healthz, /readyz and /metrics; empty: none") \
-    X(ID##_ALLOW_ORIGIN, section, "allow_origin", CONFIG_LIST, "", NULL, \
+#define GATEWAY_KEYS(ID, section, port, admin_port)                                                \
+    X(ID##_LISTEN, section, "listen", CONFIG_LIST, "127.0.0.1:" port, NULL,                        \
+      "addresses to serve clients on")                                                             \
+    X(ID##_ADMIN, section, "admin_listen", CONFIG_TEXT, "127.0.0.1:" admin_port, NULL,             \
+      "address of /healthz, /readyz and /metrics; empty: none")                                    \
+    X(ID##_ALLOW_ORIGIN, section, "allow_origin", CONFIG_LIST, "", NULL,                           \
       "origins that browsers may call from (CORS); * is any; empty: CORS is off")
 
 X(DATA, "sluice", "data", CONFIG_TEXT, "sluice-data", NULL,
@@ -44,8 +44,7 @@ X(TOPIC_IDLE, "broker", "topic_idle", CONFIG_DURATION, "7d", NULL,
   "an empty topic unused for so long is forgotten")
 X(PRODUCER_IDLE, "broker", "producer_idle", CONFIG_DURATION, "7d", NULL,
   "a producer unused for so long is forgotten")
-X(READERS, "broker", "readers", CONFIG_INT, "2", NULL,
-  "threads that read history")
+X(READERS, "broker", "readers", CONFIG_INT, "2", NULL, "threads that read history")
 X(GATEWAY_CREDIT, "broker", "gateway_credit", CONFIG_SIZE, "4M", NULL,
   "live bytes that a gateway may leave unconfirmed before its live messages pause")
 X(PUBLISH_WINDOW, "broker", "publish_window", CONFIG_SIZE, "8M", NULL,
@@ -59,12 +58,10 @@ X(SSE_KEEPALIVE, "sse", "keepalive", CONFIG_DURATION, "15s", NULL,
 X(SSE_RETRY, "sse", "retry", CONFIG_DURATION, "2s", NULL,
   "how long a browser waits before it reconnects (SSE's retry:); 0s: not said")
 
-X(MAX_PAYLOAD, "limits", "max_payload", CONFIG_SIZE, "1M", NULL,
-  "payload of one event, bytes")
+X(MAX_PAYLOAD, "limits", "max_payload", CONFIG_SIZE, "1M", NULL, "payload of one event, bytes")
 X(MAX_BODY, "limits", "max_body", CONFIG_SIZE, "8M", NULL,
   "body of one request, such as a batch, bytes")
-X(MAX_BATCH, "limits", "max_batch", CONFIG_INT, "10000", NULL,
-  "events in one batch")
+X(MAX_BATCH, "limits", "max_batch", CONFIG_INT, "10000", NULL, "events in one batch")
 X(MAX_HEADER, "limits", "max_header", CONFIG_SIZE, "16k", NULL,
   "request line and header fields, bytes")
 X(MAX_CONNECTIONS, "limits", "max_connections", CONFIG_INT, "16000", NULL,
@@ -73,8 +70,7 @@ X(MAX_PER_ADDRESS, "limits", "max_connections_per_address", CONFIG_INT, "0", NUL
   "connections from one address; 0: no limit")
 X(MAX_FILTERS, "limits", "max_filters", CONFIG_INT, "64", NULL,
   "topics and filters in one subscription")
-X(MAX_LAST, "limits", "max_last", CONFIG_INT, "10000", NULL,
-  "largest N of last=N")
+X(MAX_LAST, "limits", "max_last", CONFIG_INT, "10000", NULL, "largest N of last=N")
 X(HEADER_TIMEOUT, "limits", "header_timeout", CONFIG_DURATION, "10s", NULL,
   "time for a request's head to arrive")
 X(BODY_TIMEOUT, "limits", "body_timeout", CONFIG_DURATION, "30s", NULL,

@@ -12,7 +12,7 @@
 #include "mem.h"
 
 const struct config_key_info config_keys[CFG_COUNT] = {
-#define X(id, section, name, type, deflt, choices, help) \
+#define X(id, section, name, type, deflt, choices, help)                                           \
     [CFG_##id] = {section, name, type, deflt, choices, help},
 #include "config_keys.h"
 #undef X
@@ -25,9 +25,9 @@ static const struct {
 } ranges[] = {
     {CFG_PORT_BASE, 0, 65000},
     {CFG_READERS, 1, 64},
-    {CFG_GATEWAY_CREDIT, 64 << 10, 1 << 30},
-    {CFG_PUBLISH_WINDOW, 64 << 10, 1 << 30},
-    {CFG_QUEUE, 64 << 10, UINT64_C(16) << 30},
+    {CFG_GATEWAY_CREDIT, 4 << 10, 1 << 30},
+    {CFG_PUBLISH_WINDOW, 4 << 10, 1 << 30},
+    {CFG_QUEUE, 4 << 10, UINT64_C(16) << 30},
     {CFG_SSE_KEEPALIVE, 100, 3600000},
     {CFG_MAX_PAYLOAD, 1, 256 << 20},
     {CFG_MAX_BODY, 1, 1 << 30},

@@ -17,8 +17,8 @@ enum metric {
 };
 
 void metric_add(enum metric m, uint64_t n);
-void metric_sub(enum metric m, uint64_t n);   /* gauges */
-void metric_set(enum metric m, uint64_t v);   /* gauges */
+void metric_sub(enum metric m, uint64_t n); /* gauges */
+void metric_set(enum metric m, uint64_t v); /* gauges */
 uint64_t metric_get(enum metric m);
 void metric_observe_us(enum metric m, uint64_t us); /* histograms, in microseconds */
 /* who: 'b' the broker, 'g' a gateway; metrics declared for '*' belong to both. */

@@ -13,7 +13,8 @@ X(REMOVED, 'b', COUNTER, "sluice_events_removed_total", "Events removed by reten
 X(PAGES, '*', COUNTER, "sluice_pages_total", "History pages read")
 X(BAD_FRAMES, '*', COUNTER, "sluice_bad_frames_total", "Malformed ZeroMQ messages")
 X(GATEWAYS, 'b', GAUGE, "sluice_gateways", "Gateways connected")
-X(PAUSES, 'b', COUNTER, "sluice_gateway_pauses_total", "Times a gateway's live messages were paused")
+X(PAUSES, 'b', COUNTER, "sluice_gateway_pauses_total",
+  "Times a gateway's live messages were paused")
 X(HEAD, '*', GAUGE, "sluice_head_id", "Highest event ID")
 X(TOPICS, 'b', GAUGE, "sluice_topics", "Topics known")
 X(STORED_BYTES, 'b', GAUGE, "sluice_stored_bytes", "Bytes of events kept")
@@ -25,13 +26,18 @@ X(SUBSCRIPTIONS, 'g', GAUGE, "sluice_subscriptions", "Subscriptions open")
 X(DELIVERED, 'g', COUNTER, "sluice_deliveries_total", "Events handed to subscribers")
 X(SENT_BYTES, 'g', COUNTER, "sluice_sent_bytes_total", "Bytes written to clients")
 X(RECEIVED, 'g', COUNTER, "sluice_events_received_total", "Events received live from the broker")
-X(HOLES, 'g', COUNTER, "sluice_live_holes_total", "Holes in the live stream, read from the store instead")
+X(HOLES, 'g', COUNTER, "sluice_live_holes_total",
+  "Holes in the live stream, read from the store instead")
 X(GAPS, 'g', COUNTER, "sluice_gaps_total", "Gap notices given to subscribers")
-X(FALLBACKS, 'g', COUNTER, "sluice_fallbacks_total", "Times a subscriber fell from the head to the ring or the store")
+X(FALLBACKS, 'g', COUNTER, "sluice_fallbacks_total",
+  "Times a subscriber fell from the head to the ring or the store")
 X(RING_BYTES, 'g', GAUGE, "sluice_ring_bytes", "Bytes of recent events in memory")
-X(PINNED_BYTES, 'g', GAUGE, "sluice_ring_pinned_bytes", "Bytes of half-written events that have left the ring")
-X(STALLED_CLOSED, 'g', COUNTER, "sluice_stalled_closed_total", "Clients closed because ring_pinned was reached")
-X(PUBLISH_PENDING, 'g', GAUGE, "sluice_publishes_pending", "Publishes waiting for the broker's acknowledgement")
+X(PINNED_BYTES, 'g', GAUGE, "sluice_ring_pinned_bytes",
+  "Bytes of half-written events that have left the ring")
+X(STALLED_CLOSED, 'g', COUNTER, "sluice_stalled_closed_total",
+  "Clients closed because ring_pinned was reached")
+X(PUBLISH_PENDING, 'g', GAUGE, "sluice_publishes_pending",
+  "Publishes waiting for the broker's acknowledgement")
 X(LINK_UP, 'g', GAUGE, "sluice_link_up", "1 while the broker is connected")
 X(HTTP_REQUESTS, 'g', COUNTER, "sluice_http_requests_total", "HTTP requests")
 X(HTTP_BAD, 'g', COUNTER, "sluice_http_malformed_total", "Malformed HTTP requests")

@@ -12,14 +12,14 @@
 
 struct process;
 struct process_ops {
-    void (*reload)(void *arg); /* SIGHUP */
-    void (*drain)(void *arg);  /* first SIGTERM or SIGINT: begin to end */
-    void (*abandon)(void *arg);/* drain_ms later, or a second signal: end now */
+    void (*reload)(void *arg);  /* SIGHUP */
+    void (*drain)(void *arg);   /* first SIGTERM or SIGINT: begin to end */
+    void (*abandon)(void *arg); /* drain_ms later, or a second signal: end now */
 };
 /* Handles SIGTERM, SIGINT, SIGHUP, ignores SIGPIPE, raises the limit of open
  * files to its hard maximum. */
-struct process *process_start(uv_loop_t *loop, uint64_t drain_ms,
-                              const struct process_ops *ops, void *arg);
+struct process *process_start(uv_loop_t *loop, uint64_t drain_ms, const struct process_ops *ops,
+                              void *arg);
 void process_close(struct process *p, void (*closed)(void *arg), void *arg);
 /* Writes one byte to the descriptor that --ready-fd named and closes it; once.  -1
  * does nothing. */

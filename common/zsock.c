@@ -53,10 +53,10 @@ struct zsock {
     enum zsock_type type;
     struct zsock_ops ops;
     void *arg;
-    void *socket;           /* NULL once closed */
-    void *monitor;          /* NULL without one */
-    uint16_t event;         /* taken from the monitor, not told yet */
-    unsigned connections;   /* whose handshake succeeded */
+    void *socket;         /* NULL once closed */
+    void *monitor;        /* NULL without one */
+    uint16_t event;       /* taken from the monitor, not told yet */
+    unsigned connections; /* whose handshake succeeded */
     unsigned budget;
     bool paused;
     bool closing;
@@ -66,7 +66,7 @@ struct zsock {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t idle;
-    unsigned handles;       /* of the loop, not gone yet */
+    unsigned handles; /* of the loop, not gone yet */
     void (*closed)(void *arg);
 };
 
@@ -317,21 +317,25 @@ static bool drain(struct zsock *z)
 
 /* --- connections come and go --------------------------------------------------- */
 
-static void start_monitor(struct zsock *z)
+/* False when ZeroMQ has no more sockets; it takes two. */
+static bool start_monitor(struct zsock *z)
 {
     static unsigned number;
     char address[64];
     int rc;
 
     (void)snprintf(address, sizeof address, "inproc://zsock-monitor-%u", number++);
-    rc = zmq_socket_monitor(z->socket, address,
-                            ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
-    assert(rc == 0);
+    if (zmq_socket_monitor(z->socket, address,
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0)
+        return false;
     z->monitor = zmq_socket(context, ZMQ_PAIR);
-    assert(z->monitor != NULL);
+    if (z->monitor == NULL)
+        return false;
     set_int(z->monitor, ZMQ_LINGER, 0);
     rc = zmq_connect(z->monitor, address);
     assert(rc == 0);
+    (void)rc;
+    return true;
 }
 
 /* The next event, or EVENT_NONE.  Its first frame is event u16 and value u32 in
@@ -592,8 +596,11 @@ struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type, const struct zsoc
     z->socket = socket;
     z->budget = BUDGET;
     set_options(z, o);
-    if (o->monitor)
-        start_monitor(z);
+    if (o->monitor && !start_monitor(z)) {
+        (void)zmq_close(socket);
+        free(z);
+        return NULL;
+    }
     start_handles(z);
     return z;
 }

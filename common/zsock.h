@@ -16,14 +16,19 @@
 #include "bytes.h"
 
 /* A message's bytes, reference counted by ZeroMQ.  Large enough for a zmq_msg_t. */
-struct zmsg { union { unsigned char opaque[64]; void *align; } u; };
+struct zmsg {
+    union {
+        unsigned char opaque[64];
+        void *align;
+    } u;
+};
 
-void zmsg_init(struct zmsg *m);                          /* empty */
+void zmsg_init(struct zmsg *m); /* empty */
 void zmsg_init_copy(struct zmsg *m, const void *p, size_t len);
 /* Takes b's bytes without copying; b is empty after. */
 void zmsg_init_buf(struct zmsg *m, struct buf *b);
-void zmsg_share(struct zmsg *dst, struct zmsg *src);     /* dst: initialised; shares bytes */
-void zmsg_move(struct zmsg *dst, struct zmsg *src);      /* dst: initialised; src is empty after */
+void zmsg_share(struct zmsg *dst, struct zmsg *src); /* dst: initialised; shares bytes */
+void zmsg_move(struct zmsg *dst, struct zmsg *src);  /* dst: initialised; src is empty after */
 void zmsg_close(struct zmsg *m);
 const void *zmsg_data(const struct zmsg *m);
 size_t zmsg_size(const struct zmsg *m);
@@ -48,17 +53,16 @@ struct zsock_ops {
     void (*disconnected)(void *arg);
 };
 struct zsock_options {
-    int send_hwm, recv_hwm;       /* messages; 0: ZeroMQ's default */
-    unsigned heartbeat_ms;        /* 0: none; timeout is three of them */
-    unsigned reconnect_ms;        /* DEALER; 0: 20, up to 1 s */
-    uint64_t max_message;         /* bytes, larger ones end the connection; 0: none */
-    bool mandatory;               /* ROUTER: sending to nobody is an error */
-    bool monitor;                 /* connected/disconnected are wanted */
+    int send_hwm, recv_hwm; /* messages; 0: ZeroMQ's default */
+    unsigned heartbeat_ms;  /* 0: none; timeout is three of them */
+    unsigned reconnect_ms;  /* DEALER; 0: 20, up to 1 s */
+    uint64_t max_message;   /* bytes, larger ones end the connection; 0: none */
+    bool mandatory;         /* ROUTER: sending to nobody is an error */
+    bool monitor;           /* connected/disconnected are wanted */
 };
 
 /* Returns NULL only when ZeroMQ has no more sockets. */
-struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type,
-                        const struct zsock_options *o,
+struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type, const struct zsock_options *o,
                         const struct zsock_ops *ops, void *arg);
 /* 0, or a negative errno (uv_strerror knows it).  An ipc path is removed first
  * when nobody listens on it; the caller holds the lock that makes it so. */

@@ -25,19 +25,19 @@ static inline void fixture_give_up(uv_timer_t *t)
 
 /* The timer is the only thing that the fixture adds: a socket that waits for
  * an edge that has passed stays stuck, and is found. */
-#define RUN_UNTIL(condition)                                                                   \
-    do {                                                                                       \
-        static uv_timer_t patience;                                                            \
-        static bool late;                                                                      \
-        late = false;                                                                          \
-        ck_assert_int_eq(uv_timer_init(&loop, &patience), 0);                                  \
-        patience.data = &late;                                                                 \
-        uv_timer_start(&patience, fixture_give_up, FIXTURE_PATIENCE_MS, 0);                    \
-        while (!(condition) && !late)                                                          \
-            uv_run(&loop, UV_RUN_ONCE);                                                        \
-        ck_assert_msg(!late, "never became true: %s", #condition);                             \
-        uv_close((uv_handle_t *)&patience, NULL);                                              \
-        uv_run(&loop, UV_RUN_NOWAIT);                                                          \
+#define RUN_UNTIL(condition)                                                                       \
+    do {                                                                                           \
+        static uv_timer_t patience;                                                                \
+        static bool late;                                                                          \
+        late = false;                                                                              \
+        ck_assert_int_eq(uv_timer_init(&loop, &patience), 0);                                      \
+        patience.data = &late;                                                                     \
+        uv_timer_start(&patience, fixture_give_up, FIXTURE_PATIENCE_MS, 0);                        \
+        while (!(condition) && !late)                                                              \
+            uv_run(&loop, UV_RUN_ONCE);                                                            \
+        ck_assert_msg(!late, "never became true: %s", #condition);                                 \
+        uv_close((uv_handle_t *)&patience, NULL);                                                  \
+        uv_run(&loop, UV_RUN_NOWAIT);                                                              \
     } while (0)
 
 static inline void loop_begin(void)

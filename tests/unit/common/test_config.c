@@ -70,7 +70,7 @@ static enum config_outcome load(const char *section, const char *const *args)
     ck_assert((outcome == CONFIG_GO) == (c != NULL));
     return outcome;
 }
-#define LOAD(section, ...) load(section, (const char *const[]){__VA_ARGS__ __VA_OPT__(,) NULL})
+#define LOAD(section, ...) load(section, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 static char path[] = "/tmp/test_config_XXXXXX";
 
@@ -133,6 +133,13 @@ START_TEST(own_keys_have_bare_flags_and_others_their_section)
     ck_assert_str_eq(config_text(c, CFG_SSE_LISTEN), "a:1");
     ck_assert_str_eq(config_text(c, CFG_DATA), "d");
     ck_assert_str_eq(config_text(c, CFG_APPS), "tcp://x:1");
+}
+END_TEST
+
+START_TEST(flags_can_be_handed_on_to_the_process_that_they_are_for)
+{
+    ck_assert_int_eq(LOAD("sse", "--sse-listen", "a:1"), CONFIG_GO);
+    ck_assert_str_eq(config_text(c, CFG_SSE_LISTEN), "a:1");
 }
 END_TEST
 
@@ -265,9 +272,9 @@ END_TEST
 
 START_TEST(an_address_that_was_set_stays)
 {
-    ck_assert_int_eq(LOAD("sse", "--port-base", "9000", "--listen", "127.0.0.1:8081",
-                          "--broker-apps", ""),
-                     CONFIG_GO);
+    ck_assert_int_eq(
+        LOAD("sse", "--port-base", "9000", "--listen", "127.0.0.1:8081", "--broker-apps", ""),
+        CONFIG_GO);
     ck_assert_str_eq(config_listen(c, "sse"), "127.0.0.1:8081");
     ck_assert_str_eq(config_apps(c), "");
 }
@@ -477,8 +484,8 @@ static const struct {
 START_TEST(text_becomes_a_value_or_is_refused)
 {
     uint64_t num;
-    const char *wrong = config_value_parse(values[_i].type, "one,two", slice_of(values[_i].text),
-                                           &num);
+    const char *wrong =
+        config_value_parse(values[_i].type, "one,two", slice_of(values[_i].text), &num);
 
     ck_assert_msg((wrong == NULL) == values[_i].good, "%s: %s", values[_i].text,
                   wrong == NULL ? "accepted" : wrong);
@@ -516,6 +523,7 @@ static void add_sources(Suite *s)
     tcase_add_test(t, environment_overrides_the_file_and_flags_override_both);
     tcase_add_test(t, the_environment_may_name_the_file);
     tcase_add_test(t, own_keys_have_bare_flags_and_others_their_section);
+    tcase_add_test(t, flags_can_be_handed_on_to_the_process_that_they_are_for);
     tcase_add_test(t, a_process_without_keys_of_its_own_takes_all_flags);
     tcase_add_test(t, a_boolean_flag_needs_no_value_and_takes_one);
     tcase_add_test(t, operands_are_left_over_in_order);

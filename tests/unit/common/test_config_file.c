@@ -115,11 +115,9 @@ static const struct {
      "f:2: max_age: \"5\" is not a duration such as 250ms, 10s, 5m, 2h or 7d\n"},
     {"[retention \"a\"]\nhistory = some\n", "f:2: history: \"some\" is not one of keep,none\n"},
     {"[retention \"a\"]\nmax_events = -1\n", "f:2: max_events: \"-1\" is not a number\n"},
-    {"[limits]\nring = 5x\n",
-     "f:2: ring: \"5x\" is not a size such as 512, 64k, 32M or 1G\n"},
+    {"[limits]\nring = 5x\n", "f:2: ring: \"5x\" is not a size such as 512, 64k, 32M or 1G\n"},
     {"[limits]\nmax_batch = 0\n", "f:2: max_batch: \"0\" is outside 1 to 1000000\n"},
-    {"[broker]\ndurability = maybe\n",
-     "f:2: durability: \"maybe\" is not one of fsync,commit\n"},
+    {"[broker]\ndurability = maybe\n", "f:2: durability: \"maybe\" is not one of fsync,commit\n"},
     {"[sluice]\nallow_anonymous = ja\n",
      "f:2: allow_anonymous: \"ja\" is not one of true, false, yes, no, on, off\n"},
 };

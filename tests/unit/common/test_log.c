@@ -125,7 +125,12 @@ static const struct {
     {SLICE("\xc3"), "\"\xef\xbf\xbd\"", "\"\xef\xbf\xbd\""},
     {SLICE("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"",
      "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
-    {SLICE("\xc2\x9b" "31m"), "\"\xef\xbf\xbd" "31m\"", "\"\xef\xbf\xbd" "31m\""},
+    {SLICE("\xc2\x9b"
+           "31m"),
+     "\"\xef\xbf\xbd"
+     "31m\"",
+     "\"\xef\xbf\xbd"
+     "31m\""},
 };
 
 START_TEST(a_hostile_value_forges_no_text_line)

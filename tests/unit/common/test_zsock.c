@@ -110,9 +110,8 @@ static void open_end(struct end *e, enum zsock_type type, const struct zsock_opt
     *e = (struct end){0};
     e->z = zsock_new(&loop, type, o, &ops, e);
     ck_assert_ptr_nonnull(e->z);
-    ck_assert_int_eq(type == ZSOCK_ROUTER ? zsock_bind(e->z, endpoint)
-                                          : zsock_connect(e->z, endpoint),
-                     0);
+    ck_assert_int_eq(
+        type == ZSOCK_ROUTER ? zsock_bind(e->z, endpoint) : zsock_connect(e->z, endpoint), 0);
 }
 
 static void open_pair(struct end *router, struct end *dealer)
