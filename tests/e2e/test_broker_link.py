@@ -2,6 +2,7 @@
 to the real broker."""
 
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -255,39 +256,66 @@ def test_a_paused_gateway_holds_up_nobody(broker, gateway, app):
         pass
 
 
-STOPPED_GATEWAY = """
+FROZEN_GATEWAY = """
 import sys, types
 sys.path.insert(0, sys.argv[1])
 import zmq, brokerlib
-broker = types.SimpleNamespace(link=sys.argv[2], context=zmq.Context())
+broker = types.SimpleNamespace(link=sys.argv[2], context=zmq.Context(), sockets=[])
 broker.socket = types.MethodType(brokerlib.Broker.socket, broker)
-broker.sockets = []
-g = brokerlib.Gateway(broker)
-g.hello()
-g.filter_add(1, "#")
+
+def join(g):
+    g.hello()
+    g.filter_add(1, "#")
+    return g
+
+g = join(brokerlib.Gateway(broker))
 print("live", flush=True)
 while True:
+    if not g.socket.poll(2000): # the broker may have given us up
+        g.reconnect()
+        join(g)
+        continue
     m = g.recv()
-    if m.kind == brokerlib.LIVE:
+    if m.kind == brokerlib.LIVE and m.events:
         g.confirm(m.upto)
+        print(m.events[-1].id, flush=True)
 """
 
 
-def test_a_frozen_gateway_costs_the_broker_bounded_memory(broker, app):
-    child = subprocess.Popen([sys.executable, "-c", STOPPED_GATEWAY,
+@pytest.fixture
+def frozen(broker):
+    """A gateway in a process of its own; lines() are the last IDs that it saw."""
+    child = subprocess.Popen([sys.executable, "-c", FROZEN_GATEWAY,
                               os.path.dirname(brokerlib.__file__), broker.link],
                              stdout=subprocess.PIPE)
-    try:
-        assert child.stdout.readline() == b"live\n"
-        before = broker.memory()
-        child.send_signal(signal.SIGSTOP)
-        for _ in range(20):
-            flood(app, 250, 30000) # 150 MB in all
-        assert broker.memory() - before < 80 << 20 # most of it is SQLite's cache
-        wait_for(lambda: broker.metric("sluice_gateways") == 0, "the frozen one is forgotten")
-    finally:
-        child.kill()
-        child.wait()
+    assert child.stdout.readline() == b"live\n"
+    yield child
+    child.kill()
+    child.wait()
+
+
+def test_a_frozen_gateway_costs_bounded_memory_and_comes_back(broker, app, frozen):
+    other = Gateway(broker)
+    other.hello()
+    other.filter_add(1, "#")
+    before = broker.memory()
+    frozen.send_signal(signal.SIGSTOP)
+    for _ in range(20):
+        last = flood(app, 250, 30000)[-1] # 150 MB in all
+        while (m := other.recv_kind(LIVE)).upto < last:
+            other.confirm(m.upto)
+        other.confirm(m.upto)
+    assert broker.memory() - before < 80 << 20 # most of it is SQLite's cache
+    frozen.send_signal(signal.SIGCONT)
+    os.set_blocking(frozen.stdout.fileno(), False)
+
+    def sees_a_new_event():
+        (new,) = flood(app, 1)
+        select.select([frozen.stdout], [], [], 0.2)
+        seen = (frozen.stdout.read() or b"").split()
+        return any(int(id_) >= new for id_ in seen)
+
+    wait_for(sees_a_new_event, "the gateway is live again")
 
 
 # --- publishing -------------------------------------------------------------------------
