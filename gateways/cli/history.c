@@ -1,9 +1,11 @@
 /*
  * history.c - sluice history: events that are kept, page by page.
  *
- * A page holds up to 1,000 events; `next` of one page is where the following
- * begins, until the limit that was asked for is reached.
+ * A page holds up to 1,000 events; `next` of one is where the following begins,
+ * until as many were shown as were asked for.  Upwards there is always a next, for
+ * more may come: an empty page ends it.  Downwards the last page has none.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "client.h"
@@ -34,10 +36,11 @@ static const struct table_column columns[] = {
 
 struct listing {
     const struct invocation *in;
-    bool json;
+    bool json, down;
     uint64_t left; /* events still wanted */
     struct table table;
-    struct buf next; /* where the next page starts; empty: no more */
+    bool has_next;
+    uint64_t next;   /* where the next page starts */
     struct buf text; /* a cell */
 };
 
@@ -67,41 +70,65 @@ static void put_event(struct listing *l, struct slice event)
     put_payload(l, event);
 }
 
+/* The events of a page; how many were wanted and there. */
+static size_t put_events(struct listing *l, struct slice object)
+{
+    struct slice list, event;
+    struct json_iter it;
+    size_t count = 0;
+
+    if (!client_member(object, "events", &list) || json_kind_of(list) != JSON_ARRAY)
+        return 0;
+    for (it = json_iter_of(list); count < l->left && json_element(&it, &event); count++)
+        put_event(l, event);
+    return count;
+}
+
 static void put_page(struct listing *l, struct slice object)
 {
-    struct slice gap, list, event;
-    struct json_iter it;
+    struct slice gap, next;
+    size_t count;
 
-    buf_clear(&l->next);
-    client_member_text(object, "next", &l->next);
     if (client_member(object, "gap", &gap))
         client_tell_gap(gap);
-    if (!client_member(object, "events", &list) || json_kind_of(list) != JSON_ARRAY)
-        return;
-    for (it = json_iter_of(list); l->left > 0 && json_element(&it, &event); l->left--)
-        put_event(l, event);
+    count = put_events(l, object);
+    l->left -= count;
+    l->has_next = client_member(object, "next", &next) && json_u64(next, &l->next) &&
+                  l->next != 0 && (l->down || count != 0);
     if (!l->json)
         table_flush(&l->table, stdout);
 }
 
-static void target_put(struct listing *l, struct buf *target)
+/* Where the page starts.  Downwards `until` moves and the start given stays. */
+static void range_put(struct listing *l, struct buf *target)
 {
     const struct arguments *a = l->in->args;
+    const char *after = arguments_get(a, HISTORY_AFTER), *since = arguments_get(a, HISTORY_SINCE),
+               *until = arguments_get(a, HISTORY_UNTIL);
+    char id[24];
+
+    if (l->has_next && l->down) {
+        (void)snprintf(id, sizeof id, "%" PRIu64, l->next - 1);
+        until = id;
+    } else if (l->has_next) {
+        (void)snprintf(id, sizeof id, "%" PRIu64, l->next);
+        after = id;
+        since = NULL;
+    }
+    client_query(target, "after", after);
+    client_query(target, "since", since);
+    client_query(target, "until", until);
+}
+
+static void target_put(struct listing *l, struct buf *target)
+{
     char limit[24];
 
-    (void)snprintf(limit, sizeof limit, "%llu",
-                   (unsigned long long)(l->left < PAGE_MAX ? l->left : PAGE_MAX));
+    (void)snprintf(limit, sizeof limit, "%" PRIu64, l->left < PAGE_MAX ? l->left : PAGE_MAX);
     buf_puts(target, "/history/");
     url_encode(slice_of(l->in->operands[0]), target);
-    if (l->next.len != 0) {
-        buf_u8(&l->next, '\0');
-        client_query(target, "after", (char *)l->next.p);
-    } else {
-        client_query(target, "after", arguments_get(a, HISTORY_AFTER));
-        client_query(target, "since", arguments_get(a, HISTORY_SINCE));
-    }
-    client_query(target, "until", arguments_get(a, HISTORY_UNTIL));
-    client_query(target, "order", arguments_get(a, HISTORY_ORDER));
+    range_put(l, target);
+    client_query(target, "order", arguments_get(l->in->args, HISTORY_ORDER));
     client_query(target, "limit", limit);
     buf_u8(target, '\0');
 }
@@ -119,21 +146,22 @@ static int list(struct listing *l)
             put_page(l, (struct slice){(const char *)answer.p, answer.len});
         buf_free(&target);
         buf_free(&answer);
-    } while (rc == CLI_OK && l->next.len != 0 && l->left > 0);
+    } while (rc == CLI_OK && l->has_next && l->left > 0);
     return rc;
 }
 
 static int run(const struct invocation *in)
 {
     struct listing l = {.in = in, .json = arguments_get(in->args, HISTORY_JSON) != NULL};
+    const char *order = arguments_get(in->args, HISTORY_ORDER);
     int rc;
 
     if (!arguments_number(in->args, options, HISTORY_LIMIT, 100, UINT64_MAX, &l.left))
         return CLI_USAGE;
+    l.down = order != NULL && strcmp(order, "desc") == 0; /* the server judges other words */
     table_init(&l.table, columns, ARRAY_LEN(columns));
     rc = list(&l);
     table_close(&l.table);
-    buf_free(&l.next);
     buf_free(&l.text);
     return rc;
 }
