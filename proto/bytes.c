@@ -115,6 +115,46 @@ bool utf8_valid(const char *p, size_t len)
     return true;
 }
 
+/* The first byte of a character that needs more; the ranges are utf8_char's. */
+static bool utf8_begin(struct utf8_check *u, unsigned char c)
+{
+    if (c < 0xc2 || c > 0xf4)
+        return false;
+    u->left = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+    u->low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    u->high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    return true;
+}
+
+static bool utf8_byte(struct utf8_check *u, unsigned char c)
+{
+    if (u->left == 0)
+        return c < 0x80 || utf8_begin(u, c);
+    if (c < u->low || c > u->high)
+        return false;
+    u->left--;
+    u->low = 0x80;
+    u->high = 0xbf;
+    return true;
+}
+
+bool utf8_check_next(struct utf8_check *u, const char *p, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len) {
+        size_t run = u->left == 0 ? ascii_run(p + i, len - i) : 0;
+
+        if (run == 0) {
+            if (!utf8_byte(u, (unsigned char)p[i]))
+                return false;
+            run = 1;
+        }
+        i += run;
+    }
+    return true;
+}
+
 void buf_free(struct buf *b)
 {
     free(b->p);

@@ -75,6 +75,21 @@ bool slice_u64(struct slice s, uint64_t *out);
 /* RFC 3629: no overlongs, no surrogates, nothing above U+10FFFF. */
 bool utf8_valid(const char *p, size_t len);
 
+/* The same for text that comes in pieces, cut anywhere.  Zero-initialised is the
+ * start. */
+struct utf8_check {
+    uint8_t left;      /* bytes that the character begun still needs */
+    uint8_t low, high; /* what the next of them may be */
+};
+/* False at the first byte that no text could have here; then it is over. */
+bool utf8_check_next(struct utf8_check *u, const char *p, size_t len);
+
+/* The text may end here: no character is begun. */
+static inline bool utf8_check_whole(const struct utf8_check *u)
+{
+    return u->left == 0;
+}
+
 static inline bool slice_eq(struct slice a, struct slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
