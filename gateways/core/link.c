@@ -195,9 +195,11 @@ static bool on_live(struct link *l, struct zmsg *m)
 
     if (!wire_live_get(zmsg_data(m), size, &after, &upto, &records))
         return false;
-    l->unconfirmed += size;
-    l->confirm_upto = upto;
-    l->confirm_at = clock_mono_ms() + CONFIRM_MS;
+    if (upto > after) { /* else it only shows a hole, and costs no credit */
+        l->unconfirmed += size;
+        l->confirm_upto = upto;
+        l->confirm_at = clock_mono_ms() + CONFIRM_MS;
+    }
     l->ops->live(l->arg, after, upto, m, records);
     if (l->state == LINK_UP && l->unconfirmed >= l->credit)
         confirm(l);

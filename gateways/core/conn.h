@@ -1,0 +1,128 @@
+/*
+ * conn.h - one client connection: bytes in, bytes out, limits, its end.
+ *
+ * Knows no protocol: its owner, a struct that begins with a struct conn, is the
+ * protocol's.  It is made by a listener and lives in one allocation.
+ *
+ * Out goes, in this order:  tail, then out
+ *   tail   the rest of the one event that is half written.  It stays where it
+ *          is encoded, shared with all, held by a pin; when its block leaves
+ *          memory it is copied and counts against [limits] ring_pinned.
+ *   out    control bytes: heads, comments, answers.  Freed when empty.
+ * Events are only taken when both are empty, so control bytes that are written
+ * after events come after them on the wire.
+ *
+ * Nothing is allocated and no timer is touched per delivery.  POLLOUT is asked
+ * for only while something is left to write.
+ *
+ * Loop thread.  Writing never calls back.  When the peer is lost, writes are
+ * swallowed until gone() runs, later.
+ */
+#ifndef CORE_CONN_H
+#define CORE_CONN_H
+
+#include <uv.h>
+
+#include "block.h"
+#include "wheel.h"
+
+#define CONN_IN_MAX (64u * 1024)   /* unread bytes of one client, then reading pauses */
+#define CONN_OUT_MAX (256u * 1024) /* control bytes that a stream may leave unread */
+
+struct conn;
+struct conns;
+struct address_count;
+
+struct conn_ops {
+    void (*opened)(struct conn *c);
+    /* All unread bytes; returns how many it is done with.  The rest is shown
+     * again, with more behind it. */
+    size_t (*input)(struct conn *c, struct slice bytes);
+    /* Everything is written, after something was left over. */
+    void (*writable)(struct conn *c);
+    /* The client has shut down its sending side.  No input comes after. */
+    void (*eof)(struct conn *c);
+    /* The process ends: finish what is begun, then conn_finish. */
+    void (*drain)(struct conn *c);
+    /* The peer is lost or was cut off.  The last callback. */
+    void (*gone)(struct conn *c);
+};
+
+struct conn {
+    const struct conn_ops *ops;
+    struct conns *conns;
+    void *data;                 /* the protocol's; at first what the listener was given */
+    struct conn *prev, *next;   /* all of the process */
+    struct address_count *address;
+    struct buf in;              /* unread bytes, only while a request is cut in two */
+    struct buf out;
+    size_t out_at;              /* bytes of out already written */
+    struct slice tail;
+    struct pin pin;             /* of tail, unless it was copied */
+    char *spilled;              /* the copy */
+    size_t spilled_size;
+    struct conn *stalled_prev, *stalled_next; /* those with a copy, longest stalled first */
+    struct wheel_timer timer;
+    uv_poll_t poll;
+    int fd;
+    uint8_t state;              /* enum conn_state */
+    uint8_t events;             /* polled for */
+    bool wanted;                /* writable() is owed */
+    bool eof_seen, paused, offering;
+    uint32_t discarded;         /* bytes read while lingering */
+    uint64_t wrote_tick;        /* of the wheel */
+};
+
+/* What all connections of a process share. */
+struct conns {
+    uv_loop_t *loop;
+    struct wheel *wheel;
+    struct conn *first;
+    size_t count;
+    size_t max, max_per_address;  /* 0: no limit */
+    struct address_count *addresses;
+    size_t pinned, pinned_max;    /* bytes of spilled tails */
+    struct conn *stalled_first, *stalled_last;
+    uint64_t sent;                /* bytes, not yet in the metric */
+    bool draining;
+    void (*empty)(void *arg);     /* draining, and the last one is closed */
+    void *empty_arg;
+    char scratch[64 * 1024];      /* what is read lands here first */
+};
+
+void conns_init(struct conns *cs, uv_loop_t *loop, struct wheel *wheel);
+/* Calls drain() of each; empty(arg) once none is left, maybe at once. */
+void conns_drain(struct conns *cs, void (*empty)(void *arg), void *arg);
+void conns_close_all(struct conns *cs); /* now */
+void conns_refresh(struct conns *cs);   /* brings the metrics up to date */
+
+/* For listeners.  Takes fd, which is non-blocking; size is the owner's.  NULL
+ * when the loop refuses the descriptor, which is closed then. */
+struct conn *conn_new(struct conns *cs, int fd, size_t size, const struct conn_ops *ops,
+                      void *data, struct address_count *address);
+/* Another protocol goes on with it (an upgrade): unread bytes are shown to it. */
+void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data);
+
+/* Copies what the socket does not take at once. */
+void conn_write(struct conn *c, const void *p, size_t len);
+/* Takes b's bytes without copying where it can; b is empty after. */
+void conn_write_buf(struct conn *c, struct buf *b);
+/* Events in a form, as many as the socket takes; one begun counts as taken.
+ * Fewer than r->count: writable() will run. */
+size_t conn_write_run(struct conn *c, struct run *r, unsigned form, form_encode encode);
+bool conn_pending(const struct conn *c); /* something is left to write */
+/* Shows the unread bytes to input() again: the owner is ready for them. */
+void conn_pump(struct conn *c);
+/* The one timer of a connection; 0 stops it.  fire may do anything. */
+void conn_timer(struct conn *c, uint64_t ms, void (*fire)(struct wheel_timer *t));
+struct conn *conn_of_timer(struct wheel_timer *t);
+/* How long the client has been sent nothing, in ticks of the wheel. */
+uint64_t conn_quiet_ms(const struct conn *c);
+
+/* Both end the connection for its owner: no callback after.  The memory stays
+ * until the loop's turn is over.  finish writes what is left, then waits briefly
+ * for the client to close, so that a reset does not destroy the last answer. */
+void conn_finish(struct conn *c);
+void conn_close(struct conn *c);
+
+#endif

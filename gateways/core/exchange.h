@@ -1,0 +1,126 @@
+/*
+ * exchange.h - one HTTP request and its answer, whatever carries it.
+ *
+ * A handler gets an exchange and either answers it once, at once or later, or
+ * begins a stream on it.  HTTP/1.1 (http.c) is one carrier; HTTP/2 is another,
+ * with the same handlers.
+ *
+ *   handler ──▶ exchange_answer            a whole answer
+ *          └──▶ exchange_begin             a stream: then write and run,
+ *                 └─▶ exchange_end           at last end, or abort
+ *
+ * The request is there only until the handler returns; what is needed later is
+ * copied.  After answer, end, abort or gone() the exchange is not touched again.
+ */
+#ifndef CORE_EXCHANGE_H
+#define CORE_EXCHANGE_H
+
+#include "auth.h"
+#include "block.h"
+#include "http1.h"
+#include "problem.h"
+
+struct exchange;
+
+/* An answer's head.  The texts are copied or written before the call returns. */
+#define ANSWER_FIELDS 6
+struct answer {
+    int status;
+    const char *content_type; /* NULL: there is no body */
+    struct { const char *name; struct slice value; } fields[ANSWER_FIELDS];
+    size_t field_count;
+};
+void answer_field(struct answer *a, const char *name, struct slice value);
+
+/* What the handler of a pending exchange wants to know. */
+struct exchange_owner {
+    void (*gone)(struct exchange *x);     /* the client is lost: forget the exchange */
+    void (*writable)(struct exchange *x); /* a stream takes events again */
+    void (*drain)(struct exchange *x);    /* the process ends: a stream should end */
+};
+
+struct exchange_ops {
+    /* body is taken, and empty after. */
+    void (*answer)(struct exchange *x, const struct answer *a, struct buf *body);
+    void (*begin)(struct exchange *x, const struct answer *a);
+    void (*write)(struct exchange *x, struct slice bytes);
+    size_t (*run)(struct exchange *x, struct run *r, unsigned form, form_encode encode);
+    uint64_t (*quiet_ms)(struct exchange *x);
+    bool (*pending)(struct exchange *x);
+    void (*end)(struct exchange *x, bool whole);
+};
+
+struct exchange {
+    const struct exchange_ops *ops;
+    const struct exchange_owner *owner; /* set by a handler that answers later */
+    void *data;                         /* the handler's */
+    void *gateway;                      /* what the routes were given */
+    const struct http1_request *request; /* NULL after the handler has returned */
+    struct slice rest;                  /* of the path, behind the route's; %-encoded */
+    struct slice body;
+    struct principal principal;
+    bool chunks;                        /* stream: wished for by the handler, see begin */
+};
+
+/* --- for handlers ------------------------------------------------------------ */
+
+static inline void exchange_answer(struct exchange *x, const struct answer *a, struct buf *body)
+{
+    x->ops->answer(x, a, body);
+}
+
+/* The head of a stream.  x->chunks asks for HTTP chunks, without which a client
+ * cannot tell the end from a cut; where the carrier has none it is false after. */
+static inline void exchange_begin(struct exchange *x, const struct answer *a)
+{
+    x->ops->begin(x, a);
+}
+
+/* Control bytes, framed by the carrier. */
+static inline void exchange_write(struct exchange *x, struct slice bytes)
+{
+    x->ops->write(x, bytes);
+}
+
+/* Events: returns how many were taken; fewer than all: writable() will run.
+ * With x->chunks, encode makes whole chunks. */
+static inline size_t exchange_run(struct exchange *x, struct run *r, unsigned form,
+                                  form_encode encode)
+{
+    return x->ops->run(x, r, form, encode);
+}
+
+/* How long the client has been sent nothing. */
+static inline uint64_t exchange_quiet_ms(struct exchange *x)
+{
+    return x->ops->quiet_ms(x);
+}
+
+/* Is something still to be written? */
+static inline bool exchange_pending(struct exchange *x)
+{
+    return x->ops->pending(x);
+}
+
+/* The stream is complete. */
+static inline void exchange_end(struct exchange *x)
+{
+    x->ops->end(x, true);
+}
+
+/* It is not, and the client shall see that. */
+static inline void exchange_abort(struct exchange *x)
+{
+    x->ops->end(x, false);
+}
+
+void exchange_problem(struct exchange *x, const struct problem *p);
+void exchange_error(struct exchange *x, enum sluice_error error); /* without more to say */
+/* 200 with a JSON body; takes it. */
+void exchange_json(struct exchange *x, int status, struct buf *body);
+/* The Accept header names the media type (without wildcards, whatever its q). */
+bool request_accepts(const struct http1_request *r, const char *media_type);
+/* The media type of a Content-Type value, without its parameters. */
+struct slice media_type_of(struct slice content_type);
+
+#endif

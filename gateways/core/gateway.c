@@ -1,0 +1,403 @@
+/*
+ * gateway.c - the common main of all gateways.
+ *
+ * Order of start, each step needing the ones before it:
+ *
+ *   configuration, log    say what is wrong with the rest
+ *   signals, timers       from here on SIGTERM ends in order
+ *   hub, link             begin to reach for the broker; they need each other
+ *   admin                 probes see a process that is not ready yet
+ *   protocol, listeners   the doors open last
+ *   ready                 once the broker has greeted us
+ *
+ * Every turn of the loop ends in hub_turn, which hands out what came in: from
+ * the link's turn() after messages, and from our uv_check after what clients
+ * did.  While the hub has more to do the uv_idle keeps the loop from sleeping.
+ *
+ * Order of end (SIGTERM): no more clients; those that are here finish what they
+ * began; when the last is closed, or `drain` is over, the rest closes and the
+ * loop has nothing left.
+ */
+#include "gateway.h"
+
+#include <stdlib.h>
+
+#include "admin.h"
+#include "auth.h"
+#include "clock.h"
+#include "history.h"
+#include "http.h"
+#include "log.h"
+#include "mem.h"
+#include "process.h"
+#include "publish.h"
+
+#define HUB_TICK_MS 1000
+#define LINGER_MS 10000 /* of filters that nobody subscribes to any more */
+
+/* --- the hub and the link ------------------------------------------------------- */
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* the loop must not sleep */
+}
+
+static void turn(struct gateway *g)
+{
+    if (g->hub == NULL)
+        return;
+    if (hub_turn(g->hub))
+        (void)uv_idle_start(&g->idle, on_idle);
+    else
+        (void)uv_idle_stop(&g->idle);
+}
+
+static void on_check(uv_check_t *check)
+{
+    turn(CONTAINER_OF(check, struct gateway, check));
+}
+
+static void on_tick(struct wheel_timer *t)
+{
+    struct gateway *g = CONTAINER_OF(t, struct gateway, tick);
+
+    hub_tick(g->hub);
+    wheel_start(&g->wheel, t, HUB_TICK_MS, on_tick);
+}
+
+static void on_up(void *arg, const struct wire_hello_ok *hello)
+{
+    struct gateway *g = arg;
+
+    hub_up(g->hub, hello);
+    if (g->ready || g->draining)
+        return;
+    g->ready = true;
+    log_info("ready");
+    process_ready((int)config_num(g->config, CFG_READY_FD));
+}
+
+static void on_down(void *arg)
+{
+    struct gateway *g = arg;
+
+    link_set_seen(g->link, hub_upto(g->hub));
+    hub_down(g->hub);
+}
+
+static void on_filter_live(void *arg, uint32_t ref, uint64_t live_from)
+{
+    struct gateway *g = arg;
+
+    hub_filter_live(g->hub, ref, live_from);
+}
+
+static void on_filter_no(void *arg, uint32_t ref, enum sluice_error error)
+{
+    struct gateway *g = arg;
+
+    hub_filter_no(g->hub, ref, error);
+}
+
+static void on_live(void *arg, uint64_t after, uint64_t upto, struct zmsg *m,
+                    struct reader records)
+{
+    struct gateway *g = arg;
+
+    hub_live(g->hub, after, upto, m, records);
+}
+
+static void on_removed(void *arg, struct slice topic, uint64_t upto)
+{
+    struct gateway *g = arg;
+
+    hub_removed(g->hub, topic, upto);
+}
+
+static void on_turn(void *arg)
+{
+    turn(arg);
+}
+
+static const struct link_ops link_ops = {.up = on_up,
+                                         .down = on_down,
+                                         .filter_live = on_filter_live,
+                                         .filter_no = on_filter_no,
+                                         .live = on_live,
+                                         .removed = on_removed,
+                                         .turn = on_turn};
+
+static void hub_filter_add(void *arg, uint32_t ref, struct slice filter)
+{
+    struct gateway *g = arg;
+
+    link_filter_add(g->link, ref, filter);
+}
+
+static void hub_filter_drop(void *arg, uint32_t ref)
+{
+    struct gateway *g = arg;
+
+    link_filter_drop(g->link, ref);
+}
+
+static void hub_read(void *arg, struct link_read *r)
+{
+    struct gateway *g = arg;
+
+    link_read(g->link, r);
+}
+
+static void hub_read_cancel(void *arg, struct link_read *r)
+{
+    struct gateway *g = arg;
+
+    link_read_cancel(g->link, r);
+}
+
+static bool open_broker(struct gateway *g)
+{
+    struct hub_link to_link = {.filter_add = hub_filter_add,
+                               .filter_drop = hub_filter_drop,
+                               .read = hub_read,
+                               .read_cancel = hub_read_cancel,
+                               .link = g};
+    struct hub_limits limits = {.ring = config_num(g->config, CFG_RING),
+                                .page_cache = config_num(g->config, CFG_PAGE_CACHE),
+                                .linger_ms = LINGER_MS};
+
+    g->hub = hub_new(&to_link, &limits);
+    g->link = link_new(&g->loop, g->config, g->spec->section, &link_ops, g);
+    return g->link != NULL;
+}
+
+/* --- the end ----------------------------------------------------------------------- */
+
+static void on_part_closed(void *arg)
+{
+    (void)arg; /* when all parts are closed the loop has nothing left */
+}
+
+/* The hub goes before the link: it takes its page requests back. */
+static void close_rest(void *arg)
+{
+    struct gateway *g = arg;
+
+    if (g->closing)
+        return;
+    g->closing = true;
+    if (g->spec->stop != NULL && g->started)
+        g->spec->stop(g);
+    wheel_stop(&g->tick);
+    hub_free(g->hub);
+    g->hub = NULL;
+    if (g->link != NULL)
+        link_close(g->link, on_part_closed, NULL);
+    admin_close(g->admin, NULL, NULL);
+    process_close(g->process, NULL, NULL);
+    wheel_close(&g->wheel, NULL, NULL);
+    uv_close((uv_handle_t *)&g->check, NULL);
+    uv_close((uv_handle_t *)&g->idle, NULL);
+}
+
+static void gateway_drain(struct gateway *g)
+{
+    if (g->draining)
+        return;
+    g->draining = true;
+    for (size_t i = 0; i < g->listener_count; i++)
+        listener_close(g->listeners[i]);
+    conns_drain(&g->conns, close_rest, g);
+}
+
+static void on_drain(void *arg)
+{
+    gateway_drain(arg);
+}
+
+static void on_abandon(void *arg)
+{
+    struct gateway *g = arg;
+
+    conns_close_all(&g->conns);
+}
+
+/* Only what can change while clients are here. */
+static void on_reload(void *arg)
+{
+    struct gateway *g = arg;
+    struct config *fresh = config_reload(g->config);
+
+    if (fresh == NULL)
+        return;
+    log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
+    config_free(fresh);
+    log_info("configuration reloaded");
+}
+
+/* --- the start ---------------------------------------------------------------------- */
+
+static bool admin_is_ready(void *arg)
+{
+    const struct gateway *g = arg;
+
+    return !g->draining && g->ready && link_is_up(g->link);
+}
+
+static void admin_refresh(void *arg)
+{
+    struct gateway *g = arg;
+
+    conns_refresh(&g->conns);
+    if (g->hub != NULL)
+        hub_tick(g->hub);
+}
+
+static bool open_admin(struct gateway *g)
+{
+    static const struct admin_ops ops = {.ready = admin_is_ready, .refresh = admin_refresh};
+    const char *listen = config_admin_listen(g->config, g->spec->section);
+
+    if (*listen == '\0')
+        return true;
+    if (!auth_listen_allowed(g->config, listen))
+        return false;
+    g->admin = admin_start(&g->loop, listen, 'g', &ops, g);
+    return g->admin != NULL;
+}
+
+bool gateway_listen(struct gateway *g, const char *addresses, const struct listener_options *o)
+{
+    struct slice rest = slice_of(addresses), one;
+    struct listener *l;
+    char *address;
+
+    if (!auth_listen_allowed(g->config, addresses))
+        return false;
+    while (config_list_next(&rest, &one)) {
+        if (g->listener_count == ARRAY_LEN(g->listeners)) {
+            log_error("too many addresses to listen on", LOG_S("listen", addresses));
+            return false;
+        }
+        address = mem_strndup(one.p, one.len);
+        l = listener_open(&g->conns, address, o);
+        free(address);
+        if (l == NULL)
+            return false;
+        g->listeners[g->listener_count++] = l;
+    }
+    return true;
+}
+
+/* The protocol's own routes, then those of every HTTP gateway. */
+static void make_routes(struct gateway *g)
+{
+    static const struct route shared[] = {
+        {"POST", "/events/", ROUTE_PAYLOAD, publish_event},
+        {"POST", "/events", ROUTE_BATCH, publish_batch},
+        {"GET", "/history/", ROUTE_NO_BODY, history_events},
+        {"GET", "/history", ROUTE_NO_BODY, history_event},
+        {"DELETE", "/history/", ROUTE_NO_BODY, publish_remove},
+        {"GET", "/topics", ROUTE_NO_BODY, history_topics},
+    };
+    size_t own = g->spec->route_count;
+    struct route *list = mem_array(own + ARRAY_LEN(shared), sizeof *list);
+
+    memcpy(list, g->spec->routes, own * sizeof *list);
+    memcpy(list + own, shared, sizeof shared);
+    g->routes = (struct routes){
+        .list = list,
+        .count = own + ARRAY_LEN(shared),
+        .allow_origin = slice_of(config_text(g->config, g->spec->allow_origin)),
+    };
+    g->http = http_new(g->config, &g->routes, g);
+}
+
+static bool open_doors(struct gateway *g)
+{
+    struct listener_options o;
+
+    g->conns.max = config_num(g->config, CFG_MAX_CONNECTIONS);
+    g->conns.max_per_address = config_num(g->config, CFG_MAX_PER_ADDRESS);
+    g->conns.pinned_max = config_num(g->config, CFG_RING_PINNED);
+    if (g->spec->routes != NULL)
+        make_routes(g);
+    g->started = true;
+    if (g->spec->start != NULL && !g->spec->start(g))
+        return false;
+    if (g->http == NULL)
+        return true;
+    o = http_listener(g->http);
+    return gateway_listen(g, config_listen(g->config, g->spec->section), &o);
+}
+
+/* Our uv_check is made first: libuv runs the newest first, so hub_turn comes
+ * behind the sockets' own work of the same turn. */
+static void make_loop(struct gateway *g)
+{
+    static const struct process_ops ops = {
+        .reload = on_reload, .drain = on_drain, .abandon = on_abandon};
+
+    (void)uv_loop_init(&g->loop);
+    (void)uv_check_init(&g->loop, &g->check);
+    (void)uv_check_start(&g->check, on_check);
+    (void)uv_idle_init(&g->loop, &g->idle);
+    wheel_init(&g->wheel, &g->loop);
+    conns_init(&g->conns, &g->loop, &g->wheel);
+    g->process = process_start(&g->loop, config_num(g->config, CFG_DRAIN), &ops, g);
+}
+
+static bool gateway_start(struct gateway *g)
+{
+    if (!open_broker(g))
+        return false;
+    wheel_start(&g->wheel, &g->tick, HUB_TICK_MS, on_tick);
+    return open_admin(g) && open_doors(g);
+}
+
+static void gateway_free(struct gateway *g)
+{
+    if (g->http != NULL)
+        http_free(g->http);
+    free((void *)(uintptr_t)g->routes.list);
+    zsock_shutdown();
+    config_free(g->config);
+}
+
+struct subscribe_limits gateway_subscribe_limits(const struct gateway *g)
+{
+    uint64_t max = config_num(g->config, CFG_MAX_FILTERS);
+
+    return (struct subscribe_limits){.max_filters = max < WIRE_FILTERS_MAX ? max : WIRE_FILTERS_MAX,
+                                     .max_last = config_num(g->config, CFG_MAX_LAST),
+                                     .now_ms = clock_ms()};
+}
+
+struct publish_limits gateway_publish_limits(const struct gateway *g)
+{
+    return (struct publish_limits){.max_payload = config_num(g->config, CFG_MAX_PAYLOAD),
+                                   .max_batch = (uint32_t)config_num(g->config, CFG_MAX_BATCH)};
+}
+
+int gateway_main(const struct gateway_spec *spec, int argc, char **argv)
+{
+    static struct gateway g;
+    enum config_outcome outcome = config_load(&g.config, spec->section, argc, argv);
+    int code = EXIT_SUCCESS;
+
+    if (outcome != CONFIG_GO)
+        return outcome == CONFIG_EXIT_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    g.spec = spec;
+    log_init(spec->section, (enum log_level)config_num(g.config, CFG_LOG_LEVEL),
+             (enum log_format)config_num(g.config, CFG_LOG_FORMAT));
+    make_loop(&g);
+    if (!gateway_start(&g)) {
+        code = EXIT_FAILURE;
+        gateway_drain(&g);
+    }
+    (void)uv_run(&g.loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&g.loop) != 0)
+        log_error("the loop did not drain");
+    gateway_free(&g);
+    return code;
+}

@@ -1,0 +1,72 @@
+/*
+ * gateway.h - what every gateway process is made of, and its main.
+ *
+ * A gateway's own main describes itself in a gateway_spec and calls
+ * gateway_main, which reads the configuration, connects to the broker, listens,
+ * runs the loop, drains on SIGTERM and returns the exit code.
+ *
+ *     int main(int argc, char **argv) { return gateway_main(&sse, argc, argv); }
+ */
+#ifndef CORE_GATEWAY_H
+#define CORE_GATEWAY_H
+
+#include "config.h"
+#include "conn.h"
+#include "hub.h"
+#include "link.h"
+#include "listener.h"
+#include "publish_parse.h"
+#include "routes.h"
+#include "subscribe.h"
+
+struct gateway_spec;
+
+struct gateway {
+    const struct gateway_spec *spec;
+    uv_loop_t loop;
+    struct config *config;
+    struct link *link;
+    struct hub *hub;
+    struct wheel wheel;
+    struct conns conns;
+    struct routes routes;
+    struct http *http;      /* NULL when the spec has no routes */
+    void *protocol;         /* the gateway's own */
+
+    struct admin *admin;
+    struct process *process;
+    struct listener *listeners[16];
+    size_t listener_count;
+    uv_check_t check;
+    uv_idle_t idle;
+    struct wheel_timer tick;
+    bool started, ready, draining, closing;
+};
+
+struct gateway_spec {
+    const char *section;             /* of the configuration: "sse" */
+    enum config_key allow_origin;    /* of that section; used with routes */
+    /* Its HTTP routes; those that all HTTP gateways share come behind them. */
+    const struct route *routes;
+    size_t route_count;
+    /* Before listening; may be NULL.  False: logged, the process ends. */
+    bool (*start)(struct gateway *g);
+    /* After the last connection is closed; may be NULL. */
+    void (*stop)(struct gateway *g);
+};
+
+int gateway_main(const struct gateway_spec *spec, int argc, char **argv);
+
+/* Listens on a CONFIG_LIST of addresses, asking auth first; for gateways that
+ * do not speak HTTP, from start().  False: logged. */
+bool gateway_listen(struct gateway *g, const char *addresses, const struct listener_options *o);
+/* Limits out of the configuration, as of now. */
+struct subscribe_limits gateway_subscribe_limits(const struct gateway *g);
+struct publish_limits gateway_publish_limits(const struct gateway *g);
+
+static inline struct gateway *gateway_of(const struct exchange *x)
+{
+    return x->gateway;
+}
+
+#endif

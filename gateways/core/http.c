@@ -1,0 +1,707 @@
+/*
+ * http.c - the life of an HTTP/1.1 connection.
+ *
+ *   HEAD ──whole head──▶ BODY ──whole──▶ BUSY ──answered──▶ HEAD (kept) or OVER
+ *     └────no body, or all of it is there────▶┘ └──begin──▶ STREAM ──end──▶ OVER
+ *
+ * Happy path of a publish: head and body come in one read and are looked at
+ * where they landed; nothing is copied.  A body that comes in pieces takes its
+ * head along in a struct http_body, and the head is parsed again when it is
+ * whole.  The answer is one write.
+ *
+ * How it fails: bytes that are no request, a limit, a timeout: a problem
+ * document, then the connection is finished.  A refused request whose body is
+ * still to come ends the connection too, since its body is not read.
+ */
+#include "http.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "clock.h"
+#include "http_body.h"
+#include "mem.h"
+#include "metrics.h"
+
+#define STREAM_INPUT_MAX (64u * 1024) /* a stream's client has nothing more to say */
+#define BODY_INLINE 16384             /* an answer's body that is copied behind its head */
+
+enum http_state { HEAD, BODY, BUSY, STREAM, OVER };
+
+struct http {
+    const struct routes *routes;
+    void *gateway;
+    struct http1_limits limits;
+    uint64_t header_timeout, body_timeout, idle_timeout;
+    size_t max_payload, max_body;
+    struct http_bodies bodies;
+    time_t date_second;
+    char date[40];
+    struct buf out; /* what is being written right now */
+};
+
+struct http_conn {
+    struct conn conn;
+    struct exchange x;
+    struct http *http;
+    struct http_body *body;
+    struct slice origin; /* Access-Control-Allow-Origin of the answer */
+    uint32_t seen;       /* bytes of a cut head that were parsed before */
+    uint32_t ignored;    /* bytes a stream's client sent */
+    uint8_t state;       /* enum http_state */
+    bool keep, minor, head_only, timing;
+};
+
+static void on_head_timeout(struct wheel_timer *t);
+static void on_idle_timeout(struct wheel_timer *t);
+
+static struct http_conn *http_of(struct conn *c)
+{
+    return (struct http_conn *)(void *)c;
+}
+
+static struct http_conn *http_of_exchange(struct exchange *x)
+{
+    return CONTAINER_OF(x, struct http_conn, x);
+}
+
+/* --- answers --------------------------------------------------------------------- */
+
+static const char *date_now(struct http *h)
+{
+    time_t now = (time_t)(clock_ms() / 1000);
+    struct tm tm;
+
+    if (now != h->date_second) {
+        h->date_second = now;
+        (void)gmtime_r(&now, &tm);
+        (void)strftime(h->date, sizeof h->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+    }
+    return h->date;
+}
+
+static void put_field(struct buf *b, const char *name, struct slice value)
+{
+    buf_puts(b, name);
+    buf_puts(b, ": ");
+    buf_put_slice(b, value);
+    buf_puts(b, "\r\n");
+}
+
+static void put_cors(struct buf *b, struct slice origin)
+{
+    if (origin.p == NULL)
+        return;
+    put_field(b, "Access-Control-Allow-Origin", origin);
+    put_field(b, "Access-Control-Expose-Headers", SLICE(CORS_EXPOSED));
+    put_field(b, "Vary", SLICE("Origin"));
+}
+
+/* Everything of a head but its framing and the empty line. */
+static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
+{
+    buf_puts(b, "HTTP/1.1 ");
+    buf_dec(b, (uint64_t)a->status);
+    buf_puts(b, " ");
+    buf_puts(b, status_text(a->status));
+    buf_puts(b, "\r\n");
+    buf_puts(b, date_now(h->http));
+    if (a->content_type != NULL)
+        put_field(b, "Content-Type", slice_of(a->content_type));
+    for (size_t i = 0; i < a->field_count; i++)
+        put_field(b, a->fields[i].name, a->fields[i].value);
+    put_cors(b, h->origin);
+    if (!h->keep)
+        buf_puts(b, "Connection: close\r\n");
+    else if (h->minor == 0)
+        buf_puts(b, "Connection: keep-alive\r\n");
+}
+
+static bool has_length(const struct http_conn *h, const struct answer *a, const struct buf *body)
+{
+    return a->status != 204 && a->status != 304 && (!h->head_only || body->len > 0);
+}
+
+static void body_free(struct http_conn *h)
+{
+    http_body_free(h->body);
+    h->body = NULL;
+}
+
+/* The client sends no more: answer what it sent, then end. */
+static void finish_at_eof(struct http_conn *h)
+{
+    if (h->state == HEAD && h->conn.eof_seen && !conn_pending(&h->conn))
+        conn_finish(&h->conn);
+}
+
+/* The connection waits for its next request, or ends. */
+static void next_request(struct http_conn *h)
+{
+    if (!h->keep) {
+        h->state = OVER;
+        conn_finish(&h->conn);
+        return;
+    }
+    h->state = HEAD;
+    h->timing = false;
+    conn_timer(&h->conn, h->http->idle_timeout, on_idle_timeout);
+    if (h->conn.offering)
+        return; /* http_input goes on with it */
+    if (h->conn.in.len > 0)
+        conn_pump(&h->conn);
+    else
+        finish_at_eof(h);
+}
+
+static void answer(struct exchange *x, const struct answer *a, struct buf *body)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct buf *out = &h->http->out;
+
+    assert(h->state == BUSY);
+    if (h->conn.conns->draining)
+        h->keep = false;
+    buf_clear(out);
+    put_head(h, out, a);
+    if (has_length(h, a, body))
+        buf_printf(out, "Content-Length: %zu\r\n", body->len);
+    buf_puts(out, "\r\n");
+    if (!h->head_only && body->len <= BODY_INLINE)
+        buf_put(out, body->p, body->len);
+    conn_write(&h->conn, out->p, out->len);
+    if (!h->head_only && body->len > BODY_INLINE)
+        conn_write_buf(&h->conn, body);
+    buf_free(body);
+    x->owner = NULL;
+    next_request(h);
+}
+
+/* Answers a request that no handler gets. */
+static void refuse(struct http_conn *h, const struct problem *p, bool keep)
+{
+    body_free(h);
+    h->keep = h->keep && keep;
+    h->state = BUSY;
+    conn_timer(&h->conn, 0, NULL);
+    exchange_problem(&h->x, p);
+}
+
+/* --- streams ------------------------------------------------------------------------ */
+
+static void stream_begin(struct exchange *x, const struct answer *a)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct buf *out = &h->http->out;
+
+    assert(h->state == BUSY && !h->head_only);
+    h->state = STREAM;
+    h->keep = false;
+    x->chunks = x->chunks && h->minor > 0;
+    buf_clear(out);
+    put_head(h, out, a);
+    buf_puts(out, x->chunks ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
+    conn_write(&h->conn, out->p, out->len);
+}
+
+static void stream_write(struct exchange *x, struct slice bytes)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct buf *out = &h->http->out;
+
+    assert(h->state == STREAM);
+    if (!x->chunks) {
+        conn_write(&h->conn, bytes.p, bytes.len);
+        return;
+    }
+    buf_clear(out);
+    buf_printf(out, "%zx\r\n", bytes.len);
+    buf_put_slice(out, bytes);
+    buf_puts(out, "\r\n");
+    conn_write(&h->conn, out->p, out->len);
+}
+
+static size_t stream_run(struct exchange *x, struct run *r, unsigned form, form_encode encode)
+{
+    return conn_write_run(&http_of_exchange(x)->conn, r, form, encode);
+}
+
+static uint64_t stream_quiet_ms(struct exchange *x)
+{
+    return conn_quiet_ms(&http_of_exchange(x)->conn);
+}
+
+static bool stream_pending(struct exchange *x)
+{
+    return conn_pending(&http_of_exchange(x)->conn);
+}
+
+static void stream_end(struct exchange *x, bool whole)
+{
+    struct http_conn *h = http_of_exchange(x);
+
+    assert(h->state == STREAM);
+    h->state = OVER;
+    x->owner = NULL;
+    if (whole && x->chunks)
+        conn_write(&h->conn, "0\r\n\r\n", 5);
+    conn_finish(&h->conn);
+}
+
+static const struct exchange_ops http1_ops = {.answer = answer,
+                                              .begin = stream_begin,
+                                              .write = stream_write,
+                                              .run = stream_run,
+                                              .quiet_ms = stream_quiet_ms,
+                                              .pending = stream_pending,
+                                              .end = stream_end};
+
+struct conn *http_take_conn(struct exchange *x)
+{
+    struct http_conn *h;
+
+    if (x->ops != &http1_ops)
+        return NULL;
+    h = http_of_exchange(x);
+    assert(h->state == BUSY);
+    h->state = OVER;
+    return &h->conn;
+}
+
+/* --- OPTIONS -------------------------------------------------------------------------- */
+
+static void answer_preflight(struct http_conn *h, const struct buf *allow)
+{
+    struct answer a = {.status = 204};
+    struct slice methods = {(char *)allow->p, allow->len};
+    struct buf none = {0};
+
+    answer_field(&a, "Allow", methods);
+    if (h->origin.p != NULL && cors_is_preflight(h->x.request)) {
+        answer_field(&a, "Access-Control-Allow-Methods", methods);
+        answer_field(&a, "Access-Control-Allow-Headers", SLICE(CORS_HEADERS));
+        answer_field(&a, "Access-Control-Max-Age", SLICE("86400"));
+    }
+    exchange_answer(&h->x, &a, &none);
+}
+
+/* --- dispatch -------------------------------------------------------------------------- */
+
+static void answer_method(struct http_conn *h, const struct problem *p, const struct buf *allow)
+{
+    struct answer a = {.status = error_status(p->error),
+                       .content_type = "application/problem+json"};
+    struct buf body = {0};
+
+    if (allow->len > 0)
+        answer_field(&a, "Allow", (struct slice){(char *)allow->p, allow->len});
+    problem_put(&body, p);
+    exchange_answer(&h->x, &a, &body);
+}
+
+static size_t body_max(const struct http *h, const struct route *route)
+{
+    switch (route->body) {
+    case ROUTE_PAYLOAD:
+        return h->max_payload;
+    case ROUTE_BATCH:
+        return h->max_body;
+    case ROUTE_NO_BODY:
+        break;
+    }
+    return 0;
+}
+
+static bool has_body(const struct http1_request *r)
+{
+    return r->chunked || r->content_length > 0;
+}
+
+/* What is wrong with a request before its body is read; ERR_NONE: go on. */
+static enum sluice_error check_body(const struct http *h, const struct http1_request *r,
+                                    const struct route *route, struct problem *p)
+{
+    size_t max = body_max(h, route);
+
+    if (r->content_length > max || (r->chunked && max == 0))
+        (void)problem_setf(p, ERR_TOO_LARGE, "Content-Length",
+                           "The body may hold %zu bytes at most here", max);
+    else if (http1_header(r, "expect", NULL).p != NULL && !r->expect_continue)
+        (void)problem_set(p, ERR_EXPECTATION, "Expect", "Only 100-continue is understood");
+    return p->error;
+}
+
+/* Paths that have no handler for the method: OPTIONS, 404, 405. */
+static void no_route(struct http_conn *h, const struct http1_request *r, const struct problem *p,
+                     const struct buf *allow)
+{
+    bool any = slice_eq(r->path, SLICE("*"));
+
+    h->keep = h->keep && !has_body(r);
+    h->state = BUSY;
+    conn_timer(&h->conn, 0, NULL);
+    if (slice_eq(r->method, SLICE("OPTIONS")) && (any || allow->len > 0))
+        answer_preflight(h, allow);
+    else
+        answer_method(h, p, allow);
+}
+
+static void dispatch(struct http_conn *h, const struct route *route, struct slice rest,
+                     struct slice body)
+{
+    h->state = BUSY;
+    h->x.rest = rest;
+    h->x.body = body;
+    conn_timer(&h->conn, 0, NULL);
+    route->handle(&h->x);
+}
+
+static void begin_exchange(struct http_conn *h, const struct http1_request *r)
+{
+    metric_add(M_HTTP_REQUESTS, 1);
+    h->x = (struct exchange){.ops = &http1_ops, .gateway = h->http->gateway, .request = r};
+    h->keep = r->keep_alive;
+    h->minor = r->minor > 0;
+    h->head_only = slice_eq(r->method, SLICE("HEAD"));
+    h->origin = cors_origin(h->http->routes, r);
+    h->seen = 0;
+}
+
+/* --- bodies in pieces --------------------------------------------------------------------- */
+
+static void on_body_timeout(struct wheel_timer *t)
+{
+    struct http_conn *h = http_of(conn_of_timer(t));
+    struct problem p = {.error = ERR_REQUEST_TIMEOUT};
+
+    refuse(h, &p, false);
+}
+
+/* The head is parsed once more: it was whole then, so it is now. */
+static void body_whole(struct http_conn *h)
+{
+    struct http_body *b = h->body;
+    struct slice rest, body = {(char *)b->data.p, b->data.len};
+    struct problem p = {0};
+    struct buf allow = {0};
+    struct http1_request r;
+    const struct route *route;
+    int n = http1_request_parse(&r, (char *)b->head.p, b->head.len, &h->http->limits);
+
+    assert(n > 0);
+    (void)n;
+    route = route_find(h->http->routes, &r, &rest, &allow, &p);
+    assert(route != NULL);
+    h->body = NULL; /* the handler may answer, and the next request begin */
+    h->x.request = &r;
+    dispatch(h, route, rest, body);
+    h->x.request = NULL;
+    http_body_free(b);
+}
+
+static void body_refused(struct http_conn *h, enum http_body_state state)
+{
+    struct problem p = {.error = ERR_BUSY};
+
+    if (state == BODY_MALFORMED) {
+        metric_add(M_HTTP_BAD, 1);
+        (void)problem_set(&p, ERR_BAD_REQUEST, NULL, "The chunked body is malformed");
+    } else if (state == BODY_TOO_LARGE) {
+        (void)problem_setf(&p, ERR_TOO_LARGE, NULL, "The body may hold %zu bytes at most here",
+                           h->body->max);
+    }
+    refuse(h, &p, false);
+}
+
+static size_t take_body(struct http_conn *h, struct slice in)
+{
+    enum http_body_state state;
+    size_t n = http_body_take(h->body, in, &state);
+
+    if (state == BODY_WHOLE)
+        body_whole(h);
+    else if (state != BODY_MORE)
+        body_refused(h, state);
+    return n;
+}
+
+/* --- heads ------------------------------------------------------------------------------------ */
+
+/* There is no request, or none that could be understood. */
+static void refuse_unread(struct http_conn *h, const struct problem *p)
+{
+    struct http1_request none = {.minor = 1};
+
+    begin_exchange(h, &none);
+    refuse(h, p, false);
+    h->x.request = NULL;
+}
+
+static void refuse_head(struct http_conn *h, int verdict)
+{
+    static const struct {
+        int verdict;
+        enum sluice_error error;
+    } map[] = {
+        {HTTP1_URI_TOO_LONG, ERR_URI_TOO_LONG},     {HTTP1_HEAD_TOO_LARGE, ERR_HEAD_TOO_LARGE},
+        {HTTP1_NOT_IMPLEMENTED, ERR_NOT_IMPLEMENTED}, {HTTP1_VERSION, ERR_HTTP_VERSION},
+        {HTTP1_BODY_TOO_LARGE, ERR_TOO_LARGE},
+    };
+    struct problem p = {.error = ERR_BAD_REQUEST};
+
+    for (size_t i = 0; i < ARRAY_LEN(map); i++)
+        if (map[i].verdict == verdict)
+            p.error = map[i].error;
+    metric_add(M_HTTP_BAD, 1);
+    refuse_unread(h, &p);
+}
+
+/* The request is understood and may go on: with its body, or at once. */
+static size_t accept_head(struct http_conn *h, const struct http1_request *r,
+                          const struct route *route, struct slice path_rest, struct slice in,
+                          size_t n)
+{
+    struct slice rest = {in.p + n, in.len - n};
+
+    if (!r->chunked && r->content_length <= rest.len) {
+        rest.len = (size_t)r->content_length;
+        dispatch(h, route, path_rest, rest);
+        return n + rest.len;
+    }
+    h->body = http_body_new(&h->http->bodies, r, (struct slice){in.p, n},
+                            body_max(h->http, route));
+    h->state = BODY;
+    conn_timer(&h->conn, h->http->body_timeout, on_body_timeout);
+    if (r->expect_continue && rest.len == 0)
+        conn_write(&h->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    return n;
+}
+
+static size_t take_request(struct http_conn *h, const struct http1_request *r, struct slice in,
+                           size_t n)
+{
+    struct problem p = {0};
+    struct slice path_rest;
+    struct buf allow = {0};
+    const struct route *route = route_find(h->http->routes, r, &path_rest, &allow, &p);
+    size_t used = n;
+
+    if (route == NULL)
+        no_route(h, r, &p, &allow);
+    else if (check_body(h->http, r, route, &p) != ERR_NONE)
+        refuse(h, &p, !has_body(r));
+    else
+        used = accept_head(h, r, route, path_rest, in, n);
+    buf_free(&allow);
+    return used;
+}
+
+/* A head that comes byte by byte is parsed once a line, not once a byte. */
+static bool worth_parsing(const struct http_conn *h, struct slice in)
+{
+    return h->seen == 0 || in.len >= h->http->limits.head_max ||
+           (in.len > h->seen && memchr(in.p + h->seen, '\n', in.len - h->seen) != NULL);
+}
+
+static size_t take_head(struct http_conn *h, struct slice in)
+{
+    struct http1_request r;
+    size_t used;
+    int n;
+
+    if (!worth_parsing(h, in))
+        return 0;
+    n = http1_request_parse(&r, in.p, in.len, &h->http->limits);
+    if (n == 0) {
+        h->seen = (uint32_t)in.len;
+        return 0;
+    }
+    if (n < 0) {
+        refuse_head(h, n);
+        return in.len;
+    }
+    begin_exchange(h, &r);
+    used = take_request(h, &r, in, (size_t)n);
+    h->x.request = NULL;
+    return used;
+}
+
+/* --- the connection ------------------------------------------------------------------------------- */
+
+static void on_head_timeout(struct wheel_timer *t)
+{
+    struct http_conn *h = http_of(conn_of_timer(t));
+    struct problem p = {.error = ERR_REQUEST_TIMEOUT};
+
+    if (h->conn.in.len == 0) {
+        conn_finish(&h->conn); /* it never said a word */
+        return;
+    }
+    refuse_unread(h, &p);
+}
+
+/* A client that is still taking its last answer is not idle. */
+static void on_idle_timeout(struct wheel_timer *t)
+{
+    struct http_conn *h = http_of(conn_of_timer(t));
+
+    if (conn_pending(&h->conn) && conn_quiet_ms(&h->conn) < h->http->idle_timeout)
+        conn_timer(&h->conn, h->http->idle_timeout, on_idle_timeout);
+    else if (conn_pending(&h->conn))
+        conn_close(&h->conn);
+    else
+        conn_finish(&h->conn);
+}
+
+static void http_opened(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+
+    h->http = c->data;
+    h->state = HEAD;
+    conn_timer(c, h->http->header_timeout, on_head_timeout);
+    h->timing = true;
+}
+
+static size_t take_ignored(struct http_conn *h, size_t len)
+{
+    h->ignored += (uint32_t)len;
+    if (h->ignored > STREAM_INPUT_MAX) {
+        h->state = OVER;
+        conn_close(&h->conn);
+        h->x.owner->gone(&h->x);
+    }
+    return len;
+}
+
+/* The next request waits until the last answer is on its way. */
+static size_t take(struct http_conn *h, struct slice in)
+{
+    switch (h->state) {
+    case HEAD:
+        return conn_pending(&h->conn) ? 0 : take_head(h, in);
+    case BODY:
+        return take_body(h, in);
+    case STREAM:
+        return take_ignored(h, in.len);
+    default:
+        return 0;
+    }
+}
+
+static size_t http_input(struct conn *c, struct slice in)
+{
+    struct http_conn *h = http_of(c);
+    size_t used = 0, n;
+
+    do {
+        n = take(h, (struct slice){in.p + used, in.len - used});
+        used += n;
+    } while (n > 0 && used < in.len);
+    if (h->state == HEAD && used < in.len && !h->timing && !conn_pending(c)) {
+        h->timing = true;
+        conn_timer(c, h->http->header_timeout, on_head_timeout);
+    }
+    finish_at_eof(h);
+    return used;
+}
+
+static void http_writable(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+
+    if (h->state == STREAM)
+        h->x.owner->writable(&h->x);
+    else if (c->in.len > 0)
+        conn_pump(c);
+    else
+        finish_at_eof(h);
+}
+
+static void http_gone(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+    bool pending = h->state == BUSY || h->state == STREAM;
+
+    body_free(h);
+    h->state = OVER;
+    if (pending)
+        h->x.owner->gone(&h->x);
+}
+
+/* Whoever closes half of a stream is taken for gone; requests that were sent
+ * whole are still answered. */
+static void http_eof(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+
+    if (h->state == BODY || h->state == STREAM) {
+        conn_close(c);
+        http_gone(c);
+    } else {
+        finish_at_eof(h);
+    }
+}
+
+static void http_drain(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+
+    if (h->state == HEAD)
+        conn_finish(c);
+    else if (h->state == STREAM)
+        h->x.owner->drain(&h->x);
+    else
+        h->keep = false;
+}
+
+static const struct conn_ops http_conn_ops = {.opened = http_opened,
+                                              .input = http_input,
+                                              .writable = http_writable,
+                                              .eof = http_eof,
+                                              .drain = http_drain,
+                                              .gone = http_gone};
+
+/* --- the server -------------------------------------------------------------------------------------- */
+
+struct http *http_new(const struct config *c, const struct routes *routes, void *gateway)
+{
+    struct http *h = mem_zalloc(sizeof *h);
+    size_t head_max = config_num(c, CFG_MAX_HEADER);
+
+    h->routes = routes;
+    h->gateway = gateway;
+    /* A head must fit into what a conn keeps unread. */
+    h->limits.head_max = head_max < CONN_IN_MAX ? head_max : CONN_IN_MAX;
+    h->limits.target_max = h->limits.head_max / 2;
+    h->header_timeout = config_num(c, CFG_HEADER_TIMEOUT);
+    h->body_timeout = config_num(c, CFG_BODY_TIMEOUT);
+    h->idle_timeout = config_num(c, CFG_IDLE_TIMEOUT);
+    h->max_payload = config_num(c, CFG_MAX_PAYLOAD);
+    h->max_body = config_num(c, CFG_MAX_BODY);
+    h->bodies.bytes_max = config_num(c, CFG_PUBLISH_QUEUE);
+    return h;
+}
+
+void http_free(struct http *h)
+{
+    buf_free(&h->out);
+    free(h);
+}
+
+struct listener_options http_listener(struct http *h)
+{
+    static const char refusal[] =
+        "HTTP/1.1 429 Too Many Requests\r\n"
+        "Content-Type: application/problem+json\r\n"
+        "Retry-After: 1\r\n"
+        "Connection: close\r\n\r\n"
+        "{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429,"
+        "\"code\":\"too_many\",\"detail\":\"A limit on connections is reached\"}";
+
+    return (struct listener_options){.conn_size = sizeof(struct http_conn),
+                                     .ops = &http_conn_ops,
+                                     .data = h,
+                                     .refusal = SLICE(refusal)};
+}

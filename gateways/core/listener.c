@@ -1,0 +1,186 @@
+/*
+ * listener.c - accept, within limits.
+ *
+ * Happy path: the poll says readable, up to ACCEPT_TURN clients are accepted,
+ * each becomes a conn.  TCP_NODELAY is set once, on the listening socket: the
+ * accepted ones inherit it.
+ *
+ * How it fails: out of descriptors or memory, accepting pauses for PAUSE_MS.
+ * Whatever happened to a single client while it waited is no concern of ours.
+ */
+#include "listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "address_count.h"
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "process.h"
+
+#define BACKLOG 4096
+#define ACCEPT_TURN 256
+#define PAUSE_MS 200
+#define LOG_EVERY_MS 5000
+
+struct listener {
+    struct conns *conns;
+    struct listener_options options;
+    uv_poll_t poll;
+    struct wheel_timer pause;
+    uint64_t logged_at;
+    int fd;
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void resume(struct wheel_timer *t)
+{
+    struct listener *l = CONTAINER_OF(t, struct listener, pause);
+
+    (void)uv_poll_start(&l->poll, UV_READABLE, on_poll);
+}
+
+/* At most one line per LOG_EVERY_MS: a flood of clients is no flood of lines. */
+static bool may_log(struct listener *l)
+{
+    uint64_t now = clock_mono_ms();
+
+    if (l->logged_at != 0 && now - l->logged_at < LOG_EVERY_MS)
+        return false;
+    l->logged_at = now;
+    return true;
+}
+
+static void pause_accepting(struct listener *l, int error)
+{
+    if (may_log(l))
+        log_error("cannot accept clients for the moment", LOG_S("error", strerror(error)),
+                  LOG_U("connections", l->conns->count));
+    (void)uv_poll_stop(&l->poll);
+    wheel_start(l->conns->wheel, &l->pause, PAUSE_MS, resume);
+}
+
+static void refuse(struct listener *l, int fd, const char *limit)
+{
+    ssize_t n = 0;
+
+    if (may_log(l))
+        log_warn("a client is refused", LOG_S("limit", limit),
+                 LOG_U("connections", l->conns->count));
+    if (l->options.refusal.len > 0)
+        n = send(fd, l->options.refusal.p, l->options.refusal.len, MSG_NOSIGNAL);
+    (void)n; /* a courtesy */
+    (void)shutdown(fd, SHUT_WR);
+    (void)close(fd);
+}
+
+static void welcome(struct listener *l, int fd, const struct sockaddr *peer)
+{
+    struct conns *cs = l->conns;
+    struct address_count *address = NULL;
+
+    if (cs->max > 0 && cs->count >= cs->max) {
+        refuse(l, fd, "max_connections");
+        return;
+    }
+    if (cs->max_per_address > 0) {
+        address = address_count_take(&cs->addresses, peer, cs->max_per_address);
+        if (address == NULL) {
+            refuse(l, fd, "max_connections_per_address");
+            return;
+        }
+    }
+    if (conn_new(cs, fd, l->options.conn_size, l->options.ops, l->options.data, address) == NULL)
+        address_count_drop(&cs->addresses, address);
+}
+
+static bool out_of_room(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct listener *l = CONTAINER_OF(poll, struct listener, poll);
+    struct sockaddr_storage peer;
+    socklen_t len;
+    int fd;
+
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPT_TURN; i++) {
+        len = sizeof peer;
+        fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            welcome(l, fd, (struct sockaddr *)&peer);
+        else if (errno == EAGAIN)
+            return;
+        else if (out_of_room(errno)) {
+            pause_accepting(l, errno);
+            return;
+        }
+    }
+}
+
+/* A listening descriptor, or -1 with errno. */
+static int listen_on(const struct sockaddr *address, socklen_t len)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1, error;
+
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (bind(fd, address, len) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    error = errno;
+    (void)close(fd);
+    errno = error;
+    return -1;
+}
+
+struct listener *listener_open(struct conns *cs, const char *address,
+                               const struct listener_options *o)
+{
+    struct sockaddr_storage parsed;
+    struct listener *l;
+    socklen_t len;
+    int rc = address_parse(address, &parsed, &len);
+    int fd = rc == 0 ? listen_on((struct sockaddr *)&parsed, len) : -1;
+
+    if (fd < 0) {
+        log_error("cannot listen", LOG_S("address", address),
+                  LOG_S("error", rc != 0 ? uv_strerror(rc) : strerror(errno)));
+        return NULL;
+    }
+    l = mem_zalloc(sizeof *l);
+    l->conns = cs;
+    l->options = *o;
+    l->fd = fd;
+    (void)uv_poll_init(cs->loop, &l->poll, fd);
+    (void)uv_poll_start(&l->poll, UV_READABLE, on_poll);
+    log_info("listening", LOG_S("address", address));
+    return l;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    free(CONTAINER_OF((uv_poll_t *)(void *)h, struct listener, poll));
+}
+
+void listener_close(struct listener *l)
+{
+    if (l == NULL)
+        return;
+    wheel_stop(&l->pause);
+    uv_close((uv_handle_t *)&l->poll, on_closed);
+    (void)close(l->fd);
+}

@@ -1,0 +1,358 @@
+/*
+ * publish_parse.c - headers and lines to records.
+ *
+ * A header that makes no sense is refused by name, never ignored: a publisher
+ * that wrote Sluice-Expiry wanted the event to expire.
+ */
+#include "publish_parse.h"
+
+#include "event_json.h"
+#include "exchange.h"
+#include "json.h"
+#include "topic.h"
+
+/* --- one event from headers ---------------------------------------------------- */
+
+/* What is gathered for a record; text holds what had to be decoded. */
+struct draft {
+    struct event e;
+    struct event_props props;
+    struct buf topic, correlation, user, encoded;
+};
+
+static void draft_free(struct draft *d)
+{
+    buf_free(&d->topic);
+    buf_free(&d->correlation);
+    buf_free(&d->user);
+    buf_free(&d->encoded);
+}
+
+static struct slice slice_of_buf(const struct buf *b)
+{
+    return (struct slice){(char *)b->p, b->len};
+}
+
+static bool bad_header(struct problem *p, const char *name, const char *what)
+{
+    return problem_setf(p, ERR_BAD_EVENT, name, "%s %s", name, what);
+}
+
+static bool take_text(struct slice value, struct slice *out)
+{
+    if (value.len > 0)
+        *out = value;
+    return true;
+}
+
+/* curl -d says application/x-www-form-urlencoded without being asked. */
+static bool take_content_type(struct draft *d, struct slice value, struct problem *p)
+{
+    (void)p;
+    if (slice_eq_nocase(media_type_of(value), SLICE("application/x-www-form-urlencoded")))
+        return true;
+    return take_text(value, &d->props.content_type);
+}
+
+static bool take_type(struct draft *d, struct slice value, struct problem *p)
+{
+    (void)p;
+    return take_text(value, &d->props.type);
+}
+
+static bool take_response_topic(struct draft *d, struct slice value, struct problem *p)
+{
+    (void)p;
+    return take_text(value, &d->props.response_topic);
+}
+
+static bool take_retain(struct draft *d, struct slice value, struct problem *p)
+{
+    if (slice_eq_nocase(value, SLICE("true")) || slice_eq(value, SLICE("1")))
+        d->e.flags |= EVENT_RETAIN;
+    else if (!slice_eq_nocase(value, SLICE("false")) && !slice_eq(value, SLICE("0")))
+        return bad_header(p, "Sluice-Retain", "must be true or false");
+    return true;
+}
+
+static bool take_expiry(struct draft *d, struct slice value, struct problem *p)
+{
+    uint64_t seconds;
+
+    if (!slice_u64(value, &seconds) || seconds > UINT32_MAX)
+        return bad_header(p, "Sluice-Expiry", "must be a number of seconds below 2^32");
+    d->e.expiry = (uint32_t)seconds;
+    d->e.flags |= EVENT_HAS_EXPIRY;
+    return true;
+}
+
+static bool take_payload_format(struct draft *d, struct slice value, struct problem *p)
+{
+    if (value.len != 1 || (value.p[0] != '0' && value.p[0] != '1'))
+        return bad_header(p, "Sluice-Payload-Format", "must be 0 or 1");
+    d->props.payload_format = value.p[0] - '0';
+    return true;
+}
+
+static bool take_correlation(struct draft *d, struct slice value, struct problem *p)
+{
+    struct buf quoted = {0};
+    bool good;
+
+    buf_puts(&quoted, "\"");
+    buf_put_slice(&quoted, value);
+    buf_puts(&quoted, "\"");
+    good = json_get_base64(slice_of_buf(&quoted), &d->correlation);
+    buf_free(&quoted);
+    if (!good || d->correlation.len > EVENT_PROPS_MAX)
+        return bad_header(p, "Sluice-Correlation-Data", "must be base64 with padding");
+    d->props.correlation = slice_of_buf(&d->correlation);
+    return true;
+}
+
+static bool take_producer_id(struct draft *d, struct slice value, struct problem *p)
+{
+    if (value.len == 0)
+        return bad_header(p, "Producer-Id", "must not be empty");
+    return take_text(value, &d->props.producer.id);
+}
+
+static bool take_producer_epoch(struct draft *d, struct slice value, struct problem *p)
+{
+    return slice_u64(value, &d->props.producer.epoch) ||
+           bad_header(p, "Producer-Epoch", "must be a number below 2^64");
+}
+
+static bool take_producer_seq(struct draft *d, struct slice value, struct problem *p)
+{
+    return slice_u64(value, &d->props.producer.seq) ||
+           bad_header(p, "Producer-Seq", "must be a number below 2^64");
+}
+
+/* Idempotency-Key: K is the producer (K, 0, 0). */
+static bool take_idempotency_key(struct draft *d, struct slice value, struct problem *p)
+{
+    if (value.len == 0)
+        return bad_header(p, "Idempotency-Key", "must not be empty");
+    return take_text(value, &d->props.producer.id);
+}
+
+static bool take_property(struct draft *d, struct slice value, struct problem *p)
+{
+    const char *mark = value.len > 0 ? memchr(value.p, '=', value.len) : NULL;
+    size_t name = mark != NULL ? (size_t)(mark - value.p) : 0;
+
+    if (name == 0)
+        return bad_header(p, "Sluice-Property", "must be name=value");
+    if (value.len > UINT16_MAX - 2)
+        return bad_header(p, "Sluice-Property", "is too long");
+    event_user_put(&d->user, (struct slice){value.p, name},
+                   (struct slice){mark + 1, value.len - name - 1});
+    return true;
+}
+
+enum { PRODUCER_ID = 1, PRODUCER_EPOCH = 2, PRODUCER_SEQ = 4, IDEMPOTENCY_KEY = 8 };
+
+static const struct header {
+    const char *name;
+    bool (*take)(struct draft *d, struct slice value, struct problem *p);
+    unsigned producer; /* which part of the producer it says */
+} headers[] = {
+    {"Content-Type", take_content_type, 0},
+    {"Sluice-Type", take_type, 0},
+    {"Sluice-Retain", take_retain, 0},
+    {"Sluice-Expiry", take_expiry, 0},
+    {"Sluice-Response-Topic", take_response_topic, 0},
+    {"Sluice-Correlation-Data", take_correlation, 0},
+    {"Sluice-Payload-Format", take_payload_format, 0},
+    {"Producer-Id", take_producer_id, PRODUCER_ID},
+    {"Producer-Epoch", take_producer_epoch, PRODUCER_EPOCH},
+    {"Producer-Seq", take_producer_seq, PRODUCER_SEQ},
+    {"Idempotency-Key", take_idempotency_key, IDEMPOTENCY_KEY},
+};
+
+/* Its index in headers, or the table's length. */
+static size_t header_find(struct slice name)
+{
+    size_t i = 0;
+
+    while (i < sizeof headers / sizeof headers[0] &&
+           !slice_eq_nocase(name, slice_of(headers[i].name)))
+        i++;
+    return i;
+}
+
+static bool check_producer(unsigned said, struct problem *p)
+{
+    if ((said & IDEMPOTENCY_KEY) != 0 && said != IDEMPOTENCY_KEY)
+        return bad_header(p, "Idempotency-Key", "and Producer-… exclude each other");
+    if ((said & (PRODUCER_EPOCH | PRODUCER_SEQ)) != 0 && (said & PRODUCER_ID) == 0)
+        return bad_header(p, "Producer-Id", "is missing");
+    if ((said & PRODUCER_ID) != 0 && (said & PRODUCER_SEQ) == 0)
+        return bad_header(p, "Producer-Seq", "is missing");
+    return true;
+}
+
+static bool take_headers(struct draft *d, const struct http1_request *r, struct problem *p)
+{
+    unsigned seen = 0, producer = 0;
+
+    for (size_t i = 0; i < r->header_count; i++) {
+        const struct http1_header *h = &r->headers[i];
+        size_t known = header_find(h->name);
+
+        if (known < sizeof headers / sizeof headers[0]) {
+            if ((seen & 1u << known) != 0)
+                return bad_header(p, headers[known].name, "comes twice");
+            if (!headers[known].take(d, h->value, p))
+                return false;
+            seen |= 1u << known;
+            producer |= headers[known].producer;
+        } else if (slice_eq_nocase(h->name, SLICE("Sluice-Property")) &&
+                   !take_property(d, h->value, p)) {
+            return false;
+        }
+    }
+    d->props.user = slice_of_buf(&d->user);
+    return check_producer(producer, p);
+}
+
+static bool check_topic(struct slice topic, struct problem *p)
+{
+    enum topic_verdict v = topic_check_publish(topic);
+
+    return v == TOPIC_OK || problem_set(p, ERR_BAD_TOPIC, "topic", topic_verdict_text(v));
+}
+
+static bool check_payload(struct slice payload, size_t max, struct problem *p)
+{
+    return payload.len <= max ||
+           problem_setf(p, ERR_TOO_LARGE, "payload", "A payload may hold %zu bytes at most", max);
+}
+
+/* The header that a verdict on all properties together points at. */
+static const char *verdict_field(enum event_verdict v)
+{
+    switch (v) {
+    case EVENT_BAD_TYPE:
+        return "Sluice-Type";
+    case EVENT_BAD_RESPONSE_TOPIC:
+        return "Sluice-Response-Topic";
+    case EVENT_BAD_PAYLOAD_FORMAT:
+        return "Sluice-Payload-Format";
+    default:
+        return NULL;
+    }
+}
+
+static bool check_props(const struct event_props *props, struct problem *p)
+{
+    enum event_verdict v = event_props_check(props);
+
+    return v == EVENT_OK ||
+           problem_set(p, ERR_BAD_EVENT, verdict_field(v), event_verdict_text(v));
+}
+
+static bool draft_fill(struct draft *d, const struct http1_request *r, struct slice topic,
+                       const struct publish_limits *l, struct problem *p)
+{
+    if (!url_decode(topic, &d->topic))
+        return problem_set(p, ERR_BAD_TOPIC, "topic", "A %-escape in the path is malformed");
+    d->e.topic = slice_of_buf(&d->topic);
+    return check_topic(d->e.topic, p) && check_payload(d->e.payload, l->max_payload, p) &&
+           take_headers(d, r, p) && check_props(&d->props, p);
+}
+
+bool publish_parse(const struct http1_request *r, struct slice topic, struct slice body,
+                   const struct publish_limits *l, struct buf *record, struct problem *p)
+{
+    struct draft d = {.e = {.payload = body, .flags = 2 << EVENT_QOS_SHIFT},
+                      .props = {.payload_format = -1}};
+    bool good = draft_fill(&d, r, topic, l, p);
+
+    if (good) {
+        event_props_put(&d.encoded, &d.props);
+        d.e.props = slice_of_buf(&d.encoded);
+        event_record_put(record, &d.e);
+    }
+    draft_free(&d);
+    return good;
+}
+
+/* --- a batch ---------------------------------------------------------------------- */
+
+static struct slice next_line(struct slice *body)
+{
+    const char *end = memchr(body->p, '\n', body->len);
+    struct slice line = {body->p, end != NULL ? (size_t)(end - body->p) : body->len};
+    size_t used = end != NULL ? line.len + 1 : line.len;
+
+    *body = (struct slice){body->p + used, body->len - used};
+    return line;
+}
+
+static bool is_blank(struct slice line)
+{
+    for (size_t i = 0; i < line.len; i++)
+        if (line.p[i] != ' ' && line.p[i] != '\t' && line.p[i] != '\r')
+            return false;
+    return true;
+}
+
+static bool take_line(struct slice line, const struct publish_limits *l, struct buf *store,
+                      struct buf *records, struct problem *p)
+{
+    const char *field = NULL, *why = NULL;
+    struct event e;
+
+    buf_clear(store);
+    if (!event_json_get(line, 0, NULL, store, &e, &field, &why))
+        return problem_set(p, ERR_BAD_EVENT, field, why);
+    if (!check_topic(e.topic, p) || !check_payload(e.payload, l->max_payload, p))
+        return false;
+    event_record_put(records, &e);
+    return true;
+}
+
+static bool batch_type_ok(const struct http1_request *r, struct problem *p)
+{
+    static const char *const known[] = {"application/x-ndjson", "application/ndjson",
+                                        "application/jsonl", "application/json",
+                                        "application/x-www-form-urlencoded", ""};
+    struct slice type = media_type_of(http1_header(r, "content-type", NULL));
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (slice_eq_nocase(type, slice_of(known[i])))
+            return true;
+    return problem_set(p, ERR_MEDIA_TYPE, "Content-Type",
+                       "A batch is application/x-ndjson: one event in JSON a line");
+}
+
+bool publish_parse_batch(const struct http1_request *r, struct slice body,
+                         const struct publish_limits *l, struct buf *records, uint32_t *count,
+                         struct buf *lines, struct problem *p)
+{
+    struct buf store = {0};
+    uint32_t line_number = 0;
+    bool good = batch_type_ok(r, p);
+
+    *count = 0;
+    while (good && body.len > 0) {
+        struct slice line = next_line(&body);
+
+        line_number++;
+        if (is_blank(line))
+            continue;
+        good = *count < l->max_batch
+                   ? take_line(line, l, &store, records, p)
+                   : problem_setf(p, ERR_TOO_LARGE, NULL, "A batch may hold %u events at most",
+                                  l->max_batch);
+        buf_u32(lines, line_number);
+        ++*count;
+        p->line = good ? 0 : line_number;
+    }
+    buf_free(&store);
+    if (good && *count == 0)
+        good = problem_set(p, ERR_BAD_REQUEST, NULL, "The batch holds no event");
+    return good;
+}

@@ -1,0 +1,41 @@
+/*
+ * routes.h - which handler a request is for, and CORS; for every HTTP carrier.
+ */
+#ifndef CORE_ROUTES_H
+#define CORE_ROUTES_H
+
+#include "exchange.h"
+
+enum route_body { ROUTE_NO_BODY, ROUTE_PAYLOAD, ROUTE_BATCH }; /* which limit holds */
+
+struct route {
+    const char *method;  /* "GET" serves HEAD too */
+    const char *path;    /* ends in '/': everything below it; else just this */
+    enum route_body body;
+    void (*handle)(struct exchange *x);
+};
+
+struct routes {
+    const struct route *list;
+    size_t count;
+    struct slice allow_origin; /* a CONFIG_LIST; empty: CORS is off */
+};
+
+/* NULL: *p is the problem (404, 405); with 405 *allow is filled.  *rest: the
+ * path behind the route's. */
+const struct route *route_find(const struct routes *rs, const struct http1_request *r,
+                               struct slice *rest, struct buf *allow, struct problem *p);
+/* The methods of a path, as Allow lists them; false when there is no such path. */
+bool route_allow(const struct routes *rs, struct slice path, struct buf *allow);
+
+/* What Access-Control-Allow-Origin says to this request; p == NULL: nothing.
+ * Lives as long as the routes. */
+struct slice cors_origin(const struct routes *rs, const struct http1_request *r);
+bool cors_is_preflight(const struct http1_request *r);
+#define CORS_HEADERS                                                                          \
+    "Accept, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Producer-Epoch, "   \
+    "Producer-Id, Producer-Seq, Sluice-Correlation-Data, Sluice-Expiry, "                     \
+    "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, Sluice-Type"
+#define CORS_EXPOSED "ETag, Retry-After, Sluice-Gap, Sluice-Next"
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * subscribe.c - reading a subscription, word by word.
+ *
+ * Every refusal names the parameter.  Two starts in one query are refused, for
+ * there is no telling which was meant; Last-Event-ID is not one of them: it is
+ * the browser's, newer than the address it reconnects to, and wins.
+ */
+#include "subscribe.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "event_json.h"
+#include "mem.h"
+#include "topic.h"
+
+/* --- words --------------------------------------------------------------------- */
+
+bool cursor_parse(struct slice value, const char *field, uint64_t *id, struct problem *p)
+{
+    if (!slice_u64(value, id) || *id > EVENT_ID_MAX)
+        return problem_setf(p, ERR_BAD_CURSOR, field, "%s must be an event ID: a number below 2^53",
+                            field);
+    return true;
+}
+
+/* 250ms 10s 5m 2h 7d; at most what has passed since 1970. */
+static bool duration_parse(struct slice s, uint64_t max, uint64_t *ms)
+{
+    static const struct {
+        struct slice name;
+        uint64_t ms;
+    } units[] = {{{"ms", 2}, 1},        {{"s", 1}, 1000},       {{"m", 1}, 60000},
+                 {{"h", 1}, 3600000},   {{"d", 1}, 86400000}};
+    size_t digits = 0;
+    uint64_t n;
+
+    while (digits < s.len && s.p[digits] >= '0' && s.p[digits] <= '9')
+        digits++;
+    if (digits == 0 || !slice_u64((struct slice){s.p, digits}, &n))
+        return false;
+    s = (struct slice){s.p + digits, s.len - digits};
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (!slice_eq(s, units[i].name))
+            continue;
+        *ms = n > max / units[i].ms ? max : n * units[i].ms;
+        return true;
+    }
+    return false;
+}
+
+bool since_parse(struct slice value, const char *field, uint64_t now_ms, uint64_t *ms,
+                 struct problem *p)
+{
+    uint64_t ago;
+
+    if (time_get_rfc3339(value, ms))
+        return true;
+    if (!duration_parse(value, now_ms, &ago))
+        return problem_setf(p, ERR_BAD_CURSOR, field,
+                            "%s must be a time such as 2026-01-31T10:00:00Z, or a duration such "
+                            "as 250ms, 10s, 5m, 2h or 7d",
+                            field);
+    *ms = now_ms - ago;
+    return true;
+}
+
+static bool last_parse(struct slice value, uint64_t max, uint64_t *n, struct problem *p)
+{
+    if (!slice_u64(value, n) || *n > max)
+        return problem_setf(p, ERR_BAD_CURSOR, "last",
+                            "last must be a number of events, %llu at most",
+                            (unsigned long long)max);
+    return true;
+}
+
+/* --- one parameter ---------------------------------------------------------------- */
+
+void subscribe_init(struct subscribe *s, size_t text_max)
+{
+    s->filter_count = 0;
+    s->start = (struct start){START_NOW, 0};
+    s->start_field = NULL;
+    s->on_gap_fail = false;
+    s->format = FORMAT_DEFAULT;
+    s->text = mem_alloc(text_max);
+}
+
+void subscribe_free(struct subscribe *s)
+{
+    free(s->text);
+    s->text = NULL;
+}
+
+static char *text_end(const struct subscribe *s)
+{
+    const struct slice *last;
+
+    if (s->filter_count == 0)
+        return s->text;
+    last = &s->filters[s->filter_count - 1];
+    return s->text + (last->p - s->text) + last->len;
+}
+
+bool subscribe_filter(struct subscribe *s, const struct subscribe_limits *l, struct slice filter,
+                      struct problem *p)
+{
+    enum topic_verdict v = filter_check(filter);
+    char *at = text_end(s);
+
+    assert(l->max_filters <= WIRE_FILTERS_MAX);
+    if (v != TOPIC_OK)
+        return problem_set(p, ERR_BAD_FILTER, "topic", topic_verdict_text(v));
+    if (s->filter_count >= l->max_filters)
+        return problem_setf(p, ERR_BAD_FILTER, "topic",
+                            "A subscription may have %zu topics and filters at most",
+                            l->max_filters);
+    memcpy(at, filter.p, filter.len);
+    s->filters[s->filter_count++] = (struct slice){at, filter.len};
+    return true;
+}
+
+static bool set_start(struct subscribe *s, const struct subscribe_limits *l, const char *field,
+                      struct slice value, struct problem *p)
+{
+    if (s->start_field != NULL)
+        return problem_setf(p, ERR_BAD_CURSOR, field, "Give one of after, since and last, once");
+    s->start_field = field;
+    if (strcmp(field, "since") == 0) {
+        s->start.kind = START_SINCE;
+        return since_parse(value, field, l->now_ms, &s->start.arg, p);
+    }
+    if (strcmp(field, "after") == 0) {
+        s->start.kind = START_AFTER;
+        return cursor_parse(value, field, &s->start.arg, p);
+    }
+    if (!last_parse(value, l->max_last, &s->start.arg, p))
+        return false;
+    s->start.kind = s->start.arg > 0 ? START_LAST : START_NOW;
+    return true;
+}
+
+static bool set_on_gap(struct subscribe *s, struct slice value, struct problem *p)
+{
+    s->on_gap_fail = slice_eq(value, SLICE("fail"));
+    if (!s->on_gap_fail && !slice_eq(value, SLICE("notice")))
+        return problem_set(p, ERR_BAD_REQUEST, "on_gap", "on_gap must be notice or fail");
+    return true;
+}
+
+static bool set_format(struct subscribe *s, struct slice value, struct problem *p)
+{
+    s->format = slice_eq(value, SLICE("raw"))    ? FORMAT_RAW
+                : slice_eq(value, SLICE("json")) ? FORMAT_JSON
+                                                 : FORMAT_DEFAULT;
+    if (s->format == FORMAT_DEFAULT)
+        return problem_set(p, ERR_BAD_REQUEST, "format", "format must be raw or json");
+    return true;
+}
+
+enum subscribe_verdict subscribe_set(struct subscribe *s, const struct subscribe_limits *l,
+                                     struct slice name, struct slice value, struct problem *p)
+{
+    static const char *const starts[] = {"after", "since", "last"};
+    bool good;
+
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+        if (slice_eq(name, slice_of(starts[i])))
+            return set_start(s, l, starts[i], value, p) ? SUBSCRIBE_TAKEN : SUBSCRIBE_BAD;
+    if (slice_eq(name, SLICE("topic")))
+        good = subscribe_filter(s, l, value, p);
+    else if (slice_eq(name, SLICE("on_gap")))
+        good = set_on_gap(s, value, p);
+    else if (slice_eq(name, SLICE("format")))
+        good = set_format(s, value, p);
+    else
+        return SUBSCRIBE_UNKNOWN;
+    return good ? SUBSCRIBE_TAKEN : SUBSCRIBE_BAD;
+}
+
+/* --- a request ------------------------------------------------------------------------ */
+
+/* The browser's cursor: of the last event it saw, whatever the address says. */
+static bool take_last_event_id(struct subscribe *s, const struct http1_request *r,
+                               struct problem *p)
+{
+    bool repeated;
+    struct slice id = http1_header(r, "last-event-id", &repeated);
+
+    if (repeated)
+        return problem_set(p, ERR_BAD_CURSOR, "Last-Event-ID", "Last-Event-ID comes twice");
+    if (id.len == 0)
+        return true;
+    s->start.kind = START_AFTER;
+    s->start_field = "Last-Event-ID";
+    return cursor_parse(id, "Last-Event-ID", &s->start.arg, p);
+}
+
+static bool take_query(struct subscribe *s, const struct subscribe_limits *l, struct slice query,
+                       struct problem *p)
+{
+    struct slice name, value;
+    struct buf text = {0};
+    bool good = true;
+    size_t name_len;
+
+    while (good && url_query_next(&query, &name, &value)) {
+        buf_clear(&text);
+        good = url_decode(name, &text);
+        name_len = text.len;
+        if (!good || !url_decode(value, &text)) {
+            good = problem_set(p, ERR_BAD_REQUEST, NULL, "A %-escape in the query is malformed");
+            break;
+        }
+        name = (struct slice){(char *)text.p, name_len};
+        value = (struct slice){(char *)text.p + name_len, text.len - name_len};
+        good = subscribe_set(s, l, name, value, p) != SUBSCRIBE_BAD;
+    }
+    buf_free(&text);
+    return good;
+}
+
+static bool take_path(struct subscribe *s, const struct subscribe_limits *l, struct slice path,
+                      struct problem *p)
+{
+    struct buf topic = {0};
+    bool good = url_decode(path, &topic);
+
+    if (!good)
+        (void)problem_set(p, ERR_BAD_FILTER, "topic", "A %-escape in the path is malformed");
+    else
+        good = subscribe_filter(s, l, (struct slice){(char *)topic.p, topic.len}, p);
+    buf_free(&topic);
+    return good;
+}
+
+static bool take_all(struct subscribe *s, const struct subscribe_limits *l,
+                     const struct http1_request *r, struct slice path, struct problem *p)
+{
+    if (path.p != NULL && !take_path(s, l, path, p))
+        return false;
+    if (!take_query(s, l, r->query, p) || !take_last_event_id(s, r, p))
+        return false;
+    if (s->filter_count == 0)
+        return problem_set(p, ERR_BAD_FILTER, "topic",
+                           "Name a topic in the path or with ?topic=");
+    return true;
+}
+
+bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
+                       const struct http1_request *r, struct slice path, struct problem *p)
+{
+    subscribe_init(s, path.len + r->query.len + 1); /* decoding never makes longer */
+    if (take_all(s, l, r, path, p))
+        return true;
+    subscribe_free(s);
+    return false;
+}

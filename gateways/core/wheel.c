@@ -1,0 +1,113 @@
+/*
+ * wheel.c - a hashed timing wheel on one uv_timer.
+ *
+ * A slot's list is moved to a list of its own before any callback runs, so a
+ * callback may start and stop any timer, its neighbours in the slot included.
+ * A timer of a later round goes back to its slot.
+ */
+#include "wheel.h"
+
+#include "clock.h"
+
+static void list_init(struct wheel_timer *head)
+{
+    head->prev = head->next = head;
+}
+
+static void list_append(struct wheel_timer *head, struct wheel_timer *t)
+{
+    t->prev = head->prev;
+    t->next = head;
+    head->prev->next = t;
+    head->prev = t;
+}
+
+static void list_move(struct wheel_timer *to, struct wheel_timer *from)
+{
+    list_init(to);
+    if (from->next == from)
+        return;
+    to->next = from->next;
+    to->prev = from->prev;
+    to->next->prev = to->prev->next = to;
+    list_init(from);
+}
+
+static struct wheel_timer *slot_of(struct wheel *w, uint64_t tick)
+{
+    return &w->slots[tick % WHEEL_SLOTS];
+}
+
+void wheel_stop(struct wheel_timer *t)
+{
+    if (t->next == NULL)
+        return;
+    t->prev->next = t->next;
+    t->next->prev = t->prev;
+    t->prev = t->next = NULL;
+}
+
+/* One tick more than the division gives: never early, and never in the slot
+ * that is being served. */
+void wheel_start(struct wheel *w, struct wheel_timer *t, uint64_t ms,
+                 void (*fire)(struct wheel_timer *t))
+{
+    wheel_stop(t);
+    t->fire = fire;
+    t->due = w->tick + ms / WHEEL_TICK_MS + 1;
+    list_append(slot_of(w, t->due), t);
+}
+
+static void serve_slot(struct wheel *w)
+{
+    struct wheel_timer due, *t;
+
+    list_move(&due, slot_of(w, w->tick));
+    while ((t = due.next) != &due) {
+        wheel_stop(t);
+        if (t->due <= w->tick)
+            t->fire(t);
+        else
+            list_append(slot_of(w, t->due), t);
+    }
+}
+
+void wheel_turn(struct wheel *w)
+{
+    uint64_t now = clock_mono_ms() / WHEEL_TICK_MS;
+
+    while (w->tick < now) {
+        w->tick++;
+        serve_slot(w);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    wheel_turn(timer->data);
+}
+
+void wheel_init(struct wheel *w, uv_loop_t *loop)
+{
+    uv_timer_init(loop, &w->timer);
+    w->timer.data = w;
+    w->tick = clock_mono_ms() / WHEEL_TICK_MS;
+    for (size_t i = 0; i < WHEEL_SLOTS; i++)
+        list_init(&w->slots[i]);
+    uv_timer_start(&w->timer, on_timer, WHEEL_TICK_MS, WHEEL_TICK_MS);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct wheel *w = h->data;
+
+    if (w->closed != NULL)
+        w->closed(w->closed_arg);
+}
+
+void wheel_close(struct wheel *w, void (*closed)(void *arg), void *arg)
+{
+    w->closed = closed;
+    w->closed_arg = arg;
+    uv_close((uv_handle_t *)&w->timer, on_closed);
+}
