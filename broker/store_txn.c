@@ -284,7 +284,7 @@ static void raise_volatile(struct txn *t)
         return;
     uv_rwlock_wrlock(&topics->lock);
     for (uint32_t i = 0; i < b->count; i++, id++) {
-        struct topic *topic = topics_at(topics, b->items[i].topic);
+        struct topic *topic = topics_at(topics, t->out->items[i].topic);
 
         if (topic->limits.volatile_)
             topics_raise_volatile(topics, topic, id);
