@@ -11,8 +11,8 @@
  *             calls message() for each, then drained() once
  *
  * A send may consume the edge as well.  Most are followed by our prepare before
- * the loop sleeps; one made in somebody else's prepare is not, so every send
- * starts idle too, and the next prepare stops it when there was no need.
+ * the loop sleeps; after one made in somebody else's prepare, later than ours,
+ * idle is started too.
  *
  * Connections (DEALER with a monitor): an event is taken from the monitor, then
  * the socket is read until it is empty, and only then the event is told.  What
@@ -60,6 +60,7 @@ struct zsock {
     unsigned budget;
     bool paused;
     bool closing;
+    bool asked; /* prepare has run, check has not */
 
     uv_poll_t poll;
     uv_poll_t monitor_poll;
@@ -386,9 +387,11 @@ static void on_idle(uv_idle_t *h)
     (void)h;
 }
 
+/* After prepare has asked: do not sleep on the answer that it got. */
 static void keep_turning(struct zsock *z)
 {
-    (void)uv_idle_start(&z->idle, on_idle);
+    if (z->asked)
+        (void)uv_idle_start(&z->idle, on_idle);
 }
 
 static bool pending(struct zsock *z)
@@ -403,6 +406,7 @@ static void on_prepare(uv_prepare_t *h)
 {
     struct zsock *z = CONTAINER_OF(h, struct zsock, prepare);
 
+    z->asked = true;
     if (pending(z))
         keep_turning(z);
     else
@@ -414,6 +418,7 @@ static void on_check(uv_check_t *h)
     struct zsock *z = CONTAINER_OF(h, struct zsock, check);
     bool empty;
 
+    z->asked = false;
     if (z->monitor != NULL && z->event == EVENT_NONE)
         z->event = take_event(z->monitor);
     empty = drain(z);
