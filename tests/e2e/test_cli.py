@@ -21,8 +21,8 @@ def system():
 
 @pytest.fixture
 def own():
-    """A system for tests that hurt it."""
-    with Up() as u:
+    """A system for tests that hurt it; clients come back soon."""
+    with Up("--sse-retry", "100ms") as u:
         yield u.wait_ready()
 
 
@@ -314,6 +314,7 @@ def test_sub_goes_on_where_it_was_when_its_gateway_is_killed(own, topic):
     with Sub(own, topic, "--after", "0") as s:
         for life in range(3):
             publish(own, topic, *(f"{life}-{i}" for i in range(100)))
+            s.wait(100 * life + 1)
             own.kill("sluice-sse")
         publish(own, topic, "last")
         wait_for(lambda: "last" in s.lines, "the last event")
