@@ -120,6 +120,7 @@ class Broker:
         text = self.logged()
         shutil.rmtree(self.folder)
         assert code == 0, text
+        assert "did not drain" not in text
 
 
 def publish(app, topic, payload=b"x", headers="{}", ref="1"):
