@@ -33,6 +33,21 @@ struct db_stmt {
     sqlite3_stmt *handle;
 };
 
+/* What the system said of the last write that failed, in the log or in the
+ * database; sqlite3_system_errno has forgotten by the time the rollback is done. */
+static int last_errno(sqlite3 *handle)
+{
+    sqlite3_file *log = NULL;
+    int error = 0;
+
+    (void)sqlite3_file_control(handle, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log != NULL && log->pMethods != NULL)
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+    if (error == 0)
+        (void)sqlite3_file_control(handle, NULL, SQLITE_FCNTL_LAST_ERRNO, &error);
+    return error;
+}
+
 static enum db_error classify(int rc, int system_errno)
 {
     switch (rc & 0xff) {
@@ -54,7 +69,7 @@ static void fail(struct db *db, int rc)
 {
     if (db->error != DB_FINE)
         return;
-    db->error = classify(rc, sqlite3_system_errno(db->handle));
+    db->error = classify(rc, last_errno(db->handle));
     snprintf(db->text, sizeof db->text, "%s (%d)", sqlite3_errmsg(db->handle),
              sqlite3_extended_errcode(db->handle));
 }

@@ -139,8 +139,9 @@ static uint64_t take_oldest(struct store *s, uint64_t upto, uint64_t max_bytes, 
     while (db_step(st)) {
         uint64_t id = db_u64(st, 0), size = db_u64(st, 2) + EVENT_RECORD_HEAD;
         struct topic *t = topics_at(&s->topics, (uint32_t)db_u64(st, 1));
+        uint64_t left = bytes > r->bytes ? bytes - r->bytes : 0;
 
-        if ((id > upto && bytes <= max_bytes + r->bytes) || t == NULL)
+        if ((id > upto && left <= max_bytes) || t == NULL)
             break;
         take_row(r, change_of(r, t), id, size);
         last = id;

@@ -1,0 +1,284 @@
+/*
+ * test_store_faults.c - a process killed at any moment, and a disk that fills.
+ *
+ * The killed process is a child that publishes, deletes and expires on its own
+ * store, and writes every acknowledged ID to a pipe after it has followed it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "store_fixture.h"
+
+/* --- killed ------------------------------------------------------------------------- */
+
+enum { TOPICS = 20, IN_FLIGHT = 64 };
+
+static int acks_fd;
+static struct in_flight {
+    struct store_request r;
+    struct store_event ev;
+    char topic[8];
+} flights[IN_FLIGHT];
+static unsigned published;
+
+static void fly(struct in_flight *f);
+
+static void landed(struct store_request *r)
+{
+    if (r->result.error == ERR_NONE)
+        if (write(acks_fd, &r->events[0].id, sizeof r->events[0].id) < 0)
+            _exit(1);
+    fly(r->data);
+}
+
+static void fly(struct in_flight *f)
+{
+    snprintf(f->topic, sizeof f->topic, "t/%u", published++ % TOPICS);
+    f->ev = event_of(f->topic, "some payload");
+    f->r = (struct store_request){.events = &f->ev, .count = 1, .cb = landed, .data = f};
+    store_submit(store, &f->r);
+}
+
+static void live_until_killed(int fd)
+{
+    acks_fd = fd;
+    if (uv_loop_init(&loop) != 0 || !try_open())
+        _exit(1);
+    for (int i = 0; i < IN_FLIGHT; i++)
+        fly(&flights[i]);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    _exit(0);
+}
+
+/* Reads what was acknowledged until the child is gone. */
+static void read_acks(int fd, struct buf *acks)
+{
+    ssize_t n;
+
+    while ((n = read(fd, buf_reserve(acks, 65536), 65536)) > 0)
+        acks->len += (size_t)n;
+    ck_assert_int_eq(n, 0);
+}
+
+static void live_and_kill(unsigned ms, struct buf *acks)
+{
+    int ends[2];
+    pid_t child;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        live_until_killed(ends[1]);
+    close(ends[1]);
+    uv_sleep(ms);
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    read_acks(ends[0], acks);
+    close(ends[0]);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+
+static bool is_kept(uint64_t id)
+{
+    struct wire_page p;
+
+    buf_clear(&page_reply);
+    store_read_event(reader, 1, id, &page_reply);
+    ck_assert(wire_page_get(page_reply.p, page_reply.len, &p));
+    return p.error == ERR_NONE;
+}
+
+static void check_topic_counts(void)
+{
+    uint64_t sum = 0;
+    struct store_status status;
+
+    for (int i = 0; i < TOPICS; i++) {
+        struct wire_topic t = {0};
+        char name[8];
+
+        snprintf(name, sizeof name, "t/%d", i);
+        if (!topic_line(name, &t))
+            continue;
+        ck_assert_uint_eq(t.events, count_all(0, name));
+        ck_assert_uint_eq(t.bytes, t.events * (EVENT_RECORD_HEAD + 12));
+        page(0, name);
+        ck_assert_uint_eq(t.oldest, got.count > 0 ? got_ids[0] : 0);
+        sum += t.events;
+    }
+    store_status(store, &status);
+    ck_assert_uint_eq(status.events, sum);
+}
+
+/* Lives of 0 to 300 ms, one after the other on the same folder. */
+static void lives(struct buf *acks)
+{
+    unsigned seed = 7;
+
+    for (int life = 0; life < 8; life++)
+        live_and_kill(20 + (unsigned)rand_r(&seed) % 300, acks);
+}
+
+START_TEST(a_killed_store_loses_nothing_acknowledged)
+{
+    struct buf acks = {0};
+    uint64_t last = 0;
+
+    lives(&acks);
+    open_store();
+    ck_assert_uint_gt(acks.len, 0);
+    for (size_t i = 0; i + 8 <= acks.len; i += 8) {
+        uint64_t id = le64_get(acks.p + i);
+
+        ck_assert_uint_gt(id, last); /* over all lives: never twice, always rising */
+        ck_assert(is_kept(id));
+        last = id;
+    }
+    ck_assert_uint_gt(store_head(store), last);
+    check_topic_counts();
+    buf_free(&acks);
+}
+END_TEST
+
+START_TEST(counts_are_right_when_killed_during_retention)
+{
+    struct retention_rule rule = {.filter = (char *)"#", .has_events = true, .max_events = 5};
+    struct buf acks = {0};
+
+    options.rules = &rule;
+    options.rule_count = 1;
+    options.max_bytes = 60 * (EVENT_RECORD_HEAD + 12);
+    for (int life = 0; life < 3; life++)
+        live_and_kill(1100 + (unsigned)life * 57, &acks);
+    options.rule_count = 0;
+    options.max_bytes = 0;
+    open_store();
+    check_topic_counts();
+    buf_free(&acks);
+}
+END_TEST
+
+/* --- a disk that fills ---------------------------------------------------------------- */
+
+static struct rlimit limit_before;
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit = {bytes, limit_before.rlim_max};
+
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void begin_limited(void)
+{
+    (void)signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit_before), 0);
+    begin_open();
+}
+
+static enum sluice_error publish_large(void)
+{
+    static char large[65536];
+    struct store_event ev;
+    struct store_request r;
+
+    memset(large, 'x', sizeof large - 1);
+    ev = event_of("a", large);
+    return submit_event(&ev, &r);
+}
+
+START_TEST(a_full_disk_refuses_and_recovers)
+{
+    uint64_t kept = 0, before = publish("a", "before");
+    enum sluice_error error;
+
+    limit_files(1 << 20);
+    while ((error = publish_large()) == ERR_NONE)
+        kept++;
+    ck_assert_int_eq(error, ERR_STORE_FULL);
+    ck_assert_ptr_nonnull(heard.failing);
+    ck_assert_uint_eq(heard.failures, 1);
+    ck_assert_uint_eq(count_all(before, "a"), kept); /* reading goes on */
+    limit_files(limit_before.rlim_cur);
+    WAIT_UNTIL(heard.failing == NULL); /* without a publish */
+    ck_assert_uint_eq(heard.failures, 2);
+    publish("a", "after");
+    ck_assert_uint_eq(count_all(before, "a"), kept + 1);
+}
+END_TEST
+
+START_TEST(a_refused_batch_leaves_no_trace)
+{
+    struct wire_topic t;
+    struct store_event ev;
+    struct store_request r;
+    uint64_t head;
+
+    limit_files(1 << 20);
+    while (publish_large() == ERR_NONE)
+        ;
+    head = store_head(store);
+    ev = produced("new", "p", 0, 0);
+    ck_assert_int_eq(submit_event(&ev, &r), ERR_STORE_FULL);
+    ck_assert_str_ne(r.result.text, "");
+    ck_assert(!topic_line("new", &t));
+    ck_assert_uint_eq(store_head(store), head);
+    limit_files(limit_before.rlim_cur);
+    WAIT_UNTIL(heard.failing == NULL);
+    ev = produced("new", "p", 0, 0);
+    ck_assert_int_eq(submit_event(&ev, &r), ERR_NONE);
+    ck_assert(!ev.repeat);
+    ck_assert(topic_line("new", &t));
+}
+END_TEST
+
+START_TEST(a_delete_on_a_full_disk_is_refused)
+{
+    limit_files(1 << 20);
+    while (publish_large() == ERR_NONE)
+        ;
+    ck_assert_int_eq(delete_topic("a", NULL), ERR_STORE_FULL);
+    limit_files(limit_before.rlim_cur);
+    WAIT_UNTIL(heard.failing == NULL);
+    ck_assert_int_eq(delete_topic("a", NULL), ERR_NONE);
+    ck_assert_uint_eq(count_all(0, "a"), 0);
+}
+END_TEST
+
+START_TEST(a_full_store_closes)
+{
+    limit_files(1 << 20);
+    while (publish_large() == ERR_NONE)
+        ;
+    close_store();
+    limit_files(limit_before.rlim_cur);
+    open_store();
+    publish("a", "after");
+}
+END_TEST
+
+static int run_limited(void)
+{
+    const TTest *tests[] = {
+        a_full_disk_refuses_and_recovers,
+        a_refused_batch_leaves_no_trace,
+        a_delete_on_a_full_disk_is_refused,
+        a_full_store_closes,
+    };
+
+    return run_tests("store on a full disk", tests, sizeof tests / sizeof tests[0], begin_limited);
+}
+
+int main(void)
+{
+    const TTest *tests[] = {
+        a_killed_store_loses_nothing_acknowledged,
+        counts_are_right_when_killed_during_retention,
+    };
+    int killed = run_tests("store killed", tests, sizeof tests / sizeof tests[0], begin);
+    int limited = run_limited();
+
+    return killed == EXIT_SUCCESS ? limited : killed;
+}
