@@ -125,8 +125,8 @@ static void put_row(struct table *t, const struct report *r)
     table_cell(t, slice_of(r->state), 0);
     for (size_t i = 0; i < count; i++)
         if (metric_find(&r->metrics, metric_names[f[i].metric], &value))
-            buf_printf(&text, "%s%.*s %s", text.len != 0 ? ", " : "", (int)value.len, value.p,
-                       f[i].word);
+            buf_printf(&text, "%s%s %.*s", text.len != 0 ? ", " : "", f[i].word, (int)value.len,
+                       value.p);
     table_cell(t, (struct slice){(const char *)text.p, text.len}, 0);
     buf_free(&text);
 }
