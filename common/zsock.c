@@ -5,10 +5,13 @@
  *
  *   prepare   is a message, or a monitor's event, waiting?  then idle is
  *             started, which keeps the loop from sleeping; else it is stopped
- *   poll      ZMQ_FD wakes a sleeping loop; its callback does nothing, for any
- *             call into ZeroMQ may have consumed the edge before it is seen
+ *   poll      ZMQ_FD wakes a sleeping loop; its callback does no more than note
+ *             it, for any call into ZeroMQ may have consumed the edge before
  *   check     reads messages until there are none or the budget is spent,
  *             calls message() for each, then drained() once
+ *
+ * A turn that others caused, in which neither ZMQ_FD spoke nor we called, asks
+ * ZeroMQ nothing: each question is a system call.
  *
  * A send may consume the edge as well.  Most are followed by our prepare before
  * the loop sleeps; after one made in somebody else's prepare, later than ours,
@@ -60,7 +63,8 @@ struct zsock {
     unsigned budget;
     bool paused;
     bool closing;
-    bool asked; /* prepare has run, check has not */
+    bool asked;   /* prepare has run, check has not */
+    bool touched; /* ZeroMQ was called, or called us, since it had nothing for us */
 
     uv_poll_t poll;
     uv_poll_t monitor_poll;
@@ -377,9 +381,11 @@ static void tell_event(struct zsock *z)
 
 static void on_poll(uv_poll_t *h, int status, int events)
 {
-    (void)h;
+    struct zsock *z = h->data;
+
     (void)status;
     (void)events;
+    z->touched = true;
 }
 
 static void on_idle(uv_idle_t *h)
@@ -387,9 +393,11 @@ static void on_idle(uv_idle_t *h)
     (void)h;
 }
 
-/* After prepare has asked: do not sleep on the answer that it got. */
-static void keep_turning(struct zsock *z)
+/* Before a call that may consume the edge.  After prepare has asked, the loop
+ * must not sleep on the answer that it got. */
+static void touch(struct zsock *z)
 {
+    z->touched = true;
     if (z->asked)
         (void)uv_idle_start(&z->idle, on_idle);
 }
@@ -407,8 +415,11 @@ static void on_prepare(uv_prepare_t *h)
     struct zsock *z = CONTAINER_OF(h, struct zsock, prepare);
 
     z->asked = true;
-    if (pending(z))
-        keep_turning(z);
+    if (!z->touched)
+        return; /* the edge is armed, and idle stopped */
+    z->touched = pending(z);
+    if (z->touched)
+        (void)uv_idle_start(&z->idle, on_idle);
     else
         (void)uv_idle_stop(&z->idle);
 }
@@ -419,6 +430,8 @@ static void on_check(uv_check_t *h)
     bool empty;
 
     z->asked = false;
+    if (!z->touched)
+        return;
     if (z->monitor != NULL && z->event == EVENT_NONE)
         z->event = take_event(z->monitor);
     empty = drain(z);
@@ -430,6 +443,7 @@ static void start_poll(struct zsock *z, uv_poll_t *poll, void *socket)
 {
     int rc = uv_poll_init(z->loop, poll, get_int(socket, ZMQ_FD));
 
+    poll->data = z;
     assert(rc == 0);
     rc = uv_poll_start(poll, UV_READABLE, on_poll);
     assert(rc == 0);
@@ -504,6 +518,7 @@ int zsock_bind(struct zsock *z, const char *endpoint)
 
     if (!port_possible(endpoint))
         return -EINVAL;
+    touch(z);
     if (strncmp(endpoint, ipc, sizeof ipc - 1) == 0) {
         rc = claim_path(endpoint + sizeof ipc - 1);
         if (rc != 0)
@@ -516,6 +531,7 @@ int zsock_connect(struct zsock *z, const char *endpoint)
 {
     if (!port_possible(endpoint))
         return -EINVAL;
+    touch(z);
     return zmq_connect(z->socket, endpoint) == 0 ? 0 : zmq_error();
 }
 
@@ -525,7 +541,7 @@ static int send_part(struct zsock *z, struct zmsg *m, int flags)
 {
     int rc;
 
-    keep_turning(z);
+    touch(z);
     do
         rc = zmq_msg_send(msg_of(m), z->socket, flags | ZMQ_DONTWAIT);
     while (rc < 0 && errno == EINTR);
@@ -600,6 +616,7 @@ struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type, const struct zsoc
     z->arg = arg;
     z->socket = socket;
     z->budget = BUDGET;
+    z->touched = true;
     set_options(z, o);
     if (o->monitor && !start_monitor(z)) {
         (void)zmq_close(socket);
@@ -613,8 +630,7 @@ struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type, const struct zsoc
 void zsock_pause(struct zsock *z, bool paused)
 {
     z->paused = paused;
-    if (!paused)
-        keep_turning(z); /* the edge of what waits is long gone */
+    touch(z); /* the edge of what waits is long gone */
 }
 
 void zsock_budget(struct zsock *z, unsigned messages)
