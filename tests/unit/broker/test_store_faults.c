@@ -19,7 +19,7 @@ static int acks_fd;
 static struct in_flight {
     struct store_request r;
     struct store_event ev;
-    char topic[8];
+    char topic[16];
 } flights[IN_FLIGHT];
 static unsigned published;
 
@@ -97,7 +97,7 @@ static void check_topic_counts(void)
 
     for (int i = 0; i < TOPICS; i++) {
         struct wire_topic t = {0};
-        char name[8];
+        char name[16];
 
         snprintf(name, sizeof name, "t/%d", i);
         if (!topic_line(name, &t))
