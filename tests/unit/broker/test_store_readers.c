@@ -1,0 +1,136 @@
+/*
+ * test_store_readers.c - readers at work while the writer publishes, expires
+ * and deletes: whatever a page does not hold, it announces.
+ *
+ * Every topic's payloads count 1, 2, 3 ….  A reader that replays the log and
+ * finds a number missing must have been told, by this page or an earlier one,
+ * that something above the last event it saw was removed.
+ */
+#include <stdatomic.h>
+
+#include "store_fixture.h"
+
+enum { TOPICS = 40, READERS = 2, ROUNDS = 400, UNIT = 25 };
+
+static atomic_bool writing;
+static atomic_uint faults, rows_read, notices;
+
+struct replay {
+    struct store_reader *r;
+    struct wire_filter filter;
+    struct buf reply;
+    uint64_t told;
+    uint64_t number[TOPICS], id[TOPICS]; /* of the last event of each topic */
+};
+
+static void check_event(struct replay *p, const struct event *e)
+{
+    uint64_t topic = 0, number = 0;
+
+    ck_assert(slice_u64((struct slice){e->topic.p + 2, e->topic.len - 2}, &topic));
+    if (!slice_u64(e->payload, &number) || number <= p->number[topic])
+        atomic_fetch_add(&faults, 1);
+    else if (number != p->number[topic] + 1 && p->told <= p->id[topic])
+        atomic_fetch_add(&faults, 1);
+    p->number[topic] = number;
+    p->id[topic] = e->id;
+    atomic_fetch_add(&rows_read, 1);
+}
+
+/* From the beginning to the head; returns when it has got there. */
+static void replay_once(struct replay *p)
+{
+    struct wire_page_req q = {.filter_count = 1, .filters = &p->filter};
+    struct wire_page m;
+
+    memset(p->number, 0, sizeof p->number);
+    memset(p->id, 0, sizeof p->id);
+    p->told = 0;
+    do {
+        struct reader records;
+        struct event e;
+
+        buf_clear(&p->reply);
+        store_read_page(p->r, &q, &p->reply);
+        if (!wire_page_get(p->reply.p, p->reply.len, &m) || m.error != ERR_NONE) {
+            atomic_fetch_add(&faults, 1);
+            return;
+        }
+        if (m.removed_to > p->told) {
+            p->told = m.removed_to;
+            atomic_fetch_add(&notices, 1);
+        }
+        records = reader_of(m.records.p, m.records.len);
+        while (event_record_get(&records, &e))
+            check_event(p, &e);
+        q.after = m.upto;
+    } while (m.upto != m.head);
+}
+
+static void read_along(void *arg)
+{
+    struct replay p = {.filter = {0, slice_of(arg)}};
+
+    p.r = store_reader_open(store);
+    while (p.r != NULL && atomic_load(&writing))
+        replay_once(&p);
+    store_reader_close(p.r);
+    buf_free(&p.reply);
+}
+
+static void publish_round(uint64_t *numbers, unsigned *seed)
+{
+    static char names[UNIT][16], payloads[UNIT][24];
+    struct store_event unit[UNIT];
+    struct store_request r = {.events = unit, .count = UNIT};
+
+    for (int i = 0; i < UNIT; i++) {
+        unsigned topic = (unsigned)rand_r(seed) % TOPICS;
+
+        snprintf(names[i], sizeof names[i], "t/%u", topic);
+        snprintf(payloads[i], sizeof payloads[i], "%" PRIu64, ++numbers[topic]);
+        unit[i] = event_of(names[i], payloads[i]);
+    }
+    ck_assert_int_eq(submit(&r), ERR_NONE);
+}
+
+START_TEST(what_a_page_does_not_hold_it_announces)
+{
+    struct retention_rule rules[] = {
+        {.filter = (char *)"t/1", .has_events = true, .max_events = 3},
+        {.filter = (char *)"t/2", .has_events = true, .max_events = 1},
+    };
+    static char *const filters[READERS] = {(char *)"t/#", (char *)"t/+"};
+    uv_thread_t threads[READERS];
+    uint64_t numbers[TOPICS] = {0};
+    unsigned seed = 1;
+
+    options.rules = rules;
+    options.rule_count = ARRAY_LEN(rules);
+    options.max_bytes = 3000 * (EVENT_RECORD_HEAD + 2);
+    set_clock(clock_ms());
+    store_set_retention(store, &options);
+    atomic_store(&writing, true);
+    for (int i = 0; i < READERS; i++)
+        ck_assert_int_eq(uv_thread_create(&threads[i], read_along, filters[i]), 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        publish_round(numbers, &seed);
+        if (round % 50 == 49)
+            ck_assert_int_eq(delete_topic("t/3", NULL), ERR_NONE);
+        test_now += 100; /* retention looks every second of it */
+    }
+    atomic_store(&writing, false);
+    for (int i = 0; i < READERS; i++)
+        uv_thread_join(&threads[i]);
+    ck_assert_uint_eq(atomic_load(&faults), 0);
+    ck_assert_uint_gt(atomic_load(&rows_read), 0);
+    ck_assert_uint_gt(atomic_load(&notices), 0);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {what_a_page_does_not_hold_it_announces};
+
+    return run_tests("store readers", tests, sizeof tests / sizeof tests[0], begin_open);
+}
