@@ -109,7 +109,7 @@ tsan: deps deps-test ## the units under the thread sanitizer
 FUZZ_SECONDS ?= 60
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_core)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/lib/broker.a $(BUILD)/lib/gateways-cli.a $(LIB_core)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)
 fuzz-binaries: $(FUZZ_TARGETS)
