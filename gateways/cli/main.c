@@ -6,6 +6,7 @@
  * line is configuration flags and operands, which config_load tells apart and
  * checks as every process of ours does.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -168,6 +169,14 @@ static int run_configured(const struct command *c, const struct arguments *args)
     return rc;
 }
 
+/* What was printed may still be on its way: a full disk is a failure too. */
+static int output_end(int rc)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return rc;
+    return rc != CLI_OK ? rc : cli_fail(CLI_FAILED, "standard output: %s", strerror(errno));
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
     struct arguments args;
@@ -183,7 +192,7 @@ static int run(const struct command *c, int argc, char **argv)
     else
         rc = run_configured(c, &args);
     arguments_free(&args);
-    return rc;
+    return output_end(rc);
 }
 
 int main(int argc, char **argv)

@@ -1,8 +1,9 @@
 /*
  * source.c - uv_poll where it can wait, uv_idle where reading never blocks.
  *
- * uv_poll makes the descriptor non-blocking, and a terminal's descriptor is
- * shared with the shell: the flags are put back at the end.
+ * uv_poll makes the descriptor non-blocking, but its file is shared with whoever
+ * started us, who would be surprised; so the flags are put back at once.  One
+ * read for each time that the descriptor is readable does not block either.
  */
 #include <assert.h>
 #include <errno.h>
@@ -46,11 +47,14 @@ static void on_idle(uv_idle_t *h)
 
 void source_init(struct source *s, uv_loop_t *loop, size_t max, void (*readable)(struct source *))
 {
+    int flags = fcntl(STDIN_FILENO, F_GETFL);
+
     *s = (struct source){.max = max, .readable = readable};
-    s->flags = fcntl(STDIN_FILENO, F_GETFL);
     s->polled = uv_poll_init(loop, &s->poll, STDIN_FILENO) == 0;
     if (!s->polled)
         (void)uv_idle_init(loop, &s->idle);
+    if (flags >= 0)
+        (void)fcntl(STDIN_FILENO, F_SETFL, flags);
 }
 
 void source_read(struct source *s, bool on)
@@ -81,8 +85,6 @@ static void on_closed(uv_handle_t *h)
 {
     struct source *s = h->data;
 
-    if (s->polled && s->flags >= 0)
-        (void)fcntl(STDIN_FILENO, F_SETFL, s->flags);
     lines_close(&s->lines);
     s->closed(s);
 }

@@ -22,7 +22,6 @@ struct source {
     int error;   /* a negative errno */
     bool ended;  /* no more bytes */
     bool polled; /* a descriptor that can be waited for; else a file */
-    int flags;   /* of the descriptor, as we found it */
     uv_poll_t poll;
     uv_idle_t idle;
     void (*closed)(struct source *s);

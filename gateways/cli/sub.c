@@ -23,6 +23,7 @@
 #include "sse_reader.h"
 
 #define RETRY_MS 1000u /* until the server says */
+#define RETRY_MIN_MS 50u
 #define RETRY_MAX_MS 30000u
 #define ESCAPED_MAX 6 /* bytes of JSON for one of a string */
 
@@ -162,7 +163,7 @@ static enum outcome take(struct sub *s, struct http_client *h, struct slice data
         data.p += n;
         data.len -= (size_t)n;
     }
-    if (fflush(stdout) != 0) {
+    if (fflush(stdout) != 0 || ferror(stdout)) {
         (void)snprintf(h->error, sizeof h->error, "standard output: %s", strerror(errno));
         return REFUSED;
     }
@@ -216,6 +217,14 @@ static enum outcome connect_once(struct sub *s, struct http_client *h)
 
 /* --- as long as it takes -------------------------------------------------- */
 
+/* As the server says, but never without a pause. */
+static unsigned retry_ms(const struct sub *s)
+{
+    unsigned ms = s->reader.has_retry ? s->reader.retry_ms : RETRY_MS;
+
+    return ms < RETRY_MIN_MS ? RETRY_MIN_MS : ms;
+}
+
 static int stream(struct sub *s)
 {
     unsigned wait = 0;
@@ -232,8 +241,7 @@ static int stream(struct sub *s)
             wait = 0;
         if (wait == 0)
             (void)cli_fail(CLI_FAILED, "%s; connecting again", h.error);
-        wait =
-            backoff_next(wait, s->reader.has_retry ? s->reader.retry_ms : RETRY_MS, RETRY_MAX_MS);
+        wait = backoff_next(wait, retry_ms(s), RETRY_MAX_MS);
         (void)poll(NULL, 0, (int)wait);
     }
 }

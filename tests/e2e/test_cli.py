@@ -158,6 +158,15 @@ def test_pub_takes_a_file_and_a_line_without_an_end(system, topic, tmp_path):
     assert len(r.stdout.split()) == 2
 
 
+def test_pub_leaves_its_input_as_it_found_it(system, topic):
+    reader, writer = os.pipe()
+    os.write(writer, b"one\n")
+    os.close(writer)
+    subprocess.run(system.command("pub", topic), stdin=reader, check=True, timeout=TIMEOUT)
+    assert os.get_blocking(reader)
+    os.close(reader)
+
+
 def test_pub_of_nothing_is_nothing(system, topic):
     r = subprocess.run(system.command("pub", topic, "-v"), stdin=subprocess.DEVNULL,
                        capture_output=True, text=True, timeout=TIMEOUT)
@@ -329,6 +338,26 @@ def test_sub_goes_on_when_the_broker_is_killed(own, topic):
         own.kill("sluice-broker")
         publish(own, topic, "two")
         assert s.wait(2) == ["one", "two"]
+
+
+def test_open_streams_do_not_hold_up_the_end(own, topic):
+    with Sub(own, topic, "--after", "0") as s:
+        publish(own, topic, "one")
+        s.wait(1)
+        before = time.monotonic()
+        own.process.terminate()
+        assert own.wait_exit() == 0
+        assert time.monotonic() - before < 5
+
+
+def test_a_full_disk_is_a_failure(system, topic):
+    publish(system, topic, "x")
+    for command in (("sub", topic, "--after", "0", "-n", "1"), ("history", topic)):
+        with open("/dev/full", "w") as full:
+            r = subprocess.run(system.command(*command), stdout=full, stderr=subprocess.PIPE,
+                               text=True, timeout=TIMEOUT)
+        assert r.returncode == 1
+        assert "standard output" in r.stderr
 
 
 def test_sub_of_a_dead_reader_ends(system, topic):
