@@ -69,30 +69,30 @@ void ws_unmask(uint8_t *out, const uint8_t *in, size_t n, const uint8_t mask[4],
 /* One connection's input.  Zero-initialised and given its limits, it is at the
  * start; ws_decoder_free at the end. */
 struct ws_decoder {
-    size_t message_max;      /* payload of one message, bytes; before inflating, a quarter
-                                more: what does not compress becomes longer */
-    bool deflate;            /* permessage-deflate was negotiated */
+    size_t message_max; /* payload of one message, bytes; before inflating, a quarter
+                           more: what does not compress becomes longer */
+    bool deflate;       /* permessage-deflate was negotiated */
 
-    uint8_t state;           /* below: private */
-    uint8_t opcode;          /* of the message begun; WS_CONTINUATION: none is */
-    bool compressed;         /* it is */
-    struct utf8_check utf8;  /* of it, unless compressed */
-    struct buf message;      /* its payload so far */
-    struct ws_header frame;  /* being read */
-    uint64_t got;            /* bytes of its payload */
+    uint8_t state;                   /* below: private */
+    uint8_t opcode;                  /* of the message begun; WS_CONTINUATION: none is */
+    bool compressed;                 /* it is */
+    struct utf8_check utf8;          /* of it, unless compressed */
+    struct buf message;              /* its payload so far */
+    struct ws_header frame;          /* being read */
+    uint64_t got;                    /* bytes of its payload */
     uint8_t control[WS_CONTROL_MAX]; /* its payload when it is a control frame */
-    uint8_t head[14];        /* a header that came in pieces */
+    uint8_t head[14];                /* a header that came in pieces */
     uint8_t head_len;
     int error;
 };
 
 /* What came whole: a text or binary message, or a control frame. */
 struct ws_message {
-    uint8_t opcode;          /* WS_CONTINUATION: nothing yet */
-    bool compressed;         /* inflate it; whether text is UTF-8 is only seen then */
-    struct slice payload;    /* unmasked; stays until the next call on the decoder */
-    uint16_t close_code;     /* WS_CLOSE: the peer's, WS_CLOSE_NO_STATUS for none;
-                                the payload is its reason */
+    uint8_t opcode;       /* WS_CONTINUATION: nothing yet */
+    bool compressed;      /* inflate it; whether text is UTF-8 is only seen then */
+    struct slice payload; /* unmasked; stays until the next call on the decoder */
+    uint16_t close_code;  /* WS_CLOSE: the peer's, WS_CLOSE_NO_STATUS for none;
+                             the payload is its reason */
 };
 
 /* Takes bytes up to the end of the next message or control frame; returns how many

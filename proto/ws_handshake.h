@@ -21,9 +21,9 @@ struct ws_deflate {
 
 struct ws_handshake {
     struct slice key;
-    struct slice origin;          /* p == NULL: it is not a browser */
-    const char *subprotocol;      /* the first of the client's list that we know, or NULL */
-    bool subprotocol_asked;       /* there was a list */
+    struct slice origin;     /* p == NULL: it is not a browser */
+    const char *subprotocol; /* the first of the client's list that we know, or NULL */
+    bool subprotocol_asked;  /* there was a list */
     struct ws_deflate deflate;
 };
 

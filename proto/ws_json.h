@@ -43,20 +43,20 @@ struct ws_word {
 /* One operation.  Zero-initialised; used again and again; then freed. */
 struct ws_request {
     enum ws_op op;
-    struct slice ref;     /* as JSON, in one form for one ref; empty: none was given */
+    struct slice ref; /* as JSON, in one form for one ref; empty: none was given */
     struct ws_word words[WS_WORDS_MAX]; /* subscribe: in the message's order */
     size_t word_count;
-    struct event event;   /* publish; the topic is for the caller to check */
+    struct event event; /* publish; the topic is for the caller to check */
 
-    struct buf text;      /* what ref and words point into */
-    struct buf store;     /* what the event points into */
+    struct buf text;  /* what ref and words point into */
+    struct buf store; /* what the event points into */
 };
 
 /* Why it was refused, by the parser or by others. */
 struct ws_refusal {
     enum sluice_error error;
-    struct slice text;    /* for a person; empty: the error's own */
-    const char *field;    /* the member at fault; NULL: no single one is */
+    struct slice text;       /* for a person; empty: the error's own */
+    const char *field;       /* the member at fault; NULL: no single one is */
     bool has_seq, has_epoch; /* of a producer: which of these are said */
     uint64_t expected_seq, received_seq, epoch;
 };
@@ -75,7 +75,7 @@ void ws_json_put_gap(struct buf *b, struct slice ref, const struct gap *g);
 void ws_json_put_pong(struct buf *b, struct slice ref);
 
 /* An event in two parts: the first is the same for all clients. */
-void ws_json_put_event(struct buf *b, const struct event *e);     /* {…,"subs":[ */
+void ws_json_put_event(struct buf *b, const struct event *e);                 /* {…,"subs":[ */
 void ws_json_put_subs(struct buf *b, const struct slice *refs, size_t count); /* R…]} */
 
 #endif
