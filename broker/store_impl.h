@@ -106,10 +106,18 @@ struct retention *retention_new(const struct store_options *o);
 void retention_free(struct retention *r);
 struct limits retention_limits(const struct retention *r, struct slice topic);
 
+struct request_queue {
+    struct store_request *head, **end;
+};
+void queue_init(struct request_queue *q);
+void queue_add(struct request_queue *q, struct store_request *r);
+void queue_move(struct request_queue *to, struct request_queue *from); /* from is empty after */
+struct store_request *queue_pop(struct request_queue *q);              /* head is not NULL */
+
 /* Something that the writer has finished and the loop thread announces, in order. */
 struct outcome {
-    struct store_request *requests, **requests_end; /* to be called back */
-    struct store_batch batch;                       /* count 0: nothing to follow */
+    struct request_queue requests; /* to be called back */
+    struct store_batch batch;      /* count 0: nothing to follow */
     struct buf records;
     struct store_item *items;
     size_t item_room;
@@ -118,10 +126,6 @@ struct outcome {
     bool failing_changed;
     const char *failing;
     struct outcome *next;
-};
-
-struct request_queue {
-    struct store_request *head, **end;
 };
 
 struct link;
@@ -152,7 +156,10 @@ struct store {
 
     /* Loop. */
     uv_async_t async;
-    uint64_t head; /* `upto` of the last followed batch */
+    uv_prepare_t turn;              /* active while `submitted` holds something */
+    unsigned handles;               /* not yet closed */
+    struct request_queue submitted; /* in this turn of the loop */
+    uint64_t head;                  /* `upto` of the last followed batch */
     uint64_t queued_bytes;
     const char *failing_seen;
     void (*closed)(void *arg);
@@ -199,7 +206,6 @@ void writer_start(struct store *s);
 /* Writer: hands over what was finished since; the loop thread announces it. */
 void writer_deliver(struct store *s);
 struct outcome *writer_outcome(struct store *s); /* the one being filled */
-void outcome_add(struct outcome *o, struct store_request *r);
 /* Writer: a transaction failed or succeeded; rolls back and reports changes. */
 void writer_failed(struct store *s);
 void writer_fine(struct store *s);

@@ -235,7 +235,7 @@ bool removal_commit(struct store *s)
 
 static void answer(struct store *s, struct store_request *r)
 {
-    outcome_add(writer_outcome(s), r);
+    queue_add(&writer_outcome(s)->requests, r);
 }
 
 void delete_begin(struct store *s, struct store_request *r)
@@ -253,16 +253,7 @@ void delete_begin(struct store *s, struct store_request *r)
         return;
     }
     r->removed_to = t->stats.head;
-    r->next = NULL;
-    *s->deletes.end = r;
-    s->deletes.end = &r->next;
-}
-
-static void pop_delete(struct store *s)
-{
-    s->deletes.head = s->deletes.head->next;
-    if (s->deletes.head == NULL)
-        s->deletes.end = &s->deletes.head;
+    queue_add(&s->deletes, r);
 }
 
 static void delete_refused(struct store *s, struct store_request *r)
@@ -271,8 +262,7 @@ static void delete_refused(struct store *s, struct store_request *r)
 
     r->result.error = full ? ERR_STORE_FULL : ERR_STORE_FAILED;
     r->result.text = full ? "The disk is full" : "The store failed";
-    pop_delete(s);
-    answer(s, r);
+    answer(s, queue_pop(&s->deletes));
 }
 
 /* Everything is gone: in the order in which the loop is to hear of it. */
@@ -284,8 +274,7 @@ static void delete_done(struct store *s, struct store_request *r, const struct t
     o = writer_outcome(s);
     o->removed = t;
     o->removed_to = r->removed_to;
-    pop_delete(s);
-    answer(s, r);
+    answer(s, queue_pop(&s->deletes));
 }
 
 bool delete_step(struct store *s)

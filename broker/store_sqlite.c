@@ -186,9 +186,10 @@ static struct store *store_new(uv_loop_t *loop, const struct store_options *o,
     s->lock_fd = -1;
     s->fsync = o->fsync;
     s->retention = retention_new(o);
-    s->queue.end = &s->queue.head;
-    s->pending.end = &s->pending.head;
-    s->deletes.end = &s->deletes.head;
+    queue_init(&s->submitted);
+    queue_init(&s->queue);
+    queue_init(&s->pending);
+    queue_init(&s->deletes);
     s->outcomes_end = &s->outcomes;
     topics_init(&s->topics);
     gate_init(&s->gate);

@@ -367,7 +367,7 @@ static void refuse(struct txn *t)
     s->id_limit = 0; /* so the next volatile batch stores one */
     t->out->batch.count = 0;
     buf_clear(&t->out->records);
-    for (struct store_request *r = t->out->requests; r != NULL; r = r->next)
+    for (struct store_request *r = t->out->requests.head; r != NULL; r = r->next)
         r->result = result;
 }
 
@@ -380,10 +380,7 @@ static void run_units(struct txn *t)
     while ((r = pending->head) != NULL && r->kind == STORE_APPEND &&
            t->out->batch.count < BATCH_EVENTS && t->out->records.len < BATCH_BYTES &&
            db_error(t->s->db) == DB_FINE) {
-        pending->head = r->next;
-        if (pending->head == NULL)
-            pending->end = &pending->head;
-        outcome_add(t->out, r);
+        queue_add(&t->out->requests, queue_pop(pending));
         unit_run(t, r);
     }
 }

@@ -1,15 +1,15 @@
 /*
  * store_writer.c - the writer thread, and the way back to the loop.
  *
- *   store_submit ─▶ queue ─▶ pending ─▶ txn_run ─▶ outcomes ─▶ on_async (loop)
- *                                   └▶ deletes
+ *   store_submit ─▶ submitted ─▶ queue ─▶ pending ─▶ txn_run ─▶ outcomes ─▶ on_async
+ *   (loop)          (its turn)                    └▶ deletes                  (loop)
  *
- * The thread takes all that is queued, commits as much as one transaction may
- * hold, hands the outcome to the loop and begins again; what arrived meanwhile
- * is the next batch, so commits group themselves without a timer.  Between two
- * batches it does one small step of each chore: deletes, retention, counts,
- * checkpoint.  With nothing to do it sleeps, and wakes now and then for the
- * limits that pass with time.
+ * What one turn of the loop submits is queued together, at its end: a writer
+ * woken by the first publish of many would commit that one alone.  The thread takes all that is
+ * queued, commits as much as one transaction may hold, hands the outcome to the loop and begins
+ * again; what arrived meanwhile is the next batch, so commits group themselves without a timer.
+ * Between two batches it does one small step of each chore: deletes, retention, counts, checkpoint.
+ * With nothing to do it sleeps, and wakes now and then for the limits that pass with time.
  *
  * When a transaction fails, its requests are refused, the follower hears
  * `failing`, and a tiny write is tried every RETRY_MS; the first write that
@@ -28,6 +28,40 @@
 #define TICK_NS UINT64_C(250000000)
 #define SPARE_BYTES (8u << 20) /* buffers above this are not kept */
 
+/* --- queues ------------------------------------------------------------------ */
+
+void queue_init(struct request_queue *q)
+{
+    q->head = NULL;
+    q->end = &q->head;
+}
+
+void queue_add(struct request_queue *q, struct store_request *r)
+{
+    r->next = NULL;
+    *q->end = r;
+    q->end = &r->next;
+}
+
+void queue_move(struct request_queue *to, struct request_queue *from)
+{
+    if (from->head == NULL)
+        return;
+    *to->end = from->head;
+    to->end = from->end;
+    queue_init(from);
+}
+
+struct store_request *queue_pop(struct request_queue *q)
+{
+    struct store_request *r = q->head;
+
+    q->head = r->next;
+    if (q->head == NULL)
+        q->end = &q->head;
+    return r;
+}
+
 /* --- outcomes ---------------------------------------------------------------- */
 
 struct outcome *writer_outcome(struct store *s)
@@ -42,16 +76,9 @@ struct outcome *writer_outcome(struct store *s)
     uv_mutex_unlock(&s->lock);
     if (o == NULL)
         o = mem_zalloc(sizeof *o);
-    o->requests_end = &o->requests;
+    queue_init(&o->requests);
     s->current = o;
     return o;
-}
-
-void outcome_add(struct outcome *o, struct store_request *r)
-{
-    r->next = NULL;
-    *o->requests_end = r;
-    o->requests_end = &r->next;
 }
 
 static void outcome_free(struct outcome *o)
@@ -196,16 +223,6 @@ static bool chores(struct store *s, uint32_t added)
 
 /* --- the thread ------------------------------------------------------------------ */
 
-static void take_queue(struct store *s)
-{
-    if (s->queue.head == NULL)
-        return;
-    *s->pending.end = s->queue.head;
-    s->pending.end = s->queue.end;
-    s->queue.head = NULL;
-    s->queue.end = &s->queue.head;
-}
-
 /* Waits for something to do unless `busy`.  False: closed, and nothing is left. */
 static bool take(struct store *s, bool busy)
 {
@@ -215,7 +232,7 @@ static bool take(struct store *s, bool busy)
     uv_mutex_lock(&s->lock);
     if (!busy && s->queue.head == NULL && s->new_retention == NULL && !s->closing)
         (void)uv_cond_timedwait(&s->wake, &s->lock, TICK_NS);
-    take_queue(s);
+    queue_move(&s->pending, &s->queue);
     r = s->new_retention;
     s->new_retention = NULL;
     go = !s->closing || s->pending.head != NULL || s->deletes.head != NULL;
@@ -234,10 +251,7 @@ static uint32_t run_pending(struct store *s)
     if (r == NULL)
         return 0;
     if (r->kind == STORE_DELETE) {
-        s->pending.head = r->next;
-        if (s->pending.head == NULL)
-            s->pending.end = &s->pending.head;
-        delete_begin(s, r);
+        delete_begin(s, queue_pop(&s->pending));
         return 0;
     }
     added = txn_run(s);
@@ -312,16 +326,18 @@ static void announce(struct store *s, struct outcome *o)
     }
     if (o->removed != NULL)
         f->removed(f->arg, o->removed->name, o->removed_to);
-    call_back(s, o->requests);
+    call_back(s, o->requests.head);
     outcome_recycle(s, o);
 }
 
-static void store_free(uv_handle_t *handle)
+static void maybe_finish_close(uv_handle_t *handle)
 {
     struct store *s = handle->data;
     void (*closed)(void *arg) = s->closed;
     void *arg = s->closed_arg;
 
+    if (--s->handles > 0)
+        return;
     outcome_free(s->spare);
     retention_free(s->new_retention);
     store_release(s);
@@ -346,8 +362,25 @@ static void on_async(uv_async_t *async)
     }
     if (stopped) {
         uv_thread_join(&s->thread);
-        uv_close((uv_handle_t *)&s->async, store_free);
+        uv_close((uv_handle_t *)&s->async, maybe_finish_close);
+        uv_close((uv_handle_t *)&s->turn, maybe_finish_close);
     }
+}
+
+/* Hands over what was submitted in this turn; also before anything that must
+ * come after it. */
+static void submit_all(struct store *s)
+{
+    uv_prepare_stop(&s->turn);
+    uv_mutex_lock(&s->lock);
+    queue_move(&s->queue, &s->submitted);
+    uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+}
+
+static void on_turn(uv_prepare_t *turn)
+{
+    submit_all(turn->data);
 }
 
 void writer_start(struct store *s)
@@ -355,7 +388,10 @@ void writer_start(struct store *s)
     int rc = uv_async_init(s->loop, &s->async, on_async);
 
     assert(rc == 0);
-    s->async.data = s;
+    rc = uv_prepare_init(s->loop, &s->turn);
+    assert(rc == 0);
+    s->async.data = s->turn.data = s;
+    s->handles = 2;
     rc = uv_thread_create(&s->thread, writer_main, s);
     assert(rc == 0);
     (void)rc;
@@ -363,19 +399,12 @@ void writer_start(struct store *s)
 
 void store_submit(struct store *s, struct store_request *r)
 {
-    bool first;
-
-    r->next = NULL;
+    assert(s->closed == NULL);
     r->result = (struct store_result){.error = ERR_NONE};
     s->queued_bytes += request_bytes(r);
-    uv_mutex_lock(&s->lock);
-    assert(!s->closing);
-    first = s->queue.head == NULL;
-    *s->queue.end = r;
-    s->queue.end = &r->next;
-    if (first)
-        uv_cond_signal(&s->wake);
-    uv_mutex_unlock(&s->lock);
+    if (s->submitted.head == NULL)
+        uv_prepare_start(&s->turn, on_turn);
+    queue_add(&s->submitted, r);
 }
 
 void store_set_retention(struct store *s, const struct store_options *o)
@@ -392,10 +421,11 @@ void store_set_retention(struct store *s, const struct store_options *o)
 
 void store_close(struct store *s, void (*closed)(void *arg), void *arg)
 {
+    assert(s->closed == NULL && closed != NULL);
     s->closed = closed;
     s->closed_arg = arg;
+    submit_all(s);
     uv_mutex_lock(&s->lock);
-    assert(!s->closing);
     s->closing = true;
     uv_cond_signal(&s->wake);
     uv_mutex_unlock(&s->lock);
