@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from up_util import SLUICE, SSE, TIMEOUT, Up, port_base, wait_for
+from sluicelib import TIMEOUT, port_base, wait_for
+from up_util import SLUICE, SSE, Up
 
 
 @pytest.fixture(scope="module")

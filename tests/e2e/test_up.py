@@ -11,7 +11,8 @@ import urllib.request
 
 import pytest
 
-from up_util import (APPS, BROKER_ADMIN, SLUICE, TIMEOUT, Up, at, is_alive, port_base, wait_for)
+from sluicelib import TIMEOUT, port_base, wait_for
+from up_util import APPS, BROKER_ADMIN, SLUICE, Up, at, is_alive
 
 NOISE = 0.15  # seconds that a busy machine may add to a delay
 

@@ -7,48 +7,17 @@ Everything waits for a condition.  What became of the processes is read from
 import contextlib
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
-import time
 from datetime import datetime
 
-BIN = os.environ.get("BIN", os.path.join(os.path.dirname(__file__), "../../build/bin"))
+from sluicelib import ADMIN, BIN, PORTS, TIMEOUT, port_base, wait_for
+
 SLUICE = os.path.join(BIN, "sluice")
-TIMEOUT = 20.0
-BROKER_ADMIN, APPS, SSE, SSE_ADMIN = 10, 7, 1, 11
-
-
-def wait_for(condition, what, timeout=TIMEOUT):
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"not within {timeout} s: {what}")
-
-
-def is_free(port):
-    with socket.socket() as s:
-        try:
-            s.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def port_base():
-    """The first of 20 free ports below the kernel's own range, apart for each worker."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
-    while True:
-        base = 10000 + worker * 2500 + random.randrange(0, 2480, 20)
-        if all(is_free(base + i) for i in range(20)):
-            return base
+BROKER_ADMIN, APPS, SSE = ADMIN["broker"], PORTS["apps"], PORTS["sse"]
 
 
 def children_of(pid):
@@ -98,6 +67,8 @@ class Up:
                 self.process.wait()
         self.reader.join(5)
         self.process.stdout.close()
+        log = self.log_text()
+        assert "Sanitizer" not in log and "runtime error" not in log, log[-8000:]
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self):
