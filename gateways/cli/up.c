@@ -147,18 +147,18 @@ static void announce_sse(const struct config *c)
            a.p);
 }
 
-/* Where to go, for a person; then the line that programs wait for. */
+/* The line that programs wait for; then where to go, for a person. */
 static void announce(struct up *up)
 {
     struct slice rest = slice_of(config_apps(up->in->config)), a;
 
     up->announced = true;
+    printf("sluice: ready\n");
     for (size_t i = 0; i < up->count; i++)
         if (strcmp(up->children[i].name, "sse") == 0)
             announce_sse(up->in->config);
     if (config_list_next(&rest, &a))
         printf("sluice: apps       %.*s (ZeroMQ)\n", (int)a.len, a.p);
-    printf("sluice: ready\n");
     (void)fflush(stdout);
 }
 

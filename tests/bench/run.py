@@ -124,7 +124,7 @@ class Sluice(Server):
         process = self.spawn(os.path.join(BIN, "sluice"), "up", "--data",
                              os.path.join(self.folder, "data"), "--port-base", str(self.base),
                              stdout=subprocess.PIPE)
-        if b"ready" not in process.stdout.readline():
+        if b"sluice: ready" not in process.stdout.readline():
             process.kill()
             process.wait()
             raise RuntimeError("sluice did not become ready")
