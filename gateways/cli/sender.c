@@ -288,8 +288,7 @@ static void on_drained(void *arg)
     pull(s);
 }
 
-/* --- the connection
- * ------------------------------------------------------------------------------- */
+/* --- the connection ------------------------------------------------------- */
 
 static void on_connected(void *arg)
 {

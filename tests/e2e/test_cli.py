@@ -219,6 +219,20 @@ def test_pub_waits_for_a_broker_that_comes(own):
     assert own.run("pub", "a", "x").returncode == 0
 
 
+def test_lines_flow_on_over_a_broker_killed_between_them(own, topic):
+    with own.popen("pub", topic, "-v", stdin=subprocess.PIPE) as p:
+        for life in range(3):
+            p.stdin.write(f"{life}\n")
+            p.stdin.flush()
+            assert p.stdout.readline().strip().isdigit()
+            own.kill("sluice-broker")
+            own.wait_log(life + 1, msg="process was killed", child="broker")
+        p.stdin.close()
+        assert p.wait(TIMEOUT) == 0
+    own.wait_log(4, msg="process is ready", child="broker")
+    assert [e["data"] for e in history(own, topic)] == ["0", "1", "2"]
+
+
 def test_a_producer_survives_a_killed_broker(own):
     """Lines flow while the broker is killed twice: each is stored once, in order."""
     with own.popen("pub", "a", "-v", "--producer", "me", stdin=subprocess.PIPE) as p:
