@@ -184,7 +184,12 @@ static void on_hello_no(struct link *l, const struct zmsg *m)
         metric_add(M_BAD_FRAMES, 1);
     log_warn("the broker refuses this gateway", LOG_S("code", error_code(error)),
              LOG_SLICE("text", text));
-    l->hello_at = clock_mono_ms() + HELLO_AGAIN_MS;
+    if (l->state == LINK_UP) {
+        l->broken = true; /* it has dropped us: connect anew */
+        turn_need(l);
+    } else {
+        l->hello_at = clock_mono_ms() + HELLO_AGAIN_MS;
+    }
 }
 
 static bool on_live(struct link *l, struct zmsg *m)
@@ -261,7 +266,7 @@ static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t 
     l->ran = true;
     if (l->state == LINK_GREETING && kind == WIRE_HELLO_OK)
         on_hello_ok(l, &parts[0]);
-    else if (l->state == LINK_GREETING && kind == WIRE_HELLO_NO)
+    else if (l->state >= LINK_GREETING && l->state <= LINK_UP && kind == WIRE_HELLO_NO)
         on_hello_no(l, &parts[0]);
     else if (l->state == LINK_UP && (count != 1 || !on_message_up(l, &parts[0], kind)))
         metric_add(M_BAD_FRAMES, 1);
