@@ -81,7 +81,7 @@ static void on_down(void *arg)
 {
     struct gateway *g = arg;
 
-    link_set_seen(g->link, hub_upto(g->hub));
+    link_set_seen(g->link, hub_seen(g->hub));
     hub_down(g->hub);
 }
 
