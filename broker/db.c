@@ -23,6 +23,8 @@
 
 struct db {
     sqlite3 *handle;
+    bool (*predicate)(void *arg, uint64_t a, uint64_t b);
+    void *predicate_arg;
     enum db_error error;
     unsigned wal_frames;
     char text[160];
@@ -269,6 +271,31 @@ struct slice db_slice(struct db_stmt *st, int column)
 bool db_is_null(struct db_stmt *st, int column)
 {
     return sqlite3_column_type(st->handle, column) == SQLITE_NULL;
+}
+
+static void ask_predicate(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const struct db *db = sqlite3_user_data(context);
+
+    assert(count == 2);
+    (void)count;
+    sqlite3_result_int(context,
+                       db->predicate(db->predicate_arg, (uint64_t)sqlite3_value_int64(values[0]),
+                                     (uint64_t)sqlite3_value_int64(values[1])));
+}
+
+void db_predicate(struct db *db, const char *name, bool (*fn)(void *arg, uint64_t a, uint64_t b),
+                  void *arg)
+{
+    int rc;
+
+    assert(db->predicate == NULL); /* one a connection is enough */
+    db->predicate = fn;
+    db->predicate_arg = arg;
+    rc = sqlite3_create_function_v2(db->handle, name, 2, SQLITE_UTF8, db, ask_predicate, NULL, NULL,
+                                    NULL);
+    if (rc != SQLITE_OK)
+        fail(db, rc);
 }
 
 unsigned db_wal_frames(const struct db *db)

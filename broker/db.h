@@ -55,6 +55,10 @@ uint64_t db_u64(struct db_stmt *st, int column);
 struct slice db_slice(struct db_stmt *st, int column);
 bool db_is_null(struct db_stmt *st, int column);
 
+/* Statements of this connection may ask name(a, b); fn answers. */
+void db_predicate(struct db *db, const char *name, bool (*fn)(void *arg, uint64_t a, uint64_t b),
+                  void *arg);
+
 /* Frames in the write-ahead log after this connection's last commit. */
 unsigned db_wal_frames(const struct db *db);
 /* Moves the write-ahead log into the database so that it starts anew; false

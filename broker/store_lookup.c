@@ -40,11 +40,12 @@ static void walk_down(struct store_reader *r, struct newest *n, uint64_t now)
 {
     struct rows *rows = &r->rows;
     struct event e;
-    uint32_t steps = 0;
 
     rows_open(r, 0, n->below, true);
-    while (n->found < n->wanted && steps < WIRE_PAGE_SCAN && rows_next(rows)) {
-        steps++;
+    do {
+        n->done = !rows_next(rows);
+        if (n->done)
+            break;
         n->below = rows->at->id;
         if (rows->scan && !matcher_test(&r->matcher, rows_topic(rows), n->below))
             continue;
@@ -52,8 +53,8 @@ static void walk_down(struct store_reader *r, struct newest *n, uint64_t now)
             n->found++;
             n->from = n->below - 1;
         }
-    }
-    n->done = n->found == n->wanted || steps < WIRE_PAGE_SCAN;
+    } while (n->found < n->wanted && rows->scanned < WIRE_PAGE_SCAN);
+    n->done = n->done || n->found == n->wanted;
     rows_close(rows);
 }
 
@@ -61,7 +62,7 @@ static void walk_down(struct store_reader *r, struct newest *n, uint64_t now)
 static bool find_newest(struct store_reader *r, const struct wire_start_req *q, size_t at,
                         uint64_t head, uint64_t *from, struct buf *reply, size_t start)
 {
-    struct newest n = {.wanted = q->arg, .below = head + 1, .from = head};
+    struct newest n = {.wanted = q->arg, .below = head + 1, .from = head, .done = q->arg == 0};
     uint64_t now = clock_ms();
 
     while (!n.done) {

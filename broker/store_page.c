@@ -21,7 +21,7 @@ struct page {
     struct buf *reply;
     size_t start;
     uint64_t head, upto, now;
-    uint32_t limit, count, scanned;
+    uint32_t limit, count;
 };
 
 /* The head of the reply is written twice: first to take its place, then, when
@@ -56,13 +56,8 @@ static bool put_row(struct page *p)
     struct event e;
     uint64_t id = r->rows.at->id;
 
-    if (p->count == p->limit || p->scanned == WIRE_PAGE_SCAN)
-        return false;
-    p->scanned++;
     if (!r->rows.scan || matcher_test(&r->matcher, rows_topic(&r->rows), id)) {
-        if (!row_event(r->s, r->rows.at->st, &e))
-            return false;
-        if (is_full(p, &e))
+        if (!row_event(r->s, r->rows.at->st, &e) || is_full(p, &e))
             return false;
         if (!event_expired(&e, p->now)) {
             event_record_put(p->reply, &e);
@@ -73,18 +68,19 @@ static bool put_row(struct page *p)
     return true;
 }
 
-/* Reads rows between low and high, and sets `upto` to `end` when all were read. */
+/* Reads rows between low and high; `upto` is `end` when all were read. */
 static void put_rows(struct page *p, uint64_t low, uint64_t high, uint64_t end)
 {
     struct rows *rows = &p->r->rows;
-    bool more = true;
 
     rows_open(p->r, low, high, p->q->descending);
-    while (more && rows_next(rows))
-        more = put_row(p);
+    do {
+        if (!rows_next(rows)) {
+            p->upto = end;
+            break;
+        }
+    } while (put_row(p) && p->count < p->limit && rows->scanned < WIRE_PAGE_SCAN);
     rows_close(rows);
-    if (more)
-        p->upto = end;
 }
 
 static void page_up(struct page *p)

@@ -8,7 +8,8 @@
  *
  * Rows come from the index of one topic, from several of them merged, or from a
  * scan in order of ID; the scan is also taken when the few topics hold most of
- * the log, because it reads each page once.
+ * the log, because it reads each page once.  Of rows that do not match, a scan
+ * reads no more than the topic.
  *
  * A failure ends in an error reply; the connection is used again for the next.
  */
@@ -21,6 +22,8 @@
 
 #define ROW "SELECT id, topic_id, time, flags, expiry, props, data FROM events"
 
+#define WANTED " WHERE id > ?1 AND id < ?2 AND wanted(topic_id, id)"
+
 enum row_column { ROW_ID, ROW_TOPIC, ROW_TIME, ROW_FLAGS, ROW_EXPIRY, ROW_PROPS, ROW_DATA };
 
 static const char *const by_topic_sql[2] = {
@@ -30,16 +33,26 @@ static const char *const by_topic_sql[2] = {
 
 /* --- open, close ---------------------------------------------------------------------- */
 
+/* SQLite asks this of every row that it scans, before it reads what is large in
+ * it.  The row at which the scan has to stop is wanted too, to get back here. */
+static bool is_wanted(void *arg, uint64_t topic, uint64_t id)
+{
+    struct store_reader *r = arg;
+
+    return ++r->rows.scanned >= WIRE_PAGE_SCAN || matcher_test(&r->matcher, (uint32_t)topic, id);
+}
+
 static void prepare(struct store_reader *r)
 {
+    db_predicate(r->db, "wanted", is_wanted, r);
     r->begin = db_prepare(r->db, "BEGIN");
     r->end = db_prepare(r->db, "COMMIT");
     r->last = db_prepare(r->db, "SELECT value FROM meta WHERE key = 2");
     r->one = db_prepare(r->db, ROW " WHERE id = ?1");
     r->topics = db_prepare(r->db, "SELECT id, name FROM topics"
                                   " WHERE name > ?1 AND name >= ?2 ORDER BY name");
-    r->scan[0] = db_prepare(r->db, ROW " WHERE id > ?1 AND id < ?2 ORDER BY id");
-    r->scan[1] = db_prepare(r->db, ROW " WHERE id > ?1 AND id < ?2 ORDER BY id DESC");
+    r->scan[0] = db_prepare(r->db, ROW WANTED " ORDER BY id");
+    r->scan[1] = db_prepare(r->db, ROW WANTED " ORDER BY id DESC");
 }
 
 struct store_reader *store_reader_open(struct store *s)
@@ -118,10 +131,9 @@ bool snapshot_end(struct store_reader *r, uint8_t kind, uint64_t ref, struct buf
 
 /* --- rows ------------------------------------------------------------------------------ */
 
-static bool cursor_step(struct cursor *c)
+static void cursor_step(struct cursor *c)
 {
     c->id = db_step(c->st) ? db_u64(c->st, ROW_ID) : 0;
-    return c->id != 0;
 }
 
 static void open_scan(struct store_reader *r, uint64_t low, uint64_t high)
@@ -222,7 +234,7 @@ void rows_open(struct store_reader *r, uint64_t low, uint64_t high, bool descend
                        high);
     }
     for (size_t i = 0; i < rows->count && db_error(r->db) == DB_FINE; i++)
-        (void)cursor_step(&rows->cursors[i]);
+        cursor_step(&rows->cursors[i]);
 }
 
 static bool comes_before(const struct rows *rows, const struct cursor *a, const struct cursor *b)
@@ -235,7 +247,7 @@ bool rows_next(struct rows *rows)
     struct cursor *first = NULL;
 
     if (rows->at != NULL)
-        (void)cursor_step(rows->at);
+        cursor_step(rows->at);
     for (size_t i = 0; i < rows->count; i++) {
         struct cursor *c = &rows->cursors[i];
 
@@ -243,6 +255,7 @@ bool rows_next(struct rows *rows)
             first = c;
     }
     rows->at = first;
+    rows->scanned += !rows->scan;
     return first != NULL;
 }
 

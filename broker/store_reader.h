@@ -49,7 +49,8 @@ struct cursor {
 /* Rows in order of ID, of a few topics or of the whole log. */
 struct rows {
     bool descending;
-    bool scan; /* the whole log: each row is still to be matched */
+    bool scan;        /* the whole log; a row may come that does not match */
+    uint32_t scanned; /* rows looked at; a scan stops at WIRE_PAGE_SCAN */
     size_t count;
     struct cursor cursors[CURSORS];
     struct cursor *at; /* the row */

@@ -189,7 +189,9 @@ START_TEST(a_page_runs_down_when_asked)
     ck_assert_str_eq(read_page(&q), "8 7 5");
     q.after = got.upto;
     ck_assert_str_eq(read_page(&q), "4 2 1");
-    ck_assert_uint_eq(got.upto, 0); /* nothing is left below */
+    q.after = got.upto;
+    ck_assert_str_eq(read_page(&q), "");
+    ck_assert_uint_eq(got.upto, 0);
     filters[0].from = filters[1].from = ids[4];
     q.after = 0;
     ck_assert_str_eq(read_page(&q), "8 7 5");
