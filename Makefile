@@ -89,7 +89,7 @@ unit-binaries: $(UNIT_TESTS)
 unit: unit-binaries ## unit tests only
 	@tests/unit/run $(UNIT_TESTS)
 e2e: all load ## end to end, browser and fault tests only
-	@BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -n 4 --dist worksteal -p no:cacheprovider \
+	@BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -n 4 --dist load -p no:cacheprovider \
 	  tests/e2e tests/browser tests/faults $(PYTEST_ARGS)
 
 asan: deps deps-test ## the whole suite under address and undefined sanitizers
