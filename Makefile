@@ -15,7 +15,7 @@ OPT     ?= -O2 -g
 CFLAGS  ?= $(OPT)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
               $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP
-LIBS    := -lzmq -luv -lsqlite3 -linih -lm
+LIBS    := -lzmq -luv -lsqlite3 -linih -lz -lm
 
 # --- what may include what ---------------------------------------------------
 INC_proto         := -Iproto
@@ -23,8 +23,9 @@ INC_common        := -Icommon -Iproto
 INC_broker        := -Ibroker -Icommon -Iproto
 INC_gateways/core := -Igateways/core -Icommon -Iproto
 INC_gateways/sse  := -Igateways/sse -Igateways/core -Icommon -Iproto
+INC_gateways/ws   := -Igateways/ws -Igateways/core -Icommon -Iproto
 INC_gateways/cli  := -Igateways/cli -Igateways/core -Icommon -Iproto
-FOLDERS := proto common broker gateways/core gateways/sse gateways/cli
+FOLDERS := proto common broker gateways/core gateways/sse gateways/ws gateways/cli
 
 OBJ := $(BUILD)/obj
 objects = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
@@ -58,7 +59,7 @@ $(BINARIES):
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
 # --- dependencies --------------------------------------------------------------
-deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 \
+deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib \
 	|| { echo 'libraries are missing: run deploy/install-deps.sh' >&2; exit 1; }
 deps: ## install what building needs (Debian)
 	@deploy/install-deps.sh build
@@ -77,6 +78,7 @@ CHECK_LIBS := -lcheck -lsubunit -lrt
 INC_tests := $(foreach f,$(FOLDERS),-I$(f)) -Itests/unit
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/lib/broker.a $(BUILD)/lib/gateways-sse.a \
+                 $(BUILD)/lib/gateways-ws.a \
                  $(BUILD)/lib/gateways-cli.a $(LIB_core)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INC_tests) -o $@ $< $(filter %.a,$^) $(CHECK_LIBS) $(LIBS)
@@ -109,7 +111,7 @@ tsan: deps deps-test ## the units under the thread sanitizer
 FUZZ_SECONDS ?= 60
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/lib/broker.a $(BUILD)/lib/gateways-cli.a $(LIB_core)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/lib/broker.a $(BUILD)/lib/gateways-ws.a $(BUILD)/lib/gateways-cli.a $(LIB_core)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)
 fuzz-binaries: $(FUZZ_TARGETS)

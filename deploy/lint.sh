@@ -50,6 +50,7 @@ check_includes() {
     check_library zmq.h common/zsock.c common/zsock.h
     check_library sqlite3.h broker/db.c broker/db.h
     check_library ini.h common/config_file.c
+    check_library zlib.h gateways/ws/deflate.c
     check_library uv.h common broker gateways
     # proto is pure: no sockets, no files, no clock.
     check_library sys/socket.h common broker gateways
