@@ -9,7 +9,8 @@
  * others as failed.
  *
  * The write-ahead log is never checkpointed by SQLite itself: the hook below
- * only counts frames, and the owner decides when (store_writer.c).
+ * takes the place of the one that would, only counts frames, and the owner
+ * decides when (store_writer.c).  PRAGMA wal_autocheckpoint would remove it.
  */
 #include "db.h"
 
@@ -20,6 +21,8 @@
 #include <stdlib.h>
 
 #include "mem.h"
+
+#define BUSY_MS 2000 /* somebody else's tool may hold the file for a moment */
 
 struct db {
     sqlite3 *handle;
@@ -98,7 +101,7 @@ struct db *db_open(const char *path, bool read_only, enum db_error *error)
         return NULL;
     }
     sqlite3_extended_result_codes(db->handle, 1);
-    sqlite3_busy_timeout(db->handle, 2000);
+    sqlite3_busy_timeout(db->handle, BUSY_MS);
     sqlite3_wal_hook(db->handle, count_frames, db);
     *error = DB_FINE;
     return db;
@@ -305,13 +308,14 @@ unsigned db_wal_frames(const struct db *db)
 
 bool db_checkpoint(struct db *db)
 {
-    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    int rc;
 
-    if (rc == SQLITE_OK) {
+    sqlite3_busy_timeout(db->handle, 0);
+    rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    sqlite3_busy_timeout(db->handle, BUSY_MS);
+    if (rc == SQLITE_OK)
         db->wal_frames = 0;
-        return true;
-    }
-    if (rc != SQLITE_BUSY)
+    else
         fail(db, rc);
-    return false;
+    return rc == SQLITE_OK;
 }

@@ -61,8 +61,8 @@ void db_predicate(struct db *db, const char *name, bool (*fn)(void *arg, uint64_
 
 /* Frames in the write-ahead log after this connection's last commit. */
 unsigned db_wal_frames(const struct db *db);
-/* Moves the write-ahead log into the database so that it starts anew; false
- * when a reader stood in the way (try again later). */
+/* Moves the write-ahead log into the database so that it starts anew, without
+ * waiting for anybody; false, and an error, when that was not possible. */
 bool db_checkpoint(struct db *db);
 
 #endif

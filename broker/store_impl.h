@@ -29,7 +29,8 @@
 #define BATCH_BYTES (4u << 20)
 #define SLICE_ROWS 1000u
 #define CHECKPOINT_FRAMES 4000u
-#define RETRY_MS 500u       /* between tries while appends are refused */
+#define RETRY_MS 500u /* between tries while appends are refused */
+#define CHECKPOINT_RETRY_MS 5000u
 #define STATS_MS 1000u      /* between writes of changed topics */
 #define RETENTION_MS 1000u  /* between looks at what is too old or too much */
 #define ID_LIMIT_MS 500u    /* how far volatile IDs may run ahead of what is stored */
@@ -175,8 +176,8 @@ struct store {
     struct request_queue pending; /* taken from the queue, not yet begun */
     struct request_queue deletes; /* begun, a slice at a time */
     const char *failing;
-    uint64_t retry_at;
-    struct topic *dirty, *flushing; /* rows to write: next time, and in this pass */
+    uint64_t retry_at, checkpoint_at; /* monotonic ms */
+    struct topic *dirty, *flushing;   /* rows to write: next time, and in this pass */
     uint64_t flush_at, flush_upto;
     struct link *links;
     struct buf producer_key; /* where the walk over idle producers stands */

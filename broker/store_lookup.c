@@ -131,13 +131,6 @@ static struct slice literal_part(struct slice filter)
     return (struct slice){filter.p, n};
 }
 
-static bool is_above(struct slice a, struct slice b)
-{
-    int order = memcmp(a.p, b.p, a.len < b.len ? a.len : b.len);
-
-    return order != 0 ? order > 0 : a.len > b.len;
-}
-
 static void put_topic(struct store_reader *r, struct slice name, struct buf *reply)
 {
     struct topics *topics = &r->s->topics;
@@ -156,43 +149,71 @@ static void put_topic(struct store_reader *r, struct slice name, struct buf *rep
     wire_topic_put(reply, &out);
 }
 
-/* Returns how many; *more when the limit cut the list short. */
-static uint32_t put_topics(struct store_reader *r, const struct wire_topics_req *q,
-                           struct buf *reply, bool *more)
+struct list {
+    const struct wire_topics_req *q;
+    struct slice prefix;
+    struct buf after, last; /* names: go on above this one; the last one looked at */
+    uint32_t limit, count;
+    bool more, done;
+};
+
+/* False: the list ends before this name. */
+static bool list_name(struct store_reader *r, struct list *l, struct slice name, struct buf *reply)
 {
-    uint32_t n = 0, limit = q->limit == 0 || q->limit > TOPICS_PAGE ? TOPICS_PAGE : q->limit;
-    struct slice prefix = literal_part(q->filter);
+    l->done = !slice_starts(name, l->prefix); /* past all that can match */
+    if (l->done)
+        return false;
+    if (l->q->filter.len > 0 && !filter_match(l->q->filter, name))
+        return true;
+    l->more = l->done = l->count == l->limit;
+    if (l->done)
+        return false;
+    put_topic(r, name, reply);
+    l->count++;
+    return true;
+}
 
-    while (db_step(r->topics)) {
-        struct slice name = db_slice(r->topics, 1);
+/* One snapshot's worth of names. */
+static void list_on(struct store_reader *r, struct list *l, struct buf *reply)
+{
+    struct buf last;
 
-        if (!slice_starts(name, prefix) && is_above(name, prefix))
+    db_bind_text(r->topics, 1, (struct slice){(const char *)l->after.p, l->after.len});
+    db_bind_text(r->topics, 2, l->prefix);
+    for (uint32_t looked = 0; looked < WIRE_PAGE_SCAN; looked++) {
+        struct slice name;
+
+        l->done = !db_step(r->topics);
+        if (l->done)
             break;
-        if (q->filter.len > 0 && !filter_match(q->filter, name))
-            continue;
-        *more = n == limit;
-        if (*more)
+        name = db_slice(r->topics, 1);
+        if (!list_name(r, l, name, reply))
             break;
-        put_topic(r, name, reply);
-        n++;
+        buf_clear(&l->last);
+        buf_put_slice(&l->last, name);
     }
-    return n;
+    db_reset(r->topics);
+    last = l->last;
+    l->last = l->after;
+    l->after = last;
 }
 
 void store_read_topics(struct store_reader *r, const struct wire_topics_req *q, struct buf *reply)
 {
-    struct slice prefix = literal_part(q->filter);
+    struct list l = {.q = q, .prefix = literal_part(q->filter)};
     size_t start = reply->len;
-    bool more = false;
-    uint32_t n;
+    bool fine = true;
 
-    (void)snapshot_begin(r);
+    l.limit = q->limit == 0 || q->limit > TOPICS_PAGE ? TOPICS_PAGE : q->limit;
+    buf_put_slice(&l.after, q->after);
     wire_topics_begin(reply, q->ref);
-    /* Two lower bounds: names above `after`, and not below the filter's prefix. */
-    db_bind_text(r->topics, 1, q->after);
-    db_bind_text(r->topics, 2, prefix);
-    n = put_topics(r, q, reply, &more);
-    db_reset(r->topics);
-    if (snapshot_end(r, WIRE_TOPICS, q->ref, reply, start))
-        wire_topics_finish(reply, start, more, n);
+    while (fine && !l.done) {
+        (void)snapshot_begin(r);
+        list_on(r, &l, reply);
+        fine = snapshot_end(r, WIRE_TOPICS, q->ref, reply, start);
+    }
+    if (fine)
+        wire_topics_finish(reply, start, l.more, l.count);
+    buf_free(&l.after);
+    buf_free(&l.last);
 }

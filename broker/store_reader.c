@@ -207,9 +207,9 @@ static bool few_topics(const struct matcher *m, struct few *few)
     return true;
 }
 
-static bool hold_most(const struct store *s, const struct few *few)
+static bool hold_most(struct store *s, const struct few *few)
 {
-    struct topics *topics = (struct topics *)&s->topics;
+    struct topics *topics = &s->topics;
     uint64_t events = 0;
 
     uv_rwlock_rdlock(&topics->lock);

@@ -85,7 +85,7 @@ static void apply_settings(struct db *db, bool fsync)
 {
     /* These two have no effect once there is a table. */
     db_exec(db, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;");
-    db_exec(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;"
+    db_exec(db, "PRAGMA journal_mode = WAL;"
                 "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"
                 "PRAGMA cache_size = -32768; PRAGMA locking_mode = NORMAL;"
                 "PRAGMA journal_size_limit = 33554432;");

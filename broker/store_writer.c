@@ -188,19 +188,29 @@ static void retry_step(struct store *s)
     (void)writer_commit(s);
 }
 
-/* A checkpoint that fails (the disk is full) is no reason to refuse: the log
- * still takes what fits, and says so itself when nothing fits any more. */
+/* A checkpoint that fails (the disk is full, a tool has the file open) is no
+ * reason to refuse: the log still takes what fits, and fails by itself when
+ * nothing fits any more.  It is tried again, not with every batch. */
+static void checkpoint(struct store *s)
+{
+    bool done;
+
+    gate_close(&s->gate);
+    done = db_checkpoint(s->db);
+    gate_open(&s->gate);
+    if (!done) {
+        log_warn("the write-ahead log cannot be emptied", LOG_U("frames", db_wal_frames(s->db)),
+                 LOG_S("sqlite", db_error_text(s->db)));
+        db_clear(s->db);
+        s->checkpoint_at = clock_mono_ms() + CHECKPOINT_RETRY_MS;
+    }
+    atomic_store_explicit(&s->wal_frames, db_wal_frames(s->db), memory_order_relaxed);
+}
+
 static void checkpoint_step(struct store *s)
 {
-    if (db_wal_frames(s->db) < CHECKPOINT_FRAMES || s->failing != NULL)
-        return;
-    gate_close(&s->gate);
-    (void)db_checkpoint(s->db);
-    gate_open(&s->gate);
-    if (db_error(s->db) != DB_FINE)
-        writer_failed(s);
-    else
-        atomic_store_explicit(&s->wal_frames, db_wal_frames(s->db), memory_order_relaxed);
+    if (db_wal_frames(s->db) >= CHECKPOINT_FRAMES && clock_mono_ms() >= s->checkpoint_at)
+        checkpoint(s);
 }
 
 /* Removing keeps pace with adding: twice the rows of the batch before. */
@@ -266,11 +276,8 @@ static void finish(struct store *s)
     writer_begin(s);
     meta_set(s, META_LAST, s->last);
     meta_set(s, META_ID_LIMIT, 0);
-    if (writer_commit(s)) {
-        gate_close(&s->gate);
-        (void)db_checkpoint(s->db);
-        gate_open(&s->gate);
-    }
+    if (writer_commit(s))
+        checkpoint(s);
     writer_deliver(s);
     uv_mutex_lock(&s->lock);
     s->stopped = true;

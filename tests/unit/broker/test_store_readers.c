@@ -7,10 +7,11 @@
  * that something above the last event it saw was removed.
  */
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "store_fixture.h"
 
-enum { TOPICS = 40, READERS = 2, ROUNDS = 400, UNIT = 25 };
+enum { TOPICS = 40, READERS = 2, ROUNDS = 400, ROWS = 20000, UNIT = 25 };
 
 static atomic_bool writing;
 static atomic_uint faults, rows_read, notices;
@@ -78,6 +79,23 @@ static void read_along(void *arg)
     buf_free(&p.reply);
 }
 
+/* The head, again and again: there is always a reader somewhere. */
+static void read_quietly(void *arg)
+{
+    struct store_reader *r = store_reader_open(store);
+    struct wire_filter filter = {0, SLICE("#")};
+    struct wire_page_req q = {.filter_count = 1, .filters = &filter};
+    struct buf reply = {0};
+
+    (void)arg;
+    while (r != NULL && atomic_load(&writing)) {
+        buf_clear(&reply);
+        store_read_page(r, &q, &reply);
+    }
+    store_reader_close(r);
+    buf_free(&reply);
+}
+
 static void publish_round(uint64_t *numbers, unsigned *seed)
 {
     static char names[UNIT][16], payloads[UNIT][24];
@@ -113,7 +131,7 @@ START_TEST(what_a_page_does_not_hold_it_announces)
     atomic_store(&writing, true);
     for (int i = 0; i < READERS; i++)
         ck_assert_int_eq(uv_thread_create(&threads[i], read_along, filters[i]), 0);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS || atomic_load(&rows_read) < ROWS; round++) {
         publish_round(numbers, &seed);
         if (round % 50 == 49)
             ck_assert_int_eq(delete_topic("t/3", NULL), ERR_NONE);
@@ -123,14 +141,43 @@ START_TEST(what_a_page_does_not_hold_it_announces)
     for (int i = 0; i < READERS; i++)
         uv_thread_join(&threads[i]);
     ck_assert_uint_eq(atomic_load(&faults), 0);
-    ck_assert_uint_gt(atomic_load(&rows_read), 0);
     ck_assert_uint_gt(atomic_load(&notices), 0);
+}
+END_TEST
+
+START_TEST(the_write_ahead_log_stays_small_beside_steady_readers)
+{
+    static char payload[4000];
+    uv_thread_t thread;
+    struct store_status status;
+    struct stat file;
+
+    memset(payload, 'x', sizeof payload - 1);
+    atomic_store(&writing, true);
+    ck_assert_int_eq(uv_thread_create(&thread, read_quietly, NULL), 0);
+    for (int i = 0; i < 300; i++) {
+        struct store_event unit[40];
+        struct store_request r = {.events = unit, .count = 40};
+
+        for (int k = 0; k < 40; k++)
+            unit[k] = event_of("a", payload);
+        ck_assert_int_eq(submit(&r), ERR_NONE);
+    }
+    atomic_store(&writing, false);
+    uv_thread_join(&thread);
+    store_status(store, &status);
+    ck_assert_uint_lt(status.wal_frames, 5000);
+    ck_assert_int_eq(stat(path_of("sluice.db-wal"), &file), 0);
+    ck_assert_int_lt(file.st_size, 24 << 20);
 }
 END_TEST
 
 int main(void)
 {
-    const TTest *tests[] = {what_a_page_does_not_hold_it_announces};
+    const TTest *tests[] = {
+        what_a_page_does_not_hold_it_announces,
+        the_write_ahead_log_stays_small_beside_steady_readers,
+    };
 
     return run_tests("store readers", tests, sizeof tests / sizeof tests[0], begin_open);
 }
