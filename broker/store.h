@@ -121,7 +121,8 @@ void store_set_retention(struct store *s, const struct store_options *o);
 void store_status(struct store *s, struct store_status *out); /* loop thread */
 /* Name of a topic by its number; valid while the store is open. Loop thread. */
 struct slice store_topic_name(const struct store *s, uint32_t topic);
-/* Finishes what was submitted, stores the exact last ID, then closed(). */
+/* Finishes what was submitted, stores the exact last ID, then closed().  Readers
+ * are closed before; nothing is submitted after. */
 void store_close(struct store *s, void (*closed)(void *arg), void *arg);
 
 /* --- read: any thread, one reader per thread ------------------------------ */

@@ -176,14 +176,15 @@ struct store {
     struct request_queue pending; /* taken from the queue, not yet begun */
     struct request_queue deletes; /* begun, a slice at a time */
     const char *failing;
-    uint64_t retry_at, checkpoint_at; /* monotonic ms */
-    struct topic *dirty, *flushing;   /* rows to write: next time, and in this pass */
-    uint64_t flush_at, flush_upto;
+    uint64_t retry_at, checkpoint_at;
+    struct topic *dirty, *flushing; /* rows to write: next time, and in this pass */
+    uint64_t flush_at;              /* monotonic ms, as are all times of chores */
+    uint64_t flush_upto;
     struct link *links;
     struct buf producer_key; /* where the walk over idle producers stands */
     uint64_t producer_topic;
     struct removal *removal;
-    uint64_t retention_at, idle_at; /* ms; when to look again */
+    uint64_t retention_at, idle_at; /* when to look again */
     uint32_t retention_next;        /* the pass stands at this topic; 0: none runs */
     struct outcome *current;        /* being filled */
     bool stopped;                   /* the thread's last word */
@@ -248,8 +249,8 @@ void links_free(struct store *s);
 void stats_dirty(struct store *s, struct topic *t);
 void stats_write_row(struct store *s, const struct topic *t, const struct topic_stats *stats);
 void stats_count(struct store *s, const struct store_batch *b); /* after the commit */
-void stats_step(struct store *s, uint64_t now, bool all);
-bool stats_load(struct store *s); /* at start: rows, then a recount */
+void stats_step(struct store *s, bool all); /* some rows, if it is time; or all */
+bool stats_load(struct store *s);           /* at start: rows, then a recount */
 
 /* --- store_remove.c ------------------------------------------------------- */
 void removal_free(struct store *s);
@@ -258,7 +259,7 @@ bool delete_step(struct store *s); /* one slice of the oldest DELETE; false: non
 
 /* --- store_retention.c ---------------------------------------------------- */
 /* One slice of what is due; `rows` more or less.  True: more is due now. */
-bool retention_step(struct store *s, uint64_t now, uint32_t rows);
+bool retention_step(struct store *s, uint32_t rows);
 void retention_apply(struct store *s, struct retention *r); /* takes r */
 
 #endif

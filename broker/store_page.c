@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 #include "store_reader.h"
 
 struct page {
@@ -22,6 +23,7 @@ struct page {
     size_t start;
     uint64_t head, upto, now;
     uint32_t limit, count;
+    bool damaged;
 };
 
 /* The head of the reply is written twice: first to take its place, then, when
@@ -57,7 +59,8 @@ static bool put_row(struct page *p)
     uint64_t id = r->rows.at->id;
 
     if (!r->rows.scan || matcher_test(&r->matcher, rows_topic(&r->rows), id)) {
-        if (!row_event(r->s, r->rows.at->st, &e) || is_full(p, &e))
+        p->damaged = !row_event(r->s, r->rows.at->st, &e);
+        if (p->damaged || is_full(p, &e))
             return false;
         if (!event_expired(&e, p->now)) {
             event_record_put(p->reply, &e);
@@ -134,6 +137,14 @@ void store_read_page(struct store_reader *r, const struct wire_page_req *q, stru
             page_up(&p);
         put_removed(&p);
     }
-    if (snapshot_end(r, WIRE_PAGE, q->ref, reply, p.start))
-        wire_page_finish(reply, p.start, p.upto, p.count);
+    if (!snapshot_end(r, WIRE_PAGE, q->ref, reply, p.start))
+        return;
+    if (p.damaged) {
+        log_error("an event's topic is missing: the database is damaged", LOG_U("after", p.upto));
+        reply->len = p.start;
+        wire_read_error_put(reply, WIRE_PAGE, q->ref, ERR_STORE_FAILED,
+                            SLICE("The database is damaged"));
+        return;
+    }
+    wire_page_finish(reply, p.start, p.upto, p.count);
 }

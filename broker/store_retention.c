@@ -193,27 +193,30 @@ static bool vacuum_step(struct store *s)
 }
 
 /* True: the walk over idle producers goes on. */
-static bool idle_step(struct store *s, uint64_t now)
+static bool idle_step(struct store *s)
 {
     uint64_t idle = s->retention->producer_idle_ms, pause = idle / 64;
+    uint64_t now = clock_ms(), mono = clock_mono_ms();
     bool more;
 
-    if (idle == 0 || now < s->idle_at || now < idle)
+    if (idle == 0 || mono < s->idle_at || now < idle)
         return false;
     links_expire(s, now, now - idle);
     more = s->failing == NULL && producers_expire(s, now - idle);
     if (pause < IDLE_MIN_MS)
         pause = IDLE_MIN_MS;
     if (!more)
-        s->idle_at = now + (pause < IDLE_MAX_MS ? pause : IDLE_MAX_MS);
+        s->idle_at = mono + (pause < IDLE_MAX_MS ? pause : IDLE_MAX_MS);
     return more;
 }
 
-bool retention_step(struct store *s, uint64_t now, uint32_t rows)
+bool retention_step(struct store *s, uint32_t rows)
 {
+    uint64_t now = clock_ms(), mono = clock_mono_ms();
+
     if (s->retention_next == 0) {
-        if (now < s->retention_at && s->retention_at - now <= RETENTION_MS)
-            return idle_step(s, now);
+        if (mono < s->retention_at)
+            return idle_step(s);
         if (log_step(s, now, rows))
             return true;
         s->retention_next = 1;
@@ -223,6 +226,6 @@ bool retention_step(struct store *s, uint64_t now, uint32_t rows)
     if (s->failing == NULL && vacuum_step(s))
         return true;
     s->retention_next = 0;
-    s->retention_at = now + RETENTION_MS;
+    s->retention_at = mono + RETENTION_MS;
     return false;
 }

@@ -84,6 +84,8 @@ static void load_holes(struct store *s)
 /* After an unclean stop IDs up to `limit` may be out there, unstored. */
 static void wait_for_clock(uint64_t limit)
 {
+    if (limit == 0)
+        return;
     for (unsigned waited = 0; waited < CLOCK_WAIT_MS; waited += 5) {
         if (id_of_ms(clock_ms()) > limit)
             return;
@@ -136,14 +138,15 @@ static void settle_volatile(struct store *s, uint64_t upto)
     }
 }
 
-static bool begin_life(struct store *s)
+/* NULL, or why not. */
+static const char *begin_life(struct store *s)
 {
     uint64_t last = meta_get(s->db, META_LAST), limit = meta_get(s->db, META_ID_LIMIT), first;
 
     wait_for_clock(limit);
     first = first_id(last, limit);
-    if (first >= EVENT_ID_MAX || db_error(s->db) != DB_FINE)
-        return false;
+    if (first >= EVENT_ID_MAX)
+        return "the event IDs are used up (they end in 2089): is the clock right?";
     holes_add(&s->holes, last, first);
     s->last = s->head = first - 1;
     atomic_store(&s->given, s->last);
@@ -153,21 +156,28 @@ static bool begin_life(struct store *s)
     meta_set(s, META_ID_LIMIT, 0);
     settle_volatile(s, s->last);
     db_run(s->st.commit);
-    return db_error(s->db) == DB_FINE;
+    return db_error(s->db) == DB_FINE ? NULL : schema_reason(db_error(s->db));
+}
+
+static bool load(struct store *s)
+{
+    if (!schema_prepare(s) || !load_identity(s))
+        return false;
+    load_holes(s);
+    s->topics.forgotten_to = meta_get(s->db, META_FORGOTTEN_TO);
+    return stats_load(s) && db_error(s->db) == DB_FINE;
 }
 
 static const char *recover(struct store *s)
 {
-    if (schema_prepare(s) && load_identity(s)) {
-        load_holes(s);
-        s->topics.forgotten_to = meta_get(s->db, META_FORGOTTEN_TO);
-        if (stats_load(s) && begin_life(s))
-            return NULL;
-    }
-    log_error("the database cannot be read", LOG_S("path", s->path),
-              LOG_S("says", db_error_text(s->db)));
+    const char *reason = load(s) ? begin_life(s) : schema_reason(db_error(s->db));
+
+    if (reason == NULL)
+        return NULL;
+    log_error("the log cannot be opened", LOG_S("path", s->path),
+              LOG_S("sqlite", db_error_text(s->db)));
     db_rollback(s->db);
-    return schema_reason(db_error(s->db));
+    return reason;
 }
 
 static struct store *store_new(uv_loop_t *loop, const struct store_options *o,

@@ -88,8 +88,10 @@ static void write_some(struct store *s)
     s->flushing = end;
 }
 
-void stats_step(struct store *s, uint64_t now, bool all)
+void stats_step(struct store *s, bool all)
 {
+    uint64_t now = clock_mono_ms();
+
     do {
         if (s->flushing == NULL) {
             if (s->dirty == NULL || (!all && now < s->flush_at))

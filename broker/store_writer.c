@@ -216,15 +216,14 @@ static void checkpoint_step(struct store *s)
 /* Removing keeps pace with adding: twice the rows of the batch before. */
 static bool chores(struct store *s, uint32_t added)
 {
-    uint64_t now = clock_ms();
     uint32_t rows = added * 2 > SLICE_ROWS ? added * 2 : SLICE_ROWS;
     bool more = false;
 
     retry_step(s);
     more = delete_step(s);
     if (s->failing == NULL) {
-        more = retention_step(s, now, rows) || more;
-        stats_step(s, now, false);
+        more = retention_step(s, rows) || more;
+        stats_step(s, false);
     }
     checkpoint_step(s);
     writer_deliver(s);
@@ -272,7 +271,7 @@ static uint32_t run_pending(struct store *s)
 /* The last words: everything counted, the exact last ID, an empty write-ahead log. */
 static void finish(struct store *s)
 {
-    stats_step(s, clock_ms(), true);
+    stats_step(s, true);
     writer_begin(s);
     meta_set(s, META_LAST, s->last);
     meta_set(s, META_ID_LIMIT, 0);
