@@ -12,7 +12,7 @@
  * How it fails: a write error marks the connection LOST and swallows what
  * follows; the poll reports the broken socket in the next turn, and gone() runs
  * there, so that no callback ever runs inside a write.  The same goes for the
- * client that is cut off because pinned bytes are over their limit: it is shut
+ * client that is cut off because what is held is over its limit: it is shut
  * down here and gone() comes from the poll.
  */
 #include "conn.h"
@@ -91,14 +91,17 @@ static void stalled_append(struct conn *c)
 
 static void tail_clear(struct conn *c)
 {
+    struct shared *held = c->held;
+
     c->tail = (struct slice){NULL, 0};
     pin_clear(&c->pin);
-    if (c->spilled == NULL)
+    if (held == NULL)
         return;
+    c->held = NULL;
     stalled_remove(c);
-    c->conns->pinned -= c->spilled_size;
-    free(c->spilled);
-    c->spilled = NULL;
+    if (--held->holders == 0)
+        c->conns->pinned -= held->bytes.len;
+    shared_unref(held);
 }
 
 static void lose(struct conn *c)
@@ -115,8 +118,8 @@ static void lose(struct conn *c)
 static void cut_off(struct conn *c)
 {
     metric_add(M_STALLED_CLOSED, 1);
-    log_info("a stalled client is closed: too many half-written events in memory",
-             LOG_U("bytes", c->spilled_size), LOG_U("pinned", c->conns->pinned));
+    log_info("a stalled client is closed: too many half-written bytes in memory",
+             LOG_U("bytes", c->tail.len), LOG_U("pinned", c->conns->pinned));
     (void)shutdown(c->fd, SHUT_RDWR);
     if (c->state == OPEN)
         lose(c);
@@ -124,21 +127,42 @@ static void cut_off(struct conn *c)
         tail_clear(c);
 }
 
+/* The tail lies in s.  Over the limit the clients stalled longest go, until enough
+ * is let go of; c itself may be among them. */
+static void hold(struct conn *c, struct shared *s)
+{
+    struct conns *cs = c->conns;
+
+    assert(c->held == NULL && c->tail.len > 0);
+    shared_ref(s);
+    c->held = s;
+    if (s->holders++ == 0)
+        cs->pinned += s->bytes.len;
+    stalled_append(c);
+    while (cs->pinned > cs->pinned_max)
+        cut_off(cs->stalled_first);
+}
+
+/* The same for a tail that has to be copied. */
+static void hold_copy(struct conn *c, struct slice first, struct slice rest)
+{
+    struct buf copy = {0};
+    struct shared *s;
+
+    buf_put_slice(&copy, first);
+    buf_put_slice(&copy, rest);
+    s = shared_of(&copy);
+    c->tail = (struct slice){(char *)s->bytes.p, s->bytes.len};
+    hold(c, s);
+    shared_unref(s);
+}
+
 /* The block leaves memory: keep a copy of what this client has yet to get. */
 static void tail_evicted(struct pin *p)
 {
     struct conn *c = CONTAINER_OF(p, struct conn, pin);
-    struct conns *cs = c->conns;
 
-    assert(c->spilled == NULL && c->tail.len > 0);
-    c->spilled = mem_alloc(c->tail.len);
-    c->spilled_size = c->tail.len;
-    memcpy(c->spilled, c->tail.p, c->tail.len);
-    c->tail.p = c->spilled;
-    cs->pinned += c->spilled_size;
-    stalled_append(c);
-    while (cs->pinned > cs->pinned_max)
-        cut_off(cs->stalled_first);
+    hold_copy(c, c->tail, (struct slice){NULL, 0});
 }
 
 /* --- writing ---------------------------------------------------------------------- */
@@ -192,27 +216,30 @@ void conn_write(struct conn *c, const void *p, size_t len)
         write_bytes(c, p, len);
 }
 
-void conn_write_buf(struct conn *c, struct buf *b)
+void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
 {
-    struct iovec iov = {b->p, b->len};
+    struct slice rest = {(char *)body->bytes.p, body->bytes.len};
+    struct iovec iov[2] = {{(void *)(uintptr_t)head.p, head.len}, {body->bytes.p, rest.len}};
     ssize_t n;
 
-    if (c->state != OPEN || conn_pending(c) || b->len == 0) {
-        write_bytes(c, (char *)b->p, b->len);
-        buf_free(b);
+    assert(head.len > 0 && rest.len > 0);
+    if (c->state != OPEN || conn_pending(c)) {
+        write_bytes(c, head.p, head.len);
+        write_bytes(c, rest.p, rest.len);
         return;
     }
-    n = socket_write(c, &iov, 1);
-    if (n < 0)
+    n = socket_write(c, iov, 2);
+    if (n < 0) {
         lose(c);
-    if (n < 0 || (size_t)n == b->len) {
-        buf_free(b);
-        return;
+    } else if ((size_t)n < head.len) {
+        hold_copy(c, (struct slice){head.p + n, head.len - (size_t)n}, rest);
+        poll_update(c);
+    } else if ((size_t)n < head.len + rest.len) {
+        n -= (ssize_t)head.len;
+        c->tail = (struct slice){rest.p + n, rest.len - (size_t)n};
+        hold(c, body);
+        poll_update(c);
     }
-    c->out = *b;
-    c->out_at = (size_t)n;
-    *b = (struct buf){0};
-    poll_update(c);
 }
 
 /* The event after `whole` is half out: hold on to its rest. */
@@ -279,7 +306,7 @@ static bool flush_tail(struct conn *c)
     c->tail.len -= (size_t)n;
     if (c->tail.len == 0) {
         tail_clear(c);
-    } else if (n > 0 && c->spilled != NULL) {
+    } else if (n > 0 && c->held != NULL) {
         stalled_remove(c); /* it moves: no longer the one stalled longest */
         stalled_append(c);
     }

@@ -5,10 +5,12 @@
  * protocol's.  It is made by a listener and lives in one allocation.
  *
  * Out goes, in this order:  tail, then out
- *   tail   the rest of the one event that is half written.  It stays where it
- *          is encoded, shared with all, held by a pin; when its block leaves
- *          memory it is copied and counts against [limits] ring_pinned.
- *   out    control bytes: heads, comments, answers.  Freed when empty.
+ *   tail   the rest of what is half written: of one event, or of an answer's
+ *          body.  An event stays where it is encoded, shared with all, held by
+ *          a pin; when its block leaves memory it is copied.  Such a copy, and
+ *          a body that somebody has yet to take, count against [limits]
+ *          ring_pinned.
+ *   out    control bytes: heads, comments, small answers.  Freed when empty.
  * Events are only taken when both are empty, so control bytes that are written
  * after events come after them on the wire.
  *
@@ -24,6 +26,7 @@
 #include <uv.h>
 
 #include "block.h"
+#include "shared.h"
 #include "wheel.h"
 
 #define CONN_IN_MAX (64u * 1024)   /* unread bytes of one client, then reading pauses */
@@ -58,10 +61,9 @@ struct conn {
     struct buf out;
     size_t out_at;              /* bytes of out already written */
     struct slice tail;
-    struct pin pin;             /* of tail, unless it was copied */
-    char *spilled;              /* the copy */
-    size_t spilled_size;
-    struct conn *stalled_prev, *stalled_next; /* those with a copy, longest stalled first */
+    struct pin pin;             /* of tail, unless it lies in held */
+    struct shared *held;        /* a body, or the copy of an event's rest; NULL: none */
+    struct conn *stalled_prev, *stalled_next; /* those that hold, longest stalled first */
     struct wheel_timer timer;
     uv_poll_t poll;
     int fd;
@@ -81,7 +83,7 @@ struct conns {
     size_t count;
     size_t max, max_per_address;  /* 0: no limit */
     struct address_count *addresses;
-    size_t pinned, pinned_max;    /* bytes of spilled tails */
+    size_t pinned, pinned_max;    /* bytes of all that is held, each counted once */
     struct conn *stalled_first, *stalled_last;
     uint64_t sent;                /* bytes, not yet in the metric */
     bool draining;
@@ -105,8 +107,9 @@ void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data);
 
 /* Copies what the socket does not take at once. */
 void conn_write(struct conn *c, const void *p, size_t len);
-/* Takes b's bytes without copying where it can; b is empty after. */
-void conn_write_buf(struct conn *c, struct buf *b);
+/* The same for a head and a body behind it in one system call; what the socket
+ * does not take of the body stays shared. */
+void conn_write_shared(struct conn *c, struct slice head, struct shared *body);
 /* Events in a form, as many as the socket takes; one begun counts as taken.
  * Fewer than r->count: writable() will run. */
 size_t conn_write_run(struct conn *c, struct run *r, unsigned form, form_encode encode);

@@ -19,16 +19,24 @@
 #include "block.h"
 #include "http1.h"
 #include "problem.h"
+#include "shared.h"
 
 struct exchange;
+
+struct answer_field {
+    const char *name;
+    struct slice value;
+};
 
 /* An answer's head.  The texts are copied or written before the call returns. */
 #define ANSWER_FIELDS 6
 struct answer {
     int status;
     const char *content_type; /* NULL: there is no body */
-    struct { const char *name; struct slice value; } fields[ANSWER_FIELDS];
+    struct answer_field fields[ANSWER_FIELDS];
     size_t field_count;
+    const struct answer_field *more; /* the handler's own, behind them */
+    size_t more_count;
 };
 void answer_field(struct answer *a, const char *name, struct slice value);
 
@@ -36,12 +44,19 @@ void answer_field(struct answer *a, const char *name, struct slice value);
 struct exchange_owner {
     void (*gone)(struct exchange *x);     /* the client is lost: forget the exchange */
     void (*writable)(struct exchange *x); /* a stream takes events again */
-    void (*drain)(struct exchange *x);    /* the process ends: a stream should end */
+    /* The process ends: so should a stream, and whatever may wait for long.  NULL:
+     * the answer comes soon by itself. */
+    void (*drain)(struct exchange *x);
+    /* The client sends no more: it has left, or wants its answer now.  May run
+     * again, and right behind the handler, when answering is too early.  Not for
+     * streams, whose client is gone then.  NULL: the answer comes soon by itself. */
+    void (*hurry)(struct exchange *x);
 };
 
 struct exchange_ops {
     /* body is taken, and empty after. */
     void (*answer)(struct exchange *x, const struct answer *a, struct buf *body);
+    void (*answer_shared)(struct exchange *x, const struct answer *a, struct shared *body);
     void (*begin)(struct exchange *x, const struct answer *a);
     void (*write)(struct exchange *x, struct slice bytes);
     size_t (*run)(struct exchange *x, struct run *r, unsigned form, form_encode encode);
@@ -67,6 +82,13 @@ struct exchange {
 static inline void exchange_answer(struct exchange *x, const struct answer *a, struct buf *body)
 {
     x->ops->answer(x, a, body);
+}
+
+/* The same with a body that others may be sent too; borrowed, not empty. */
+static inline void exchange_answer_shared(struct exchange *x, const struct answer *a,
+                                          struct shared *body)
+{
+    x->ops->answer_shared(x, a, body);
 }
 
 /* The head of a stream.  x->chunks asks for HTTP chunks, without which a client

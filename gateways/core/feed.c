@@ -44,7 +44,8 @@ static struct hub_filter *filter_get(struct hub *h, struct slice name)
 
 static void filter_free(struct hub *h, struct hub_filter *f)
 {
-    assert(f->feed_count == 0);
+    if (h->up)
+        h->link.filter_drop(h->link.link, f->ref);
     (void)filter_tree_remove(h->tree, name_of(f));
     HASH_DELETE(hh, h->filters, f);
     free(f->feeds);
@@ -60,7 +61,7 @@ static void filter_join(struct hub_filter *f, struct feed *feed)
     f->feeds[f->feed_count++] = feed;
 }
 
-static void filter_leave(struct hub_filter *f, const struct feed *feed, uint64_t now_ms)
+static void filter_leave(struct hub *h, struct hub_filter *f, const struct feed *feed)
 {
     uint32_t i;
 
@@ -68,7 +69,7 @@ static void filter_leave(struct hub_filter *f, const struct feed *feed, uint64_t
         assert(i + 1 < f->feed_count);
     f->feeds[i] = f->feeds[--f->feed_count];
     if (f->feed_count == 0)
-        f->unused_since = now_ms;
+        filter_free(h, f);
 }
 
 static void feeds_refresh(struct hub *h)
@@ -105,27 +106,6 @@ void filters_raise(struct hub *h, uint64_t live_from)
             f->live_from = live_from;
     }
     feeds_refresh(h);
-}
-
-void filters_linger(struct hub *h, uint64_t now_ms)
-{
-    struct hub_filter *f, *next;
-
-    HASH_ITER(hh, h->filters, f, next) {
-        if (f->feed_count > 0 || now_ms < f->unused_since + h->limits.linger_ms)
-            continue;
-        if (h->up)
-            h->link.filter_drop(h->link.link, f->ref);
-        filter_free(h, f);
-    }
-}
-
-void filters_free(struct hub *h)
-{
-    struct hub_filter *f, *next;
-
-    HASH_ITER(hh, h->filters, f, next)
-        filter_free(h, f);
 }
 
 /* --- feeds -------------------------------------------------------------------- */
@@ -204,21 +184,44 @@ static void undirty(struct feed *f)
 
 void feed_put(struct feed *f)
 {
+    if (f->members == 0)
+        f->unused_since = clock_mono_ms();
+}
+
+void feed_free(struct feed *f)
+{
     struct hub *h = f->hub;
     size_t i;
 
-    if (f->members > 0)
-        return;
+    assert(f->members == 0);
     pages_drop_feed(f);
     if (f->dirty)
         undirty(f);
     for (i = 0; i < f->filter_count; i++)
-        filter_leave(f->filters[i], f, clock_mono_ms());
+        filter_leave(h, f->filters[i], f);
     HASH_DELETE(hh, h->feeds, f);
     h->generation++;
     free(f->filters);
     free(f->turn);
     free(f);
+}
+
+void feeds_linger(struct hub *h, uint64_t now_ms)
+{
+    struct feed *f, *next;
+
+    HASH_ITER(hh, h->feeds, f, next) {
+        if (f->members == 0 && now_ms >= f->unused_since + h->limits.linger_ms)
+            feed_free(f);
+    }
+}
+
+void feeds_free(struct hub *h)
+{
+    struct feed *f, *next;
+
+    HASH_ITER(hh, h->feeds, f, next)
+        feed_free(f);
 }
 
 void feed_refresh(struct feed *f)

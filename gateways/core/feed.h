@@ -2,8 +2,9 @@
  * feed.h - the hub's inside: filters that the broker knows, and feeds.
  *
  *   filter   one topic filter, registered with the broker while a feed needs
- *            it (and a while longer); live above its live_from
- *   feed     a set of filters and all subscriptions to just that set:
+ *            it; live above its live_from
+ *   feed     a set of filters and all subscriptions to just that set; it stays
+ *            a while without any, for those who poll:
  *            heads    stand at the head; new events are handed to all alike
  *            others   store, ring, ahead or starting
  *
@@ -25,7 +26,6 @@ struct hub_filter {
     uint32_t ref;
     bool live;
     uint64_t live_from;      /* its events above this are in the ring, unless evicted */
-    uint64_t unused_since;   /* ms; while feed_count == 0 */
     struct feed **feeds;
     uint32_t feed_count, feed_cap;
     size_t len;
@@ -42,6 +42,7 @@ struct feed {
     bool exact;              /* one filter without a wildcard */
     struct subscription *heads, *others;
     size_t members;
+    uint64_t unused_since;   /* ms; while it has no members */
     struct entry **turn;     /* this turn's events */
     size_t turn_count, turn_cap;
     struct feed *dirty_next;
@@ -80,7 +81,8 @@ struct hub {
 };
 
 struct feed *feed_get(struct hub *h, const struct slice *filters, size_t count);
-void feed_put(struct feed *f);   /* frees it when it has no members */
+void feed_put(struct feed *f);   /* without members it lingers, see feeds_linger */
+void feed_free(struct feed *f);  /* has no members */
 void feed_refresh(struct feed *f); /* live and live_from, anew from its filters */
 /* The ring holds everything of the feed above `cursor` (up to hub->upto). */
 bool feed_covers(const struct feed *f, uint64_t cursor);
@@ -96,8 +98,8 @@ void feed_flush(struct feed *f);
 void filters_down(struct hub *h);             /* none is live */
 void filters_register(struct hub *h);         /* tells the link of all */
 void filters_raise(struct hub *h, uint64_t live_from); /* a hole: all live ones */
-void filters_linger(struct hub *h, uint64_t now_ms);   /* drops the unused */
-void filters_free(struct hub *h);
+void feeds_linger(struct hub *h, uint64_t now_ms); /* frees those unused for linger_ms */
+void feeds_free(struct hub *h);
 
 /* subscription.c */
 void subscription_queue(struct subscription *s);  /* pump it at the turn's end */

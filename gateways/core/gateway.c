@@ -33,7 +33,7 @@
 #include "publish.h"
 
 #define HUB_TICK_MS 1000
-#define LINGER_MS 10000 /* of filters that nobody subscribes to any more */
+#define LINGER_MS 10000 /* of feeds that nobody subscribes to any more */
 
 /* --- the hub and the link ------------------------------------------------------- */
 
@@ -162,9 +162,10 @@ static bool open_broker(struct gateway *g)
                                .read = hub_read,
                                .read_cancel = hub_read_cancel,
                                .link = g};
+    uint64_t linger_ms = g->spec->linger_ms;
     struct hub_limits limits = {.ring = config_num(g->config, CFG_RING),
                                 .page_cache = config_num(g->config, CFG_PAGE_CACHE),
-                                .linger_ms = LINGER_MS};
+                                .linger_ms = linger_ms != 0 ? linger_ms : LINGER_MS};
 
     g->hub = hub_new(&to_link, &limits);
     g->link = link_new(&g->loop, g->config, g->spec->section, &link_ops, g);

@@ -49,6 +49,7 @@ struct gateway_spec {
     /* Its HTTP routes; those that all HTTP gateways share come behind them. */
     const struct route *routes;
     size_t route_count;
+    uint64_t linger_ms;              /* see hub_limits; 0: ten seconds */
     /* Before listening; may be NULL.  False: logged, the process ends. */
     bool (*start)(struct gateway *g);
     /* After the last connection is closed; may be NULL. */

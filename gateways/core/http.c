@@ -111,6 +111,8 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
         put_field(b, "Content-Type", slice_of(a->content_type));
     for (size_t i = 0; i < a->field_count; i++)
         put_field(b, a->fields[i].name, a->fields[i].value);
+    for (size_t i = 0; i < a->more_count; i++)
+        put_field(b, a->more[i].name, a->more[i].value);
     put_cors(b, h->origin);
     if (!h->keep)
         buf_puts(b, "Connection: close\r\n");
@@ -118,9 +120,9 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
         buf_puts(b, "Connection: keep-alive\r\n");
 }
 
-static bool has_length(const struct http_conn *h, const struct answer *a, const struct buf *body)
+static bool has_length(const struct http_conn *h, const struct answer *a, size_t body)
 {
-    return a->status != 204 && a->status != 304 && (!h->head_only || body->len > 0);
+    return a->status != 204 && a->status != 304 && (!h->head_only || body > 0);
 }
 
 static void body_free(struct http_conn *h)
@@ -129,11 +131,16 @@ static void body_free(struct http_conn *h)
     h->body = NULL;
 }
 
-/* The client sends no more: answer what it sent, then end. */
+/* The client sends no more: answer what it sent, then end.  Whoever has closed for
+ * good looks the same, so an answer that waits for something waits no longer. */
 static void finish_at_eof(struct http_conn *h)
 {
-    if (h->state == HEAD && h->conn.eof_seen && !conn_pending(&h->conn))
+    if (!h->conn.eof_seen)
+        return;
+    if (h->state == HEAD && !conn_pending(&h->conn))
         conn_finish(&h->conn);
+    else if (h->state == BUSY && h->x.owner != NULL && h->x.owner->hurry != NULL)
+        h->x.owner->hurry(&h->x);
 }
 
 /* The connection waits for its next request, or ends. */
@@ -155,9 +162,9 @@ static void next_request(struct http_conn *h)
         finish_at_eof(h);
 }
 
-static void answer(struct exchange *x, const struct answer *a, struct buf *body)
+/* Everything but the body, in h->http->out. */
+static struct buf *answer_head(struct http_conn *h, const struct answer *a, size_t body)
 {
-    struct http_conn *h = http_of_exchange(x);
     struct buf *out = &h->http->out;
 
     assert(h->state == BUSY);
@@ -166,16 +173,47 @@ static void answer(struct exchange *x, const struct answer *a, struct buf *body)
     buf_clear(out);
     put_head(h, out, a);
     if (has_length(h, a, body))
-        buf_printf(out, "Content-Length: %zu\r\n", body->len);
+        buf_printf(out, "Content-Length: %zu\r\n", body);
     buf_puts(out, "\r\n");
-    if (!h->head_only && body->len <= BODY_INLINE)
+    return out;
+}
+
+static void answered(struct http_conn *h)
+{
+    h->x.owner = NULL;
+    next_request(h);
+}
+
+static void answer_shared(struct exchange *x, const struct answer *a, struct shared *body)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct buf *out = answer_head(h, a, body->bytes.len);
+
+    if (h->head_only)
+        conn_write(&h->conn, out->p, out->len);
+    else
+        conn_write_shared(&h->conn, (struct slice){(char *)out->p, out->len}, body);
+    answered(h);
+}
+
+static void answer(struct exchange *x, const struct answer *a, struct buf *body)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct shared *large;
+    struct buf *out;
+
+    if (body->len > BODY_INLINE) {
+        large = shared_of(body);
+        answer_shared(x, a, large);
+        shared_unref(large);
+        return;
+    }
+    out = answer_head(h, a, body->len);
+    if (!h->head_only)
         buf_put(out, body->p, body->len);
     conn_write(&h->conn, out->p, out->len);
-    if (!h->head_only && body->len > BODY_INLINE)
-        conn_write_buf(&h->conn, body);
     buf_free(body);
-    x->owner = NULL;
-    next_request(h);
+    answered(h);
 }
 
 /* Answers a request that no handler gets. */
@@ -250,6 +288,7 @@ static void stream_end(struct exchange *x, bool whole)
 }
 
 static const struct exchange_ops http1_ops = {.answer = answer,
+                                              .answer_shared = answer_shared,
                                               .begin = stream_begin,
                                               .write = stream_write,
                                               .run = stream_run,
@@ -648,12 +687,12 @@ static void http_drain(struct conn *c)
 {
     struct http_conn *h = http_of(c);
 
+    h->keep = false;
     if (h->state == HEAD)
         conn_finish(c);
-    else if (h->state == STREAM)
+    else if ((h->state == BUSY || h->state == STREAM) && h->x.owner != NULL &&
+             h->x.owner->drain != NULL)
         h->x.owner->drain(&h->x);
-    else
-        h->keep = false;
 }
 
 static const struct conn_ops http_conn_ops = {.opened = http_opened,

@@ -38,8 +38,9 @@ struct hub *hub_new(const struct hub_link *link, const struct hub_limits *limits
 
 void hub_free(struct hub *h)
 {
-    assert(h->subscriptions == 0 && h->feeds == NULL);
-    filters_free(h);
+    assert(h->subscriptions == 0);
+    feeds_free(h);
+    assert(h->filters == NULL);
     ring_close(&h->ring);
     filter_tree_free(h->tree);
     free(h);
@@ -188,24 +189,27 @@ void hub_filter_live(struct hub *h, uint32_t ref, uint64_t live_from)
     }
 }
 
+/* Nobody can be served from it; whoever asks again has it asked for again. */
+static void feed_refuse(struct feed *f, enum sluice_error error)
+{
+    struct subscription *s;
+
+    while ((s = f->heads != NULL ? f->heads : f->others) != NULL) {
+        s->ops->failed(s, error, SLICE("the broker refused the filter"));
+        subscription_close(s);
+    }
+    feed_free(f);
+}
+
 void hub_filter_no(struct hub *h, uint32_t ref, enum sluice_error error)
 {
     struct hub_filter *f;
-    struct subscription *s;
-    uint32_t i;
 
-    HASH_FIND(hh, h->filters, &ref, sizeof ref, f);
-    if (f == NULL)
-        return;
-    for (i = 0; i < f->feed_count;) {
-        struct feed *feed = f->feeds[i];
-        s = feed->others;
-        if (s == NULL) {
-            i++;
-            continue;
-        }
-        s->ops->failed(s, error, SLICE("the broker refused the filter"));
-        subscription_close(s); /* may free the feed and take it off this list */
+    for (;;) {
+        HASH_FIND(hh, h->filters, &ref, sizeof ref, f);
+        if (f == NULL)
+            return; /* it went with its last feed */
+        feed_refuse(f->feeds[0], error);
     }
 }
 
@@ -271,7 +275,7 @@ void hub_removed(struct hub *h, struct slice topic, uint64_t upto)
 
 void hub_tick(struct hub *h)
 {
-    filters_linger(h, clock_mono_ms());
+    feeds_linger(h, clock_mono_ms());
     if (h->idle_wake && h->up) {
         h->idle_wake = false;
         others_queue_all(h);

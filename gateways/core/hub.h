@@ -48,6 +48,9 @@ struct subscription_ops {
     void (*gap)(struct subscription *s, const struct gap *gap);
     /* It cannot be served (an error of the broker's).  Close it. */
     void (*failed)(struct subscription *s, enum sluice_error error, struct slice text);
+    /* It has been handed everything that was there, and waits for what comes.
+     * Again whenever it has caught up again.  May be NULL. */
+    void (*caught_up)(struct subscription *s);
 };
 
 enum subscription_state {
@@ -96,7 +99,8 @@ struct hub_link {
 struct hub_limits {
     size_t ring;        /* bytes */
     size_t page_cache;  /* bytes */
-    uint64_t linger_ms; /* a filter stays registered so long after its last feed */
+    uint64_t linger_ms; /* a feed stays so long after its last subscription: its filters
+                           registered, its pages in the cache */
 };
 
 struct hub *hub_new(const struct hub_link *link, const struct hub_limits *limits);
@@ -137,6 +141,6 @@ void hub_removed(struct hub *h, struct slice topic, uint64_t upto);
  * pull.  Cheap when there is nothing to do.  Returns true when somebody could
  * go on at once (call again before sleeping). */
 bool hub_turn(struct hub *h);
-void hub_tick(struct hub *h); /* about once a second: lingering filters, gauges */
+void hub_tick(struct hub *h); /* about once a second: lingering feeds, gauges */
 
 #endif

@@ -248,6 +248,12 @@ static bool start_resolve(struct subscription *s)
     return true;
 }
 
+static void caught_up(struct subscription *s)
+{
+    if (s->ops->caught_up != NULL)
+        s->ops->caught_up(s);
+}
+
 static void started(struct subscription *s, const struct gap *gap)
 {
     s->started = true;
@@ -366,6 +372,7 @@ static enum pump pump_ring(struct subscription *s)
     if (r->count > 0)
         return hand_run(s, r) ? PUMP_ON : PUMP_STOP;
     join_head(s);
+    caught_up(s);
     return PUMP_STOP;
 }
 
@@ -414,6 +421,7 @@ static enum pump pump_ahead(struct subscription *s)
     if (s->state != SUB_CLOSED) {
         s->state = SUB_AHEAD;
         subscription_wait(s, &s->hub->ahead);
+        caught_up(s); /* with the broker, which is ahead of us */
     }
     return PUMP_STOP;
 }

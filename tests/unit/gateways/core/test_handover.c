@@ -185,7 +185,27 @@ static void on_failed(struct subscription *s, enum sluice_error error, struct sl
     must(false, "failed: %d %.*s", error, (int)text.len, text.p);
 }
 
-static const struct subscription_ops ops = {on_started, on_events, on_gap, on_failed};
+/* Whoever asks no more, as a poll does, goes on from here next time. */
+static void on_caught_up(struct subscription *s)
+{
+    struct client *c = s->data;
+    uint64_t cursor = subscription_cursor(s);
+
+    must(c->begun, "caught up before started");
+    check_skipped(c, cursor + 1);
+    if (one_in(4)) {
+        if (cursor > c->pos)
+            c->pos = cursor;
+        subscription_close(s);
+        c->open = false;
+    }
+}
+
+static const struct subscription_ops ops = {.started = on_started,
+                                            .events = on_events,
+                                            .gap = on_gap,
+                                            .failed = on_failed,
+                                            .caught_up = on_caught_up};
 
 static struct start random_start(const struct model *m)
 {
