@@ -77,11 +77,18 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
 CHECK_LIBS := -lcheck -lsubunit -lrt
 INC_tests := $(foreach f,$(FOLDERS),-I$(f)) -Itests/unit
 
-$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/lib/broker.a $(BUILD)/lib/gateways-sse.a \
-                 $(BUILD)/lib/gateways-ws.a \
-                 $(BUILD)/lib/gateways-cli.a $(LIB_core)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INC_tests) -o $@ $< $(filter %.a,$^) $(CHECK_LIBS) $(LIBS)
+# A test links its own folder's library and what that one may use, no other.
+define unit_rules
+$(BUILD)/unit/$(1)/%: tests/unit/$(1)/%.c $(2)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) $$(INC_$(1)) -Itests/unit -o $$@ $$< $$(filter %.a,$$^) $$(CHECK_LIBS) $$(LIBS)
+endef
+$(eval $(call unit_rules,proto,$(LIB_proto)))
+$(eval $(call unit_rules,common,$(LIB_common)))
+$(eval $(call unit_rules,broker,$(LIB_broker)))
+$(eval $(call unit_rules,gateways/core,$(LIB_core)))
+$(foreach f,$(filter-out gateways/core,$(filter gateways/%,$(FOLDERS))),\
+  $(eval $(call unit_rules,$(f),$(BUILD)/lib/$(subst /,-,$(f)).a $(LIB_core))))
 
 test: deps deps-test ## units, end to end and faults (installs what it needs)
 	@$(MAKE) --no-print-directory -j all unit-binaries load
@@ -111,7 +118,8 @@ tsan: deps deps-test ## the units under the thread sanitizer
 FUZZ_SECONDS ?= 60
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/lib/broker.a $(BUILD)/lib/gateways-ws.a $(BUILD)/lib/gateways-cli.a $(LIB_core)
+FUZZ_LIBS := $(patsubst %,$(BUILD)/lib/%.a,$(subst /,-,$(filter-out proto common gateways/core,$(FOLDERS)))) $(LIB_core)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)
 fuzz-binaries: $(FUZZ_TARGETS)
