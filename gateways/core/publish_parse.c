@@ -94,6 +94,7 @@ static bool take_payload_format(struct draft *d, struct slice value, struct prob
     return true;
 }
 
+/* base64 is read as a JSON string, which is what the value between quotes must be. */
 static bool take_correlation(struct draft *d, struct slice value, struct problem *p)
 {
     struct buf quoted = {0};
@@ -102,7 +103,8 @@ static bool take_correlation(struct draft *d, struct slice value, struct problem
     buf_puts(&quoted, "\"");
     buf_put_slice(&quoted, value);
     buf_puts(&quoted, "\"");
-    good = json_get_base64(slice_of_buf(&quoted), &d->correlation);
+    good = json_check(slice_of_buf(&quoted)) == JSON_STRING &&
+           json_get_base64(slice_of_buf(&quoted), &d->correlation);
     buf_free(&quoted);
     if (!good || d->correlation.len > EVENT_PROPS_MAX)
         return bad_header(p, "Sluice-Correlation-Data", "must be base64 with padding");

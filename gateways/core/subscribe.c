@@ -24,8 +24,7 @@ bool cursor_parse(struct slice value, const char *field, uint64_t *id, struct pr
     return true;
 }
 
-/* 250ms 10s 5m 2h 7d; at most what has passed since 1970. */
-static bool duration_parse(struct slice s, uint64_t max, uint64_t *ms)
+bool duration_parse(struct slice s, uint64_t max, uint64_t *ms)
 {
     static const struct {
         struct slice name;
@@ -56,7 +55,7 @@ bool since_parse(struct slice value, const char *field, uint64_t now_ms, uint64_
 
     if (time_get_rfc3339(value, ms))
         return true;
-    if (!duration_parse(value, now_ms, &ago))
+    if (!duration_parse(value, now_ms, &ago)) /* not before 1970 */
         return problem_setf(p, ERR_BAD_CURSOR, field,
                             "%s must be a time such as 2026-01-31T10:00:00Z, or a duration such "
                             "as 250ms, 10s, 5m, 2h or 7d",
@@ -199,24 +198,23 @@ static bool take_last_event_id(struct subscribe *s, const struct http1_request *
 static bool take_query(struct subscribe *s, const struct subscribe_limits *l, struct slice query,
                        struct problem *p)
 {
-    struct slice name, value;
-    struct buf text = {0};
+    struct slice name_raw, value_raw, name, value;
+    struct buf name_text = {0}, value_text = {0};
     bool good = true;
-    size_t name_len;
 
-    while (good && url_query_next(&query, &name, &value)) {
-        buf_clear(&text);
-        good = url_decode(name, &text);
-        name_len = text.len;
-        if (!good || !url_decode(value, &text)) {
+    while (good && url_query_next(&query, &name_raw, &value_raw)) {
+        buf_clear(&name_text);
+        buf_clear(&value_text);
+        if (!url_decode(name_raw, &name_text) || !url_decode(value_raw, &value_text)) {
             good = problem_set(p, ERR_BAD_REQUEST, NULL, "A %-escape in the query is malformed");
             break;
         }
-        name = (struct slice){(char *)text.p, name_len};
-        value = (struct slice){(char *)text.p + name_len, text.len - name_len};
+        name = (struct slice){(char *)name_text.p, name_text.len};
+        value = (struct slice){(char *)value_text.p, value_text.len};
         good = subscribe_set(s, l, name, value, p) != SUBSCRIBE_BAD;
     }
-    buf_free(&text);
+    buf_free(&name_text);
+    buf_free(&value_text);
     return good;
 }
 
@@ -255,4 +253,14 @@ bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
         return true;
     subscribe_free(s);
     return false;
+}
+
+bool subscribe_permitted(const struct subscribe *s, const struct principal *who,
+                         struct problem *p)
+{
+    for (size_t i = 0; i < s->filter_count; i++)
+        if (!auth_may(who, AUTH_SUBSCRIBE, s->filters[i]))
+            return problem_set(p, ERR_FORBIDDEN, "topic",
+                               "Subscribing to this topic is not permitted");
+    return true;
 }

@@ -70,8 +70,10 @@ class Process:
 
     def start(self, wait=True):
         ours, theirs = os.pipe()
+        # A sanitizer that holds on to freed memory would make memory() meaningless.
+        env = {**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=1"}
         with open(self.log, "ab") as log:
-            self.popen = subprocess.Popen(self.command + ["--ready-fd", str(theirs)],
+            self.popen = subprocess.Popen(self.command + ["--ready-fd", str(theirs)], env=env,
                                           pass_fds=[theirs], stderr=log, stdin=subprocess.DEVNULL)
         os.close(theirs)
         with os.fdopen(ours, "rb") as f:
