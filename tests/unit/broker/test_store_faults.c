@@ -15,11 +15,13 @@
 
 enum { TOPICS = 20, IN_FLIGHT = 64 };
 
+static struct wire_uuid gateway = {{9}}; /* the child's link */
+static const char *only_topic;           /* the child's; NULL: t/0 to t/19 */
 static int acks_fd;
 static struct in_flight {
     struct store_request r;
     struct store_event ev;
-    char topic[16];
+    char topic[16], payload[16];
 } flights[IN_FLIGHT];
 static unsigned published;
 
@@ -35,9 +37,15 @@ static void landed(struct store_request *r)
 
 static void fly(struct in_flight *f)
 {
-    snprintf(f->topic, sizeof f->topic, "t/%u", published++ % TOPICS);
-    f->ev = event_of(f->topic, "some payload");
-    f->r = (struct store_request){.events = &f->ev, .count = 1, .cb = landed, .data = f};
+    snprintf(f->topic, sizeof f->topic, "t/%u", published % TOPICS);
+    snprintf(f->payload, sizeof f->payload, "%012u", ++published);
+    f->ev = event_of(only_topic != NULL ? only_topic : f->topic, f->payload);
+    f->r = (struct store_request){.link = &gateway,
+                                  .link_seq = published,
+                                  .events = &f->ev,
+                                  .count = 1,
+                                  .cb = landed,
+                                  .data = f};
     store_submit(store, &f->r);
 }
 
@@ -67,6 +75,7 @@ static void live_and_kill(unsigned ms, struct buf *acks)
     int ends[2];
     pid_t child;
 
+    gateway.b[1]++; /* each life is sent to by a gateway of its own */
     ck_assert_int_eq(pipe(ends), 0);
     child = fork();
     ck_assert_int_ge(child, 0);
@@ -156,6 +165,81 @@ START_TEST(counts_are_right_when_killed_during_retention)
     options.max_bytes = 0;
     open_store();
     check_topic_counts();
+    buf_free(&acks);
+}
+END_TEST
+
+/* What the gateway does when the broker is back: it sends again all that it has
+ * no answer to. */
+static void send_again(unsigned from, unsigned count)
+{
+    for (unsigned seq = from; seq < from + count; seq++) {
+        char payload[16];
+        struct store_event ev;
+        struct store_request r = {.link = &gateway, .link_seq = seq, .events = &ev, .count = 1};
+
+        snprintf(payload, sizeof payload, "%012u", seq);
+        ev = event_of("t/0", payload);
+        ck_assert_int_eq(submit(&r), ERR_NONE);
+    }
+}
+
+/* Every payload from 1 up to n, once, in order. */
+static void check_once_each(unsigned n)
+{
+    unsigned next = 1;
+    uint64_t after = 0;
+
+    do {
+        struct reader records;
+        struct event e;
+
+        page(after, "t/#");
+        records = reader_of(got.records.p, got.records.len);
+        while (event_record_get(&records, &e)) {
+            uint64_t number = 0;
+
+            ck_assert(slice_u64(e.payload, &number));
+            ck_assert_uint_eq(number, next);
+            next++;
+        }
+        after = got.upto;
+    } while (got.upto != got.head);
+    ck_assert_uint_eq(next, n + 1);
+}
+
+START_TEST(what_a_gateway_sends_again_is_stored_once)
+{
+    struct buf acks = {0};
+    unsigned acked;
+
+    live_and_kill(250, &acks);
+    acked = (unsigned)(acks.len / 8);
+    open_store();
+    send_again(acked + 1, IN_FLIGHT);
+    check_once_each(acked + IN_FLIGHT);
+    buf_free(&acks);
+}
+END_TEST
+
+START_TEST(volatile_ids_are_not_given_twice_after_a_kill)
+{
+    struct retention_rule rule = {.filter = (char *)"v", .has_history = true, .volatile_ = true};
+    struct buf acks = {0};
+    uint64_t last;
+
+    options.rules = &rule;
+    options.rule_count = 1;
+    only_topic = "v";
+    live_and_kill(250, &acks);
+    only_topic = NULL;
+    ck_assert_uint_gt(acks.len, 0);
+    last = le64_get(acks.p + acks.len - 8);
+    open_store();
+    ck_assert_uint_gt(store_head(store), last);
+    ck_assert_uint_gt(publish("a", "x"), last);
+    page(last - 1, "v");
+    ck_assert_int_ne(got.reason, GAP_NONE);
     buf_free(&acks);
 }
 END_TEST
@@ -276,6 +360,8 @@ int main(void)
     const TTest *tests[] = {
         a_killed_store_loses_nothing_acknowledged,
         counts_are_right_when_killed_during_retention,
+        what_a_gateway_sends_again_is_stored_once,
+        volatile_ids_are_not_given_twice_after_a_kill,
     };
     int killed = run_tests("store killed", tests, sizeof tests / sizeof tests[0], begin);
     int limited = run_limited();
