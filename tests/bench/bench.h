@@ -173,19 +173,16 @@ static inline void read_proc(long pid, const char *file, char *out, size_t cap)
     fclose(f);
 }
 
+/* All threads, user and system, to the nanosecond: /proc/PID/stat counts in ticks
+ * of 10 ms, which is as long as a whole replay. */
 static inline double cpu_seconds(long pid)
 {
-    char text[1024];
-    unsigned long user, system;
-    const char *after_name;
+    struct timespec t;
+    clockid_t clock;
 
-    read_proc(pid, "stat", text, sizeof text);
-    after_name = strrchr(text, ')');
-    if (after_name == NULL ||
-        sscanf(after_name, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-               &system) != 2)
-        die("process %ld: unreadable stat", pid);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    if (clock_getcpuclockid((pid_t)pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+        die("process %ld is gone", pid);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static inline double pss_bytes(long pid)

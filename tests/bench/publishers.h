@@ -40,7 +40,7 @@ struct publisher {
     struct hist latency; /* request to acknowledgement */
 
     struct http_connection *connections;
-    unsigned *idle, idle_count;
+    unsigned *idle, idle_count, idle_first; /* in turn, so that none stays silent */
     char head[1024];
     size_t head_len;
 
@@ -73,6 +73,20 @@ static void watch_socket(struct publisher *p, int fd, unsigned number)
 
 /* --- HTTP ------------------------------------------------------------------------ */
 
+static void http_rest(struct publisher *p, unsigned number)
+{
+    p->idle[(p->idle_first + p->idle_count++) % p->window] = number;
+}
+
+static struct http_connection *http_next(struct publisher *p)
+{
+    unsigned number = p->idle[p->idle_first];
+
+    p->idle_first = (p->idle_first + 1) % p->window;
+    p->idle_count--;
+    return &p->connections[number];
+}
+
 static void http_open(struct publisher *p, const char *url, unsigned connections)
 {
     const char *address = url + 7, *path = strchr(address, '/');
@@ -89,13 +103,13 @@ static void http_open(struct publisher *p, const char *url, unsigned connections
     for (unsigned i = 0; i < connections; i++) {
         p->connections[i].fd = connect_to(&a);
         watch_socket(p, p->connections[i].fd, i);
-        p->idle[p->idle_count++] = i;
+        http_rest(p, i);
     }
 }
 
 static void http_send(struct publisher *p)
 {
-    struct http_connection *c = &p->connections[p->idle[--p->idle_count]];
+    struct http_connection *c = http_next(p);
     char text[sizeof p->head + MAX_PAYLOAD_SIZE];
     size_t len = p->head_len + p->payload;
 
@@ -138,7 +152,7 @@ static void http_readable(struct publisher *p, unsigned number)
     c->len = 0;
     p->answered++;
     hist_add(&p->latency, now_ns() - c->sent_ns);
-    p->idle[p->idle_count++] = number;
+    http_rest(p, number);
 }
 
 /* --- ZeroMQ ------------------------------------------------------------------------ */
