@@ -176,3 +176,11 @@ void chunk_wrap(struct buf *b, size_t start)
     b->len += head_len;
     buf_put(b, "\r\n", 2);
 }
+
+void ndjson_put_event_chunk(struct buf *b, const struct event *e)
+{
+    size_t start = b->len;
+
+    ndjson_put_event(b, e);
+    chunk_wrap(b, start);
+}

@@ -24,5 +24,6 @@ void ndjson_put_upto(struct buf *b, uint64_t id);        /* {"upto":"ID"} */
  * b becomes the data of a chunk.  Nothing becomes nothing: an empty chunk would
  * end the body. */
 void chunk_wrap(struct buf *b, size_t start);
+void ndjson_put_event_chunk(struct buf *b, const struct event *e);
 
 #endif

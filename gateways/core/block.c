@@ -23,14 +23,14 @@ struct arena_chunk {
     char bytes[];
 };
 
-static bool count_records(struct reader r, size_t *count)
+static bool count_records(struct reader r, bool falling, size_t *count)
 {
     struct event e;
-    uint64_t last = 0;
+    uint64_t last = falling ? UINT64_MAX : 0;
     size_t n = 0;
 
     while (r.left > 0) {
-        if (!event_record_get(&r, &e) || e.id <= last)
+        if (!event_record_get(&r, &e) || (falling ? e.id >= last : e.id <= last))
             return false;
         last = e.id;
         n++;
@@ -46,12 +46,12 @@ static void account(struct block *b, size_t more)
         *b->account += more;
 }
 
-struct block *block_new(struct zmsg *m, struct reader records)
+static struct block *make(struct zmsg *m, struct reader records, bool falling)
 {
     struct block *b;
     size_t count, i;
 
-    if (!count_records(records, &count))
+    if (!count_records(records, falling, &count))
         return NULL;
     b = mem_zalloc(sizeof *b);
     b->refs = 1;
@@ -75,6 +75,16 @@ struct block *block_new(struct zmsg *m, struct reader records)
     }
     b->size = sizeof *b + zmsg_size(&b->bytes) + count * sizeof *b->entries;
     return b;
+}
+
+struct block *block_new(struct zmsg *m, struct reader records)
+{
+    return make(m, records, false);
+}
+
+struct block *block_new_falling(struct zmsg *m, struct reader records)
+{
+    return make(m, records, true);
 }
 
 void block_ref(struct block *b)

@@ -190,6 +190,7 @@ static void close_rest(void *arg)
     if (g->spec->stop != NULL && g->started)
         g->spec->stop(g);
     wheel_stop(&g->tick);
+    reaper_close(&g->reaper);
     hub_free(g->hub);
     g->hub = NULL;
     if (g->link != NULL)
@@ -344,6 +345,7 @@ static void make_loop(struct gateway *g)
     (void)uv_check_start(&g->check, on_check);
     (void)uv_idle_init(&g->loop, &g->idle);
     wheel_init(&g->wheel, &g->loop);
+    reaper_init(&g->reaper, &g->wheel);
     conns_init(&g->conns, &g->loop, &g->wheel);
     g->process = process_start(&g->loop, config_num(g->config, CFG_DRAIN), &ops, g);
 }

@@ -16,6 +16,7 @@
 #include "link.h"
 #include "listener.h"
 #include "publish_parse.h"
+#include "reaper.h"
 #include "routes.h"
 #include "subscribe.h"
 
@@ -28,6 +29,7 @@ struct gateway {
     struct link *link;
     struct hub *hub;
     struct wheel wheel;
+    struct reaper reaper;
     struct conns conns;
     struct routes routes;
     struct http *http;      /* NULL when the spec has no routes */

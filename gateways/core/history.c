@@ -1,13 +1,24 @@
 /*
- * history.c - pages of events, one event, pages of topics.
+ * history.c - the events that are kept: a page as JSON, or a range as NDJSON.
  *
- * Events: with since or last the broker is asked where that begins (START);
- * then pages are read until there are `limit` rows, the end of what was asked
- * for, or as much as one answer holds.  `next` is where the following request
- * goes on, in the same direction; downwards it is absent at the beginning.
+ * With since or last the broker is asked where that begins (START); then pages
+ * are read, one after the other, until there are `limit` rows or the end of what
+ * was asked for.
  *
- * What the cursor lost is told as in a stream (DESIGN 2.6): "gap" in the body,
- * or 410 with on_gap=fail.
+ * JSON: one document, which also ends when it holds as much as one answer may.
+ * `next` is where the following request goes on, in the same direction;
+ * downwards it is absent at the beginning.
+ *
+ * NDJSON: the whole range, unless limit says less, up to the head at the time of
+ * the first page.  A page's events are written as the socket takes them; the
+ * page is forgotten when it takes no more, and the next one is asked for from
+ * there once it does.  So a reader that is slow or has stopped costs the rest of
+ * one event.  Upwards the last line is {"upto":"ID"}: everything up to there was
+ * sent, and the next request goes on after it.
+ *
+ * What a cursor lost is told as in a stream (DESIGN 2.6): "gap" in the document, a
+ * gap line in NDJSON, or 410 with on_gap=fail.  What fails once lines are out
+ * cuts the answer before its last chunk.
  */
 #include "history.h"
 
@@ -15,15 +26,16 @@
 
 #include "clock.h"
 #include "event_json.h"
-#include "json.h"
 #include "mem.h"
+#include "page_json.h"
 #include "query.h"
-#include "topic.h"
+#include "sse.h"
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 1000
-#define ANSWER_BYTES (1024u * 1024) /* more than that, and the answer ends with its page */
+#define ANSWER_BYTES (1024u * 1024) /* more than that, and the document ends with its page */
 #define ANSWER_MS 5000              /* the same for a long search */
+#define LINE_FORM 0                 /* of our own blocks; no subscriber sees them */
 
 struct events_query {
     struct query q;
@@ -31,9 +43,10 @@ struct events_query {
     size_t filter_count;
     char *text;              /* of the filters */
     struct start start;
-    bool judge;              /* the client named a cursor: tell what it lost */
     bool on_gap_fail, descending, ndjson, ended;
+    bool quiet;              /* no cursor was named: what was gone before is not told */
     uint64_t cursor;         /* the next page's `after` */
+    uint64_t told;           /* removed IDs up to here were announced */
     uint64_t until_id, until_ms; /* 0: none */
     uint64_t lowest;         /* downwards: nothing matches at or below it */
     uint64_t limit, rows;
@@ -86,16 +99,9 @@ static bool take_params(struct events_query *e, const struct http1_request *r, s
     if (query_param(r, "order", &text, p))
         (void)take_order(e, (struct slice){(char *)text.p, text.len}, p);
     buf_free(&text);
-    e->limit = LIMIT_DEFAULT;
-    return p->error == ERR_NONE && query_number(r, "limit", 1, LIMIT_MAX, &e->limit, p);
-}
-
-static bool may_read(const struct exchange *x, const struct subscribe *s, struct problem *p)
-{
-    for (size_t i = 0; i < s->filter_count; i++)
-        if (!auth_may(&x->principal, AUTH_SUBSCRIBE, s->filters[i]))
-            return problem_set(p, ERR_FORBIDDEN, "topic", "Reading this topic is not permitted");
-    return true;
+    e->limit = e->ndjson ? UINT64_MAX : LIMIT_DEFAULT;
+    return p->error == ERR_NONE &&
+           query_number(r, "limit", 1, e->ndjson ? EVENT_ID_MAX : LIMIT_MAX, &e->limit, p);
 }
 
 static void take_filters(struct events_query *e, struct subscribe *s)
@@ -107,61 +113,6 @@ static void take_filters(struct events_query *e, struct subscribe *s)
     e->text = s->text;
     e->start = s->start;
     e->on_gap_fail = s->on_gap_fail;
-}
-
-/* --- answers -------------------------------------------------------------------------- */
-
-static void put_next(struct buf *b, uint64_t id)
-{
-    buf_puts(b, "\"next\":\"");
-    buf_dec(b, id);
-    buf_puts(b, "\"");
-}
-
-static bool has_next(const struct events_query *e)
-{
-    return !e->descending || !e->ended;
-}
-
-static void answer_json(struct events_query *e)
-{
-    struct buf body = e->body;
-
-    e->body = (struct buf){0};
-    buf_puts(&body, "]");
-    if (has_next(e)) {
-        buf_puts(&body, ",");
-        put_next(&body, e->cursor);
-    }
-    if (e->gap.reason != GAP_NONE) {
-        buf_puts(&body, ",\"gap\":");
-        gap_json_put(&body, &e->gap);
-    }
-    buf_puts(&body, "}\n");
-    exchange_json(query_end(&e->q), 200, &body);
-}
-
-static void answer_ndjson(struct events_query *e)
-{
-    struct answer a = {.status = 200, .content_type = "application/x-ndjson"};
-    struct buf body = e->body, next = {0};
-
-    e->body = (struct buf){0};
-    buf_dec(&next, e->cursor);
-    if (has_next(e))
-        answer_field(&a, "Sluice-Next", (struct slice){(char *)next.p, next.len});
-    exchange_answer(query_end(&e->q), &a, &body);
-    buf_free(&next);
-}
-
-static void answer_gone(struct events_query *e)
-{
-    struct problem p = {0};
-    struct gap gap = e->gap;
-
-    (void)problem_set(&p, ERR_GONE, e->judge ? "after" : NULL, "");
-    p.gap = &gap;
-    query_fail(&e->q, &p);
 }
 
 /* --- pages ------------------------------------------------------------------------------ */
@@ -180,54 +131,7 @@ static void ask_page(struct events_query *e)
     query_ask(&e->q);
 }
 
-static void put_event(struct events_query *e, const struct event *event)
-{
-    if (e->ndjson) {
-        event_json_put(&e->body, event);
-        buf_puts(&e->body, "\n");
-    } else {
-        buf_puts(&e->body, e->rows > 0 ? "," : "");
-        event_json_put(&e->body, event);
-    }
-    e->rows++;
-}
-
-static void put_page(struct events_query *e, struct slice records)
-{
-    struct reader r = reader_of(records.p, records.len);
-    struct event event;
-
-    while (r.left > 0 && event_record_get(&r, &event)) {
-        if (e->until_ms == 0 || event.time <= e->until_ms) {
-            put_event(e, &event);
-        } else if (!e->descending) {
-            e->ended = true; /* times rise with the IDs */
-            e->cursor = event.id - 1;
-            return;
-        }
-    }
-}
-
-/* As in a stream: up to the first event that is there, or to all that is gone. */
-static void page_gap(struct events_query *e, const struct wire_page *page)
-{
-    struct reader r = reader_of(page->records.p, page->records.len);
-    uint64_t before = page->removed_to;
-    struct event first;
-
-    if (page->reason == GAP_FUTURE) {
-        e->gap = (struct gap){e->cursor, page->head, 0, GAP_FUTURE};
-        return;
-    }
-    if (page->removed_to <= e->cursor)
-        return;
-    if (page->count > 0 && event_record_get(&r, &first) && first.id - 1 < before)
-        before = first.id - 1;
-    if (before < e->cursor)
-        before = e->cursor;
-    e->gap = (struct gap){e->cursor, before, page->removed_to, page->reason};
-}
-
+/* All of the page is taken. */
 static void advance(struct events_query *e, const struct wire_page *page)
 {
     if (e->ended)
@@ -239,60 +143,248 @@ static void advance(struct events_query *e, const struct wire_page *page)
         e->ended = page->upto >= page->head || (e->until_id != 0 && page->upto >= e->until_id);
 }
 
+/* Times rise with the IDs: upwards the first one too late is the end, downwards
+ * those too late come first. */
+static bool too_late(struct events_query *e, const struct event *event)
+{
+    if (e->until_ms == 0 || event->time <= e->until_ms)
+        return false;
+    if (!e->descending) {
+        e->ended = true;
+        e->cursor = event->id - 1;
+    }
+    return true;
+}
+
+/* --- gaps --------------------------------------------------------------------------------- */
+
+/* As in a stream: up to the first event that is there, or to all that is gone. */
+static bool page_gap(struct events_query *e, const struct wire_page *page, struct gap *gap)
+{
+    struct reader r = reader_of(page->records.p, page->records.len);
+    uint64_t before = page->removed_to;
+    bool quiet = e->quiet;
+    struct event first;
+
+    e->quiet = false;
+    if (page->reason == GAP_FUTURE) {
+        *gap = (struct gap){e->cursor, page->head, 0, GAP_FUTURE};
+        return true;
+    }
+    if (e->descending || page->removed_to <= e->cursor || page->removed_to <= e->told)
+        return false;
+    e->told = page->removed_to;
+    if (page->count > 0 && event_record_get(&r, &first) && first.id - 1 < before)
+        before = first.id - 1;
+    if (before < e->cursor)
+        before = e->cursor;
+    *gap = (struct gap){e->cursor, before, page->removed_to, page->reason};
+    return !quiet;
+}
+
+static void fail_on_gap(struct events_query *e, const struct gap *gap)
+{
+    struct problem p = {.gap = gap};
+
+    (void)problem_set(&p, ERR_GONE, e->start.kind == START_AFTER ? "after" : NULL, "");
+    query_fail(&e->q, &p);
+}
+
+/* --- one JSON document --------------------------------------------------------------------- */
+
+static void answer_json(struct events_query *e)
+{
+    struct buf body = e->body;
+
+    e->body = (struct buf){0};
+    page_json_end(&body, !e->descending || !e->ended, e->cursor, &e->gap);
+    exchange_json(query_end(&e->q), 200, &body);
+}
+
+static void put_page(struct events_query *e, struct slice records)
+{
+    struct reader r = reader_of(records.p, records.len);
+    struct event event;
+
+    while (!e->ended && r.left > 0 && event_record_get(&r, &event)) {
+        if (too_late(e, &event))
+            continue;
+        page_json_comma(&e->body, e->rows++);
+        event_json_put(&e->body, &event);
+    }
+}
+
 static bool enough(const struct events_query *e)
 {
     return e->ended || e->rows >= e->limit || e->body.len >= ANSWER_BYTES ||
            clock_mono_ms() >= e->give_up_at;
 }
 
-/* The first page after a cursor says what that cursor lost. */
-static bool judge(struct events_query *e, const struct wire_page *page)
+/* A second gap in the same document continues the first. */
+static void document_page(struct events_query *e, const struct wire_page *page,
+                          const struct gap *gap)
 {
-    e->judge = false;
-    page_gap(e, page);
-    if (e->gap.reason == GAP_NONE)
-        return true;
-    if (e->on_gap_fail) {
-        answer_gone(e);
-        return false;
+    uint64_t requested = e->gap.requested;
+
+    if (gap != NULL) {
+        e->gap = e->gap.reason != GAP_NONE
+                     ? (struct gap){requested, gap->resumed_from, gap->removed_to, gap->reason}
+                     : *gap;
     }
-    if (e->ndjson) {
-        buf_puts(&e->body, "{\"gap\":");
-        gap_json_put(&e->body, &e->gap);
-        buf_puts(&e->body, "}\n");
+    put_page(e, page->records);
+    advance(e, page);
+    if (enough(e))
+        answer_json(e);
+    else
+        ask_page(e);
+}
+
+/* --- lines ------------------------------------------------------------------------------------ */
+
+static void on_gone(struct exchange *x)
+{
+    (void)query_end(x->data);
+}
+
+static void on_writable(struct exchange *x)
+{
+    struct query *q = x->data;
+
+    if (!q->asking)
+        ask_page(events_of(q));
+}
+
+static const struct exchange_owner stream_owner = {.gone = on_gone, .writable = on_writable};
+
+static struct answer lines_answer(void)
+{
+    struct answer a = {.status = 200, .content_type = "application/x-ndjson"};
+
+    answer_field(&a, "Cache-Control", SLICE("no-store"));
+    answer_field(&a, "X-Accel-Buffering", SLICE("no"));
+    return a;
+}
+
+static void answer_head(struct events_query *e)
+{
+    struct answer a = lines_answer();
+    struct buf none = {0};
+
+    exchange_answer(query_end(&e->q), &a, &none);
+}
+
+static void lines_begin(struct events_query *e, uint64_t head)
+{
+    struct answer a = lines_answer();
+    struct exchange *x = e->q.x;
+
+    if (!e->descending && (e->until_id == 0 || e->until_id > head))
+        e->until_id = head;
+    x->owner = &stream_owner;
+    x->chunks = true;
+    exchange_begin(x, &a);
+    e->q.streaming = true;
+}
+
+static void write_line(struct events_query *e, struct buf *line)
+{
+    exchange_write(e->q.x, (struct slice){(char *)line->p, line->len});
+    buf_free(line);
+}
+
+static void lines_end(struct events_query *e)
+{
+    struct buf line = {0};
+
+    if (!e->descending) {
+        ndjson_put_upto(&line, e->cursor);
+        write_line(e, &line);
+    }
+    exchange_end(query_end(&e->q));
+}
+
+/* The block's entries from *at on that belong to the answer, as many as fit. */
+static void fill_run(struct events_query *e, struct block *b, size_t *at, struct run *run)
+{
+    run_clear(run);
+    for (; !e->ended && *at < b->count; ++*at)
+        if (!too_late(e, &b->entries[*at].e) && !run_add(run, &b->entries[*at]))
+            return;
+}
+
+/* True when the socket took all of it. */
+static bool write_block(struct events_query *e, struct block *b)
+{
+    static struct run run; /* loop thread only */
+    form_encode encode = e->q.x->chunks ? ndjson_put_event_chunk : ndjson_put_event;
+    uint64_t cursor = e->cursor;
+    size_t at = 0, n;
+
+    for (fill_run(e, b, &at, &run); run.count > 0; fill_run(e, b, &at, &run)) {
+        n = exchange_run(e->q.x, &run, LINE_FORM, encode);
+        e->rows += n;
+        if (n > 0)
+            cursor = run.entries[n - 1]->e.id;
+        if (n < run.count) {
+            e->cursor = cursor;
+            e->ended = false; /* what made it so is looked at again */
+            return false;
+        }
     }
     return true;
 }
 
-static void malformed(struct query *q)
+static void lines_page(struct events_query *e, const struct wire_page *page, struct zmsg *reply,
+                       const struct gap *gap)
 {
-    struct problem p = {.error = ERR_INTERNAL};
+    struct reader records = reader_of(page->records.p, page->records.len);
+    struct block *b = e->descending ? block_new_falling(reply, records)
+                                    : block_new(reply, records);
+    struct buf line = {0};
+    bool all;
 
-    query_fail(q, &p);
+    if (b == NULL) {
+        query_malformed(&e->q);
+        return;
+    }
+    if (!e->q.streaming)
+        lines_begin(e, page->head);
+    if (gap != NULL) {
+        ndjson_put_gap(&line, gap);
+        write_line(e, &line);
+    }
+    all = write_block(e, b);
+    block_evict(b);
+    if (!all)
+        return; /* on_writable goes on */
+    advance(e, page);
+    if (e->ended || e->rows >= e->limit)
+        lines_end(e);
+    else
+        ask_page(e);
 }
+
+/* --- what the broker says ----------------------------------------------------------------------- */
 
 static void on_page(struct query *q, struct zmsg *reply)
 {
     struct events_query *e = events_of(q);
     struct wire_page page;
+    struct gap gap;
+    bool lost;
 
     if (!wire_page_get(zmsg_data(reply), zmsg_size(reply), &page)) {
-        malformed(q);
+        query_malformed(q);
         return;
     }
-    if (e->judge && !judge(e, &page))
-        return;
-    put_page(e, page.records);
-    advance(e, &page);
-    if (!enough(e))
-        ask_page(e);
+    lost = page_gap(e, &page, &gap);
+    if (lost && e->on_gap_fail)
+        fail_on_gap(e, &gap);
     else if (e->ndjson)
-        answer_ndjson(e);
+        lines_page(e, &page, reply, lost ? &gap : NULL);
     else
-        answer_json(e);
+        document_page(e, &page, lost ? &gap : NULL);
 }
-
-/* --- where it begins ---------------------------------------------------------------------- */
 
 static void on_start(struct query *q, struct zmsg *reply)
 {
@@ -302,7 +394,7 @@ static void on_start(struct query *q, struct zmsg *reply)
     struct reader froms;
 
     if (!wire_start_get(zmsg_data(reply), zmsg_size(reply), &s) || s.count != e->filter_count) {
-        malformed(q);
+        query_malformed(q);
         return;
     }
     froms = reader_of(s.froms.p, s.froms.len);
@@ -318,6 +410,8 @@ static void on_start(struct query *q, struct zmsg *reply)
     ask_page(e);
 }
 
+/* --- where it begins ---------------------------------------------------------------------- */
+
 static void ask_start(struct events_query *e)
 {
     struct wire_start_req m = {.mode = e->start.kind == START_SINCE ? WIRE_SINCE : WIRE_LAST,
@@ -329,16 +423,21 @@ static void ask_start(struct events_query *e)
     query_ask(&e->q);
 }
 
+static bool starts_at_broker(const struct events_query *e)
+{
+    return e->start.kind == START_SINCE || e->start.kind == START_LAST;
+}
+
 static void begin(struct events_query *e)
 {
     if (!e->ndjson)
-        buf_puts(&e->body, "{\"events\":[");
+        page_json_begin(&e->body);
     if (e->start.kind == START_AFTER)
         e->cursor = e->start.arg;
-    e->judge = e->start.kind == START_AFTER && e->start.arg > 0 && !e->descending;
+    e->quiet = e->start.kind != START_AFTER || e->start.arg == 0;
     if (e->descending && e->until_id != 0 && (e->cursor == 0 || e->until_id < e->cursor))
         e->cursor = e->until_id + 1;
-    if (e->start.kind == START_SINCE || e->start.kind == START_LAST)
+    if (starts_at_broker(e))
         ask_start(e);
     else
         ask_page(e);
@@ -359,158 +458,11 @@ void history_events(struct exchange *x)
     take_filters(e, &s);
     e->ndjson = request_accepts(x->request, "application/x-ndjson");
     e->give_up_at = clock_mono_ms() + ANSWER_MS;
-    query_init(&e->q, x, e->start.kind == START_SINCE || e->start.kind == START_LAST ? on_start
-                                                                                     : on_page,
-               events_freed);
-    if (may_read(x, &s, &p) && take_params(e, x->request, &p))
-        begin(e);
-    else
+    query_init(&e->q, x, starts_at_broker(e) ? on_start : on_page, events_freed);
+    if (!subscribe_permitted(&s, &x->principal, &p) || !take_params(e, x->request, &p))
         query_fail(&e->q, &p);
-}
-
-/* --- one event ------------------------------------------------------------------------------ */
-
-static void plain_freed(struct query *q)
-{
-    free(q);
-}
-
-static void on_event(struct query *q, struct zmsg *reply)
-{
-    struct problem p = {.error = ERR_FORBIDDEN};
-    struct buf body = {0};
-    struct wire_page page;
-    struct reader r;
-    struct event e;
-
-    if (!wire_page_get(zmsg_data(reply), zmsg_size(reply), &page) || page.count != 1) {
-        malformed(q);
-        return;
-    }
-    r = reader_of(page.records.p, page.records.len);
-    if (!event_record_get(&r, &e)) {
-        malformed(q);
-        return;
-    }
-    if (!auth_may(&q->x->principal, AUTH_SUBSCRIBE, e.topic)) {
-        query_fail(q, &p);
-        return;
-    }
-    event_json_put(&body, &e);
-    buf_puts(&body, "\n");
-    exchange_json(query_end(q), 200, &body);
-}
-
-void history_event(struct exchange *x)
-{
-    struct problem p = {0};
-    struct buf text = {0};
-    struct query *q;
-    uint64_t id = 0;
-
-    if (!query_param(x->request, "id", &text, &p) && p.error == ERR_NONE)
-        (void)problem_set(&p, ERR_BAD_REQUEST, "id", "Name a topic in the path, or an event with ?id=");
-    if (p.error == ERR_NONE)
-        (void)cursor_parse((struct slice){(char *)text.p, text.len}, "id", &id, &p);
-    buf_free(&text);
-    if (p.error != ERR_NONE) {
-        exchange_problem(x, &p);
-        return;
-    }
-    q = mem_zalloc(sizeof *q);
-    query_init(q, x, on_event, plain_freed);
-    wire_event_req_put(query_frame(q), 0, id);
-    query_ask(q);
-}
-
-/* --- topics ------------------------------------------------------------------------------------ */
-
-static void put_id_member(struct buf *b, const char *name, uint64_t id)
-{
-    buf_printf(b, ",\"%s\":", name);
-    if (id == 0) {
-        buf_puts(b, "null");
-        return;
-    }
-    buf_puts(b, "\"");
-    buf_dec(b, id);
-    buf_puts(b, "\"");
-}
-
-static void put_topic(struct buf *b, const struct wire_topic *t)
-{
-    buf_puts(b, "{\"topic\":");
-    json_put_string(b, t->topic);
-    put_id_member(b, "head", t->head);
-    put_id_member(b, "oldest", t->oldest);
-    buf_puts(b, ",\"events\":");
-    buf_dec(b, t->events);
-    buf_puts(b, ",\"bytes\":");
-    buf_dec(b, t->bytes);
-    buf_puts(b, "}");
-}
-
-static void on_topics(struct query *q, struct zmsg *reply)
-{
-    struct wire_topic t = {.topic = {NULL, 0}};
-    struct buf body = {0};
-    struct wire_topics m;
-
-    if (!wire_topics_get(zmsg_data(reply), zmsg_size(reply), &m)) {
-        malformed(q);
-        return;
-    }
-    buf_puts(&body, "{\"topics\":[");
-    for (uint32_t i = 0; i < m.count && wire_topic_get(&m.list, &t); i++) {
-        buf_puts(&body, i > 0 ? "," : "");
-        put_topic(&body, &t);
-    }
-    buf_puts(&body, "]");
-    if (m.more && m.count > 0) {
-        buf_puts(&body, ",\"next\":");
-        json_put_string(&body, t.topic);
-    }
-    buf_puts(&body, "}\n");
-    exchange_json(query_end(q), 200, &body);
-}
-
-static bool topics_params(const struct exchange *x, struct buf *filter, struct buf *after,
-                          uint64_t *limit, struct problem *p)
-{
-    struct slice all = SLICE("#"), one;
-    enum topic_verdict v = TOPIC_OK;
-
-    if (query_param(x->request, "filter", filter, p))
-        v = filter_check((struct slice){(char *)filter->p, filter->len});
-    if (v != TOPIC_OK)
-        return problem_set(p, ERR_BAD_FILTER, "filter", topic_verdict_text(v));
-    if (query_param(x->request, "after", after, p) && after->len > TOPIC_MAX)
-        return problem_set(p, ERR_BAD_REQUEST, "after", "after is longer than a topic can be");
-    one = filter->len > 0 ? (struct slice){(char *)filter->p, filter->len} : all;
-    if (p->error == ERR_NONE && !auth_may(&x->principal, AUTH_SUBSCRIBE, one))
-        return problem_set(p, ERR_FORBIDDEN, "filter", "Listing these topics is not permitted");
-    return p->error == ERR_NONE && query_number(x->request, "limit", 1, LIMIT_MAX, limit, p);
-}
-
-void history_topics(struct exchange *x)
-{
-    struct buf filter = {0}, after = {0};
-    struct problem p = {0};
-    uint64_t limit = LIMIT_DEFAULT;
-    struct wire_topics_req m;
-    struct query *q;
-
-    if (topics_params(x, &filter, &after, &limit, &p)) {
-        m = (struct wire_topics_req){.filter = {(char *)filter.p, filter.len},
-                                     .after = {(char *)after.p, after.len},
-                                     .limit = (uint32_t)limit};
-        q = mem_zalloc(sizeof *q);
-        query_init(q, x, on_topics, plain_freed);
-        wire_topics_req_put(query_frame(q), &m);
-        query_ask(q);
-    } else {
-        exchange_problem(x, &p);
-    }
-    buf_free(&filter);
-    buf_free(&after);
+    else if (e->ndjson && slice_eq(x->request->method, SLICE("HEAD")))
+        answer_head(e);
+    else
+        begin(e);
 }

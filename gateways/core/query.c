@@ -82,7 +82,20 @@ struct exchange *query_end(struct query *q)
 
 void query_fail(struct query *q, const struct problem *p)
 {
-    exchange_problem(query_end(q), p);
+    bool streaming = q->streaming;
+    struct exchange *x = query_end(q);
+
+    if (streaming)
+        exchange_abort(x);
+    else
+        exchange_problem(x, p);
+}
+
+void query_malformed(struct query *q)
+{
+    struct problem p = {.error = ERR_INTERNAL};
+
+    query_fail(q, &p);
 }
 
 /* --- parameters -------------------------------------------------------------------- */

@@ -3,9 +3,10 @@
  * several times; what history, topics and long-poll have in common.
  *
  * Embedded by its owner.  One request is on the way at a time; reply() gets
- * each answer and asks again or answers the exchange.  When the client goes
- * away, the broker's error comes, or no answer in time, the query ends by
- * itself: the exchange has its problem, and freed() releases the owner.
+ * each answer and asks again, answers the exchange or goes on streaming on it.
+ * When the client goes away, the broker's error comes, or no answer in time,
+ * the query ends by itself: the exchange has its problem, and freed() releases
+ * the owner.
  */
 #ifndef CORE_QUERY_H
 #define CORE_QUERY_H
@@ -17,6 +18,7 @@ struct query {
     struct wheel_timer timer;
     struct exchange *x;
     bool asking;
+    bool streaming; /* the exchange is a stream that has begun: failing cuts it */
     void (*reply)(struct query *q, struct zmsg *reply);
     void (*freed)(struct query *q);
 };
@@ -30,6 +32,7 @@ void query_ask(struct query *q);
 /* Ends it; the caller answers the exchange, which is returned, afterwards. */
 struct exchange *query_end(struct query *q);
 void query_fail(struct query *q, const struct problem *p);
+void query_malformed(struct query *q); /* fails: the broker's answer cannot be read */
 
 /* A parameter of the request's query, decoded into out; false when it is not
  * there.  A malformed escape or a repeat is a problem. */

@@ -11,6 +11,7 @@
 #ifndef CORE_SUBSCRIBE_H
 #define CORE_SUBSCRIBE_H
 
+#include "auth.h"
 #include "http1.h"
 #include "hub.h"
 #include "problem.h"
@@ -50,7 +51,13 @@ bool subscribe_filter(struct subscribe *s, const struct subscribe_limits *l, str
 bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
                        const struct http1_request *r, struct slice path, struct problem *p);
 
+/* May it have all of these topics? */
+bool subscribe_permitted(const struct subscribe *s, const struct principal *who,
+                         struct problem *p);
+
 /* One word each, for other requests that share them. */
+/* 250ms 10s 5m 2h 7d; whatever is longer than max is max. */
+bool duration_parse(struct slice value, uint64_t max, uint64_t *ms);
 bool cursor_parse(struct slice value, const char *field, uint64_t *id, struct problem *p);
 /* RFC 3339, or a duration before now. */
 bool since_parse(struct slice value, const char *field, uint64_t now_ms, uint64_t *ms,

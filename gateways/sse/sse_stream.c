@@ -16,7 +16,7 @@
  * who asked for on_gap=fail get 503.
  *
  * A stream may end inside a callback of its own subscription, which still looks
- * at it afterwards; so its memory is freed by a timer.
+ * at it afterwards; so the reaper frees it.
  */
 #include "sse_stream.h"
 
@@ -29,36 +29,27 @@
 #include "topic.h"
 
 #define AWAY_MS 2000 /* so long a client waits for a broker that is away */
-#define REAP_MS 100
 
 enum form { SSE_RAW, SSE_JSON, NDJSON, NDJSON_CHUNKS };
 
 struct sse_stream {
+    struct reaped reaped; /* first */
     struct subscription subscription;
     struct exchange *x;
     struct sse *sse;
     struct wheel_timer timer;
     uint64_t said;          /* the last position that was given to the client */
-    struct sse_stream *next; /* ended */
     uint8_t form;
     bool open;              /* the head is out */
     bool placed;            /* the client knows where its stream begins */
     bool on_gap_fail;
 };
 
-static void put_ndjson_chunk(struct buf *b, const struct event *e)
-{
-    size_t start = b->len;
-
-    ndjson_put_event(b, e);
-    chunk_wrap(b, start);
-}
-
 static const form_encode encoders[] = {
     [SSE_RAW] = sse_put_raw,
     [SSE_JSON] = sse_put_json,
     [NDJSON] = ndjson_put_event,
-    [NDJSON_CHUNKS] = put_ndjson_chunk,
+    [NDJSON_CHUNKS] = ndjson_put_event_chunk,
 };
 
 static bool is_ndjson(const struct sse_stream *st)
@@ -68,28 +59,12 @@ static bool is_ndjson(const struct sse_stream *st)
 
 /* --- the end ---------------------------------------------------------------------- */
 
-static void on_reap(struct wheel_timer *t)
-{
-    struct sse *sse = CONTAINER_OF(t, struct sse, reaper);
-    struct sse_stream *st;
-
-    while ((st = sse->ended) != NULL) {
-        sse->ended = st->next;
-        free(st);
-    }
-}
-
 /* No callback after this one; returns the exchange, for its last word. */
 static struct exchange *stream_end(struct sse_stream *st)
 {
-    struct sse *sse = st->sse;
-
     subscription_close(&st->subscription);
     wheel_stop(&st->timer);
-    if (sse->ended == NULL)
-        wheel_start(&sse->gateway->wheel, &sse->reaper, REAP_MS, on_reap);
-    st->next = sse->ended;
-    sse->ended = st;
+    reaper_take(&st->sse->gateway->reaper, &st->reaped);
     return st->x;
 }
 
@@ -319,15 +294,6 @@ static bool choose_form(const struct http1_request *r, const struct subscribe *s
     return true;
 }
 
-static bool may_subscribe(const struct exchange *x, const struct subscribe *s, struct problem *p)
-{
-    for (size_t i = 0; i < s->filter_count; i++)
-        if (!auth_may(&x->principal, AUTH_SUBSCRIBE, s->filters[i]))
-            return problem_set(p, ERR_FORBIDDEN, "topic",
-                               "Subscribing to this topic is not permitted");
-    return true;
-}
-
 static void subscribe_stream(struct exchange *x, const struct subscribe *s, uint8_t form)
 {
     struct sse_stream *st = mem_zalloc(sizeof *st);
@@ -366,7 +332,7 @@ void sse_stream_open(struct exchange *x)
         exchange_problem(x, &p);
         return;
     }
-    if (!choose_form(x->request, &s, &form, &p) || !may_subscribe(x, &s, &p))
+    if (!choose_form(x->request, &s, &form, &p) || !subscribe_permitted(&s, &x->principal, &p))
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))
         answer_head(x, form);
@@ -390,9 +356,5 @@ bool sse_start(struct gateway *g)
 
 void sse_stop(struct gateway *g)
 {
-    struct sse *sse = g->protocol;
-
-    wheel_stop(&sse->reaper);
-    on_reap(&sse->reaper);
-    free(sse);
+    free(g->protocol);
 }

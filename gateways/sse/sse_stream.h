@@ -11,8 +11,6 @@
 struct sse {
     struct gateway *gateway;
     uint64_t keepalive_ms, retry_ms;
-    struct sse_stream *ended; /* to be freed once nobody up the stack knows them */
-    struct wheel_timer reaper;
 };
 
 bool sse_start(struct gateway *g); /* for the gateway_spec */

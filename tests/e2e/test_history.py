@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from sluicelib import wait_for
 
 NDJSON = {"Accept": "application/x-ndjson"}
 
@@ -83,12 +84,65 @@ def test_a_future_cursor_is_told(sluice):
     assert page["gap"]["reason"] == "future" and int(page["next"]) >= int(ids[0])
 
 
-def test_ndjson(sluice):
+def lines_of(sluice, name, **params):
+    r = sluice.request("GET", f"/history/{name}", params=params, headers=NDJSON)
+    assert r.status_code == 200 and r.headers["Content-Type"] == "application/x-ndjson"
+    return [json.loads(line) for line in r.text.splitlines()]
+
+
+def test_ndjson_is_the_whole_range_and_how_far_it_goes(sluice):
+    ids = sluice.fill("a", 1200)
+    lines = lines_of(sluice, "a")
+    assert [e["id"] for e in lines[:-1]] == ids
+    assert int(lines[-1]["upto"]) >= int(ids[-1])
+    assert lines_of(sluice, "a", after=lines[-1]["upto"]) == [lines[-1]]
+
+
+def test_ndjson_within_limits(sluice):
+    ids = sluice.fill("a", 1200)
+    assert [e.get("id") for e in lines_of(sluice, "a", after=ids[4], limit=600)] == \
+        ids[5:605] + [None]
+    assert lines_of(sluice, "a", limit=3)[-1] == {"upto": ids[2]}
+    assert [e.get("id") for e in lines_of(sluice, "a", until=ids[700])] == ids[:701] + [None]
+    assert lines_of(sluice, "a", until="1h") == [{"upto": str(int(ids[0]) - 1)}]
+
+
+def test_ndjson_downwards_has_no_position(sluice):
+    ids = sluice.fill("a", 1200)
+    assert [e["id"] for e in lines_of(sluice, "a", order="desc")] == ids[::-1]
+    assert [e["id"] for e in lines_of(sluice, "a", order="desc", limit=700)] == ids[:499:-1]
+
+
+def test_ndjson_tells_what_is_gone(sluice):
     ids = sluice.fill("a", 3)
-    r = sluice.request("GET", "/history/a", params={"after": "0"}, headers=NDJSON)
-    assert r.headers["Content-Type"] == "application/x-ndjson"
-    assert [json.loads(line)["id"] for line in r.text.splitlines()] == ids
-    assert int(r.headers["Sluice-Next"]) >= int(ids[-1])
+    sluice.request("DELETE", "/history/a")
+    new = sluice.publish("a", "new")
+    gap, event, end = lines_of(sluice, "a", after=ids[0])
+    assert gap["gap"]["removed_to"] == ids[-1] and event["id"] == new and end["upto"] >= new
+    assert "gap" not in lines_of(sluice, "a")[0]
+    r = sluice.request("GET", "/history/a", params={"after": ids[0], "on_gap": "fail"},
+                       headers=NDJSON)
+    assert r.status_code == 410
+
+
+def test_head_of_ndjson_has_no_body(sluice):
+    r = sluice.request("HEAD", "/history/a", headers=NDJSON)
+    assert r.status_code == 200 and r.headers["Content-Type"] == "application/x-ndjson"
+
+
+def test_a_range_is_not_held_in_memory(new_sluice):
+    """20 MB to a client that reads them only later; the gateway holds a page at most."""
+    s = new_sluice("[limits]\nring = 64k\n")
+    ids = s.fill("a", 20000, lambda n: "x" * 1000)
+    before = s.sse.memory()
+    with s.raw() as c:
+        c.send(b"GET /history/a HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n")
+        status, headers = c.head()
+        assert (status, headers["transfer-encoding"]) == (200, "chunked")
+        wait_for(lambda: s.metrics()["sluice_sent_bytes_total"] > 1e6, "the socket is full")
+        assert s.sse.memory() - before < 4 * 1024 * 1024
+        got = [json.loads(line)["id"] for line in c.rest().split(b"\r\n") if b'"id"' in line]
+    assert got == ids
 
 
 def test_one_event(sluice):
