@@ -373,18 +373,18 @@ static void on_async(uv_async_t *async)
     }
 }
 
-/* Hands over what was submitted in this turn; also before anything that must
- * come after it. */
+/* Hands over what was submitted since the last turn began.  An idle handle, for
+ * the loop does not sleep while one is active, wherever it was started. */
 static void submit_all(struct store *s)
 {
-    uv_prepare_stop(&s->turn);
+    uv_idle_stop(&s->turn);
     uv_mutex_lock(&s->lock);
     queue_move(&s->queue, &s->submitted);
     uv_cond_signal(&s->wake);
     uv_mutex_unlock(&s->lock);
 }
 
-static void on_turn(uv_prepare_t *turn)
+static void on_turn(uv_idle_t *turn)
 {
     submit_all(turn->data);
 }
@@ -394,7 +394,7 @@ void writer_start(struct store *s)
     int rc = uv_async_init(s->loop, &s->async, on_async);
 
     assert(rc == 0);
-    rc = uv_prepare_init(s->loop, &s->turn);
+    rc = uv_idle_init(s->loop, &s->turn);
     assert(rc == 0);
     s->async.data = s->turn.data = s;
     s->handles = 2;
@@ -409,7 +409,7 @@ void store_submit(struct store *s, struct store_request *r)
     r->result = (struct store_result){.error = ERR_NONE};
     s->queued_bytes += request_bytes(r);
     if (s->submitted.head == NULL)
-        uv_prepare_start(&s->turn, on_turn);
+        uv_idle_start(&s->turn, on_turn);
     queue_add(&s->submitted, r);
 }
 
