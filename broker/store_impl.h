@@ -157,7 +157,7 @@ struct store {
 
     /* Loop. */
     uv_async_t async;
-    uv_prepare_t turn;              /* active while `submitted` holds something */
+    uv_idle_t turn;                 /* active while `submitted` holds something */
     unsigned handles;               /* not yet closed */
     struct request_queue submitted; /* in this turn of the loop */
     uint64_t head;                  /* `upto` of the last followed batch */
