@@ -364,6 +364,10 @@ static void run_to_heads(struct feed *f, struct run *r, uint64_t before)
 
     for (s = f->heads; s != NULL; s = h->next_head) {
         h->next_head = s->next;
+        if (s->bundle != NULL) {
+            bundle_note(s);
+            continue;
+        }
         n = subscription_hand(s, r);
         if (n == r->count || s->state != SUB_HEAD)
             continue;
@@ -382,7 +386,6 @@ void feed_flush(struct feed *f)
     uint64_t before = h->flushed;
     size_t i = 0;
 
-    f->members++; /* it stays while its last subscription closes */
     while (i < f->turn_count) {
         run_clear(&h->run);
         while (i < f->turn_count && run_add(&h->run, f->turn[i]))
@@ -390,7 +393,9 @@ void feed_flush(struct feed *f)
         run_to_heads(f, &h->run, before);
         before = h->run.entries[h->run.count - 1]->e.id;
     }
+}
+
+void feed_settle(struct feed *f)
+{
     f->turn_count = 0;
-    f->members--;
-    feed_put(f);
 }

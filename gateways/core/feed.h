@@ -77,7 +77,9 @@ struct hub {
     size_t subscriptions;
     uint64_t delivered;          /* this turn; the metric gets it at the end */
     bool idle_wake;              /* some wait for the next tick */
+    struct bundle *due;          /* have events of this turn */
     struct run run;
+    struct bundle_run bundle_run;
 };
 
 struct feed *feed_get(struct hub *h, const struct slice *filters, size_t count);
@@ -93,13 +95,18 @@ struct entry *feed_ring_after(const struct feed *f, uint64_t cursor, uint64_t *s
 void feed_kick(struct feed *f);
 /* Adds the entry to the turn of every feed that matches its topic. */
 void feed_dispatch(struct hub *h, struct entry *e);
-/* Hands the turn's events to the heads. */
+/* Hands the turn's events to the heads, and tells the bundles among them. */
 void feed_flush(struct feed *f);
+void feed_settle(struct feed *f); /* the turn's events are handed over */
 void filters_down(struct hub *h);             /* none is live */
 void filters_register(struct hub *h);         /* tells the link of all */
 void filters_raise(struct hub *h, uint64_t live_from); /* a hole: all live ones */
 void feeds_linger(struct hub *h, uint64_t now_ms); /* frees those unused for linger_ms */
 void feeds_free(struct hub *h);
+
+/* bundle.c */
+void bundle_note(struct subscription *s); /* its feed has events in this turn */
+void bundles_flush(struct hub *h);        /* hands them over */
 
 /* subscription.c */
 void subscription_queue(struct subscription *s);  /* pump it at the turn's end */

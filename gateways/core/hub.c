@@ -62,10 +62,13 @@ static void flush(struct hub *h)
 {
     struct feed *f;
 
+    for (f = h->dirty; f != NULL; f = f->dirty_next)
+        feed_flush(f);
+    bundles_flush(h);
     while ((f = h->dirty) != NULL) {
         h->dirty = f->dirty_next;
         f->dirty = false;
-        feed_flush(f);
+        feed_settle(f);
     }
     h->flushed = h->upto;
 }

@@ -78,12 +78,36 @@ struct subscription {
     struct subscription *prev, *next;      /* in its feed: the heads, or the others */
     struct subscription **waiting;         /* the list that the next pair is of */
     struct subscription *wait_prev, *wait_next;
+    struct bundle *bundle;  /* NULL: it is alone */
+    struct subscription *due_next;         /* in the bundle: those with events of this turn */
+    size_t due_at;          /* of its feed's turn, how far it was handed on */
     uint32_t pumped;        /* the turn in which it was pumped last */
     uint8_t state;
     bool started;           /* started() has run */
     bool full;              /* took less than it was given */
     bool judged;            /* the broker has seen the cursor: it is not from the future */
     bool quiet;             /* the first page's gap is not announced */
+    bool due;
+};
+
+/* Several subscriptions of one client, to whom an event may be one message however
+ * many of them it is for.  Those at the head are handed their events together, in
+ * ID order, each once; the others go on for themselves, through their own ops. */
+#define BUNDLE_MAX 1024 /* subscriptions in one */
+#define BUNDLE_SHARES 4096
+struct bundle_run {
+    struct run *run;
+    size_t ends[RUN_ENTRIES]; /* entry i is for shares[ends[i - 1] … ends[i] - 1] */
+    struct subscription *shares[BUNDLE_SHARES];
+};
+
+/* Embedded by its owner, who sets `events`; the rest is the hub's. */
+struct bundle {
+    /* As in subscription_ops; closes nothing. */
+    size_t (*events)(struct bundle *b, struct bundle_run *r);
+    struct subscription *due;
+    struct bundle *due_next;
+    bool is_due;
 };
 
 /* What the hub asks of the link; tests bring their own.  read: see link.h. */
@@ -117,6 +141,10 @@ void subscription_open(struct subscription *s, struct hub *h, const struct slice
 void subscription_close(struct subscription *s);
 /* It was full and takes events again. */
 void subscription_resume(struct subscription *s);
+/* From now on it is part of the bundle; BUNDLE_MAX at most. */
+void bundle_join(struct bundle *b, struct subscription *s);
+/* It is alone again; idempotent, and part of subscription_close. */
+void bundle_leave(struct subscription *s);
 /* Everything up to here was handed over or covered. */
 uint64_t subscription_cursor(const struct subscription *s);
 bool subscription_at_head(const struct subscription *s);

@@ -115,6 +115,7 @@ void subscription_close(struct subscription *s)
     if (s->state == SUB_CLOSED)
         return;
     subscription_unwait(s);
+    bundle_leave(s);
     asking_cancel(s);
     froms_drop(s);
     if (s->hub->next_head == s)

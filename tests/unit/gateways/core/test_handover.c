@@ -9,6 +9,7 @@
  *   order      IDs rise strictly
  *   loss       an event that matched and did not come is gone from the store
  *              and was announced before the stream passed it
+ *   sharing    subscriptions in one bundle get an event together, if at the head
  *   notices    each announces more than the one before, and what it says was
  *              removed is removed
  *   the end    once everything is quiet, everybody is at the head and has all
@@ -21,6 +22,7 @@
 #include "model_broker.h"
 
 #define CLIENTS 6
+#define BUNDLES 2
 #define STEPS 250
 
 static const char *const filter_names[] = {"a", "a/b", "a/c", "b/x", "v/1", "#", "a/#",
@@ -110,7 +112,8 @@ static void check_event(struct client *c, uint64_t id)
          U(id), c->start.kind, U(c->last_head));
     must(id > c->pos, "event %llu came after %llu", U(id), U(c->pos));
     must(id > c->model->purged[e->topic], "event %llu was deleted before", U(id));
-    must(!c->owed_reset, "event %llu came before the word of a reset", U(id));
+    /* While the link is down nobody here can know. */
+    must(!c->owed_reset || !c->model->up, "event %llu came before the word of a reset", U(id));
     must(e->fate != LOST || !c->model->up, "event %llu is of a history that was lost", U(id));
     check_skipped(c, id);
     c->pos = id;
@@ -173,6 +176,37 @@ static size_t on_events(struct subscription *s, struct run *r)
         check_event(c, r->entries[i]->e.id);
     return i;
 }
+
+static bool all_take(const struct bundle_run *r, size_t from, size_t to)
+{
+    for (size_t k = from; k < to; k++) {
+        const struct client *c = r->shares[k]->data;
+        if (c->stopped || c->patience == 0)
+            return false;
+    }
+    return true;
+}
+
+static size_t on_bundle_events(struct bundle *b, struct bundle_run *r)
+{
+    size_t i, k, at = 0;
+
+    for (i = 0; i < r->run->count && all_take(r, at, r->ends[i]); i++) {
+        uint64_t id = r->run->entries[i]->e.id;
+        must(i == 0 || id > r->run->entries[i - 1]->e.id, "event %llu is not shared", U(id));
+        for (k = at; k < r->ends[i]; k++) {
+            struct client *c = r->shares[k]->data;
+            must(c->sub.bundle == b, "event %llu is for another bundle", U(id));
+            check_event(c, id);
+            c->patience--;
+        }
+        at = r->ends[i];
+    }
+    return i;
+}
+
+static struct bundle bundles[BUNDLES] = {{.events = on_bundle_events},
+                                         {.events = on_bundle_events}};
 
 static void on_gap(struct subscription *s, const struct gap *gap)
 {
@@ -239,6 +273,8 @@ static void client_open(struct client *c, struct model *m)
     c->patience = chance(20);
     c->stopped = one_in(8);
     subscription_open(&c->sub, m->hub, c->filters, c->filter_count, c->start, &ops, c);
+    if (one_in(2))
+        bundle_join(&bundles[chance(BUNDLES)], &c->sub);
 }
 
 /* A client that reads again may come back by its cursor, as SSE's id: blocks tell it. */
@@ -263,6 +299,8 @@ static void client_step(struct client *c, struct model *m)
     } else {
         if (one_in(10))
             c->stopped = !c->stopped;
+        if (one_in(20))
+            bundle_leave(&c->sub);
         c->patience = 1 + chance(30);
         if (!c->stopped)
             subscription_resume(&c->sub);
