@@ -242,9 +242,22 @@ void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
     }
 }
 
-/* The event after `whole` is half out: hold on to its rest. */
-static size_t keep_tail(struct conn *c, struct run *r, const struct run_form *f, size_t n,
-                        unsigned form, form_encode encode)
+/* The rest of an event that is half out stays in its block as long as that stays. */
+static void keep_tail(struct conn *c, struct slice rest, struct block *b)
+{
+    c->tail = rest;
+    if (b->evicted) {
+        c->pin.block = NULL;
+        tail_evicted(&c->pin);
+    } else {
+        c->pin.evicted = tail_evicted;
+        pin_set(&c->pin, b);
+    }
+}
+
+/* n bytes are out: how many events that is, the one begun counted. */
+static size_t keep_rest_of_run(struct conn *c, struct run *r, const struct run_form *f, size_t n,
+                               unsigned form, form_encode encode)
 {
     size_t whole = run_form_whole(r, f, n);
     size_t begun = n - (whole > 0 ? f->ends[whole - 1] : 0);
@@ -254,14 +267,7 @@ static size_t keep_tail(struct conn *c, struct run *r, const struct run_form *f,
         return whole;
     bytes = entry_encoded(r->entries[whole], form, encode);
     assert(begun < bytes.len);
-    c->tail = (struct slice){bytes.p + begun, bytes.len - begun};
-    if (r->entries[whole]->block->evicted) {
-        c->pin.block = NULL;
-        tail_evicted(&c->pin);
-    } else {
-        c->pin.evicted = tail_evicted;
-        pin_set(&c->pin, r->entries[whole]->block);
-    }
+    keep_tail(c, (struct slice){bytes.p + begun, bytes.len - begun}, r->entries[whole]->block);
     return whole + 1;
 }
 
@@ -285,7 +291,76 @@ size_t conn_write_run(struct conn *c, struct run *r, unsigned form, form_encode 
         lose(c);
         return r->count;
     }
-    taken = keep_tail(c, r, f, (size_t)n, form, encode);
+    taken = keep_rest_of_run(c, r, f, (size_t)n, form, encode);
+    c->wanted = true;
+    if (c->state == OPEN)
+        poll_update(c);
+    return taken;
+}
+
+static struct slice skip(struct slice s, size_t n)
+{
+    n = n < s.len ? n : s.len;
+    return (struct slice){s.p + n, s.len - n};
+}
+
+static size_t piece_size(const struct conn_piece *p)
+{
+    return p->head.len + p->shared.len + p->rest.len;
+}
+
+/* So many of its bytes are out, at least one and not all.  Only what is shared can
+ * be the tail, so a head that is cut is copied with what follows. */
+static void keep_rest_of_piece(struct conn *c, const struct conn_piece *p, size_t begun)
+{
+    size_t head = begun < p->head.len ? begun : p->head.len;
+    size_t shared = begun - head < p->shared.len ? begun - head : p->shared.len;
+
+    buf_put_slice(&c->out, skip(p->rest, begun - head - shared));
+    if (head < p->head.len)
+        hold_copy(c, skip(p->head, head), p->shared);
+    else if (shared < p->shared.len)
+        keep_tail(c, skip(p->shared, shared), p->block);
+}
+
+static int gather(struct iovec *iov, const struct conn_piece *pieces, size_t count)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct slice parts[] = {pieces[i].head, pieces[i].shared, pieces[i].rest};
+
+        for (size_t k = 0; k < ARRAY_LEN(parts); k++)
+            if (parts[k].len > 0)
+                iov[n++] = (struct iovec){(void *)(uintptr_t)parts[k].p, parts[k].len};
+    }
+    return n;
+}
+
+size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count)
+{
+    struct iovec iov[3 * CONN_PIECES_MAX];
+    size_t taken = 0;
+    ssize_t n;
+
+    assert(count > 0 && count <= CONN_PIECES_MAX);
+    if (c->state != OPEN)
+        return count;
+    if (conn_pending(c)) {
+        c->wanted = true;
+        return 0;
+    }
+    n = socket_write(c, iov, gather(iov, pieces, count));
+    if (n < 0) {
+        lose(c);
+        return count;
+    }
+    for (; taken < count && (size_t)n >= piece_size(&pieces[taken]); taken++)
+        n -= (ssize_t)piece_size(&pieces[taken]);
+    if (taken == count)
+        return count;
+    if (n > 0)
+        keep_rest_of_piece(c, &pieces[taken++], (size_t)n);
     c->wanted = true;
     if (c->state == OPEN)
         poll_update(c);

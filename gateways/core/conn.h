@@ -113,6 +113,16 @@ void conn_write_shared(struct conn *c, struct slice head, struct shared *body);
 /* Events in a form, as many as the socket takes; one begun counts as taken.
  * Fewer than r->count: writable() will run. */
 size_t conn_write_run(struct conn *c, struct run *r, unsigned form, form_encode encode);
+/* An event with bytes of this client's own around those that all share, which lie
+ * in the event's block. */
+struct conn_piece {
+    struct slice head, shared, rest; /* head is short; rest may be empty */
+    struct block *block;
+};
+#define CONN_PIECES_MAX 256
+/* The same as conn_write_run for events that are each client's own: 1 to
+ * CONN_PIECES_MAX.  What is the client's own is copied if need be. */
+size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count);
 bool conn_pending(const struct conn *c); /* something is left to write */
 /* Shows the unread bytes to input() again: the owner is ready for them. */
 void conn_pump(struct conn *c);

@@ -235,6 +235,53 @@ START_TEST(test_control_bytes_come_after_the_event_that_is_half_out)
 }
 END_TEST
 
+/* Head, shared and rest of random lengths; what was taken is what must arrive. */
+static void write_pieces(struct client *c, struct block *block, struct buf *expected)
+{
+    static const char own[] = "abcdefghijklmnopqrstuvwxyz";
+    struct conn_piece pieces[CONN_PIECES_MAX];
+    const char *payload = block->entries[0].e.payload.p;
+    size_t taken;
+
+    for (size_t i = 0; i < CONN_PIECES_MAX; i++)
+        pieces[i] = (struct conn_piece){.head = {own, (size_t)rand() % 10},
+                                        .shared = {payload + rand() % 1000, 1 + rand() % 40},
+                                        .rest = {own, (size_t)rand() % 20},
+                                        .block = block};
+    taken = conn_write_pieces(c->conn, pieces, CONN_PIECES_MAX);
+    for (size_t i = 0; i < taken; i++) {
+        buf_put_slice(expected, pieces[i].head);
+        buf_put_slice(expected, pieces[i].shared);
+        buf_put_slice(expected, pieces[i].rest);
+    }
+}
+
+/* Many cuts, in all three parts, before and after the block has left memory. */
+START_TEST(test_pieces_arrive_whole_wherever_they_are_cut)
+{
+    char payload[2000];
+    struct buf expected = {0};
+
+    srand(1);
+    for (size_t i = 0; i < sizeof payload - 1; i++)
+        payload[i] = (char)('A' + rand() % 26);
+    payload[sizeof payload - 1] = '\0';
+    for (int n = 0; n < 300; n++) {
+        struct block *block = BLOCK({10, "t", payload});
+
+        for (int i = 0; i < 3; i++)
+            write_pieces(&a, block, &expected);
+        block_evict(block);
+        (void)receive(&a, (size_t)rand() % 30000);
+        turn();
+    }
+    receive_until(&a, expected.len);
+    ck_assert_mem_eq(a.got.p, expected.p, expected.len);
+    buf_free(&expected);
+    turn();
+}
+END_TEST
+
 START_TEST(test_a_block_that_leaves_memory_is_copied_and_counted)
 {
     struct block *block = large_block('1', '2');
@@ -360,6 +407,7 @@ int main(void)
                      test_what_the_socket_does_not_take_follows,
                      test_an_event_begun_is_taken_and_finished,
                      test_control_bytes_come_after_the_event_that_is_half_out,
+                     test_pieces_arrive_whole_wherever_they_are_cut,
                      test_a_block_that_leaves_memory_is_copied_and_counted,
                      test_the_client_stalled_longest_is_closed_over_the_limit,
                      test_the_peer_is_told_gone_later_never_inside_a_write,
