@@ -105,6 +105,7 @@ struct process *process_start(uv_loop_t *loop, uint64_t drain_ms, const struct p
     p->arg = arg;
     p->drain_ms = drain_ms;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a full disk, no crash */
     raise_open_files();
     start_signal(p, loop, &p->term, SIGTERM);
     start_signal(p, loop, &p->interrupt, SIGINT);

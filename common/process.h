@@ -16,8 +16,8 @@ struct process_ops {
     void (*drain)(void *arg);   /* first SIGTERM or SIGINT: begin to end */
     void (*abandon)(void *arg); /* drain_ms later, or a second signal: end now */
 };
-/* Handles SIGTERM, SIGINT, SIGHUP, ignores SIGPIPE, raises the limit of open
- * files to its hard maximum. */
+/* Handles SIGTERM, SIGINT, SIGHUP, ignores SIGPIPE and SIGXFSZ, raises the limit
+ * of open files to its hard maximum. */
 struct process *process_start(uv_loop_t *loop, uint64_t drain_ms, const struct process_ops *ops,
                               void *arg);
 void process_close(struct process *p, void (*closed)(void *arg), void *arg);
