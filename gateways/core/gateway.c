@@ -50,6 +50,8 @@ static void turn(struct gateway *g)
         (void)uv_idle_start(&g->idle, on_idle);
     else
         (void)uv_idle_stop(&g->idle);
+    if (g->spec->turn != NULL && g->started)
+        g->spec->turn(g);
 }
 
 static void on_check(uv_check_t *check)

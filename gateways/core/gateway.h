@@ -54,6 +54,8 @@ struct gateway_spec {
     uint64_t linger_ms;              /* see hub_limits; 0: ten seconds */
     /* Before listening; may be NULL.  False: logged, the process ends. */
     bool (*start)(struct gateway *g);
+    /* The end of a turn: everything is handed out.  May be NULL. */
+    void (*turn)(struct gateway *g);
     /* After the last connection is closed; may be NULL. */
     void (*stop)(struct gateway *g);
 };
