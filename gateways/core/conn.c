@@ -619,8 +619,8 @@ uint64_t conn_quiet_ms(const struct conn *c)
     return (c->conns->wheel->tick - c->wrote_tick) * WHEEL_TICK_MS;
 }
 
-struct conn *conn_new(struct conns *cs, int fd, size_t size, const struct conn_ops *ops,
-                      void *data, struct address_count *address)
+struct conn *conn_new(struct conns *cs, int fd, size_t size, const struct conn_ops *ops, void *data,
+                      struct address_count *address)
 {
     struct conn *c;
 

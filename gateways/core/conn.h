@@ -54,25 +54,25 @@ struct conn_ops {
 struct conn {
     const struct conn_ops *ops;
     struct conns *conns;
-    void *data;                 /* the protocol's; at first what the listener was given */
-    struct conn *prev, *next;   /* all of the process */
+    void *data;               /* the protocol's; at first what the listener was given */
+    struct conn *prev, *next; /* all of the process */
     struct address_count *address;
-    struct buf in;              /* unread bytes, only while a request is cut in two */
+    struct buf in; /* unread bytes, only while a request is cut in two */
     struct buf out;
-    size_t out_at;              /* bytes of out already written */
+    size_t out_at; /* bytes of out already written */
     struct slice tail;
-    struct pin pin;             /* of tail, unless it lies in held */
-    struct shared *held;        /* a body, or the copy of an event's rest; NULL: none */
+    struct pin pin;      /* of tail, unless it lies in held */
+    struct shared *held; /* a body, or the copy of an event's rest; NULL: none */
     struct conn *stalled_prev, *stalled_next; /* those that hold, longest stalled first */
     struct wheel_timer timer;
     uv_poll_t poll;
     int fd;
-    uint8_t state;              /* enum conn_state */
-    uint8_t events;             /* polled for */
-    bool wanted;                /* writable() is owed */
+    uint8_t state;  /* enum conn_state */
+    uint8_t events; /* polled for */
+    bool wanted;    /* writable() is owed */
     bool eof_seen, paused, offering;
-    uint32_t discarded;         /* bytes read while lingering */
-    uint64_t wrote_tick;        /* of the wheel */
+    uint32_t discarded;  /* bytes read while lingering */
+    uint64_t wrote_tick; /* of the wheel */
 };
 
 /* What all connections of a process share. */
@@ -81,15 +81,15 @@ struct conns {
     struct wheel *wheel;
     struct conn *first;
     size_t count;
-    size_t max, max_per_address;  /* 0: no limit */
+    size_t max, max_per_address; /* 0: no limit */
     struct address_count *addresses;
-    size_t pinned, pinned_max;    /* bytes of all that is held, each counted once */
+    size_t pinned, pinned_max; /* bytes of all that is held, each counted once */
     struct conn *stalled_first, *stalled_last;
-    uint64_t sent;                /* bytes, not yet in the metric */
+    uint64_t sent; /* bytes, not yet in the metric */
     bool draining;
-    void (*empty)(void *arg);     /* draining, and the last one is closed */
+    void (*empty)(void *arg); /* draining, and the last one is closed */
     void *empty_arg;
-    char scratch[64 * 1024];      /* what is read lands here first */
+    char scratch[64 * 1024]; /* what is read lands here first */
 };
 
 void conns_init(struct conns *cs, uv_loop_t *loop, struct wheel *wheel);
@@ -100,8 +100,8 @@ void conns_refresh(struct conns *cs);   /* brings the metrics up to date */
 
 /* For listeners.  Takes fd, which is non-blocking; size is the owner's.  NULL
  * when the loop refuses the descriptor, which is closed then. */
-struct conn *conn_new(struct conns *cs, int fd, size_t size, const struct conn_ops *ops,
-                      void *data, struct address_count *address);
+struct conn *conn_new(struct conns *cs, int fd, size_t size, const struct conn_ops *ops, void *data,
+                      struct address_count *address);
 /* Another protocol goes on with it (an upgrade): unread bytes are shown to it. */
 void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data);
 

@@ -67,14 +67,14 @@ struct exchange_ops {
 
 struct exchange {
     const struct exchange_ops *ops;
-    const struct exchange_owner *owner; /* set by a handler that answers later */
-    void *data;                         /* the handler's */
-    void *gateway;                      /* what the routes were given */
+    const struct exchange_owner *owner;  /* set by a handler that answers later */
+    void *data;                          /* the handler's */
+    void *gateway;                       /* what the routes were given */
     const struct http1_request *request; /* NULL after the handler has returned */
-    struct slice rest;                  /* of the path, behind the route's; %-encoded */
+    struct slice rest;                   /* of the path, behind the route's; %-encoded */
     struct slice body;
     struct principal principal;
-    bool chunks;                        /* stream: wished for by the handler, see begin */
+    bool chunks; /* stream: wished for by the handler, see begin */
 };
 
 /* --- for handlers ------------------------------------------------------------ */

@@ -41,16 +41,16 @@ struct events_query {
     struct query q;
     struct wire_filter *filters;
     size_t filter_count;
-    char *text;              /* of the filters */
+    char *text; /* of the filters */
     struct start start;
     bool on_gap_fail, descending, ndjson, ended;
-    bool quiet;              /* no cursor was named: what was gone before is not told */
-    uint64_t cursor;         /* the next page's `after` */
-    uint64_t told;           /* removed IDs up to here were announced */
+    bool quiet;                  /* no cursor was named: what was gone before is not told */
+    uint64_t cursor;             /* the next page's `after` */
+    uint64_t told;               /* removed IDs up to here were announced */
     uint64_t until_id, until_ms; /* 0: none */
-    uint64_t lowest;         /* downwards: nothing matches at or below it */
+    uint64_t lowest;             /* downwards: nothing matches at or below it */
     uint64_t limit, rows;
-    uint64_t give_up_at;     /* monotonic ms */
+    uint64_t give_up_at; /* monotonic ms */
     struct gap gap;
     struct buf body;
 };
@@ -338,8 +338,7 @@ static void lines_page(struct events_query *e, const struct wire_page *page, str
                        const struct gap *gap)
 {
     struct reader records = reader_of(page->records.p, page->records.len);
-    struct block *b = e->descending ? block_new_falling(reply, records)
-                                    : block_new(reply, records);
+    struct block *b = e->descending ? block_new_falling(reply, records) : block_new(reply, records);
     struct buf line = {0};
     bool all;
 
@@ -364,7 +363,8 @@ static void lines_page(struct events_query *e, const struct wire_page *page, str
         ask_page(e);
 }
 
-/* --- what the broker says ----------------------------------------------------------------------- */
+/* --- what the broker says -----------------------------------------------------------------------
+ */
 
 static void on_page(struct query *q, struct zmsg *reply)
 {

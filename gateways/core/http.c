@@ -483,7 +483,7 @@ static void refuse_head(struct http_conn *h, int verdict)
         int verdict;
         enum sluice_error error;
     } map[] = {
-        {HTTP1_URI_TOO_LONG, ERR_URI_TOO_LONG},     {HTTP1_HEAD_TOO_LARGE, ERR_HEAD_TOO_LARGE},
+        {HTTP1_URI_TOO_LONG, ERR_URI_TOO_LONG},       {HTTP1_HEAD_TOO_LARGE, ERR_HEAD_TOO_LARGE},
         {HTTP1_NOT_IMPLEMENTED, ERR_NOT_IMPLEMENTED}, {HTTP1_VERSION, ERR_HTTP_VERSION},
         {HTTP1_BODY_TOO_LARGE, ERR_TOO_LARGE},
     };
@@ -508,8 +508,7 @@ static size_t accept_head(struct http_conn *h, const struct http1_request *r,
         dispatch(h, route, path_rest, rest);
         return n + rest.len;
     }
-    h->body = http_body_new(&h->http->bodies, r, (struct slice){in.p, n},
-                            body_max(h->http, route));
+    h->body = http_body_new(&h->http->bodies, r, (struct slice){in.p, n}, body_max(h->http, route));
     h->state = BODY;
     conn_timer(&h->conn, h->http->body_timeout, on_body_timeout);
     if (r->expect_continue && rest.len == 0)
@@ -566,7 +565,8 @@ static size_t take_head(struct http_conn *h, struct slice in)
     return used;
 }
 
-/* --- the connection ------------------------------------------------------------------------------- */
+/* --- the connection
+ * ------------------------------------------------------------------------------- */
 
 static void on_head_timeout(struct wheel_timer *t)
 {
@@ -702,7 +702,8 @@ static const struct conn_ops http_conn_ops = {.opened = http_opened,
                                               .drain = http_drain,
                                               .gone = http_gone};
 
-/* --- the server -------------------------------------------------------------------------------------- */
+/* --- the server
+ * -------------------------------------------------------------------------------------- */
 
 struct http *http_new(const struct config *c, const struct routes *routes, void *gateway)
 {

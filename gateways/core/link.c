@@ -37,9 +37,9 @@
 #include "publisher.h"
 
 #define TICK_MS 50
-#define CONFIRM_MS 900        /* after the last live message: "about a second" */
-#define HELLO_AGAIN_MS 1000   /* after a hello-no */
-#define GREETING_MS 10000     /* a hello without any answer: connect anew */
+#define CONFIRM_MS 900      /* after the last live message: "about a second" */
+#define HELLO_AGAIN_MS 1000 /* after a hello-no */
+#define GREETING_MS 10000   /* a hello without any answer: connect anew */
 #define READ_AGAIN_MS 10000
 #define READ_BUSY_MS 50
 #define HEARTBEAT_MS 1000
@@ -61,26 +61,26 @@ struct link {
     enum link_state state;
     struct wire_uuid instance, log;
     uint64_t seen;
-    uint64_t hello_at;         /* GREETING: say hello (again) then; 0: not planned */
+    uint64_t hello_at; /* GREETING: say hello (again) then; 0: not planned */
     uint64_t greeting_ends;
-    size_t credit;             /* confirm when so many live bytes came */
+    size_t credit; /* confirm when so many live bytes came */
     size_t unconfirmed;
     uint64_t confirm_upto, confirm_at;
     struct publisher publisher;
-    bool ran;                  /* a callback ran in this turn */
-    bool broken;               /* it took no more: to be replaced at the turn's end */
+    bool ran;    /* a callback ran in this turn */
+    bool broken; /* it took no more: to be replaced at the turn's end */
 
     struct zsock *reads;
     bool reads_up;
     struct read_list waiting, asked;
     unsigned on_the_way, on_the_way_max;
     uint64_t next_ref;
-    uint64_t reads_hold;       /* the broker is busy: ask nothing before */
+    uint64_t reads_hold; /* the broker is busy: ask nothing before */
 
     uv_timer_t timer;
     uv_check_t check;
     uv_idle_t idle;
-    unsigned open;             /* sockets and handles that have yet to close */
+    unsigned open; /* sockets and handles that have yet to close */
     void (*closed)(void *arg);
     void *closed_arg;
 };
@@ -341,8 +341,7 @@ static const struct zsock_ops link_socket_ops = {.message = on_message,
                                                  .connected = on_connected,
                                                  .disconnected = on_disconnected};
 
-static struct zsock *socket_open(struct link *l, const struct zsock_ops *ops,
-                                 const char *endpoint)
+static struct zsock *socket_open(struct link *l, const struct zsock_ops *ops, const char *endpoint)
 {
     struct zsock_options o = {.send_hwm = QUEUE_MESSAGES,
                               .recv_hwm = QUEUE_MESSAGES,

@@ -27,8 +27,7 @@ struct link_ops {
     void (*filter_live)(void *arg, uint32_t ref, uint64_t live_from);
     void (*filter_no)(void *arg, uint32_t ref, enum sluice_error error);
     /* Events of (after, upto].  May move m; records reads its bytes. */
-    void (*live)(void *arg, uint64_t after, uint64_t upto, struct zmsg *m,
-                 struct reader records);
+    void (*live)(void *arg, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records);
     void (*removed)(void *arg, struct slice topic, uint64_t upto);
     /* The end of a turn in which any of the above or any callback ran. */
     void (*turn)(void *arg);
@@ -50,14 +49,14 @@ void link_filter_drop(struct link *l, uint32_t ref);
 struct link_read;
 /* error: ERR_NONE and the whole reply frame, which the callee may move, or an
  * error of the broker's with `text`. */
-typedef void (*link_read_cb)(struct link_read *r, enum sluice_error error,
-                             struct slice text, struct zmsg *reply);
+typedef void (*link_read_cb)(struct link_read *r, enum sluice_error error, struct slice text,
+                             struct zmsg *reply);
 /* Owned by the caller until cb or link_read_cancel. */
 struct link_read {
-    struct buf frame;        /* a request of proto/wire.h; its ref is set here; freed by link */
+    struct buf frame; /* a request of proto/wire.h; its ref is set here; freed by link */
     link_read_cb cb;
-    void *data;              /* the caller's */
-    uint64_t ref;            /* the link's, as all below */
+    void *data;   /* the caller's */
+    uint64_t ref; /* the link's, as all below */
     uint64_t asked_at;
     bool sent;
     struct link_read *prev, *next;
@@ -73,14 +72,14 @@ struct link_publish;
 typedef void (*link_publish_cb)(struct link_publish *p, const struct wire_ack *a);
 /* Owned by the caller until cb has run; it runs exactly once. */
 struct link_publish {
-    struct buf records;      /* count event records, or a topic name (remove) */
+    struct buf records; /* count event records, or a topic name (remove) */
     uint32_t count;
-    bool remove;             /* a DELETE of the topic's history */
+    bool remove; /* a DELETE of the topic's history */
     link_publish_cb cb;
-    void *data;              /* the caller's */
-    uint64_t seq;            /* the link's, as all below */
+    void *data;   /* the caller's */
+    uint64_t seq; /* the link's, as all below */
     uint64_t deadline;
-    bool sent;               /* on any connection: its outcome may be unknown */
+    bool sent; /* on any connection: its outcome may be unknown */
     struct link_publish *prev, *next;
 };
 /* Queue full: cb runs with ERR_BUSY.  After [limits] publish_timeout: with

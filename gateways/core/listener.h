@@ -13,10 +13,10 @@
 
 struct listener;
 struct listener_options {
-    size_t conn_size;             /* of the owner's struct, which begins with a conn */
+    size_t conn_size; /* of the owner's struct, which begins with a conn */
     const struct conn_ops *ops;
-    void *data;                   /* the data of every conn at first */
-    struct slice refusal;         /* said to a client over a limit; may be empty */
+    void *data;           /* the data of every conn at first */
+    struct slice refusal; /* said to a client over a limit; may be empty */
 };
 
 /* address: "host:port".  NULL, logged, when it cannot be listened on. */

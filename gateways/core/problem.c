@@ -9,14 +9,13 @@
 #include "event_json.h"
 #include "json.h"
 
-bool problem_set(struct problem *p, enum sluice_error error, const char *field,
-                 const char *detail)
+bool problem_set(struct problem *p, enum sluice_error error, const char *field, const char *detail)
 {
     return problem_setf(p, error, field, "%s", detail);
 }
 
-bool problem_setf(struct problem *p, enum sluice_error error, const char *field,
-                  const char *format, ...)
+bool problem_setf(struct problem *p, enum sluice_error error, const char *field, const char *format,
+                  ...)
 {
     va_list args;
 

@@ -17,14 +17,13 @@ struct problem {
     uint64_t line;           /* of a batch, from 1; 0: none */
     bool has_seq, has_epoch; /* which of these are said */
     uint64_t expected_seq, received_seq, epoch;
-    const struct gap *gap;   /* ERR_GONE: what is gone; NULL: none */
+    const struct gap *gap; /* ERR_GONE: what is gone; NULL: none */
 };
 
 /* Returns false, so that a parser can `return problem_set(…)`. */
-bool problem_set(struct problem *p, enum sluice_error error, const char *field,
-                 const char *detail);
-bool problem_setf(struct problem *p, enum sluice_error error, const char *field,
-                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+bool problem_set(struct problem *p, enum sluice_error error, const char *field, const char *detail);
+bool problem_setf(struct problem *p, enum sluice_error error, const char *field, const char *format,
+                  ...) __attribute__((format(printf, 4, 5)));
 void problem_put(struct buf *b, const struct problem *p);
 const char *status_text(int status); /* "Not Found" */
 

@@ -17,9 +17,9 @@ enum publish_kind { PUBLISH_EVENT, PUBLISH_BATCH, PUBLISH_REMOVE };
 
 struct publish {
     struct link_publish link;
-    struct exchange *x;      /* NULL: the client is gone */
+    struct exchange *x; /* NULL: the client is gone */
     enum publish_kind kind;
-    struct buf lines;        /* batch: the line of each event */
+    struct buf lines; /* batch: the line of each event */
 };
 
 /* --- the answer ------------------------------------------------------------------ */

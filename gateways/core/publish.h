@@ -10,9 +10,9 @@
 #include "exchange.h"
 #include "wire.h"
 
-void publish_event(struct exchange *x); /* POST /events/{topic} */
-void publish_batch(struct exchange *x); /* POST /events */
-void publish_remove(struct exchange *x);/* DELETE /history/{topic} */
+void publish_event(struct exchange *x);  /* POST /events/{topic} */
+void publish_batch(struct exchange *x);  /* POST /events */
+void publish_remove(struct exchange *x); /* DELETE /history/{topic} */
 
 /* The problem that a refused publish is answered with; any gateway's. */
 void publish_problem(struct problem *p, const struct wire_ack *a);

@@ -251,8 +251,7 @@ static bool check_props(const struct event_props *props, struct problem *p)
 {
     enum event_verdict v = event_props_check(props);
 
-    return v == EVENT_OK ||
-           problem_set(p, ERR_BAD_EVENT, verdict_field(v), event_verdict_text(v));
+    return v == EVENT_OK || problem_set(p, ERR_BAD_EVENT, verdict_field(v), event_verdict_text(v));
 }
 
 static bool draft_fill(struct draft *d, const struct http1_request *r, struct slice topic,
@@ -318,9 +317,12 @@ static bool take_line(struct slice line, const struct publish_limits *l, struct 
 
 static bool batch_type_ok(const struct http1_request *r, struct problem *p)
 {
-    static const char *const known[] = {"application/x-ndjson", "application/ndjson",
-                                        "application/jsonl", "application/json",
-                                        "application/x-www-form-urlencoded", ""};
+    static const char *const known[] = {"application/x-ndjson",
+                                        "application/ndjson",
+                                        "application/jsonl",
+                                        "application/json",
+                                        "application/x-www-form-urlencoded",
+                                        ""};
     struct slice type = media_type_of(http1_header(r, "content-type", NULL));
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)

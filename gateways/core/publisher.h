@@ -23,14 +23,14 @@
 
 struct publisher {
     struct link_publish *first, *last;
-    struct link_publish *unsent;       /* first not yet sent on this connection */
-    struct link_publish *refused;      /* queue full: their callbacks are due */
+    struct link_publish *unsent;  /* first not yet sent on this connection */
+    struct link_publish *refused; /* queue full: their callbacks are due */
     uint64_t next_seq;
     uint64_t timeout_ms;
-    size_t queued, queue_max;          /* bytes of all in the list */
-    size_t in_flight, window;          /* bytes on this connection, unacknowledged */
-    unsigned units;                    /* the same, in units */
-    struct buf orphans;                /* struct orphan: sent here, given up by deadline */
+    size_t queued, queue_max; /* bytes of all in the list */
+    size_t in_flight, window; /* bytes on this connection, unacknowledged */
+    unsigned units;           /* the same, in units */
+    struct buf orphans;       /* struct orphan: sent here, given up by deadline */
 };
 
 void publisher_init(struct publisher *p, size_t queue_max, uint64_t timeout_ms);

@@ -42,8 +42,7 @@ static void on_gone(struct exchange *x)
 static const struct exchange_owner query_owner = {.gone = on_gone};
 
 void query_init(struct query *q, struct exchange *x,
-                void (*reply)(struct query *q, struct zmsg *reply),
-                void (*freed)(struct query *q))
+                void (*reply)(struct query *q, struct zmsg *reply), void (*freed)(struct query *q))
 {
     q->x = x;
     q->reply = reply;

@@ -24,8 +24,7 @@ struct query {
 };
 
 void query_init(struct query *q, struct exchange *x,
-                void (*reply)(struct query *q, struct zmsg *reply),
-                void (*freed)(struct query *q));
+                void (*reply)(struct query *q, struct zmsg *reply), void (*freed)(struct query *q));
 /* Where the next request's frame is to be put; then query_ask sends it. */
 struct buf *query_frame(struct query *q);
 void query_ask(struct query *q);

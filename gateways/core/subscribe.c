@@ -29,8 +29,11 @@ bool duration_parse(struct slice s, uint64_t max, uint64_t *ms)
     static const struct {
         struct slice name;
         uint64_t ms;
-    } units[] = {{{"ms", 2}, 1},        {{"s", 1}, 1000},       {{"m", 1}, 60000},
-                 {{"h", 1}, 3600000},   {{"d", 1}, 86400000}};
+    } units[] = {{{"ms", 2}, 1},
+                 {{"s", 1}, 1000},
+                 {{"m", 1}, 60000},
+                 {{"h", 1}, 3600000},
+                 {{"d", 1}, 86400000}};
     size_t digits = 0;
     uint64_t n;
 
@@ -240,8 +243,7 @@ static bool take_all(struct subscribe *s, const struct subscribe_limits *l,
     if (!take_query(s, l, r->query, p) || !take_last_event_id(s, r, p))
         return false;
     if (s->filter_count == 0)
-        return problem_set(p, ERR_BAD_FILTER, "topic",
-                           "Name a topic in the path or with ?topic=");
+        return problem_set(p, ERR_BAD_FILTER, "topic", "Name a topic in the path or with ?topic=");
     return true;
 }
 
@@ -255,8 +257,7 @@ bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
     return false;
 }
 
-bool subscribe_permitted(const struct subscribe *s, const struct principal *who,
-                         struct problem *p)
+bool subscribe_permitted(const struct subscribe *s, const struct principal *who, struct problem *p)
 {
     for (size_t i = 0; i < s->filter_count; i++)
         if (!auth_may(who, AUTH_SUBSCRIBE, s->filters[i]))

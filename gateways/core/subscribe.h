@@ -28,10 +28,10 @@ struct subscribe {
     struct slice filters[WIRE_FILTERS_MAX]; /* into text */
     size_t filter_count;
     struct start start;
-    const char *start_field;  /* the parameter that said it; NULL: none did */
+    const char *start_field; /* the parameter that said it; NULL: none did */
     bool on_gap_fail;
     enum subscribe_format format;
-    char *text;               /* owned */
+    char *text; /* owned */
 };
 
 /* SUBSCRIBE_BAD: *p says why. */
@@ -52,8 +52,7 @@ bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
                        const struct http1_request *r, struct slice path, struct problem *p);
 
 /* May it have all of these topics? */
-bool subscribe_permitted(const struct subscribe *s, const struct principal *who,
-                         struct problem *p);
+bool subscribe_permitted(const struct subscribe *s, const struct principal *who, struct problem *p);
 
 /* One word each, for other requests that share them. */
 /* 250ms 10s 5m 2h 7d; whatever is longer than max is max. */

@@ -17,14 +17,14 @@
 
 /* Embedded by its owner; zero-initialised is stopped. */
 struct wheel_timer {
-    struct wheel_timer *prev, *next; /* NULL: stopped */
-    uint64_t due;                    /* tick */
+    struct wheel_timer *prev, *next;     /* NULL: stopped */
+    uint64_t due;                        /* tick */
     void (*fire)(struct wheel_timer *t); /* stopped by then; may start it again */
 };
 
 struct wheel {
     uv_timer_t timer;
-    uint64_t tick;                   /* the last one that was served */
+    uint64_t tick;                         /* the last one that was served */
     struct wheel_timer slots[WHEEL_SLOTS]; /* heads of circular lists */
     void (*closed)(void *arg);
     void *closed_arg;

@@ -38,10 +38,10 @@ struct sse_stream {
     struct exchange *x;
     struct sse *sse;
     struct wheel_timer timer;
-    uint64_t said;          /* the last position that was given to the client */
+    uint64_t said; /* the last position that was given to the client */
     uint8_t form;
-    bool open;              /* the head is out */
-    bool placed;            /* the client knows where its stream begins */
+    bool open;   /* the head is out */
+    bool placed; /* the client knows where its stream begins */
     bool on_gap_fail;
 };
 
@@ -146,8 +146,8 @@ static void on_keepalive(struct wheel_timer *t)
 static void open_stream(struct sse_stream *st)
 {
     struct answer a = {.status = 200,
-                       .content_type = is_ndjson(st) ? "application/x-ndjson"
-                                                     : "text/event-stream"};
+                       .content_type =
+                           is_ndjson(st) ? "application/x-ndjson" : "text/event-stream"};
     struct buf b = {0};
 
     answer_field(&a, "Cache-Control", SLICE("no-cache, no-store"));
@@ -161,7 +161,10 @@ static void open_stream(struct sse_stream *st)
         sse_put_retry(&b, (unsigned)st->sse->retry_ms);
     if (b.len > 0)
         write_buf(st, &b);
-    keepalive_start(st, st->sse->keepalive_ms);
+    if (st->sse->keepalive_ms > 0)
+        keepalive_start(st, st->sse->keepalive_ms);
+    else
+        wheel_stop(&st->timer);
 }
 
 /* --- what the hub says ----------------------------------------------------------------- */
@@ -251,7 +254,8 @@ static void on_drain(struct exchange *x)
 static const struct exchange_owner stream_owner = {
     .gone = on_gone, .writable = on_writable, .drain = on_drain};
 
-/* --- the start --------------------------------------------------------------------------------- */
+/* --- the start ---------------------------------------------------------------------------------
+ */
 
 /* The broker has not said yet where the stream begins. */
 static void on_waited(struct wheel_timer *t)
@@ -289,8 +293,8 @@ static bool choose_form(const struct http1_request *r, const struct subscribe *s
     if (!sse)
         return problem_set(p, ERR_NOT_ACCEPTABLE, "Accept",
                            "Streams come as text/event-stream or application/x-ndjson");
-    *form = s->format == FORMAT_RAW || (s->format == FORMAT_DEFAULT && one_topic) ? SSE_RAW
-                                                                                  : SSE_JSON;
+    *form =
+        s->format == FORMAT_RAW || (s->format == FORMAT_DEFAULT && one_topic) ? SSE_RAW : SSE_JSON;
     return true;
 }
 
@@ -314,8 +318,8 @@ static void subscribe_stream(struct exchange *x, const struct subscribe *s, uint
 static void answer_head(struct exchange *x, uint8_t form)
 {
     struct answer a = {.status = 200,
-                       .content_type = form == NDJSON ? "application/x-ndjson"
-                                                      : "text/event-stream"};
+                       .content_type =
+                           form == NDJSON ? "application/x-ndjson" : "text/event-stream"};
     struct buf none = {0};
 
     exchange_answer(x, &a, &none);
@@ -341,7 +345,8 @@ void sse_stream_open(struct exchange *x)
     subscribe_free(&s);
 }
 
-/* --- the process ----------------------------------------------------------------------------------- */
+/* --- the process
+ * ----------------------------------------------------------------------------------- */
 
 bool sse_start(struct gateway *g)
 {

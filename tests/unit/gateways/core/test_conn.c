@@ -22,9 +22,9 @@ static struct run run;
 struct client {
     struct conn *conn;
     struct buf input;
-    size_t keep;          /* input() leaves so many bytes */
+    size_t keep; /* input() leaves so many bytes */
     unsigned writable, eof, gone, drain;
-    int fd;               /* the client's */
+    int fd; /* the client's */
     struct buf got;
     bool ended;
 };
@@ -65,9 +65,12 @@ static void on_gone(struct conn *c)
     ((struct client *)c->data)->gone++;
 }
 
-static const struct conn_ops ops = {.opened = on_opened, .input = on_input,
-                                    .writable = on_writable, .eof = on_eof,
-                                    .drain = on_drain, .gone = on_gone};
+static const struct conn_ops ops = {.opened = on_opened,
+                                    .input = on_input,
+                                    .writable = on_writable,
+                                    .eof = on_eof,
+                                    .drain = on_drain,
+                                    .gone = on_gone};
 
 static void open_client(struct client *c)
 {
@@ -403,16 +406,15 @@ END_TEST
 
 int main(void)
 {
-    return RUN_TESTS("conn", setup, teardown, test_bytes_go_out_at_once,
-                     test_what_the_socket_does_not_take_follows,
-                     test_an_event_begun_is_taken_and_finished,
-                     test_control_bytes_come_after_the_event_that_is_half_out,
-                     test_pieces_arrive_whole_wherever_they_are_cut,
-                     test_a_block_that_leaves_memory_is_copied_and_counted,
-                     test_the_client_stalled_longest_is_closed_over_the_limit,
-                     test_the_peer_is_told_gone_later_never_inside_a_write,
-                     test_input_left_over_is_shown_again,
-                     test_reading_pauses_when_the_owner_takes_nothing,
-                     test_finish_writes_what_is_left_and_then_the_end,
-                     test_eof_is_told_once, test_draining_ends_when_the_last_is_closed);
+    return RUN_TESTS(
+        "conn", setup, teardown, test_bytes_go_out_at_once,
+        test_what_the_socket_does_not_take_follows, test_an_event_begun_is_taken_and_finished,
+        test_control_bytes_come_after_the_event_that_is_half_out,
+        test_pieces_arrive_whole_wherever_they_are_cut,
+        test_a_block_that_leaves_memory_is_copied_and_counted,
+        test_the_client_stalled_longest_is_closed_over_the_limit,
+        test_the_peer_is_told_gone_later_never_inside_a_write, test_input_left_over_is_shown_again,
+        test_reading_pauses_when_the_owner_takes_nothing,
+        test_finish_writes_what_is_left_and_then_the_end, test_eof_is_told_once,
+        test_draining_ends_when_the_last_is_closed);
 }

@@ -23,17 +23,17 @@ static struct broker {
     struct zsock *link, *reads;
     char peer[256], reads_peer[256];
     size_t peer_len, reads_peer_len;
-    uint8_t kinds[SEEN_MAX];     /* of the messages on link, in order */
+    uint8_t kinds[SEEN_MAX]; /* of the messages on link, in order */
     size_t kind_count;
     struct wire_hello hello;
     unsigned hellos;
-    uint64_t seqs[SEEN_MAX];     /* of the units, in order */
+    uint64_t seqs[SEEN_MAX]; /* of the units, in order */
     size_t seq_count, frames;
     uint64_t confirmed;
     unsigned confirms;
-    uint64_t refs[SEEN_MAX];     /* of the requests, in order */
+    uint64_t refs[SEEN_MAX]; /* of the requests, in order */
     size_t ref_count;
-    bool silent;                 /* says no hello-ok */
+    bool silent; /* says no hello-ok */
     uint32_t window;
     uint64_t log;
 } broker;
@@ -90,8 +90,7 @@ static void on_link_message(void *arg, struct slice peer, struct zmsg *parts, si
     } else if (kind == WIRE_PUBLISH) {
         see_publish(&parts[0]);
     } else if (kind == WIRE_CONFIRM) {
-        ck_assert(
-            wire_confirm_get(zmsg_data(&parts[0]), zmsg_size(&parts[0]), &broker.confirmed));
+        ck_assert(wire_confirm_get(zmsg_data(&parts[0]), zmsg_size(&parts[0]), &broker.confirmed));
         broker.confirms++;
     }
 }
@@ -222,8 +221,7 @@ static void on_filter_no(void *arg, uint32_t ref, enum sluice_error error)
     seen.refused_ref = ref;
 }
 
-static void on_live(void *arg, uint64_t after, uint64_t upto, struct zmsg *m,
-                    struct reader records)
+static void on_live(void *arg, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records)
 {
     (void)arg;
     (void)after;
@@ -247,10 +245,13 @@ static void on_turn(void *arg)
     seen.turns++;
 }
 
-static const struct link_ops link_test_ops = {.up = on_up, .down = on_down,
+static const struct link_ops link_test_ops = {.up = on_up,
+                                              .down = on_down,
                                               .filter_live = on_filter_live,
-                                              .filter_no = on_filter_no, .live = on_live,
-                                              .removed = on_removed, .turn = on_turn};
+                                              .filter_no = on_filter_no,
+                                              .live = on_live,
+                                              .removed = on_removed,
+                                              .turn = on_turn};
 
 static struct publishing {
     struct link_publish lp;
@@ -326,9 +327,16 @@ static void give_up(uv_timer_t *t)
 
 static void link_start(const char *timeout)
 {
-    char *argv[] = {"sluice-sse", "--broker-link", link_endpoint, "--broker-reads", reads_endpoint,
-                    "--limits-publish-timeout", (char *)(uintptr_t)timeout,
-                    "--limits-page-requests", "4", NULL};
+    char *argv[] = {"sluice-sse",
+                    "--broker-link",
+                    link_endpoint,
+                    "--broker-reads",
+                    reads_endpoint,
+                    "--limits-publish-timeout",
+                    (char *)(uintptr_t)timeout,
+                    "--limits-page-requests",
+                    "4",
+                    NULL};
     struct config *c;
 
     ck_assert_int_eq(config_load(&c, "sse", 9, argv), CONFIG_GO);
@@ -649,16 +657,16 @@ END_TEST
 
 int main(void)
 {
-    return RUN_TESTS(
-        "link", setup, teardown, test_a_connection_begins_with_hello,
-        test_filters_come_before_publishes_that_waited, test_nothing_counts_before_hello_ok,
-        test_a_refused_hello_is_said_again,
-        test_a_successor_is_greeted_by_the_same_instance_with_what_was_seen,
-        test_answers_reach_their_ops, test_a_malformed_message_is_skipped,
-        test_a_lone_live_message_is_confirmed_in_a_while, test_a_flood_is_confirmed_at_once,
-        test_publishes_of_a_turn_share_a_frame, test_a_successor_gets_what_is_unanswered_in_order,
-        test_deadlines_say_what_may_have_happened, test_closing_answers_what_is_left,
-        test_reads_are_answered_by_ref, test_so_many_reads_are_on_the_way_at_once,
-        test_busy_is_asked_again_a_little_later, test_a_successor_is_asked_again,
-        test_a_cancelled_read_is_not_answered);
+    return RUN_TESTS("link", setup, teardown, test_a_connection_begins_with_hello,
+                     test_filters_come_before_publishes_that_waited,
+                     test_nothing_counts_before_hello_ok, test_a_refused_hello_is_said_again,
+                     test_a_successor_is_greeted_by_the_same_instance_with_what_was_seen,
+                     test_answers_reach_their_ops, test_a_malformed_message_is_skipped,
+                     test_a_lone_live_message_is_confirmed_in_a_while,
+                     test_a_flood_is_confirmed_at_once, test_publishes_of_a_turn_share_a_frame,
+                     test_a_successor_gets_what_is_unanswered_in_order,
+                     test_deadlines_say_what_may_have_happened, test_closing_answers_what_is_left,
+                     test_reads_are_answered_by_ref, test_so_many_reads_are_on_the_way_at_once,
+                     test_busy_is_asked_again_a_little_later, test_a_successor_is_asked_again,
+                     test_a_cancelled_read_is_not_answered);
 }

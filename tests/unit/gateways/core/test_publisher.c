@@ -250,8 +250,11 @@ END_TEST
 
 START_TEST(test_a_refusal_carries_its_numbers)
 {
-    struct wire_ack a = {.seq = 1, .error = ERR_PRODUCER_GAP, .expected_seq = 3,
-                         .received_seq = 7, .text = SLICE("gap")};
+    struct wire_ack a = {.seq = 1,
+                         .error = ERR_PRODUCER_GAP,
+                         .expected_seq = 3,
+                         .received_seq = 7,
+                         .text = SLICE("gap")};
     struct buf b = {0};
 
     add(0);
@@ -296,17 +299,15 @@ END_TEST
 
 int main(void)
 {
-    return RUN_TESTS("publisher", setup, teardown, test_units_travel_in_one_frame_and_in_order,
-                     test_each_is_answered_by_its_own_number,
-                     test_a_new_connection_resends_in_order_what_is_unanswered,
-                     test_the_window_bounds_what_is_unanswered,
-                     test_a_unit_larger_than_the_window_passes_alone,
-                     test_the_queue_is_bounded_and_says_busy_later,
-                     test_never_sent_is_certainly_not_stored,
-                     test_sent_without_an_answer_is_unknown_and_not_sent_again,
-                     test_sent_on_an_earlier_connection_is_unknown_too,
-                     test_what_was_given_up_fills_the_window_until_its_answer,
-                     test_an_answer_to_nobody_is_ignored,
-                     test_an_answer_with_another_count_is_malformed,
-                     test_a_refusal_carries_its_numbers, test_a_delete_keeps_its_place);
+    return RUN_TESTS(
+        "publisher", setup, teardown, test_units_travel_in_one_frame_and_in_order,
+        test_each_is_answered_by_its_own_number,
+        test_a_new_connection_resends_in_order_what_is_unanswered,
+        test_the_window_bounds_what_is_unanswered, test_a_unit_larger_than_the_window_passes_alone,
+        test_the_queue_is_bounded_and_says_busy_later, test_never_sent_is_certainly_not_stored,
+        test_sent_without_an_answer_is_unknown_and_not_sent_again,
+        test_sent_on_an_earlier_connection_is_unknown_too,
+        test_what_was_given_up_fills_the_window_until_its_answer,
+        test_an_answer_to_nobody_is_ignored, test_an_answer_with_another_count_is_malformed,
+        test_a_refusal_carries_its_numbers, test_a_delete_keeps_its_place);
 }

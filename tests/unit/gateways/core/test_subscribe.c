@@ -42,8 +42,7 @@ static void check_filter(size_t i, const char *filter)
     ck_assert(slice_eq(s.filters[i], slice_of(filter)));
 }
 
-static void refused(const char *path, const char *query, enum sluice_error error,
-                    const char *field)
+static void refused(const char *path, const char *query, enum sluice_error error, const char *field)
 {
     ck_assert(!request(path, query));
     ck_assert_int_eq(p.error, error);
@@ -191,12 +190,11 @@ END_TEST
 
 int main(void)
 {
-    return RUN_TESTS("subscribe", setup, teardown, test_the_path_is_the_first_topic,
-                     test_a_plus_stays_a_plus, test_topics_may_all_be_in_the_query,
-                     test_filters_are_checked_and_counted, test_after_is_an_id,
-                     test_since_is_a_time_or_a_duration, test_last_is_bounded_and_none_is_now,
-                     test_two_starts_are_refused, test_last_event_id_wins,
-                     test_an_empty_last_event_id_is_none, test_a_bad_last_event_id_is_named,
-                     test_form_and_gap, test_what_is_not_ours_is_left_alone,
-                     test_a_bad_escape_in_the_query_is_refused);
+    return RUN_TESTS(
+        "subscribe", setup, teardown, test_the_path_is_the_first_topic, test_a_plus_stays_a_plus,
+        test_topics_may_all_be_in_the_query, test_filters_are_checked_and_counted,
+        test_after_is_an_id, test_since_is_a_time_or_a_duration,
+        test_last_is_bounded_and_none_is_now, test_two_starts_are_refused, test_last_event_id_wins,
+        test_an_empty_last_event_id_is_none, test_a_bad_last_event_id_is_named, test_form_and_gap,
+        test_what_is_not_ours_is_left_alone, test_a_bad_escape_in_the_query_is_refused);
 }
