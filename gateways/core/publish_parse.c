@@ -254,14 +254,24 @@ static bool check_props(const struct event_props *props, struct problem *p)
     return v == EVENT_OK || problem_set(p, ERR_BAD_EVENT, verdict_field(v), event_verdict_text(v));
 }
 
+/* A compressed body would be stored as if its bytes were the payload. */
+static bool check_coding(const struct http1_request *r, struct problem *p)
+{
+    struct slice coding = http1_header(r, "content-encoding", NULL);
+
+    return coding.p == NULL || slice_eq_nocase(coding, SLICE("identity")) ||
+           problem_set(p, ERR_MEDIA_TYPE, "Content-Encoding", "Bodies are taken as they are only");
+}
+
 static bool draft_fill(struct draft *d, const struct http1_request *r, struct slice topic,
                        const struct publish_limits *l, struct problem *p)
 {
     if (!url_decode(topic, &d->topic))
         return problem_set(p, ERR_BAD_TOPIC, "topic", "A %-escape in the path is malformed");
     d->e.topic = slice_of_buf(&d->topic);
-    return check_topic(d->e.topic, p) && check_payload(d->e.payload, l->max_payload, p) &&
-           take_headers(d, r, p) && check_props(&d->props, p);
+    return check_coding(r, p) && check_topic(d->e.topic, p) &&
+           check_payload(d->e.payload, l->max_payload, p) && take_headers(d, r, p) &&
+           check_props(&d->props, p);
 }
 
 bool publish_parse(const struct http1_request *r, struct slice topic, struct slice body,
@@ -338,7 +348,7 @@ bool publish_parse_batch(const struct http1_request *r, struct slice body,
 {
     struct buf store = {0};
     uint32_t line_number = 0;
-    bool good = batch_type_ok(r, p);
+    bool good = check_coding(r, p) && batch_type_ok(r, p);
 
     *count = 0;
     while (good && body.len > 0) {

@@ -100,6 +100,12 @@ def test_the_largest_payload_and_one_byte_more(new_sluice):
     assert r.status_code == 413 and r.json()["code"] == "too_large"
 
 
+@pytest.mark.parametrize("path", ["/events/a", "/events"])
+def test_a_compressed_body_is_refused(sluice, path):
+    r = sluice.request("POST", path, data=b"x", headers={"Content-Encoding": "gzip"})
+    assert r.status_code == 415 and r.json()["field"] == "Content-Encoding"
+
+
 def test_a_chunked_body_is_a_payload(sluice):
     r = sluice.request("POST", "/events/a", data=iter([b"one", b" ", b"two"]))
     assert r.status_code == 201 and kept(sluice)[0]["data"] == "one two"
