@@ -24,8 +24,9 @@ INC_broker        := -Ibroker -Icommon -Iproto
 INC_gateways/core := -Igateways/core -Icommon -Iproto
 INC_gateways/sse  := -Igateways/sse -Igateways/core -Icommon -Iproto
 INC_gateways/ws   := -Igateways/ws -Igateways/core -Icommon -Iproto
+INC_gateways/poll := -Igateways/poll -Igateways/core -Icommon -Iproto
 INC_gateways/cli  := -Igateways/cli -Igateways/core -Icommon -Iproto
-FOLDERS := proto common broker gateways/core gateways/sse gateways/ws gateways/cli
+FOLDERS := proto common broker gateways/core gateways/sse gateways/ws gateways/poll gateways/cli
 
 OBJ := $(BUILD)/obj
 objects = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
@@ -47,12 +48,13 @@ LIB_broker := $(BUILD)/lib/broker.a $(LIB_common)
 LIB_core   := $(BUILD)/lib/gateways-core.a $(LIB_common)
 
 BIN := $(BUILD)/bin
-BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice
+BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice-poll $(BIN)/sluice
 
 all: $(BINARIES) ## build everything into build/bin (the default)
 
 $(BIN)/sluice-broker: $(OBJ)/broker/main.o $(LIB_broker)
 $(BIN)/sluice-sse: $(OBJ)/gateways/sse/main.o $(BUILD)/lib/gateways-sse.a $(LIB_core)
+$(BIN)/sluice-poll: $(OBJ)/gateways/poll/main.o $(BUILD)/lib/gateways-poll.a $(LIB_core)
 $(BIN)/sluice: $(OBJ)/gateways/cli/main.o $(BUILD)/lib/gateways-cli.a $(LIB_core)
 $(BINARIES):
 	@mkdir -p $(@D)

@@ -261,6 +261,8 @@ static const struct {
 } ports[] = {
     {CFG_SSE_LISTEN, "127.0.0.1", 1},
     {CFG_SSE_ADMIN, "127.0.0.1", 11},
+    {CFG_POLL_LISTEN, "127.0.0.1", 3},
+    {CFG_POLL_ADMIN, "127.0.0.1", 13},
     {CFG_BROKER_ADMIN, "127.0.0.1", 10},
     {CFG_APPS, "tcp://127.0.0.1", 7},
 };

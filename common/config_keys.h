@@ -58,6 +58,15 @@ X(SSE_KEEPALIVE, "sse", "keepalive", CONFIG_DURATION, "15s", NULL,
 X(SSE_RETRY, "sse", "retry", CONFIG_DURATION, "2s", NULL,
   "how long a browser waits before it reconnects (SSE's retry:); 0s: not said")
 
+GATEWAY_KEYS(POLL, "poll", "8083", "8093")
+X(POLL_WAIT, "poll", "wait", CONFIG_DURATION, "30s", NULL,
+  "how long a poll waits for an event when it does not say")
+X(POLL_MAX_WAIT, "poll", "max_wait", CONFIG_DURATION, "5m", NULL, "the longest wait=")
+X(POLL_LIMIT, "poll", "limit", CONFIG_INT, "100", NULL,
+  "events in one answer when a poll does not say")
+X(POLL_MAX_LIMIT, "poll", "max_limit", CONFIG_INT, "500", NULL,
+  "the largest limit=")
+
 X(MAX_PAYLOAD, "limits", "max_payload", CONFIG_SIZE, "1M", NULL, "payload of one event, bytes")
 X(MAX_BODY, "limits", "max_body", CONFIG_SIZE, "8M", NULL,
   "body of one request, such as a batch, bytes")

@@ -36,6 +36,10 @@ bool cors_is_preflight(const struct http1_request *r);
     "Accept, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Producer-Epoch, "   \
     "Producer-Id, Producer-Seq, Sluice-Correlation-Data, Sluice-Expiry, "                     \
     "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, Sluice-Type"
-#define CORS_EXPOSED "ETag, Retry-After, Sluice-Gap, Sluice-Next"
+#define CORS_EXPOSED                                                                          \
+    "ETag, Retry-After, Producer-Epoch, Producer-Id, Producer-Seq, Sluice-Correlation-Data, " \
+    "Sluice-Expiry, Sluice-Format, Sluice-Gap, Sluice-Id, Sluice-Next, "                      \
+    "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, "          \
+    "Sluice-Time, Sluice-Topic, Sluice-Type"
 
 #endif

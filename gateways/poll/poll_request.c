@@ -1,0 +1,80 @@
+/*
+ * poll_request.c - reading a poll.
+ *
+ * A number or a duration beyond its maximum is refused, not cut: a client that
+ * gets 204 after less than it asked to wait would take it for a fault.
+ */
+#include "poll_request.h"
+
+#include "query.h"
+
+static bool take_wait(struct poll_request *q, const struct poll_limits *l,
+                      const struct http1_request *r, struct problem *p)
+{
+    struct buf text = {0};
+
+    q->wait_ms = l->wait_ms;
+    if (query_param(r, "wait", &text, p) &&
+        (!duration_parse((struct slice){(char *)text.p, text.len}, UINT64_MAX, &q->wait_ms) ||
+         q->wait_ms > l->wait_max_ms))
+        (void)problem_setf(p, ERR_BAD_REQUEST, "wait",
+                           "wait must be a duration such as 30s or 0s, %llu s at most",
+                           (unsigned long long)l->wait_max_ms / 1000);
+    buf_free(&text);
+    return p->error == ERR_NONE;
+}
+
+static bool take_limit(struct poll_request *q, const struct poll_limits *l,
+                       const struct http1_request *r, struct problem *p)
+{
+    bool raw = q->subscribe.format == FORMAT_RAW;
+
+    q->limit = raw ? 1 : l->limit;
+    if (!query_number(r, "limit", 1, l->limit_max, &q->limit, p))
+        return false;
+    return !raw || q->limit == 1 ||
+           problem_set(p, ERR_BAD_REQUEST, "limit", "format=raw answers with one event at a time");
+}
+
+/* "ID", or W/"ID", as our ETag says it. */
+static bool etag_parse(struct slice tag, uint64_t *id, struct problem *p)
+{
+    if (slice_starts(tag, SLICE("W/")))
+        tag = (struct slice){tag.p + 2, tag.len - 2};
+    if (tag.len < 2 || tag.p[0] != '"' || tag.p[tag.len - 1] != '"')
+        return problem_set(p, ERR_BAD_CURSOR, "If-None-Match",
+                           "If-None-Match must be one ETag of an answer of ours");
+    return cursor_parse((struct slice){tag.p + 1, tag.len - 2}, "If-None-Match", id, p);
+}
+
+static bool take_if_none_match(struct poll_request *q, const struct http1_request *r,
+                               struct problem *p)
+{
+    bool repeated;
+    struct slice tag = http1_header(r, "if-none-match", &repeated);
+
+    q->conditional = tag.p != NULL && q->subscribe.start_field == NULL;
+    if (!q->conditional)
+        return true;
+    if (repeated)
+        return problem_set(p, ERR_BAD_CURSOR, "If-None-Match", "If-None-Match comes twice");
+    q->subscribe.start.kind = START_AFTER;
+    q->subscribe.start_field = "If-None-Match";
+    return etag_parse(tag, &q->subscribe.start.arg, p);
+}
+
+bool poll_request_read(struct poll_request *q, const struct poll_limits *l,
+                       const struct http1_request *r, struct slice path, struct problem *p)
+{
+    if (!subscribe_request(&q->subscribe, &l->subscribe, r, path, p))
+        return false;
+    if (take_wait(q, l, r, p) && take_limit(q, l, r, p) && take_if_none_match(q, r, p))
+        return true;
+    poll_request_free(q);
+    return false;
+}
+
+void poll_request_free(struct poll_request *q)
+{
+    subscribe_free(&q->subscribe);
+}
