@@ -81,10 +81,12 @@ const char *schema_reason(enum db_error e)
     }
 }
 
-static void apply_settings(struct db *db, bool fsync)
+static void apply_settings(struct db *db, bool fsync, bool fresh)
 {
-    /* These two have no effect once there is a table. */
-    db_exec(db, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;");
+    /* No effect once there is a table, but the second would write all the same,
+     * to a file that has yet to be checked. */
+    if (fresh)
+        db_exec(db, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;");
     db_exec(db, "PRAGMA journal_mode = WAL;"
                 "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"
                 "PRAGMA cache_size = -32768; PRAGMA locking_mode = NORMAL;"
@@ -159,10 +161,9 @@ static const char *check_file(struct db *db, const char *path)
 
 static const char *make_ready(struct db *db, const char *path, bool fsync)
 {
-    uint64_t tables;
+    uint64_t tables = db_number(db, "SELECT count(*) FROM sqlite_schema");
 
-    apply_settings(db, fsync);
-    tables = db_number(db, "SELECT count(*) FROM sqlite_schema");
+    apply_settings(db, fsync, tables == 0);
     if (tables == 0)
         create_tables(db);
     if (db_error(db) != DB_FINE)
