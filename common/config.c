@@ -261,6 +261,8 @@ static const struct {
 } ports[] = {
     {CFG_SSE_LISTEN, "127.0.0.1", 1},
     {CFG_SSE_ADMIN, "127.0.0.1", 11},
+    {CFG_WS_LISTEN, "127.0.0.1", 2},
+    {CFG_WS_ADMIN, "127.0.0.1", 12},
     {CFG_POLL_LISTEN, "127.0.0.1", 3},
     {CFG_POLL_ADMIN, "127.0.0.1", 13},
     {CFG_BROKER_ADMIN, "127.0.0.1", 10},

@@ -10,7 +10,7 @@
     X(ID##_ADMIN, section, "admin_listen", CONFIG_TEXT, "127.0.0.1:" admin_port, NULL,             \
       "address of /healthz, /readyz and /metrics; empty: none")                                    \
     X(ID##_ALLOW_ORIGIN, section, "allow_origin", CONFIG_LIST, "", NULL,                           \
-      "origins that browsers may call from (CORS); * is any; empty: CORS is off")
+      "origins whose pages may call (CORS) or open a WebSocket; * is any; empty: none")
 
 X(DATA, "sluice", "data", CONFIG_TEXT, "sluice-data", NULL,
   "folder of the database, and of run/ with the sockets between the processes")
@@ -57,6 +57,20 @@ X(SSE_KEEPALIVE, "sse", "keepalive", CONFIG_DURATION, "15s", NULL,
   "a quiet stream gets a comment and its position so often")
 X(SSE_RETRY, "sse", "retry", CONFIG_DURATION, "2s", NULL,
   "how long a browser waits before it reconnects (SSE's retry:); 0s: not said")
+
+GATEWAY_KEYS(WS, "ws", "8082", "8092")
+X(WS_PING, "ws", "ping", CONFIG_DURATION, "30s", NULL,
+  "a client that says nothing for so long is sent a ping; 0s: never")
+X(WS_PING_TIMEOUT, "ws", "ping_timeout", CONFIG_DURATION, "30s", NULL,
+  "time for a pong, or anything else, to come back; then the connection is closed")
+X(WS_MAX_SUBSCRIPTIONS, "ws", "max_subscriptions", CONFIG_INT, "100", NULL,
+  "subscriptions on one connection")
+X(WS_PUBLISH_WINDOW, "ws", "publish_window", CONFIG_SIZE, "1M", NULL,
+  "publish bytes that one connection may have unacknowledged; then it is not read")
+X(WS_DEFLATE, "ws", "deflate", CONFIG_BOOL, "true", NULL,
+  "permessage-deflate with clients that offer it; an event is compressed once for all")
+X(WS_DEFLATE_LEVEL, "ws", "deflate_level", CONFIG_INT, "6", NULL,
+  "how hard to compress: 1 (fast) to 9 (small)")
 
 GATEWAY_KEYS(POLL, "poll", "8083", "8093")
 X(POLL_WAIT, "poll", "wait", CONFIG_DURATION, "30s", NULL,

@@ -219,17 +219,15 @@ static bool take_headers(struct draft *d, const struct http1_request *r, struct 
     return check_producer(producer, p);
 }
 
-static bool check_topic(struct slice topic, struct problem *p)
+bool publish_check(const struct event *e, const struct publish_limits *l, struct problem *p)
 {
-    enum topic_verdict v = topic_check_publish(topic);
+    enum topic_verdict v = topic_check_publish(e->topic);
 
-    return v == TOPIC_OK || problem_set(p, ERR_BAD_TOPIC, "topic", topic_verdict_text(v));
-}
-
-static bool check_payload(struct slice payload, size_t max, struct problem *p)
-{
-    return payload.len <= max ||
-           problem_setf(p, ERR_TOO_LARGE, "payload", "A payload may hold %zu bytes at most", max);
+    if (v != TOPIC_OK)
+        return problem_set(p, ERR_BAD_TOPIC, "topic", topic_verdict_text(v));
+    return e->payload.len <= l->max_payload ||
+           problem_setf(p, ERR_TOO_LARGE, "payload", "A payload may hold %zu bytes at most",
+                        l->max_payload);
 }
 
 /* The header that a verdict on all properties together points at. */
@@ -319,7 +317,7 @@ static bool take_line(struct slice line, const struct publish_limits *l, struct 
     buf_clear(store);
     if (!event_json_get(line, 0, NULL, store, &e, &field, &why))
         return problem_set(p, ERR_BAD_EVENT, field, why);
-    if (!check_topic(e.topic, p) || !check_payload(e.payload, l->max_payload, p))
+    if (!publish_check(&e, l, p))
         return false;
     event_record_put(records, &e);
     return true;

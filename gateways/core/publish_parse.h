@@ -23,5 +23,7 @@ bool publish_parse(const struct http1_request *r, struct slice topic, struct sli
 bool publish_parse_batch(const struct http1_request *r, struct slice body,
                          const struct publish_limits *l, struct buf *records, uint32_t *count,
                          struct buf *lines, struct problem *p);
+/* What every event is held to, wherever it was read: its topic and its size. */
+bool publish_check(const struct event *e, const struct publish_limits *l, struct problem *p);
 
 #endif
