@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import subprocess
-import time
 
 import pytest
 
@@ -35,6 +34,9 @@ class Disk:
 
     def empty(self):
         os.unlink(self.filler)
+
+    def read_only(self):
+        subprocess.run(["mount", "-o", "remount,ro", self.folder], check=True)
 
     def close(self):
         subprocess.run(["umount", self.folder], check=True)
@@ -83,6 +85,12 @@ def fill_until_refused(system, hurt):
         ids.append(int(body["id"]))
 
 
+def until_stored(system, topic, payload):
+    """The ID, once publishing has resumed."""
+    return wait_for(lambda: (r := try_post(system, topic, payload))[0] == 201 and int(r[1]["id"]),
+                    "publishing resumes")
+
+
 def ready(system, process):
     return request(system.port(ADMIN[process]), "GET", "/readyz")[0]
 
@@ -108,11 +116,10 @@ def test_a_full_disk_refuses_and_recovers(hurt, subscribe):
             assert quiet.socket.recv(100).startswith(b": ")
     assert try_post(system, "a", "y" * 20_000)[0] == 503
     disk.empty()
-    resumed = wait_for(lambda: (r := try_post(system, "a", "after"))[0] == 201 and r[1]["id"],
-                       "publishing resumes")
+    resumed = until_stored(system, "a", "after")
     wait_for(lambda: ready(system, "broker") == 200, "the broker is ready again")
     events = client.wait_count(len(ids) + 2)
-    assert [e.id for e in events] == [first, *ids, int(resumed)]
+    assert [e.id for e in events] == [first, *ids, resumed]
     assert client.connects == 1 and not client.gaps
     assert not any(e.data.startswith("y") for e in events)
 
@@ -154,20 +161,16 @@ def test_an_application_is_told_the_reason(hurt):
 
 
 def test_a_broker_killed_with_a_full_disk_keeps_what_was_acknowledged(hurt, subscribe):
-    """The start after it either waits for room or succeeds; nothing is lost."""
+    """Whether the lives in between can start or not: nothing is lost."""
     system, disk = hurt
     client = subscribe(system.sse, "a")
     ids, _ = fill_until_refused(system, disk)
     system.kill("sluice-broker")
-    time.sleep(0.3)  # a life or two on the full disk
-    with contextlib.suppress(FileNotFoundError):
-        if isinstance(disk, Disk):
-            disk.empty()
-    system.killed.update(e["pid"] for e in system.log(msg="process failed"))
-    new = wait_for(lambda: (r := try_post(system, "a", "after"))[0] == 201 and int(r[1]["id"]),
-                   "publishing resumes")
+    system.wait_log(2, msg="process started", child="broker")
+    disk.empty()
+    new = until_stored(system, "a", "after")
     assert [e.id for e in client.wait_count(len(ids) + 1)] == [*ids, new]
-    system.killed.update(e["pid"] for e in system.log(msg="process failed"))
+    system.forgive_failures()
 
 
 def test_a_disk_that_is_full_from_the_start(tmp_path):
@@ -277,6 +280,18 @@ def test_a_database_that_becomes_read_only(start, subscribe):
         assert client.connects == 1 and not client.events
     finally:
         subprocess.run(["chattr", "-i", *files], check=True)
-    new = wait_for(lambda: (r := try_post(system, "a", "again"))[0] == 201 and int(r[1]["id"]),
-                   "publishing resumes")
+    new = until_stored(system, "a", "again")
     assert [e.id for e in client.wait_count(1)] == [new]
+
+
+def test_a_read_only_file_system_is_refused(tmp_path):
+    """At the start there is somebody to tell what to do."""
+    disk = Disk(tmp_path)
+    try:
+        with System(tmp_path) as system:
+            flood(system.wait_ready().apps, "a", [b"x"])
+        disk.read_only()
+        log = refused_start(tmp_path)
+        assert "cannot be written" in log and "permissions" in log
+    finally:
+        disk.close()
