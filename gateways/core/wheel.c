@@ -47,14 +47,14 @@ void wheel_stop(struct wheel_timer *t)
     t->prev = t->next = NULL;
 }
 
-/* One tick more than the division gives: never early, and never in the slot
- * that is being served. */
+/* The present tick is part over, so it does not count: never early, and never in
+ * the slot that is being served. */
 void wheel_start(struct wheel *w, struct wheel_timer *t, uint64_t ms,
                  void (*fire)(struct wheel_timer *t))
 {
     wheel_stop(t);
     t->fire = fire;
-    t->due = w->tick + ms / WHEEL_TICK_MS + 1;
+    t->due = w->tick + (ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS + 1;
     list_append(slot_of(w, t->due), t);
 }
 

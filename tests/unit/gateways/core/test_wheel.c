@@ -59,6 +59,16 @@ START_TEST(test_it_fires_once_and_not_early)
 }
 END_TEST
 
+START_TEST(test_a_time_between_ticks_is_not_early_either)
+{
+    wheel_start(&wheel, &timers[0], 990, on_fire);
+    pass(989);
+    ck_assert_uint_eq(fired[0], 0);
+    pass(WHEEL_TICK_MS);
+    ck_assert_uint_eq(fired[0], 1);
+}
+END_TEST
+
 START_TEST(test_a_stopped_one_does_not_fire)
 {
     wheel_start(&wheel, &timers[0], 1000, on_fire);
@@ -129,7 +139,7 @@ END_TEST
 int main(void)
 {
     return RUN_TESTS("wheel", setup, teardown, test_it_fires_once_and_not_early,
-                     test_a_stopped_one_does_not_fire, test_starting_again_moves_it,
+                     test_a_time_between_ticks_is_not_early_either, test_a_stopped_one_does_not_fire, test_starting_again_moves_it,
                      test_a_long_one_goes_round, test_time_that_jumps_serves_every_slot,
                      test_a_callback_may_stop_and_start);
 }
