@@ -253,20 +253,17 @@ bool feed_matches(const struct feed *f, struct slice topic)
     return false;
 }
 
-/* One exact topic: its chain, from the hint or from the chain's start. */
+/* One exact topic: its chain, from the hint if that is the event at the cursor. */
 static struct entry *chain_after(const struct feed *f, uint64_t cursor, uint64_t seq)
 {
     const struct ring *r = &f->hub->ring;
     struct entry *e = ring_at(r, seq);
     struct topic_entry *t;
 
-    if (e == NULL || e->e.id > cursor || !slice_eq(e->e.topic, name_of(f->filters[0]))) {
-        t = ring_topic_find(r, name_of(f->filters[0]));
-        e = t != NULL ? t->first : NULL;
-    }
-    while (e != NULL && e->e.id <= cursor)
-        e = e->topic_next;
-    return e;
+    if (e != NULL && e->e.id == cursor && slice_eq(e->e.topic, name_of(f->filters[0])))
+        return e->topic_next;
+    t = ring_topic_find(r, name_of(f->filters[0]));
+    return t != NULL ? ring_topic_after(r, t, cursor) : NULL;
 }
 
 struct entry *feed_ring_after(const struct feed *f, uint64_t cursor, uint64_t *seq)

@@ -225,3 +225,20 @@ struct entry *ring_after(const struct ring *r, uint64_t id)
     }
     return ring_at(r, low);
 }
+
+/* The way along the chain is short when few of the topic's events are older, the
+ * way along the ring when few others lie between: both are gone at once, so it
+ * costs twice the shorter one. */
+struct entry *ring_topic_after(const struct ring *r, const struct topic_entry *t, uint64_t id)
+{
+    struct entry *chain = t->first, *near;
+
+    if (t->last->e.id <= id)
+        return NULL;
+    near = ring_after(r, id);
+    while (near->topic != t && chain->e.id <= id) {
+        near = ring_at(r, near->seq + 1);
+        chain = chain->topic_next;
+    }
+    return near->topic == t ? near : chain;
+}

@@ -47,6 +47,8 @@ struct topic_entry *ring_topic(struct ring *r, struct slice name);
 struct topic_entry *ring_topic_find(const struct ring *r, struct slice name);
 /* First entry with an ID above `id`, or NULL. */
 struct entry *ring_after(const struct ring *r, uint64_t id);
+/* The same among the events of one topic, which has some. */
+struct entry *ring_topic_after(const struct ring *r, const struct topic_entry *t, uint64_t id);
 struct entry *ring_at(const struct ring *r, uint64_t seq); /* NULL: not here */
 
 #endif

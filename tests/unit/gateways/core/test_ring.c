@@ -40,6 +40,25 @@ START_TEST(test_a_topics_chain_skips_the_others)
 }
 END_TEST
 
+/* A topic with an event in ten, looked for from every place of the ring. */
+START_TEST(test_after_in_a_topic_is_what_its_chain_says)
+{
+    for (uint64_t id = 1; id <= 100; id++)
+        ring_append(&ring, BLOCK({id, id % 10 == 0 ? "rare" : "b", "x"}));
+    const struct topic_entry *rare = ring_topic_find(&ring, SLICE("rare"));
+    const struct topic_entry *b = ring_topic_find(&ring, SLICE("b"));
+
+    for (uint64_t id = 0; id < 99; id++) {
+        uint64_t next = id + 1;
+
+        ck_assert_uint_eq(ring_topic_after(&ring, rare, id)->e.id, (id / 10 + 1) * 10);
+        ck_assert_uint_eq(ring_topic_after(&ring, b, id)->e.id, next % 10 == 0 ? next + 1 : next);
+    }
+    ck_assert_ptr_null(ring_topic_after(&ring, rare, 100));
+    ck_assert_ptr_null(ring_topic_after(&ring, b, 99));
+}
+END_TEST
+
 START_TEST(test_the_oldest_block_leaves_when_the_bound_is_passed)
 {
     struct block *b = BLOCK({10, "a", "x"});
@@ -102,6 +121,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_after_finds_the_first_event_above_a_cursor);
     tcase_add_test(t, test_a_topics_chain_skips_the_others);
+    tcase_add_test(t, test_after_in_a_topic_is_what_its_chain_says);
     tcase_add_test(t, test_the_oldest_block_leaves_when_the_bound_is_passed);
     tcase_add_test(t, test_a_place_that_has_left_is_not_found);
     tcase_add_test(t, test_it_grows_and_wraps_without_losing_order);
