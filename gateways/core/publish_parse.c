@@ -267,8 +267,7 @@ static bool draft_fill(struct draft *d, const struct http1_request *r, struct sl
     if (!url_decode(topic, &d->topic))
         return problem_set(p, ERR_BAD_TOPIC, "topic", "A %-escape in the path is malformed");
     d->e.topic = slice_of_buf(&d->topic);
-    return check_coding(r, p) && check_topic(d->e.topic, p) &&
-           check_payload(d->e.payload, l->max_payload, p) && take_headers(d, r, p) &&
+    return check_coding(r, p) && publish_check(&d->e, l, p) && take_headers(d, r, p) &&
            check_props(&d->props, p);
 }
 
