@@ -139,7 +139,8 @@ END_TEST
 int main(void)
 {
     return RUN_TESTS("wheel", setup, teardown, test_it_fires_once_and_not_early,
-                     test_a_time_between_ticks_is_not_early_either, test_a_stopped_one_does_not_fire, test_starting_again_moves_it,
+                     test_a_time_between_ticks_is_not_early_either,
+                     test_a_stopped_one_does_not_fire, test_starting_again_moves_it,
                      test_a_long_one_goes_round, test_time_that_jumps_serves_every_slot,
                      test_a_callback_may_stop_and_start);
 }
