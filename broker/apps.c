@@ -11,7 +11,8 @@
  * it came in.
  *
  * At the limits: with more than `queue` bytes at the writer, reading pauses until
- * half is left, and the applications' own queues fill.  An application that does
+ * half is left; RECV_MARK messages of each application wait here, and then the
+ * applications' own queues fill.  An application that does
  * not read its answers loses those that its full queue does not take; one that has
  * gone misses them.  A malformed message is answered where it names a ref (or can
  * be answered without), counted, and harms nobody.
@@ -33,6 +34,7 @@
 
 #define HEARTBEAT_MS 5000
 #define SEND_MARK 100000 /* answers waiting for one application */
+#define RECV_MARK 64     /* its unread messages: ZeroMQ's 1,000 of 1 MiB would be too many */
 #define TEXT_MAX 256
 
 struct apps {
@@ -284,6 +286,7 @@ struct apps *apps_new(uv_loop_t *loop, struct store *store, const struct apps_op
     static const struct zsock_ops ops = {.message = on_message};
     const struct zsock_options so = {
         .send_hwm = SEND_MARK,
+        .recv_hwm = RECV_MARK,
         .heartbeat_ms = HEARTBEAT_MS,
         /* Somewhat too large still gets an answer; far too large, the door. */
         .max_message = 2 * o->max_payload + EVENT_PROPS_MAX * 16,
