@@ -12,6 +12,7 @@
  *             all are acknowledged
  *   replay    N subscribers connect at once and are sent --events stored ones
  *   idle      N subscribers that get nothing, for --seconds
+ *   poll      as paced, with N clients that long-poll
  *
  * The result is one line of JSON on standard output: --pids names the server's
  * processes, whose CPU time (and memory, when idle) over exactly the measured
@@ -21,11 +22,13 @@
 #include <getopt.h>
 #include <stddef.h>
 
+#include "pollers.h"
 #include "publishers.h"
 #include "subscribers.h"
 
 enum { WARM_UP_EVENTS = 20, EVENTS_A_TURN = 512, SETTLE_CLIENTS = 200 };
 
+static const double SETTLE_SECONDS = 0.5;
 static const uint64_t STALL_NS = UINT64_C(60) * 1000000000u; /* no progress: give up */
 
 struct options {
@@ -40,6 +43,7 @@ struct load {
     struct options o;
     int epoll;
     struct subscribers subs;
+    struct pollers polls;
     struct publisher pub;
     struct watched servers;
     double cpu_before[MAX_WATCHED];
@@ -63,6 +67,8 @@ static void turn(struct load *l, uint64_t ns)
 
         if (tag >= PUBLISHER_TAG)
             publisher_readable(&l->pub, tag - PUBLISHER_TAG);
+        else if (tag >= POLLER_TAG)
+            poller_readable(&l->polls, tag - POLLER_TAG);
         else
             subscriber_readable(&l->subs, tag);
     }
@@ -120,14 +126,18 @@ static void publish_for(struct load *l, uint64_t events, double seconds, double 
     }
 }
 
+static unsigned clients_behind(const struct load *l, uint64_t end)
+{
+    return subscribers_behind(&l->subs, end) + pollers_behind(&l->polls, end);
+}
+
 /* Until everything published is acknowledged and everybody has everything. */
 static void drain(struct load *l)
 {
     uint64_t end = l->pub.sent, progress = UINT64_MAX, since = now_ns();
 
     for (;;) {
-        uint64_t left =
-            subscribers_behind(&l->subs, end) + (l->pub.sent - l->pub.answered) + l->pub.feed_len;
+        uint64_t left = clients_behind(l, end) + (l->pub.sent - l->pub.answered) + l->pub.feed_len;
         uint64_t slowest = l->subs.count > 0 ? end - subscribers_slowest(&l->subs) : 0;
 
         if (left == 0)
@@ -136,9 +146,8 @@ static void drain(struct load *l)
             progress = left + slowest;
             since = now_ns();
         } else if (now_ns() - since > STALL_NS) {
-            die("%u subscribers still miss events, %llu publishes are unanswered",
-                subscribers_behind(&l->subs, end),
-                (unsigned long long)(l->pub.sent - l->pub.answered));
+            die("%u clients still miss events, %llu publishes are unanswered",
+                clients_behind(l, end), (unsigned long long)(l->pub.sent - l->pub.answered));
         }
         turn(l, 1000000);
     }
@@ -190,7 +199,7 @@ static void report(const struct load *l, uint64_t events, uint64_t deliveries)
     for (unsigned i = 0; i < l->servers.count; i++)
         total += cpu[i] = l->servers.of[i].cpu_s - l->cpu_before[i];
     json_open(l->o.mode);
-    json_number("clients", l->subs.count);
+    json_number("clients", l->subs.count + l->polls.count);
     json_number("events", (double)events);
     json_number("seconds", seconds);
     json_number("deliveries", (double)deliveries);
@@ -265,6 +274,43 @@ static void mode_fanout(struct load *l)
     report_latency("delivery", &l->subs.latency);
     if (l->pub.kind != PUBLISH_FEED)
         report_latency("ack", &l->pub.latency);
+    json_close();
+}
+
+static void open_pollers(struct load *l)
+{
+    uint64_t since;
+
+    if (l->o.subscribe == NULL)
+        die("--subscribe is needed");
+    pollers_init(&l->polls, l->epoll, l->o.subscribe, l->o.clients);
+    while (l->polls.count < l->o.clients) {
+        pollers_connect_some(&l->polls, l->o.clients);
+        turn(l, 1000000);
+    }
+    /* Nobody says that a poll has begun to wait. */
+    for (since = now_ns(); seconds_between(since, now_ns()) < SETTLE_SECONDS;)
+        turn(l, 10000000);
+}
+
+static void mode_poll(struct load *l)
+{
+    uint64_t first;
+
+    open_pollers(l);
+    open_publisher(l);
+    publish_for(l, WARM_UP_EVENTS, 0, l->o.rate);
+    drain(l);
+    memset(&l->polls.latency, 0, sizeof l->polls.latency);
+    first = l->pub.sent;
+
+    interval_begin(l);
+    publish_for(l, l->o.events, l->o.seconds, l->o.rate);
+    drain(l);
+    interval_end(l);
+
+    report(l, l->pub.sent - first, (l->pub.sent - first) * l->polls.count);
+    report_latency("delivery", &l->polls.latency);
     json_close();
 }
 
@@ -393,7 +439,7 @@ static struct options options_read(int argc, char **argv)
         option_set(&o, flag, optarg);
     }
     if (optind + 1 != argc)
-        die("usage: load saturate|paced|publish|replay|idle [options]; see load.c");
+        die("usage: load saturate|paced|publish|replay|idle|poll [options]; see load.c");
     o.mode = argv[optind];
     options_check(&o);
     return o;
@@ -404,11 +450,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(struct load *l);
-    } modes[] = {{"saturate", mode_fanout},
-                 {"paced", mode_fanout},
-                 {"publish", mode_publish},
-                 {"replay", mode_replay},
-                 {"idle", mode_idle}};
+    } modes[] = {{"saturate", mode_fanout}, {"paced", mode_fanout}, {"publish", mode_publish},
+                 {"replay", mode_replay},   {"idle", mode_idle},    {"poll", mode_poll}};
     struct load *l = allocate(1, sizeof *l);
 
     l->o = options_read(argc, argv);

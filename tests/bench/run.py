@@ -136,6 +136,9 @@ class Sluice(Server):
     def publish(self, topic):
         return f"http://127.0.0.1:{self.base + 1}/events/{topic}"
 
+    def poll(self, topic):
+        return f"http://127.0.0.1:{self.base + 3}/events/{topic}"
+
     def apps(self):
         return f"tcp://127.0.0.1:{self.base + 7}"
 
@@ -168,6 +171,8 @@ http {{
         location = /pub {{ nchan_publisher; nchan_channel_id $arg_id; }}
         location = /sub {{ nchan_subscriber eventsource; nchan_channel_id $arg_id;
                            nchan_subscriber_first_message newest; }}
+        location = /poll {{ nchan_subscriber longpoll; nchan_channel_id $arg_id;
+                            nchan_subscriber_first_message newest; }}
     }}
 }}
 """
@@ -188,6 +193,9 @@ class Nchan(Server):
 
     def subscribe(self, topic):
         return f"http://127.0.0.1:{self.port}/sub?id={topic}"
+
+    def poll(self, topic):
+        return f"http://127.0.0.1:{self.port}/poll?id={topic}"
 
     def publish(self, topic):
         return f"http://127.0.0.1:{self.port}/pub?id={topic}"
@@ -235,6 +243,14 @@ def fan_out(mode, clients):
     return run
 
 
+def poll(clients):
+    def run(server, options):
+        return load("poll", server, "--clients", clients, "--seconds", options.paced_seconds,
+                    "--rate", 10, "--subscribe", server.poll("bench/poll"),
+                    "--publish", server.publish("bench/poll"), "--topic", "bench/poll")
+    return run
+
+
 def idle(server, options):
     return load("idle", server, "--clients", options.idle_clients, "--seconds", 1,
                 "--subscribe", server.subscribe("bench/idle"))
@@ -262,6 +278,7 @@ CASES = {
     "saturate-5000": (fan_out("saturate", 5000), ALL),
     "paced-1000": (fan_out("paced", 1000), ("nchan", "sluice", "floor")),
     "paced-5000": (fan_out("paced", 5000), ("nchan", "sluice", "floor")),
+    "poll-1000": (poll(1000), ("nchan", "sluice")),
     "idle": (idle, ("nchan", "sluice")),
     "publish": (publish, ("nchan", "sluice", "sluice-zmq")),
     "replay-1": (replay(1), ("sluice",)),
@@ -354,6 +371,9 @@ def ratios(f):
                         "(target: the floor's own)",
                         growth(f, mode, "sluice"), "×", floor, at_least=False))
     rows += [
+        row("CPU per delivery, 1,000 pollers at 10 events/s: sluice / nchan",
+            quotient(f.cost("poll-1000", "sluice"), f.cost("poll-1000", "nchan")), "×", 1,
+            at_least=False),
         row("publishes acknowledged after fsync, ZeroMQ, 1,000 in flight",
             f.get("publish", "sluice-zmq", "acks_per_s"), "/s", 80000),
         row("publishes acknowledged after fsync, HTTP keep-alive × 64",
