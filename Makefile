@@ -48,12 +48,13 @@ LIB_broker := $(BUILD)/lib/broker.a $(LIB_common)
 LIB_core   := $(BUILD)/lib/gateways-core.a $(LIB_common)
 
 BIN := $(BUILD)/bin
-BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice-poll $(BIN)/sluice
+BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice-ws $(BIN)/sluice-poll $(BIN)/sluice
 
 all: $(BINARIES) ## build everything into build/bin (the default)
 
 $(BIN)/sluice-broker: $(OBJ)/broker/main.o $(LIB_broker)
 $(BIN)/sluice-sse: $(OBJ)/gateways/sse/main.o $(BUILD)/lib/gateways-sse.a $(LIB_core)
+$(BIN)/sluice-ws: $(OBJ)/gateways/ws/main.o $(BUILD)/lib/gateways-ws.a $(LIB_core)
 $(BIN)/sluice-poll: $(OBJ)/gateways/poll/main.o $(BUILD)/lib/gateways-poll.a $(LIB_core)
 $(BIN)/sluice: $(OBJ)/gateways/cli/main.o $(BUILD)/lib/gateways-cli.a $(LIB_core)
 $(BINARIES):

@@ -41,3 +41,5 @@ X(PUBLISH_PENDING, 'g', GAUGE, "sluice_publishes_pending",
 X(LINK_UP, 'g', GAUGE, "sluice_link_up", "1 while the broker is connected")
 X(HTTP_REQUESTS, 'g', COUNTER, "sluice_http_requests_total", "HTTP requests")
 X(HTTP_BAD, 'g', COUNTER, "sluice_http_malformed_total", "Malformed HTTP requests")
+X(WS_MALFORMED, 'g', COUNTER, "sluice_websocket_malformed_total",
+  "WebSockets closed because of what their client sent")

@@ -1,0 +1,30 @@
+/*
+ * ws_forms.h - events as WebSocket frames, once for all clients.
+ *
+ *   PATH   sluice.json to whoever subscribes by the address alone: a whole frame,
+ *          with "subs":["path"]
+ *   RAW    sluice.raw: a whole frame, the payload
+ *   OPEN   sluice.json to everybody else: {…,"subs":[ without a frame around it;
+ *          the refs follow, and differ from client to client
+ *
+ * Each has a packed twin for clients that negotiated permessage-deflate.  Where
+ * compressing gains nothing, the twin of a whole frame is the plain frame, and the
+ * twin of OPEN is empty.
+ */
+#ifndef WS_FORMS_H
+#define WS_FORMS_H
+
+#include "block.h"
+#include "deflate.h"
+
+/* A packed form follows its plain one. */
+enum ws_form { WS_FORM_PATH, WS_FORM_PATH_PACKED, WS_FORM_RAW, WS_FORM_RAW_PACKED, WS_FORM_OPEN, WS_FORM_OPEN_PACKED };
+
+/* The process's one deflater, which the packed forms use; before any of them. */
+void ws_forms_init(struct deflater *d);
+struct slice ws_form_of(struct entry *e, enum ws_form form);
+extern const form_encode ws_form_encoders[];
+
+#define WS_PATH_REF "\"path\""
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * ws_upgrade.c - from an HTTP request to a WebSocket.
+ *
+ * GET /events/{topic} starts subscribed, by the same words as everywhere, and gets
+ * its 101 when that subscription is live or its replay has begun: whoever sees the
+ * connection open misses nothing from then on.  GET /events without any word starts
+ * empty and is answered at once.
+ *
+ * How it fails: 426 to whom no WebSocket is asked for, 403 to an Origin that is not
+ * on the list, 400 to words that make no sense, 503 when the broker stays away.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "http.h"
+#include "mem.h"
+#include "topic.h"
+#include "ws_session.h"
+
+#define AWAY_MS 2000 /* so long a client waits for a broker that is away */
+
+static const char *const subprotocols[] = {"sluice.json", "sluice.raw", NULL};
+
+static bool is_raw(const struct ws_handshake *h)
+{
+    return h->subprotocol == subprotocols[1];
+}
+
+/* --- the end of the wait -------------------------------------------------------------- */
+
+void ws_upgrade_accept(struct ws_session *s)
+{
+    struct conn *c = http_take_conn(s->x);
+
+    assert(c != NULL && s->state == WS_OPENING);
+    ws_session_open(s, c);
+    conn_take_over(c, &ws_conn_ops, s);
+}
+
+static struct exchange *give_up(struct ws_session *s)
+{
+    struct exchange *x = s->x;
+
+    ws_session_end(s);
+    return x;
+}
+
+void ws_upgrade_refuse(struct ws_session *s, const struct problem *p)
+{
+    exchange_problem(give_up(s), p);
+}
+
+static void on_gone(struct exchange *x)
+{
+    (void)give_up(x->data);
+}
+
+static void on_drain(struct exchange *x)
+{
+    exchange_error(give_up(x->data), ERR_UNAVAILABLE);
+}
+
+/* The client has shut down its sending side: it will not be a WebSocket. */
+static void on_hurry(struct exchange *x)
+{
+    exchange_error(give_up(x->data), ERR_BAD_REQUEST);
+}
+
+static const struct exchange_owner opening = {
+    .gone = on_gone, .drain = on_drain, .hurry = on_hurry};
+
+static void on_waited(struct wheel_timer *t)
+{
+    struct ws_session *s = CONTAINER_OF(t, struct ws_session, timer);
+
+    if (link_is_up(s->ws->gateway->link))
+        wheel_start(&s->ws->gateway->wheel, t, AWAY_MS, on_waited);
+    else
+        exchange_error(give_up(s), ERR_UNAVAILABLE);
+}
+
+/* --- the request ------------------------------------------------------------------------ */
+
+static void require_upgrade(struct exchange *x, const char *why)
+{
+    struct answer a = {.status = 426, .content_type = "application/problem+json"};
+    struct problem p = {0};
+    struct buf body = {0};
+
+    answer_field(&a, "Upgrade", SLICE("websocket"));
+    answer_field(&a, "Connection", SLICE("Upgrade"));
+    answer_field(&a, "Sec-WebSocket-Version", SLICE("13"));
+    (void)problem_set(&p, ERR_UPGRADE, NULL, why);
+    problem_put(&body, &p);
+    exchange_answer(x, &a, &body);
+}
+
+/* A page of any site can open a WebSocket here, with the user's own network behind
+ * it; its Origin is all that tells.  Whoever sends none is no browser. */
+static bool origin_ok(const struct exchange *x, const struct ws_handshake *h, struct problem *p)
+{
+    return h->origin.p == NULL || cors_origin(&gateway_of(x)->routes, x->request).p != NULL ||
+           problem_set(p, ERR_FORBIDDEN, "Origin", "Pages of this origin may not connect here");
+}
+
+static bool subprotocol_ok(const struct ws_handshake *h, struct problem *p)
+{
+    return h->subprotocol != NULL || !h->subprotocol_asked ||
+           problem_set(p, ERR_BAD_REQUEST, "Sec-WebSocket-Protocol",
+                       "The subprotocols are sluice.json and sluice.raw");
+}
+
+/* Does the address say anything of a subscription? */
+static bool has_words(const struct exchange *x)
+{
+    static const char *const words[] = {"topic", "after", "since", "last", "on_gap", "format"};
+    struct slice query = x->request->query, name, value;
+
+    if (x->rest.p != NULL)
+        return true;
+    while (url_query_next(&query, &name, &value))
+        for (size_t i = 0; i < ARRAY_LEN(words); i++)
+            if (slice_eq(name, slice_of(words[i])))
+                return true;
+    return false;
+}
+
+static bool words_ok(const struct subscribe *words, bool raw, const struct principal *who,
+                     struct problem *p)
+{
+    if (words->format != FORMAT_DEFAULT && (words->format == FORMAT_RAW) != raw)
+        return problem_set(p, ERR_BAD_REQUEST, "format",
+                           "The subprotocol says it: sluice.json or sluice.raw");
+    return subscribe_permitted(words, who, p);
+}
+
+static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h)
+{
+    struct ws_gateway *ws = gateway_of(x)->protocol;
+    struct ws_session *s;
+
+    h->deflate.on = h->deflate.on && ws->deflater != NULL;
+    s = ws_session_new(ws, is_raw(h), h->deflate);
+    s->x = x;
+    s->principal = x->principal;
+    ws_handshake_put(&s->out, h);
+    return s;
+}
+
+/* What a message of sluice.raw is published to, if the address is such a topic. */
+static void take_topic(struct ws_session *s, const struct subscribe *words)
+{
+    if (s->raw && words->filter_count == 1 && topic_check_publish(words->filters[0]) == TOPIC_OK)
+        buf_put_slice(&s->topic, words->filters[0]);
+}
+
+static void begin(struct exchange *x, struct ws_handshake *h, const struct subscribe *words)
+{
+    struct ws_session *s = session_new(x, h);
+
+    take_topic(s, words);
+    x->owner = &opening;
+    x->data = s;
+    wheel_start(&gateway_of(x)->wheel, &s->timer, AWAY_MS, on_waited);
+    ws_subscribe_path(s, words);
+}
+
+static void begin_subscribed(struct exchange *x, struct ws_handshake *h, struct problem *p)
+{
+    struct subscribe_limits limits = gateway_subscribe_limits(gateway_of(x));
+    struct subscribe words;
+
+    if (!subscribe_request(&words, &limits, x->request, x->rest, p))
+        return;
+    if (words_ok(&words, is_raw(h), &x->principal, p))
+        begin(x, h, &words);
+    subscribe_free(&words);
+}
+
+static void begin_empty(struct exchange *x, struct ws_handshake *h, struct problem *p)
+{
+    if (is_raw(h))
+        (void)problem_set(p, ERR_BAD_FILTER, "topic",
+                          "sluice.raw needs a topic: connect to /events/{topic}");
+    else
+        ws_upgrade_accept(session_new(x, h));
+}
+
+void ws_upgrade(struct exchange *x)
+{
+    struct ws_handshake h;
+    struct problem p = {0};
+    const char *why = NULL;
+    int status = ws_handshake_read(&h, x->request, subprotocols, &why);
+
+    if (status == 426) {
+        require_upgrade(x, why);
+        return;
+    }
+    if (status != 0)
+        (void)problem_set(&p, ERR_BAD_REQUEST, NULL, why);
+    else if (!origin_ok(x, &h, &p) || !subprotocol_ok(&h, &p))
+        ;
+    else if (has_words(x))
+        begin_subscribed(x, &h, &p);
+    else
+        begin_empty(x, &h, &p);
+    if (p.error != ERR_NONE)
+        exchange_problem(x, &p);
+}
