@@ -4,7 +4,8 @@
  *   SIGTERM or SIGINT ──▶ drain() ──(second signal, or drain_ms)──▶ abandon()
  *
  * Each runs once at most.  A process that ends in time calls process_close,
- * which stops the clock.
+ * which stops the clock.  Signals within SAME_STOP_MS are one: timeout(1) tells
+ * its child and then the whole group, systemd tells us and our supervisor.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -22,10 +23,13 @@
 #include "mem.h"
 #include "process.h"
 
+#define SAME_STOP_MS 500
+
 struct process {
     struct process_ops ops;
     void *arg;
     uint64_t drain_ms;
+    uint64_t stopped_at; /* of the loop's clock */
     bool draining, abandoned, closing;
     uv_signal_t term, interrupt, hangup;
     uv_timer_t deadline;
@@ -53,11 +57,15 @@ static void on_deadline(uv_timer_t *h)
 
 static void stop(struct process *p, int signum)
 {
+    uint64_t now = uv_now(p->deadline.loop);
+
     if (p->draining) {
-        abandon(p);
+        if (now - p->stopped_at >= SAME_STOP_MS)
+            abandon(p);
         return;
     }
     p->draining = true;
+    p->stopped_at = now;
     log_info("stopping", LOG_S("signal", signum == SIGTERM ? "SIGTERM" : "SIGINT"));
     (void)uv_timer_start(&p->deadline, on_deadline, p->drain_ms, 0);
     if (p->ops.drain != NULL)

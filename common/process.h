@@ -14,7 +14,8 @@ struct process;
 struct process_ops {
     void (*reload)(void *arg);  /* SIGHUP */
     void (*drain)(void *arg);   /* first SIGTERM or SIGINT: begin to end */
-    void (*abandon)(void *arg); /* drain_ms later, or a second signal: end now */
+    void (*abandon)(void *arg); /* drain_ms later, or a second signal (not one told
+                                 * twice at once): end now */
 };
 /* Handles SIGTERM, SIGINT, SIGHUP, ignores SIGPIPE and SIGXFSZ, raises the limit
  * of open files to its hard maximum. */
