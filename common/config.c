@@ -204,12 +204,11 @@ static void apply_flags(struct config *c, const struct flags *f)
 
 /* --- environment and file ------------------------------------------------------------ */
 
-static void variable_name(enum config_key k, char *out, size_t cap)
+static void variable_name(const char *section, enum config_key k, char *out, size_t cap)
 {
-    const struct config_key_info *info = &config_keys[k];
-    bool bare = strcmp(info->section, "sluice") == 0;
-    int n =
-        snprintf(out, cap, "SLUICE_%s%s%s", bare ? "" : info->section, bare ? "" : "_", info->name);
+    bool bare = strcmp(section, "sluice") == 0;
+    int n = snprintf(out, cap, "SLUICE_%s%s%s", bare ? "" : section, bare ? "" : "_",
+                     config_keys[k].name);
 
     assert(n > 0 && (size_t)n < cap);
     (void)n;
@@ -217,20 +216,24 @@ static void variable_name(enum config_key k, char *out, size_t cap)
         *p = (char)toupper((unsigned char)*p);
 }
 
-static void apply_environment(struct config *c)
+static void apply_variable(struct config *c, const char *section, enum config_key k)
 {
     char name[FLAG_NAME_MAX + 8];
+    const char *text;
 
-    for (enum config_key k = 0; k < CFG_COUNT; k++) {
-        const char *text;
+    variable_name(section, k, name, sizeof name);
+    text = getenv(name);
+    if (text != NULL)
+        config_value_set(c, k, text, name);
+}
 
-        if (strcmp(config_keys[k].section, CONFIG_HIDDEN_SECTION) == 0)
-            continue;
-        variable_name(k, name, sizeof name);
-        text = getenv(name);
-        if (text != NULL)
-            config_value_set(c, k, text, name);
-    }
+static void apply_environment(struct config *c)
+{
+    for (enum config_key k = 0; k < CFG_COUNT; k++)
+        if (strcmp(config_keys[k].section, CONFIG_HIDDEN_SECTION) != 0)
+            apply_variable(c, config_keys[k].section, k);
+    for (size_t i = 0; i < CONFIG_ALIASES; i++)
+        apply_variable(c, config_aliases[i].section, config_aliases[i].key);
 }
 
 static void apply_file(struct config *c, const char *name)

@@ -94,6 +94,9 @@ static bool section_exists(struct slice name)
     for (enum config_key k = 0; k < CFG_COUNT; k++)
         if (slice_eq(name, slice_of(config_keys[k].section)))
             return true;
+    for (size_t i = 0; i < CONFIG_ALIASES; i++)
+        if (slice_eq(name, slice_of(config_aliases[i].section)))
+            return true;
     return false;
 }
 

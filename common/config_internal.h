@@ -21,6 +21,15 @@ struct config_key_info {
 };
 extern const struct config_key_info config_keys[CFG_COUNT];
 
+/* Keys that may be written under another section as well: all processes share them,
+ * and who looks for them looks there too. */
+struct config_alias {
+    const char *section;
+    enum config_key key;
+};
+#define CONFIG_ALIASES 2
+extern const struct config_alias config_aliases[CONFIG_ALIASES];
+
 /* Hidden from the file, the environment and every text: between processes of ours. */
 #define CONFIG_HIDDEN_SECTION "process"
 
@@ -48,7 +57,7 @@ struct config *config_new(const char *section, int argc, char **argv); /* all de
 void config_error(struct config *c, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Key of that section and name, or CFG_COUNT. */
+/* Key of that section and name, or CFG_COUNT; aliases count. */
 enum config_key config_find(struct slice section, struct slice name);
 /* Reads text as `type`; NULL, or what is wrong with it ("not a number"), to be
  * followed by the choices if there are any. */

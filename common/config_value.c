@@ -18,6 +18,11 @@ const struct config_key_info config_keys[CFG_COUNT] = {
 #undef X
 };
 
+const struct config_alias config_aliases[CONFIG_ALIASES] = {
+    {"broker", CFG_DATA},
+    {"auth", CFG_ALLOW_ANONYMOUS},
+};
+
 /* Numbers that the type allows but the program cannot live with. */
 static const struct {
     enum config_key key;
@@ -51,6 +56,15 @@ static const struct {
     {CFG_PAGE_REQUESTS, 1, 1024},
 };
 
+static enum config_key find_alias(struct slice section, struct slice name)
+{
+    for (size_t i = 0; i < CONFIG_ALIASES; i++)
+        if (slice_eq(section, slice_of(config_aliases[i].section)) &&
+            slice_eq(name, slice_of(config_keys[config_aliases[i].key].name)))
+            return config_aliases[i].key;
+    return CFG_COUNT;
+}
+
 enum config_key config_find(struct slice section, struct slice name)
 {
     enum config_key k = 0;
@@ -58,7 +72,7 @@ enum config_key config_find(struct slice section, struct slice name)
     while (k < CFG_COUNT && !(slice_eq(section, slice_of(config_keys[k].section)) &&
                               slice_eq(name, slice_of(config_keys[k].name))))
         k++;
-    return k;
+    return k < CFG_COUNT ? k : find_alias(section, name);
 }
 
 /* A number and the unit after it. */

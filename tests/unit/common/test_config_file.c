@@ -67,6 +67,14 @@ START_TEST(a_hash_within_a_value_belongs_to_it)
 }
 END_TEST
 
+START_TEST(what_all_share_may_stand_where_one_looks_for_it)
+{
+    parse_good("[broker]\ndata = /srv/sluice\n[auth]\nallow_anonymous = true\n");
+    ck_assert_str_eq(config_text(c, CFG_DATA), "/srv/sluice");
+    ck_assert(config_bool(c, CFG_ALLOW_ANONYMOUS));
+}
+END_TEST
+
 START_TEST(an_empty_value_is_a_value)
 {
     parse_good("[broker]\napps =\n");
@@ -196,6 +204,7 @@ static Suite *suite(void)
     tcase_add_test(t, keys_are_read_under_their_sections);
     tcase_add_test(t, layout_does_not_matter);
     tcase_add_test(t, a_hash_within_a_value_belongs_to_it);
+    tcase_add_test(t, what_all_share_may_stand_where_one_looks_for_it);
     tcase_add_test(t, an_empty_value_is_a_value);
     tcase_add_test(t, the_last_of_equal_keys_wins);
     tcase_add_test(t, long_values_are_whole);
