@@ -16,25 +16,45 @@ bool auth_may(const struct principal *p, enum auth_verb verb, struct slice filte
     return true;
 }
 
+enum reach { REACH_LOOPBACK, REACH_BEYOND, REACH_NONE };
+
+static enum reach reach_of_address(struct slice listen)
+{
+    struct sockaddr_storage address;
+    char *text = mem_strndup(listen.p, listen.len);
+    socklen_t len;
+    int rc = address_parse(text, &address, &len);
+
+    free(text);
+    if (rc != 0)
+        return REACH_NONE;
+    return address_is_loopback((struct sockaddr *)&address) ? REACH_LOOPBACK : REACH_BEYOND;
+}
+
 /* "tcp://" before the address is ZeroMQ's; its other transports stay on the
- * machine.  What does not parse (an interface's name, "*") may be anywhere. */
-static bool stays_here(struct slice listen)
+ * machine.  What does not parse there (an interface's name, "*") may be anywhere. */
+static enum reach reach_of(struct slice listen)
 {
     static const char tcp[] = "tcp://";
-    struct sockaddr_storage address;
-    socklen_t len;
-    bool loopback;
-    char *text;
 
     if (slice_starts(listen, SLICE("ipc://")) || slice_starts(listen, SLICE("inproc://")))
-        return true;
-    if (slice_starts(listen, SLICE(tcp)))
-        listen = (struct slice){listen.p + sizeof tcp - 1, listen.len - (sizeof tcp - 1)};
-    text = mem_strndup(listen.p, listen.len);
-    loopback = address_parse(text, &address, &len) == 0 &&
-               address_is_loopback((struct sockaddr *)&address);
-    free(text);
-    return loopback;
+        return REACH_LOOPBACK;
+    if (!slice_starts(listen, SLICE(tcp)))
+        return reach_of_address(listen);
+    listen = (struct slice){listen.p + sizeof tcp - 1, listen.len - (sizeof tcp - 1)};
+    return reach_of_address(listen) == REACH_LOOPBACK ? REACH_LOOPBACK : REACH_BEYOND;
+}
+
+static bool refuse(struct slice listen, enum reach reach)
+{
+    if (reach == REACH_NONE)
+        log_error("not an address to listen on, such as 127.0.0.1:8081",
+                  LOG_SLICE("listen", listen));
+    else
+        log_error("refusing to listen beyond loopback without authentication; write "
+                  "allow_anonymous = true under [sluice], or --allow-anonymous, to do it",
+                  LOG_SLICE("listen", listen));
+    return false;
 }
 
 bool auth_listen_allowed(const struct config *c, const char *listen)
@@ -44,12 +64,10 @@ bool auth_listen_allowed(const struct config *c, const char *listen)
     if (config_bool(c, CFG_ALLOW_ANONYMOUS))
         return true;
     while (config_list_next(&rest, &one)) {
-        if (stays_here(one))
-            continue;
-        log_error("refusing to listen beyond loopback without authentication; write "
-                  "allow_anonymous = true under [sluice], or --allow-anonymous, to do it",
-                  LOG_SLICE("listen", one));
-        return false;
+        enum reach reach = reach_of(one);
+
+        if (reach != REACH_LOOPBACK)
+            return refuse(one, reach);
     }
     return true;
 }
