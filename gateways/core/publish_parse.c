@@ -9,6 +9,7 @@
 #include "event_json.h"
 #include "exchange.h"
 #include "json.h"
+#include "mem.h"
 #include "topic.h"
 
 /* --- one event from headers ---------------------------------------------------- */
@@ -18,6 +19,7 @@ struct draft {
     struct event e;
     struct event_props props;
     struct buf topic, correlation, user, encoded;
+    bool by_key; /* the producer is an Idempotency-Key */
 };
 
 static void draft_free(struct draft *d)
@@ -136,6 +138,7 @@ static bool take_idempotency_key(struct draft *d, struct slice value, struct pro
 {
     if (value.len == 0)
         return bad_header(p, "Idempotency-Key", "must not be empty");
+    d->by_key = true;
     return take_text(value, &d->props.producer.id);
 }
 
@@ -173,13 +176,17 @@ static const struct header {
     {"Idempotency-Key", take_idempotency_key, IDEMPOTENCY_KEY},
 };
 
+static bool is_property(struct slice name)
+{
+    return slice_eq_nocase(name, SLICE("Sluice-Property"));
+}
+
 /* Its index in headers, or the table's length. */
 static size_t header_find(struct slice name)
 {
     size_t i = 0;
 
-    while (i < sizeof headers / sizeof headers[0] &&
-           !slice_eq_nocase(name, slice_of(headers[i].name)))
+    while (i < ARRAY_LEN(headers) && !slice_eq_nocase(name, slice_of(headers[i].name)))
         i++;
     return i;
 }
@@ -203,15 +210,14 @@ static bool take_headers(struct draft *d, const struct http1_request *r, struct 
         const struct http1_header *h = &r->headers[i];
         size_t known = header_find(h->name);
 
-        if (known < sizeof headers / sizeof headers[0]) {
+        if (known < ARRAY_LEN(headers)) {
             if ((seen & 1u << known) != 0)
                 return bad_header(p, headers[known].name, "comes twice");
             if (!headers[known].take(d, h->value, p))
                 return false;
             seen |= 1u << known;
             producer |= headers[known].producer;
-        } else if (slice_eq_nocase(h->name, SLICE("Sluice-Property")) &&
-                   !take_property(d, h->value, p)) {
+        } else if (is_property(h->name) && !take_property(d, h->value, p)) {
             return false;
         }
     }
@@ -230,8 +236,23 @@ bool publish_check(const struct event *e, const struct publish_limits *l, struct
                         l->max_payload);
 }
 
+static bool text_is_bad(struct event_props only)
+{
+    return event_props_check(&only) == EVENT_BAD_TEXT;
+}
+
+/* Several headers hold text: which of them is it? */
+static const char *bad_text_field(const struct event_props *p, bool by_key)
+{
+    if (text_is_bad((struct event_props){.content_type = p->content_type}))
+        return "Content-Type";
+    if (text_is_bad((struct event_props){.producer = p->producer}))
+        return by_key ? "Idempotency-Key" : "Producer-Id";
+    return "Sluice-Property";
+}
+
 /* The header that a verdict on all properties together points at. */
-static const char *verdict_field(enum event_verdict v)
+static const char *verdict_field(enum event_verdict v, const struct draft *d)
 {
     switch (v) {
     case EVENT_BAD_TYPE:
@@ -240,16 +261,19 @@ static const char *verdict_field(enum event_verdict v)
         return "Sluice-Response-Topic";
     case EVENT_BAD_PAYLOAD_FORMAT:
         return "Sluice-Payload-Format";
+    case EVENT_BAD_TEXT:
+        return bad_text_field(&d->props, d->by_key);
     default:
         return NULL;
     }
 }
 
-static bool check_props(const struct event_props *props, struct problem *p)
+static bool check_props(const struct draft *d, struct problem *p)
 {
-    enum event_verdict v = event_props_check(props);
+    enum event_verdict v = event_props_check(&d->props);
 
-    return v == EVENT_OK || problem_set(p, ERR_BAD_EVENT, verdict_field(v), event_verdict_text(v));
+    return v == EVENT_OK ||
+           problem_set(p, ERR_BAD_EVENT, verdict_field(v, d), event_verdict_text(v));
 }
 
 /* A compressed body would be stored as if its bytes were the payload. */
@@ -268,7 +292,7 @@ static bool draft_fill(struct draft *d, const struct http1_request *r, struct sl
         return problem_set(p, ERR_BAD_TOPIC, "topic", "A %-escape in the path is malformed");
     d->e.topic = slice_of_buf(&d->topic);
     return check_coding(r, p) && publish_check(&d->e, l, p) && take_headers(d, r, p) &&
-           check_props(&d->props, p);
+           check_props(d, p);
 }
 
 bool publish_parse(const struct http1_request *r, struct slice topic, struct slice body,
@@ -339,13 +363,29 @@ static bool batch_type_ok(const struct http1_request *r, struct problem *p)
                        "A batch is application/x-ndjson: one event in JSON a line");
 }
 
+/* What one event's headers say is said line by line here; Content-Type, the first,
+ * is the batch's own.  Ignored, a key would promise what is not kept. */
+static bool batch_headers_ok(const struct http1_request *r, struct problem *p)
+{
+    for (size_t i = 0; i < r->header_count; i++) {
+        struct slice name = r->headers[i].name;
+        size_t known = header_find(name);
+
+        if (known > 0 && (known < ARRAY_LEN(headers) || is_property(name)))
+            return bad_header(p, known < ARRAY_LEN(headers) ? headers[known].name
+                                                            : "Sluice-Property",
+                              "is for one event; in a batch each line has its own members");
+    }
+    return true;
+}
+
 bool publish_parse_batch(const struct http1_request *r, struct slice body,
                          const struct publish_limits *l, struct buf *records, uint32_t *count,
                          struct buf *lines, struct problem *p)
 {
     struct buf store = {0};
     uint32_t line_number = 0;
-    bool good = check_coding(r, p) && batch_type_ok(r, p);
+    bool good = check_coding(r, p) && batch_type_ok(r, p) && batch_headers_ok(r, p);
 
     *count = 0;
     while (good && body.len > 0) {

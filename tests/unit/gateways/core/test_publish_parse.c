@@ -156,11 +156,17 @@ START_TEST(test_a_header_twice_is_refused)
 }
 END_TEST
 
-START_TEST(test_a_header_that_is_not_utf8_is_refused)
+START_TEST(test_a_header_that_is_not_utf8_is_named)
 {
-    header("Sluice-Property", "a=\xff");
-    ck_assert(!publish("a", ""));
-    ck_assert_int_eq(p.error, ERR_BAD_EVENT);
+    static const char *const names[] = {"Sluice-Property", "Content-Type", "Idempotency-Key",
+                                        "Sluice-Type"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        r.header_count = 0;
+        header(names[i], "a=\xff");
+        ck_assert(!publish("a", ""));
+        refused(ERR_BAD_EVENT, names[i]);
+    }
 }
 END_TEST
 
@@ -237,6 +243,20 @@ START_TEST(test_a_batch_has_its_media_types)
 }
 END_TEST
 
+START_TEST(test_a_batch_refuses_headers_of_one_event)
+{
+    static const char *const names[] = {"Idempotency-Key", "Producer-Id", "Sluice-Type",
+                                        "Sluice-Property"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        r.header_count = 0;
+        header(names[i], "a=b");
+        ck_assert(!batch("{\"topic\":\"a\"}"));
+        refused(ERR_BAD_EVENT, names[i]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     return RUN_TESTS(
@@ -244,7 +264,8 @@ int main(void)
         test_user_properties_keep_order_and_repeats, test_a_form_is_no_content_type,
         test_a_producer_is_three_headers_or_one, test_an_idempotency_key_is_a_producer,
         test_half_a_producer_is_refused, test_a_header_twice_is_refused,
-        test_a_header_that_is_not_utf8_is_refused, test_topics_that_may_not_be_published,
+        test_a_header_that_is_not_utf8_is_named, test_topics_that_may_not_be_published,
         test_the_payload_is_bounded, test_a_batch_is_a_record_a_line, test_a_bad_line_is_named,
-        test_a_batch_is_bounded, test_an_empty_batch_is_refused, test_a_batch_has_its_media_types);
+        test_a_batch_is_bounded, test_an_empty_batch_is_refused, test_a_batch_has_its_media_types,
+        test_a_batch_refuses_headers_of_one_event);
 }
