@@ -89,13 +89,15 @@ static void put_field(struct buf *b, const char *name, struct slice value)
     buf_puts(b, "\r\n");
 }
 
-static void put_cors(struct buf *b, struct slice origin)
+/* Vary stands in answers to other origins too, for caches keep those as well. */
+static void put_cors(const struct http_conn *h, struct buf *b)
 {
-    if (origin.p == NULL)
+    if (h->http->routes->allow_origin.len > 0)
+        put_field(b, "Vary", SLICE("Origin"));
+    if (h->origin.p == NULL)
         return;
-    put_field(b, "Access-Control-Allow-Origin", origin);
+    put_field(b, "Access-Control-Allow-Origin", h->origin);
     put_field(b, "Access-Control-Expose-Headers", SLICE(CORS_EXPOSED));
-    put_field(b, "Vary", SLICE("Origin"));
 }
 
 /* Everything of a head but its framing and the empty line. */
@@ -113,7 +115,7 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
         put_field(b, a->fields[i].name, a->fields[i].value);
     for (size_t i = 0; i < a->more_count; i++)
         put_field(b, a->more[i].name, a->more[i].value);
-    put_cors(b, h->origin);
+    put_cors(h, b);
     if (!h->keep)
         buf_puts(b, "Connection: close\r\n");
     else if (h->minor == 0)
@@ -172,8 +174,11 @@ static struct buf *answer_head(struct http_conn *h, const struct answer *a, size
         h->keep = false;
     buf_clear(out);
     put_head(h, out, a);
-    if (has_length(h, a, body))
-        buf_printf(out, "Content-Length: %zu\r\n", body);
+    if (has_length(h, a, body)) {
+        buf_puts(out, "Content-Length: ");
+        buf_dec(out, body);
+        buf_puts(out, "\r\n");
+    }
     buf_puts(out, "\r\n");
     return out;
 }
@@ -316,7 +321,8 @@ static void answer_preflight(struct http_conn *h, const struct buf *allow)
     struct slice methods = {(char *)allow->p, allow->len};
     struct buf none = {0};
 
-    answer_field(&a, "Allow", methods);
+    if (methods.len > 0) /* OPTIONS * names no resource */
+        answer_field(&a, "Allow", methods);
     if (h->origin.p != NULL && cors_is_preflight(h->x.request)) {
         answer_field(&a, "Access-Control-Allow-Methods", methods);
         answer_field(&a, "Access-Control-Allow-Headers", SLICE(CORS_HEADERS));

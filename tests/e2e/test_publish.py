@@ -327,6 +327,7 @@ def test_cors_for_the_origins_that_are_configured(new_sluice):
     assert "POST" in r.headers["Access-Control-Allow-Methods"]
     assert "Last-Event-ID" in r.headers["Access-Control-Allow-Headers"]
     r = s.request("GET", "/topics", headers={"Origin": "https://c.example"})
-    assert "Access-Control-Allow-Origin" not in r.headers
+    assert "Access-Control-Allow-Origin" not in r.headers and r.headers["Vary"] == "Origin"
+    assert s.request("GET", "/topics").headers["Vary"] == "Origin", "caches keep this one too"
     stream = s.stream("a", {"Origin": "https://a.example"})
     assert stream.headers["access-control-allow-origin"] == "https://a.example"
