@@ -23,7 +23,6 @@
  */
 #include "poll.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -40,8 +39,8 @@ struct poll {
     struct exchange *x;
     struct poller *poller;
     struct wheel_timer timer;
-    uint64_t ends;   /* the time to wait; monotonic ms */
-    struct gap gap;  /* not yet told */
+    uint64_t ends;  /* the time to wait; monotonic ms */
+    struct gap gap; /* not yet told */
     uint32_t limit;
     bool raw, conditional, on_gap_fail;
     bool started, caught_up;
@@ -58,20 +57,12 @@ static struct exchange *poll_end(struct poll *p)
     return p->x;
 }
 
-/* Where the next poll goes on, in both of its forms. */
-struct place {
-    char text[32];
-    size_t len;
-};
-
-static void place_put(struct answer *a, struct place *at, uint64_t next)
+/* In both of its forms. */
+static void place_put(struct answer *a, const struct etag *next)
 {
-    struct slice quoted = {at->text, 0};
-
-    quoted.len = (size_t)snprintf(at->text, sizeof at->text, "\"%llu\"", (unsigned long long)next);
     answer_field(a, "Cache-Control", SLICE("no-store"));
-    answer_field(a, "ETag", quoted);
-    answer_field(a, "Sluice-Next", (struct slice){quoted.p + 1, quoted.len - 2});
+    answer_field(a, "ETag", (struct slice){next->text, next->len});
+    answer_field(a, "Sluice-Next", (struct slice){next->text + 1, next->len - 2});
 }
 
 static void gap_put(struct answer *a, struct buf *text, const struct gap *gap)
@@ -90,9 +81,8 @@ static void answer_reply(struct poll *p, const struct reply *r)
                        .more_count = r->raw.count};
     struct exchange *x = poll_end(p);
     struct buf none = {0}, gap = {0};
-    struct place at;
 
-    place_put(&a, &at, r->next);
+    place_put(&a, &r->next);
     if (p->raw) {
         /* What somebody publishes as HTML is not to run here. */
         answer_field(&a, "X-Content-Type-Options", SLICE("nosniff"));
@@ -108,15 +98,13 @@ static void answer_reply(struct poll *p, const struct reply *r)
 
 static void answer_nothing(struct poll *p)
 {
-    uint64_t next = subscription_cursor(&p->subscription);
-    struct answer a = {.status = p->conditional ? 304 : 204};
+    struct etag next = etag_of(subscription_cursor(&p->subscription));
+    bool unchanged = p->conditional && p->gap.reason == GAP_NONE;
+    struct answer a = {.status = unchanged ? 304 : 204};
     struct buf none = {0}, gap = {0};
-    struct place at;
 
-    place_put(&a, &at, next);
+    place_put(&a, &next);
     gap_put(&a, &gap, &p->gap);
-    if (p->gap.reason != GAP_NONE)
-        a.status = 204;
     exchange_answer(poll_end(p), &a, &none);
     buf_free(&gap);
 }
@@ -276,13 +264,14 @@ static void on_head(struct query *q, struct zmsg *reply)
     struct answer a = {.status = 200, .content_type = "application/json"};
     struct buf none = {0};
     struct wire_start s;
-    struct place at;
+    struct etag next;
 
     if (!wire_start_get(zmsg_data(reply), zmsg_size(reply), &s)) {
         query_malformed(q);
         return;
     }
-    place_put(&a, &at, s.head);
+    next = etag_of(s.head);
+    place_put(&a, &next);
     exchange_answer(query_end(q), &a, &none);
 }
 
@@ -298,7 +287,8 @@ static void ask_head(struct exchange *x, const struct subscribe *s)
     query_ask(q);
 }
 
-/* --- the start --------------------------------------------------------------------------------- */
+/* --- the start ---------------------------------------------------------------------------------
+ */
 
 static void subscribe(struct exchange *x, const struct poll_request *q)
 {
@@ -341,7 +331,8 @@ void poll_open(struct exchange *x)
     poll_request_free(&q);
 }
 
-/* --- the process ----------------------------------------------------------------------------------- */
+/* --- the process
+ * ----------------------------------------------------------------------------------- */
 
 static uint64_t at_most(uint64_t n, uint64_t max)
 {

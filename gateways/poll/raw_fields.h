@@ -8,8 +8,8 @@
 #include "event.h"
 #include "exchange.h"
 
-#define RAW_FIELDS_MAX 64    /* clients stop reading at about a hundred fields, … */
-#define RAW_BYTES_MAX 8192   /* … or at 16 KiB of head */
+#define RAW_FIELDS_MAX 64  /* clients stop reading at about a hundred fields, … */
+#define RAW_BYTES_MAX 8192 /* … or at 16 KiB of head */
 
 struct raw_fields {
     const char *content_type; /* into text, or a constant */

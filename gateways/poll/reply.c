@@ -7,6 +7,7 @@
  */
 #include "reply.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "event_json.h"
@@ -16,6 +17,14 @@
 enum reply_kind { KIND_JSON, KIND_RAW };
 
 #define EVENT_FORM 0 /* an event's JSON form, kept with the event */
+
+struct etag etag_of(uint64_t next)
+{
+    struct etag t;
+
+    t.len = (size_t)snprintf(t.text, sizeof t.text, "\"%llu\"", (unsigned long long)next);
+    return t;
+}
 
 /* --- the cache -------------------------------------------------------------------- */
 
@@ -48,7 +57,7 @@ void reply_cache_close(struct reply_cache *c)
 static void make_key(struct reply_cache *c, enum reply_kind kind, struct entry *const *entries,
                      size_t count, uint64_t next, const struct gap *gap)
 {
-    const uint64_t head[] = {kind, next, gap->requested, gap->resumed_from, gap->removed_to,
+    const uint64_t head[] = {kind,       next, gap->requested, gap->resumed_from, gap->removed_to,
                              gap->reason};
 
     buf_clear(&c->key);
@@ -111,7 +120,7 @@ static struct reply *make_json(struct entry *const *entries, size_t count, uint6
     page_json_end(&body, true, next, gap);
     r->content_type = "application/json";
     r->body = shared_of(&body);
-    r->next = next;
+    r->next = etag_of(next);
     return r;
 }
 
@@ -148,7 +157,7 @@ static struct reply *make_raw(const struct event *e)
         as_json(r, e, &body);
     }
     r->body = body.len > 0 ? shared_of(&body) : NULL;
-    r->next = e->id;
+    r->next = etag_of(e->id);
     return r;
 }
 

@@ -13,17 +13,24 @@
 #include "raw_fields.h"
 #include "shared.h"
 
-#define REPLY_SLOTS 256                  /* answers kept, at most */
-#define REPLY_BYTES (8u * 1024 * 1024)   /* above it all are forgotten */
+#define REPLY_SLOTS 256                /* answers kept, at most */
+#define REPLY_BYTES (8u * 1024 * 1024) /* above it all are forgotten */
+
+/* Where the next poll goes on, as ETag says it: "ID", with its quotes. */
+struct etag {
+    char text[24];
+    size_t len;
+};
+struct etag etag_of(uint64_t next);
 
 struct reply {
     uint64_t *key;
-    size_t key_len;      /* in words */
+    size_t key_len; /* in words */
     size_t size;
     struct shared *body; /* NULL: empty */
     const char *content_type;
     struct raw_fields raw; /* of a raw answer */
-    uint64_t next;
+    struct etag next;
 };
 
 struct reply_cache {
