@@ -198,24 +198,35 @@ static bool take_last_event_id(struct subscribe *s, const struct http1_request *
     return cursor_parse(id, "Last-Event-ID", &s->start.arg, p);
 }
 
+/* One name and value; `name` and `value` only lend their room. */
+static bool take_pair(struct subscribe *s, const struct subscribe_limits *l, struct slice name_raw,
+                      struct slice value_raw, struct buf *name, struct buf *value,
+                      struct problem *p)
+{
+    size_t len;
+
+    buf_clear(name);
+    buf_clear(value);
+    if (!url_decode(name_raw, name))
+        return problem_set(p, ERR_BAD_REQUEST, NULL, "A %-escape in the query is malformed");
+    len = name->len;
+    buf_u8(name, '\0'); /* a field of the problem is text */
+    if (!url_decode(value_raw, value))
+        return problem_set(p, ERR_BAD_REQUEST, (char *)name->p,
+                           "A %-escape in the query is malformed");
+    return subscribe_set(s, l, (struct slice){(char *)name->p, len},
+                         (struct slice){(char *)value->p, value->len}, p) != SUBSCRIBE_BAD;
+}
+
 static bool take_query(struct subscribe *s, const struct subscribe_limits *l, struct slice query,
                        struct problem *p)
 {
-    struct slice name_raw, value_raw, name, value;
     struct buf name_text = {0}, value_text = {0};
+    struct slice name, value;
     bool good = true;
 
-    while (good && url_query_next(&query, &name_raw, &value_raw)) {
-        buf_clear(&name_text);
-        buf_clear(&value_text);
-        if (!url_decode(name_raw, &name_text) || !url_decode(value_raw, &value_text)) {
-            good = problem_set(p, ERR_BAD_REQUEST, NULL, "A %-escape in the query is malformed");
-            break;
-        }
-        name = (struct slice){(char *)name_text.p, name_text.len};
-        value = (struct slice){(char *)value_text.p, value_text.len};
-        good = subscribe_set(s, l, name, value, p) != SUBSCRIBE_BAD;
-    }
+    while (good && url_query_next(&query, &name, &value))
+        good = take_pair(s, l, name, value, &name_text, &value_text, p);
     buf_free(&name_text);
     buf_free(&value_text);
     return good;

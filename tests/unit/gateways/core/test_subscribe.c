@@ -183,7 +183,7 @@ END_TEST
 
 START_TEST(test_a_bad_escape_in_the_query_is_refused)
 {
-    refused("a", "x=%4", ERR_BAD_REQUEST, "");
+    refused("a", "x=%4", ERR_BAD_REQUEST, "x");
     refused("a", "%4=x", ERR_BAD_REQUEST, "");
 }
 END_TEST
