@@ -91,8 +91,10 @@ struct ws_session {
 /* --- ws_upgrade.c ------------------------------------------------------------------ */
 
 void ws_upgrade(struct exchange *x); /* GET /events/{topic}, GET /events */
-/* The path's subscription has started: the client may have its 101. */
+/* The path's subscription has started: the client gets its 101, and what is said
+ * between the two behind it, before anything that it sent ahead is looked at. */
 void ws_upgrade_accept(struct ws_session *s);
+void ws_upgrade_done(struct ws_session *s);
 /* It never will: the request is answered with the problem, and the session over. */
 void ws_upgrade_refuse(struct ws_session *s, const struct problem *p);
 

@@ -107,9 +107,10 @@ static void on_started(struct subscription *subscription, uint64_t cursor, const
 {
     struct ws_subscription *sub = subscription->data;
     struct ws_session *s = sub->session;
+    bool opening = s->state == WS_OPENING;
     size_t start;
 
-    if (s->state == WS_OPENING)
+    if (opening)
         ws_upgrade_accept(s);
     if (!s->raw && (gap == NULL || !sub->on_gap_fail)) {
         start = ws_session_message_begin(s);
@@ -118,6 +119,8 @@ static void on_started(struct subscription *subscription, uint64_t cursor, const
     }
     if (gap != NULL)
         on_gap(subscription, gap);
+    if (opening)
+        ws_upgrade_done(s);
 }
 
 static void on_failed(struct subscription *subscription, enum sluice_error error,

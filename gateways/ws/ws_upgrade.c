@@ -34,7 +34,11 @@ void ws_upgrade_accept(struct ws_session *s)
 
     assert(c != NULL && s->state == WS_OPENING);
     ws_session_open(s, c);
-    conn_take_over(c, &ws_conn_ops, s);
+}
+
+void ws_upgrade_done(struct ws_session *s)
+{
+    conn_take_over(s->conn, &ws_conn_ops, s);
 }
 
 static struct exchange *give_up(struct ws_session *s)
@@ -179,11 +183,16 @@ static void begin_subscribed(struct exchange *x, struct ws_handshake *h, struct 
 
 static void begin_empty(struct exchange *x, struct ws_handshake *h, struct problem *p)
 {
-    if (is_raw(h))
+    struct ws_session *s;
+
+    if (is_raw(h)) {
         (void)problem_set(p, ERR_BAD_FILTER, "topic",
                           "sluice.raw needs a topic: connect to /events/{topic}");
-    else
-        ws_upgrade_accept(session_new(x, h));
+        return;
+    }
+    s = session_new(x, h);
+    ws_upgrade_accept(s);
+    ws_upgrade_done(s);
 }
 
 void ws_upgrade(struct exchange *x)
