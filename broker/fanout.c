@@ -122,8 +122,8 @@ void fanout_leave(struct fanout *f, struct fan_peer *p)
 {
     struct peer_filter *pf, *next;
 
-    HASH_ITER(hh, p->filters, pf, next)
-    filter_forget(f, p, pf);
+    HASH_ITER (hh, p->filters, pf, next)
+        filter_forget(f, p, pf);
     slots_remove(&f->joined, p->slot);
     slots_remove(&f->reachable, p->slot);
     slots_remove(&f->active, p->slot);

@@ -34,23 +34,23 @@ struct topic_entry;
 struct entry {
     struct event e;
     struct block *block;
-    struct topic_entry *topic;  /* in the ring; NULL in a page */
-    struct entry *topic_next;   /* in the ring: next of the same topic */
-    uint64_t seq;               /* in the ring: its place */
+    struct topic_entry *topic; /* in the ring; NULL in a page */
+    struct entry *topic_next;  /* in the ring: next of the same topic */
+    uint64_t seq;              /* in the ring: its place */
 };
 
 /* Somebody is half way through writing bytes of the block.  When the block
  * leaves the ring or the cache, evicted() is called once, with the pin already
  * clear and the bytes still there: copy what is left. */
 struct pin {
-    struct block *block;        /* NULL: not pinned */
+    struct block *block; /* NULL: not pinned */
     struct pin *prev, *next;
     void (*evicted)(struct pin *p);
 };
 
 struct arena {
-    struct slice *encoded;      /* per entry; p == NULL: not made yet */
-    struct arena_chunk *chunk;  /* newest first */
+    struct slice *encoded;     /* per entry; p == NULL: not made yet */
+    struct arena_chunk *chunk; /* newest first */
 };
 
 struct block {
@@ -61,8 +61,8 @@ struct block {
     struct zmsg bytes;
     struct arena arenas[FORMS_MAX];
     struct pin *pins;
-    size_t size;                /* memory in all, encodings counted */
-    size_t *account;            /* where changes of size are added; NULL: nowhere */
+    size_t size;     /* memory in all, encodings counted */
+    size_t *account; /* where changes of size are added; NULL: nowhere */
 };
 
 /* Moves the message's bytes; records is a reader over them.  NULL when a record
@@ -90,7 +90,7 @@ struct slice entry_encoded(struct entry *e, unsigned form, form_encode encode);
 struct run {
     struct entry *entries[RUN_ENTRIES];
     size_t count;
-    size_t bytes;               /* of records */
+    size_t bytes; /* of records */
     struct run_form {
         bool ready;
         int iovcnt;

@@ -76,7 +76,7 @@ static void feeds_refresh(struct hub *h)
 {
     struct feed *f, *next;
 
-    HASH_ITER(hh, h->feeds, f, next)
+    HASH_ITER (hh, h->feeds, f, next)
         feed_refresh(f);
 }
 
@@ -84,7 +84,7 @@ void filters_down(struct hub *h)
 {
     struct hub_filter *f, *next;
 
-    HASH_ITER(hh, h->filters, f, next)
+    HASH_ITER (hh, h->filters, f, next)
         f->live = false;
     feeds_refresh(h);
 }
@@ -93,7 +93,7 @@ void filters_register(struct hub *h)
 {
     struct hub_filter *f, *next;
 
-    HASH_ITER(hh, h->filters, f, next)
+    HASH_ITER (hh, h->filters, f, next)
         h->link.filter_add(h->link.link, f->ref, name_of(f));
 }
 
@@ -101,7 +101,7 @@ void filters_raise(struct hub *h, uint64_t live_from)
 {
     struct hub_filter *f, *next;
 
-    HASH_ITER(hh, h->filters, f, next) {
+    HASH_ITER (hh, h->filters, f, next) {
         if (f->live && f->live_from < live_from)
             f->live_from = live_from;
     }
@@ -210,7 +210,7 @@ void feeds_linger(struct hub *h, uint64_t now_ms)
 {
     struct feed *f, *next;
 
-    HASH_ITER(hh, h->feeds, f, next) {
+    HASH_ITER (hh, h->feeds, f, next) {
         if (f->members == 0 && now_ms >= f->unused_since + h->limits.linger_ms)
             feed_free(f);
     }
@@ -220,7 +220,7 @@ void feeds_free(struct hub *h)
 {
     struct feed *f, *next;
 
-    HASH_ITER(hh, h->feeds, f, next)
+    HASH_ITER (hh, h->feeds, f, next)
         feed_free(f);
 }
 

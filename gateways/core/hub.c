@@ -77,7 +77,7 @@ static void wake_ahead(struct hub *h)
 {
     struct subscription *s, *next;
 
-    DL_FOREACH_SAFE2(h->ahead, s, next, wait_next) {
+    DL_FOREACH_SAFE2 (h->ahead, s, next, wait_next) {
         if (s->cursor <= h->upto)
             subscription_queue(s);
     }
@@ -116,7 +116,7 @@ static void feeds_kick(struct hub *h)
 {
     struct feed *f, *next;
 
-    HASH_ITER(hh, h->feeds, f, next)
+    HASH_ITER (hh, h->feeds, f, next)
         feed_kick(f);
 }
 
@@ -124,7 +124,7 @@ static void others_queue(struct feed *f)
 {
     struct subscription *s;
 
-    DL_FOREACH(f->others, s) {
+    DL_FOREACH (f->others, s) {
         if (!s->full && s->waiting == NULL)
             subscription_queue(s);
     }
@@ -134,7 +134,7 @@ static void others_queue_all(struct hub *h)
 {
     struct feed *f, *next;
 
-    HASH_ITER(hh, h->feeds, f, next)
+    HASH_ITER (hh, h->feeds, f, next)
         others_queue(f);
 }
 
@@ -154,9 +154,9 @@ static void forget(struct hub *h)
     struct subscription *s;
 
     ring_clear(&h->ring);
-    HASH_ITER(hh, h->feeds, f, next) {
+    HASH_ITER (hh, h->feeds, f, next) {
         pages_invalidate(f);
-        DL_FOREACH(f->others, s)
+        DL_FOREACH (f->others, s)
             subscription_forget(s);
     }
 }
@@ -225,8 +225,7 @@ static void hole(struct hub *h, uint64_t after)
     feeds_kick(h);
 }
 
-void hub_live(struct hub *h, uint64_t after, uint64_t upto, struct zmsg *m,
-              struct reader records)
+void hub_live(struct hub *h, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records)
 {
     struct block *b;
     size_t i;

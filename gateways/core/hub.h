@@ -68,25 +68,25 @@ struct subscription {
     void *data;
     struct hub *hub;
     struct feed *feed;
-    uint64_t cursor;        /* use subscription_cursor */
-    uint64_t seq;           /* hint: ring place of the last event taken */
-    uint64_t told;          /* removed IDs up to here were announced */
-    uint64_t store_until;   /* not from the ring before this cursor (last=N) */
-    uint64_t *froms;        /* last=N: per filter of the feed; else NULL */
+    uint64_t cursor;      /* use subscription_cursor */
+    uint64_t seq;         /* hint: ring place of the last event taken */
+    uint64_t told;        /* removed IDs up to here were announced */
+    uint64_t store_until; /* not from the ring before this cursor (last=N) */
+    uint64_t *froms;      /* last=N: per filter of the feed; else NULL */
     struct start start;
-    struct start_read *asking;             /* since, last: the broker is asked */
-    struct subscription *prev, *next;      /* in its feed: the heads, or the others */
-    struct subscription **waiting;         /* the list that the next pair is of */
+    struct start_read *asking;        /* since, last: the broker is asked */
+    struct subscription *prev, *next; /* in its feed: the heads, or the others */
+    struct subscription **waiting;    /* the list that the next pair is of */
     struct subscription *wait_prev, *wait_next;
-    struct bundle *bundle;  /* NULL: it is alone */
-    struct subscription *due_next;         /* in the bundle: those with events of this turn */
-    size_t due_at;          /* of its feed's turn, how far it was handed on */
-    uint32_t pumped;        /* the turn in which it was pumped last */
+    struct bundle *bundle;         /* NULL: it is alone */
+    struct subscription *due_next; /* in the bundle: those with events of this turn */
+    size_t due_at;                 /* of its feed's turn, how far it was handed on */
+    uint32_t pumped;               /* the turn in which it was pumped last */
     uint8_t state;
-    bool started;           /* started() has run */
-    bool full;              /* took less than it was given */
-    bool judged;            /* the broker has seen the cursor: it is not from the future */
-    bool quiet;             /* the first page's gap is not announced */
+    bool started; /* started() has run */
+    bool full;    /* took less than it was given */
+    bool judged;  /* the broker has seen the cursor: it is not from the future */
+    bool quiet;   /* the first page's gap is not announced */
     bool due;
 };
 
@@ -134,8 +134,8 @@ void hub_free(struct hub *h); /* every subscription is closed */
 
 /* Filters: valid, at least one; copied; order and repeats do not matter. */
 void subscription_open(struct subscription *s, struct hub *h, const struct slice *filters,
-                       size_t count, struct start start,
-                       const struct subscription_ops *ops, void *data);
+                       size_t count, struct start start, const struct subscription_ops *ops,
+                       void *data);
 /* Idempotent; no callback after.  May be called from inside ops, its own too; the
  * memory must then stay until the op has returned. */
 void subscription_close(struct subscription *s);
@@ -159,8 +159,7 @@ void hub_up(struct hub *h, const struct wire_hello_ok *hello);
 void hub_down(struct hub *h);
 void hub_filter_live(struct hub *h, uint32_t ref, uint64_t live_from);
 void hub_filter_no(struct hub *h, uint32_t ref, enum sluice_error error);
-void hub_live(struct hub *h, uint64_t after, uint64_t upto, struct zmsg *m,
-              struct reader records);
+void hub_live(struct hub *h, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records);
 void hub_removed(struct hub *h, struct slice topic, uint64_t upto);
 
 /* --- the loop ----------------------------------------------------------------- */

@@ -97,9 +97,8 @@ static struct page *page_ask(struct feed *f, uint64_t after, const struct subscr
 {
     struct page *p = mem_zalloc(sizeof *p);
     struct wire_filter filters[WIRE_FILTERS_MAX];
-    struct wire_page_req q = {.after = after,
-                              .filter_count = (uint16_t)f->filter_count,
-                              .filters = filters};
+    struct wire_page_req q = {
+        .after = after, .filter_count = (uint16_t)f->filter_count, .filters = filters};
     size_t i;
 
     assert(f->filter_count <= WIRE_FILTERS_MAX);
@@ -136,7 +135,7 @@ struct page *pages_get(struct subscription *s, uint64_t cursor)
     const struct subscription *owner = s->froms != NULL ? s : NULL;
     struct page *p;
 
-    DL_FOREACH2(f->pages, p, next) {
+    DL_FOREACH2 (f->pages, p, next) {
         if (p->owner == owner && page_serves(p, cursor))
             break;
     }
@@ -158,7 +157,7 @@ void pages_ahead(struct page *p)
 
     if (p->owner != NULL || p->stale || p->upto >= p->head || c->bytes > c->limit / 2)
         return;
-    DL_FOREACH2(p->feed->pages, q, next) {
+    DL_FOREACH2 (p->feed->pages, q, next) {
         if (q->owner == NULL && page_serves(q, p->upto))
             return;
     }
@@ -171,7 +170,7 @@ static void settle(struct page_cache *c)
 {
     struct page *p, *next;
 
-    DL_FOREACH_SAFE2(c->lru, p, next, lru_next) {
+    DL_FOREACH_SAFE2 (c->lru, p, next, lru_next) {
         if (!p->fresh)
             continue;
         p->fresh = false;
@@ -201,7 +200,7 @@ void pages_drop_feed(struct feed *f)
 {
     struct page *p, *next;
 
-    DL_FOREACH_SAFE2(f->pages, p, next, next)
+    DL_FOREACH_SAFE2 (f->pages, p, next, next)
         page_drop(p);
 }
 
@@ -209,7 +208,7 @@ void pages_drop_owned(struct subscription *s)
 {
     struct page *p, *next;
 
-    DL_FOREACH_SAFE2(s->feed->pages, p, next, next) {
+    DL_FOREACH_SAFE2 (s->feed->pages, p, next, next) {
         if (p->owner == s)
             page_drop(p);
     }
@@ -219,7 +218,7 @@ void pages_invalidate(struct feed *f)
 {
     struct page *p, *next;
 
-    DL_FOREACH_SAFE2(f->pages, p, next, next) {
+    DL_FOREACH_SAFE2 (f->pages, p, next, next) {
         if (p->block != NULL)
             page_free(p);
         else

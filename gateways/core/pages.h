@@ -42,8 +42,8 @@ struct page_cache {
 struct page *pages_get(struct subscription *s, uint64_t cursor);
 /* Reads the page behind this one before it is asked for. */
 void pages_ahead(struct page *p);
-void pages_trim(struct page_cache *c);      /* at the end of each turn */
-void pages_drop_feed(struct feed *f);       /* cancels what is being read */
+void pages_trim(struct page_cache *c); /* at the end of each turn */
+void pages_drop_feed(struct feed *f);  /* cancels what is being read */
 void pages_drop_owned(struct subscription *s);
 /* A topic was emptied or the log is another one: forget what was read. */
 void pages_invalidate(struct feed *f);

@@ -74,8 +74,8 @@ void subscription_leave_head(struct subscription *s, uint64_t cursor, uint8_t st
 /* --- opening and closing ---------------------------------------------------------- */
 
 void subscription_open(struct subscription *s, struct hub *h, const struct slice *filters,
-                       size_t count, struct start start,
-                       const struct subscription_ops *ops, void *data)
+                       size_t count, struct start start, const struct subscription_ops *ops,
+                       void *data)
 {
     memset(s, 0, sizeof *s);
     s->ops = ops;
@@ -175,8 +175,8 @@ static void start_done(struct link_read *r, enum sluice_error error, struct slic
 
     free(a);
     s->asking = NULL;
-    if (error == ERR_NONE && (!wire_start_get(zmsg_data(reply), zmsg_size(reply), &m) ||
-                              m.count != f->filter_count)) {
+    if (error == ERR_NONE &&
+        (!wire_start_get(zmsg_data(reply), zmsg_size(reply), &m) || m.count != f->filter_count)) {
         error = ERR_INTERNAL;
         text = SLICE("the broker's answer is malformed");
     }

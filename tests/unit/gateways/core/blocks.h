@@ -20,7 +20,9 @@ static inline struct block *block_of(const struct test_event *events, size_t cou
     size_t i;
 
     for (i = 0; i < count; i++) {
-        struct event e = {.id = events[i].id, .time = 1, .topic = slice_of(events[i].topic),
+        struct event e = {.id = events[i].id,
+                          .time = 1,
+                          .topic = slice_of(events[i].topic),
                           .payload = slice_of(events[i].payload)};
         event_record_put(&b, &e);
     }
@@ -30,8 +32,8 @@ static inline struct block *block_of(const struct test_event *events, size_t cou
     return block;
 }
 
-#define BLOCK(...) \
-    block_of((const struct test_event[]){__VA_ARGS__}, \
+#define BLOCK(...)                                                                                 \
+    block_of((const struct test_event[]){__VA_ARGS__},                                             \
              sizeof((const struct test_event[]){__VA_ARGS__}) / sizeof(struct test_event))
 
 static inline void encode_line(struct buf *out, const struct event *e)

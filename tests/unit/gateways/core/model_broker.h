@@ -77,18 +77,23 @@ struct model {
     uint64_t removed_to[TOPICS];
     enum gap_reason removed_why[TOPICS];
     uint64_t volatile_last;
-    uint64_t purged[TOPICS];          /* the gateway knows that these are deleted */
-    struct { uint64_t low, high; } holes[HOLES_MAX];
+    uint64_t purged[TOPICS]; /* the gateway knows that these are deleted */
+    struct {
+        uint64_t low, high;
+    } holes[HOLES_MAX];
     size_t hole_count;
     struct wire_uuid log;
     bool up, paused;
-    uint64_t sent_upto;               /* on this link */
+    uint64_t sent_upto; /* on this link */
     struct model_filter filters[256];
     size_t filter_count;
     struct pipe_message pipe[PIPE_MAX];
     size_t pipe_first, pipe_end;
-    struct link_read *reads;          /* asked, in order */
-    struct { struct link_read *read; struct buf reply; } served[64];
+    struct link_read *reads; /* asked, in order */
+    struct {
+        struct link_read *read;
+        struct buf reply;
+    } served[64];
     size_t served_count;
 };
 
@@ -97,8 +102,8 @@ static bool model_matches(const struct model *m, const struct model_event *e)
     size_t i;
 
     for (i = 0; i < m->filter_count; i++) {
-        if (m->filters[i].on && filter_match(slice_of(m->filters[i].name),
-                                             slice_of(topic_names[e->topic])))
+        if (m->filters[i].on &&
+            filter_match(slice_of(m->filters[i].name), slice_of(topic_names[e->topic])))
             return true;
     }
     return false;
@@ -106,7 +111,9 @@ static bool model_matches(const struct model *m, const struct model_event *e)
 
 static void record_put(struct buf *b, const struct model_event *e)
 {
-    struct event ev = {.id = e->id, .time = 1, .topic = slice_of(topic_names[e->topic]),
+    struct event ev = {.id = e->id,
+                       .time = 1,
+                       .topic = slice_of(topic_names[e->topic]),
                        .payload = SLICE("payload")};
 
     event_record_put(b, &ev);

@@ -25,8 +25,8 @@
 #define BUNDLES 2
 #define STEPS 250
 
-static const char *const filter_names[] = {"a", "a/b", "a/c", "b/x", "v/1", "#", "a/#",
-                                           "+/+", "b/x/y", "+/x/#", "v/#"};
+static const char *const filter_names[] = {"a",   "a/b", "a/c",   "b/x",   "v/1", "#",
+                                           "a/#", "+/+", "b/x/y", "+/x/#", "v/#"};
 
 struct client {
     struct subscription sub;
@@ -35,25 +35,25 @@ struct client {
     struct slice filters[3];
     size_t filter_count;
     struct start start;
-    uint64_t pos;       /* exclusive: all up to here is accounted for */
-    uint64_t told;      /* highest removed ID announced */
-    uint64_t quiet_to;  /* removed before the start: need not be announced */
+    uint64_t pos;      /* exclusive: all up to here is accounted for */
+    uint64_t told;     /* highest removed ID announced */
+    uint64_t quiet_to; /* removed before the start: need not be announced */
     uint64_t last_froms[3], last_head;
     bool last;
-    size_t patience;    /* events it takes before it is full */
-    bool stopped;       /* reads nothing at all */
-    bool owed_reset;    /* its cursor lies in a hole: it must be told */
+    size_t patience; /* events it takes before it is full */
+    bool stopped;    /* reads nothing at all */
+    bool owed_reset; /* its cursor lies in a hole: it must be told */
 };
 
 static uint64_t seed;
-#define must(cond, ...) \
-    do { \
-        if (!(cond)) { \
-            fprintf(stderr, "seed %llu: ", (unsigned long long)seed); \
-            fprintf(stderr, __VA_ARGS__); \
-            fprintf(stderr, "\n"); \
-            ck_abort_msg("%s", #cond); \
-        } \
+#define must(cond, ...)                                                                            \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            fprintf(stderr, "seed %llu: ", (unsigned long long)seed);                              \
+            fprintf(stderr, __VA_ARGS__);                                                          \
+            fprintf(stderr, "\n");                                                                 \
+            ck_abort_msg("%s", #cond);                                                             \
+        }                                                                                          \
     } while (0)
 #define U(x) ((unsigned long long)(x))
 
@@ -353,21 +353,34 @@ static void restart(struct model *m, struct client *clients)
 static void broker_step(struct model *m, struct client *clients)
 {
     switch (chance(24)) {
-    case 0: case 1: case 2: case 3: case 4:
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
         if (m->count + 40 < EVENTS_MAX)
             model_publish(m, 1 + chance(12));
         break;
-    case 5: case 6: case 7: case 8: case 9:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+    case 9:
         reads_serve(m);
         break;
-    case 10: case 11: case 12: case 13: case 14:
+    case 10:
+    case 11:
+    case 12:
+    case 13:
+    case 14:
         reads_reply(m);
         break;
     case 15:
         if (one_in(4))
             model_down(m);
         break;
-    case 16: case 17:
+    case 16:
+    case 17:
         model_connect(m);
         break;
     case 18:
@@ -444,11 +457,12 @@ static void run_seed(uint64_t n)
     memset(clients, 0, sizeof clients);
     m.head = 1000;
     m.log.b[0] = 1;
-    limits.ring = chance(4000);       /* a few events */
+    limits.ring = chance(4000); /* a few events */
     limits.page_cache = chance(6000);
     limits.linger_ms = chance(3) * 200;
-    m.hub = hub_new(&(struct hub_link){model_filter_add, model_filter_drop, model_read,
-                                       model_read_cancel, &m}, &limits);
+    m.hub = hub_new(
+        &(struct hub_link){model_filter_add, model_filter_drop, model_read, model_read_cancel, &m},
+        &limits);
     for (step = 0; step < STEPS; step++) {
         broker_step(&m, clients);
         for (i = 0; i < CLIENTS; i++)

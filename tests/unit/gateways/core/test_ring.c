@@ -99,9 +99,8 @@ START_TEST(test_it_grows_and_wraps_without_losing_order)
             ring_trim(&ring);
         }
     }
-    ck_assert_uint_eq(ring.topic_count, ring.next_seq - ring.first_seq < 700
-                                            ? ring.next_seq - ring.first_seq
-                                            : 700);
+    ck_assert_uint_eq(ring.topic_count,
+                      ring.next_seq - ring.first_seq < 700 ? ring.next_seq - ring.first_seq : 700);
     struct entry *e = ring_after(&ring, 0);
     for (expected = ring.evicted_to + 1; e != NULL; expected++) {
         ck_assert_uint_eq(e->e.id, expected);
