@@ -246,7 +246,7 @@ static void on_drain(struct exchange *x)
     if (p->started)
         answer_without_events(p);
     else
-        answer_problem(p, ERR_UNAVAILABLE, "");
+        answer_problem(p, ERR_UNAVAILABLE, "The gateway is about to end");
 }
 
 static const struct exchange_owner poll_owner = {

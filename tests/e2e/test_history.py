@@ -145,6 +145,22 @@ def test_a_range_is_not_held_in_memory(new_sluice):
     assert got == ids
 
 
+def test_what_is_removed_under_a_reader_is_told(new_sluice):
+    """The reader stalls in mid-range; by the time it reads on, all that follows is deleted."""
+    s = new_sluice()
+    ids = s.fill("a", 20000, lambda n: "x" * 1000)
+    with s.raw() as c:
+        c.send(b"GET /history/a HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n")
+        c.head()
+        wait_for(lambda: s.metrics()["sluice_sent_bytes_total"] > 1e6, "the socket is full")
+        s.request("DELETE", "/history/a")
+        lines = [json.loads(line) for line in c.rest().split(b"\r\n") if line.startswith(b"{")]
+    *events, gap, end = lines
+    assert [e["id"] for e in events] == ids[:len(events)] and 0 < len(events) < len(ids)
+    assert gap["gap"]["requested"] == events[-1]["id"] and gap["gap"]["removed_to"] == ids[-1]
+    assert int(end["upto"]) >= int(ids[-1])
+
+
 def test_one_event(sluice):
     event_id = sluice.publish("a", "x", Sluice_Type="t")
     r = sluice.request("GET", "/history", params={"id": event_id})
