@@ -7,7 +7,7 @@
 set -eu
 build='gcc make pkg-config libc6-dev libuv1-dev libzmq3-dev libsqlite3-dev libinih-dev uthash-dev zlib1g-dev'
 tests='clang libclang-rt-dev check curl procps sqlite3 nodejs python3 python3-pytest python3-pytest-xdist
-       python3-zmq python3-requests python3-selenium chromium chromium-driver'
+       python3-zmq python3-requests python3-websockets python3-selenium chromium chromium-driver'
 bench='nginx-light libnginx-mod-nchan python3'
 lint='git clang-format shellcheck python3 python3-pyflakes'
 case "${1:-build}" in
@@ -17,6 +17,10 @@ bench) want="$build $bench" ;;
 lint) want="$lint" ;;
 *) echo "usage: $0 [build|test|bench|lint]" >&2; exit 2 ;;
 esac
+# npm comes with other packages of Node, which Debian's own would displace.
+if [ "${1:-}" = test ] && ! command -v npm >/dev/null; then
+    want="$want npm"
+fi
 missing=
 for p in $want; do
     dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
