@@ -101,8 +101,7 @@ static void on_filter_no(void *arg, uint32_t ref, enum sluice_error error)
     hub_filter_no(g->hub, ref, error);
 }
 
-static void on_live(void *arg, uint64_t after, uint64_t upto, struct zmsg *m,
-                    struct reader records)
+static void on_live(void *arg, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records)
 {
     struct gateway *g = arg;
 

@@ -32,8 +32,8 @@ struct gateway {
     struct reaper reaper;
     struct conns conns;
     struct routes routes;
-    struct http *http;      /* NULL when the spec has no routes */
-    void *protocol;         /* the gateway's own */
+    struct http *http; /* NULL when the spec has no routes */
+    void *protocol;    /* the gateway's own */
 
     struct admin *admin;
     struct process *process;
@@ -46,12 +46,12 @@ struct gateway {
 };
 
 struct gateway_spec {
-    const char *section;             /* of the configuration: "sse" */
-    enum config_key allow_origin;    /* of that section; used with routes */
+    const char *section;          /* of the configuration: "sse" */
+    enum config_key allow_origin; /* of that section; used with routes */
     /* Its HTTP routes; those that all HTTP gateways share come behind them. */
     const struct route *routes;
     size_t route_count;
-    uint64_t linger_ms;              /* see hub_limits; 0: ten seconds */
+    uint64_t linger_ms; /* see hub_limits; 0: ten seconds */
     /* Before listening; may be NULL.  False: logged, the process ends. */
     bool (*start)(struct gateway *g);
     /* The end of a turn: everything is handed out.  May be NULL. */

@@ -55,7 +55,8 @@ void history_event(struct exchange *x)
     uint64_t id = 0;
 
     if (!query_param(x->request, "id", &text, &p) && p.error == ERR_NONE)
-        (void)problem_set(&p, ERR_BAD_REQUEST, "id", "Name a topic in the path, or an event with ?id=");
+        (void)problem_set(&p, ERR_BAD_REQUEST, "id",
+                          "Name a topic in the path, or an event with ?id=");
     if (p.error == ERR_NONE)
         (void)cursor_parse((struct slice){(char *)text.p, text.len}, "id", &id, &p);
     buf_free(&text);
@@ -69,7 +70,8 @@ void history_event(struct exchange *x)
     query_ask(q);
 }
 
-/* --- topics ------------------------------------------------------------------------------------ */
+/* --- topics ------------------------------------------------------------------------------------
+ */
 
 static void put_id_member(struct buf *b, const char *name, uint64_t id)
 {
