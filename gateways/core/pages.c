@@ -129,6 +129,33 @@ static bool page_serves(const struct page *p, uint64_t cursor)
     return p->after <= cursor && cursor < p->upto;
 }
 
+struct entry *page_entry_after(const struct page *p, uint64_t cursor)
+{
+    size_t low = 0, high = p->block->count;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (p->block->entries[mid].e.id <= cursor)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return p->block->entries + low;
+}
+
+/* A page judges the cursor that it was asked for: only the broker knows whether
+ * one lies in a hole, and a page may well reach over one.  The ID of an event
+ * that is kept lies in none. */
+static bool page_judges(const struct page *p, uint64_t cursor)
+{
+    const struct entry *e;
+
+    if (p->after == cursor)
+        return true;
+    e = page_entry_after(p, cursor - 1);
+    return e < p->block->entries + p->block->count && e->e.id == cursor;
+}
+
 struct page *pages_get(struct subscription *s, uint64_t cursor)
 {
     struct feed *f = s->feed;
@@ -136,7 +163,7 @@ struct page *pages_get(struct subscription *s, uint64_t cursor)
     struct page *p;
 
     DL_FOREACH2 (f->pages, p, next) {
-        if (p->owner == owner && page_serves(p, cursor))
+        if (p->owner == owner && page_serves(p, cursor) && (s->judged || page_judges(p, cursor)))
             break;
     }
     if (p == NULL)

@@ -37,9 +37,12 @@ struct page_cache {
     bool any_fresh;
 };
 
-/* The page to read on from `cursor` for s.  If it is not here yet, s waits
- * behind it (in its own wait list) and the answer is NULL. */
+/* The page to read on from `cursor` for s; one that was asked for at just this
+ * cursor if nobody has judged that yet.  If it is not here, s waits behind it (in
+ * its own wait list) and the answer is NULL. */
 struct page *pages_get(struct subscription *s, uint64_t cursor);
+/* The first entry above `cursor`, or the end of the page's entries. */
+struct entry *page_entry_after(const struct page *p, uint64_t cursor);
 /* Reads the page behind this one before it is asked for. */
 void pages_ahead(struct page *p);
 void pages_trim(struct page_cache *c); /* at the end of each turn */

@@ -290,20 +290,6 @@ static bool hand_run(struct subscription *s, struct run *r)
     return !s->full;
 }
 
-static struct entry *page_entry_after(const struct page *p, uint64_t cursor)
-{
-    size_t low = 0, high = p->block->count;
-
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (p->block->entries[mid].e.id <= cursor)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return p->block->entries + low;
-}
-
 /* What was removed from under the cursor, if it has not been told. */
 static bool page_gap(struct subscription *s, const struct page *p, struct gap *gap)
 {

@@ -249,6 +249,11 @@ static struct start random_start(const struct model *m)
         return (struct start){START_AFTER, m->head + 1 + chance(50)};
     if (one_in(4))
         return (struct start){START_LAST, chance(6)};
+    if (m->hole_count > 0 && one_in(5)) { /* of a life that was lost */
+        size_t i = chance(m->hole_count);
+        return (struct start){START_AFTER,
+                              m->holes[i].low + 1 + chance(m->holes[i].high - m->holes[i].low - 1)};
+    }
     if (one_in(8) || m->count == 0)
         return (struct start){START_AFTER, 0};
     return (struct start){START_AFTER, m->events[chance(m->count)].id};
@@ -268,7 +273,9 @@ static void client_open(struct client *c, struct model *m)
     c->start = resumes && pos > 0 ? (struct start){START_AFTER, pos} : random_start(m);
     c->model = m;
     c->open = true;
-    c->begun = c->last = c->owed_reset = false;
+    c->begun = c->last = false;
+    c->owed_reset = c->start.kind == START_AFTER && c->start.arg > 0 && c->start.arg <= m->head &&
+                    !model_knows(m, c->start.arg);
     c->told = c->quiet_to = 0;
     c->patience = chance(20);
     c->stopped = one_in(8);
