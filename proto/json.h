@@ -10,7 +10,9 @@
 
 #include "bytes.h"
 
-#define JSON_DEPTH_MAX 64
+/* Deep enough for any payload that means something, and half of what the common
+ * readers of JSON take; the scanner recurses. */
+#define JSON_DEPTH_MAX 512
 
 enum json_kind {
     JSON_BAD,
