@@ -3,9 +3,11 @@ the test says it, and each frame that comes is held against RFC 6455 and RFC 769
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
+import socket
 import struct
 import urllib.parse
 import zlib
@@ -71,6 +73,11 @@ class WebSocket:
     def __exit__(self, *exc):
         self.raw.close()
 
+    def cut(self):
+        """Ends it under a thread that reads."""
+        with contextlib.suppress(OSError):
+            self.raw.socket.shutdown(socket.SHUT_RDWR)
+
     # --- the handshake
 
     def head(self):
@@ -82,6 +89,8 @@ class WebSocket:
     def open(self):
         """The same, and it must have been accepted."""
         status, headers = self.head()
+        if status is None:
+            raise ConnectionResetError("cut within the handshake")
         assert status == 101, (status, self.raw.take(int(headers.get("content-length", 0))))
         accept = hashlib.sha1((self.key + GUID).encode()).digest()
         assert headers["sec-websocket-accept"] == base64.b64encode(accept).decode()
@@ -160,6 +169,8 @@ class WebSocket:
 
     def message(self):
         message = self._message()
+        if message is None and self.closed is None:
+            raise ConnectionResetError("cut")
         assert message is not None, self.closed
         return message
 
@@ -182,10 +193,8 @@ class WebSocket:
             pass
         assert got is not None, "the connection ended without a close frame"
         code = struct.unpack(">H", got[1][:2])[0]
-        try:
+        with contextlib.suppress(OSError):
             self.raw.send(frame(CLOSE, struct.pack(">H", 1000)))
-        except OSError:
-            pass
         assert self.raw.rest() == b""
         return code
 
