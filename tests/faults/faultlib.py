@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import math
 import os
 import random
 import re
@@ -123,6 +124,16 @@ class System(Up):
         lives = len(self.log(msg="process is ready", child=name.removeprefix("sluice-")))
         self.kill(name)
         self.wait_log(lives + 1, msg="process is ready", child=name.removeprefix("sluice-"))
+
+    @contextlib.contextmanager
+    def without(self, name):
+        """A child is killed, and its supervisor held, so that it stays away."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            self.kill(name)
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     @property
     def sse(self):
@@ -446,6 +457,7 @@ class Stream:
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(TIMEOUT)
+        self.deadline = math.inf
         self.accept = accept
         try:
             self.socket.connect(("127.0.0.1", port))
@@ -501,7 +513,7 @@ class Stream:
     def blocks(self, reading=None):
         """reading: an Event; while it is clear nothing is read."""
         data = self.first
-        while True:
+        while time.monotonic() < self.deadline:
             if self.chunked:
                 data = self.dechunker.feed(data)
             yield from self.reader.feed(data)
@@ -513,8 +525,11 @@ class Stream:
 
     def take(self, count, kinds=("event", "gap")):
         """The next blocks of these kinds."""
+        self.deadline = time.monotonic() + TIMEOUT
         wanted = (b for b in self.iterator() if b.kind in kinds)
-        return list(itertools.islice(wanted, count))
+        taken = list(itertools.islice(wanted, count))
+        assert len(taken) == count, f"{len(taken)} of {count}, at last {taken[-1:]}"
+        return taken
 
     def iterator(self):
         if not hasattr(self, "_blocks"):

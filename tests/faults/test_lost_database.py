@@ -6,7 +6,6 @@ import glob
 import json
 import os
 import shutil
-import signal
 import sqlite3
 
 import pytest
@@ -33,17 +32,6 @@ def copy_live(system, to):
 def restore(system, copy):
     remove_database(system)
     shutil.copy(copy, system.database)
-
-
-@contextlib.contextmanager
-def broker_away(system):
-    """The broker is killed, and started again at the end: its supervisor is held."""
-    os.kill(system.process.pid, signal.SIGSTOP)
-    try:
-        system.kill("sluice-broker")
-        yield
-    finally:
-        os.kill(system.process.pid, signal.SIGCONT)
 
 
 def assert_rising(*lives):
@@ -113,7 +101,7 @@ def test_the_database_is_restored_from_a_copy_made_while_it_was_written(start):
     had = len(publisher.acked)
     wait_for(lambda: len(publisher.acked) > had + 100, "some more are stored")
     publisher.stop()
-    with broker_away(system):
+    with system.without("sluice-broker"):
         restore(system, copy)
     new = publish(system, "new")
     given = list(publisher.acked.values())
@@ -139,7 +127,7 @@ def test_many_lives(start):
         lives.append(publish(system, f"life {n}", 10))
         copies.append(os.path.join(system.data, f"copy {n}"))
         copy_live(system, copies[-1])
-        with broker_away(system):
+        with system.without("sluice-broker"):
             restore(system, copies[n // 2]) if n % 2 else remove_database(system)
         lives.append(post_batch(system.sse, "a", [f"batch {n}"]))
     assert_rising(*lives)
@@ -157,7 +145,7 @@ def test_restored_under_connected_clients(start, subscribe):
     lost = publish(system, "lost")
     for client in clients:
         client.wait_count(len(kept + lost))
-    with broker_away(system):
+    with system.without("sluice-broker"):
         restore(system, copy)
     new = publish(system, "new")
     assert_rising(kept, lost, new)
@@ -175,7 +163,7 @@ def test_deleted_under_connected_clients(start, subscribe):
     client = subscribe(system.sse, "a")
     first = publish(system, "first")
     client.wait_count(len(first))
-    with broker_away(system):
+    with system.without("sluice-broker"):
         remove_database(system)
     second = publish(system, "second")
     assert_rising(first, second)
@@ -215,7 +203,7 @@ def test_a_producer_goes_on_after_its_state_was_lost(start):
     publisher.start()
     wait_for(lambda: len(publisher.acked) > 10, "some are stored")
     publisher.stop()
-    with broker_away(system):
+    with system.without("sluice-broker"):
         remove_database(system)
     headers = {"Producer-Id": "p", "Producer-Epoch": "0", "Producer-Seq": str(publisher.sent)}
     status, body = request(system.sse, "POST", "/events/a", "x", headers)
