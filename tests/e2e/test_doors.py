@@ -5,7 +5,7 @@ import random
 import threading
 
 import pytest
-from conftest import Door
+from wslib import Door
 
 TOPIC = "d/x"
 

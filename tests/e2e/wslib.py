@@ -212,3 +212,31 @@ def path_of(name="", /, **params):
     """name is the path's topic; params may name more."""
     path = "/events" + ("/" + urllib.parse.quote(name) if name else "")
     return path + ("?" + query if query else "")
+
+
+class Door:
+    """The WebSocket gateway of a system, and what was opened at it."""
+
+    def __init__(self, sluice):
+        self.sluice = sluice
+        self.opened = []
+
+    def ask(self, name="", /, protocol=None, deflate=None, headers=(), rcvbuf=None, **params):
+        """A handshake is sent."""
+        c = WebSocket(self.sluice.port("ws"), path_of(name, **params), protocol, deflate,
+                      headers, rcvbuf)
+        self.opened.append(c)
+        return c
+
+    def connect(self, name="", /, **kw):
+        """It is accepted; whoever starts subscribed under sluice.json has its ack."""
+        c = self.ask(name, **kw).open()
+        if (name or "topic" in kw) and kw.get("protocol") != "sluice.raw":
+            ack = c.take("ack")
+            assert ack["ref"] == "path", ack
+            c.start = ack["id"]
+        return c
+
+    def close(self):
+        for c in self.opened:
+            c.raw.close()
