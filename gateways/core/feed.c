@@ -157,6 +157,12 @@ static struct feed *feed_new(struct hub *h, const struct buf *key, const struct 
     return f;
 }
 
+static void idle_leave(struct feed *f)
+{
+    DL_DELETE2(f->hub->idle, f, idle_prev, idle_next);
+    f->hub->idle_filters -= f->filter_count;
+}
+
 struct feed *feed_get(struct hub *h, const struct slice *filters, size_t count)
 {
     struct slice names[WIRE_FILTERS_MAX];
@@ -169,6 +175,9 @@ struct feed *feed_get(struct hub *h, const struct slice *filters, size_t count)
     HASH_FIND(hh, h->feeds, key.p, key.len, f);
     if (f == NULL)
         f = feed_new(h, &key, names, count);
+    else if (f->members == 0)
+        idle_leave(f);
+    f->members++;
     buf_free(&key);
     return f;
 }
@@ -184,8 +193,14 @@ static void undirty(struct feed *f)
 
 void feed_put(struct feed *f)
 {
-    if (f->members == 0)
-        f->unused_since = clock_mono_ms();
+    struct hub *h = f->hub;
+
+    assert(f->members > 0);
+    if (--f->members > 0)
+        return;
+    f->idle_since = clock_mono_ms();
+    DL_APPEND2(h->idle, f, idle_prev, idle_next);
+    h->idle_filters += f->filter_count;
 }
 
 void feed_free(struct feed *f)
@@ -194,6 +209,7 @@ void feed_free(struct feed *f)
     size_t i;
 
     assert(f->members == 0);
+    idle_leave(f);
     pages_drop_feed(f);
     if (f->dirty)
         undirty(f);
@@ -208,20 +224,21 @@ void feed_free(struct feed *f)
 
 void feeds_linger(struct hub *h, uint64_t now_ms)
 {
-    struct feed *f, *next;
+    while (h->idle != NULL && now_ms >= h->idle->idle_since + h->limits.linger_ms)
+        feed_free(h->idle);
+}
 
-    HASH_ITER (hh, h->feeds, f, next) {
-        if (f->members == 0 && now_ms >= f->unused_since + h->limits.linger_ms)
-            feed_free(f);
-    }
+void feeds_trim(struct hub *h)
+{
+    while (h->idle_filters > IDLE_FILTERS_MAX)
+        feed_free(h->idle);
 }
 
 void feeds_free(struct hub *h)
 {
-    struct feed *f, *next;
-
-    HASH_ITER (hh, h->feeds, f, next)
-        feed_free(f);
+    while (h->idle != NULL)
+        feed_free(h->idle);
+    assert(h->feeds == NULL);
 }
 
 void feed_refresh(struct feed *f)

@@ -21,6 +21,8 @@
 #include "pages.h"
 #include "ring.h"
 
+#define IDLE_FILTERS_MAX 10000 /* a tenth of what the broker takes of one gateway */
+
 struct hub_filter {
     UT_hash_handle hh; /* by ref */
     uint32_t ref;
@@ -42,8 +44,9 @@ struct feed {
     bool exact;         /* one filter without a wildcard */
     struct subscription *heads, *others;
     size_t members;
-    uint64_t unused_since; /* ms; while it has no members */
-    struct entry **turn;   /* this turn's events */
+    struct feed *idle_prev, *idle_next; /* while it has none */
+    uint64_t idle_since;                /* ms */
+    struct entry **turn;                /* this turn's events */
     size_t turn_count, turn_cap;
     struct feed *dirty_next;
     bool dirty;
@@ -61,6 +64,8 @@ struct hub {
     struct filter_tree *tree;   /* name -> hub_filter */
     struct hub_filter *filters; /* by ref */
     struct feed *feeds;         /* by key */
+    struct feed *idle;          /* without members, longest first; at most … */
+    size_t idle_filters;        /* … IDLE_FILTERS_MAX of theirs at a turn's end */
     uint32_t next_ref;
     uint64_t generation; /* of filters and feeds: topics' feed lists hang on it */
     uint64_t mark;
@@ -101,8 +106,9 @@ void feed_settle(struct feed *f);                      /* the turn's events are 
 void filters_down(struct hub *h);                      /* none is live */
 void filters_register(struct hub *h);                  /* tells the link of all */
 void filters_raise(struct hub *h, uint64_t live_from); /* a hole: all live ones */
-void feeds_linger(struct hub *h, uint64_t now_ms);     /* frees those unused for linger_ms */
-void feeds_free(struct hub *h);
+void feeds_linger(struct hub *h, uint64_t now_ms);     /* frees those idle for linger_ms */
+void feeds_trim(struct hub *h);                        /* frees the idle beyond the limit */
+void feeds_free(struct hub *h);                        /* all of them are idle */
 
 /* bundle.c */
 void bundle_note(struct subscription *s); /* its feed has events in this turn */

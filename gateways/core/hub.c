@@ -102,6 +102,7 @@ bool hub_turn(struct hub *h)
     if (h->ahead != NULL)
         wake_ahead(h);
     pump_all(h);
+    feeds_trim(h);
     pages_trim(&h->pages);
     ring_trim(&h->ring);
     if (h->delivered > 0)

@@ -84,7 +84,6 @@ void subscription_open(struct subscription *s, struct hub *h, const struct slice
     s->start = start;
     s->state = SUB_STARTING;
     s->feed = feed_get(h, filters, count);
-    s->feed->members++;
     h->subscriptions++;
     DL_APPEND2(s->feed->others, s, prev, next);
     subscription_queue(s);
@@ -126,7 +125,6 @@ void subscription_close(struct subscription *s)
         DL_DELETE2(f->others, s, prev, next);
     s->state = SUB_CLOSED;
     s->hub->subscriptions--;
-    f->members--;
     feed_put(f);
 }
 
