@@ -136,7 +136,7 @@ LOAD_SOURCES := $(wildcard tests/bench/*.c)
 LOAD := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(LOAD_SOURCES))
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -o $@ $< -lzmq -lm
+	$(CC) $(ALL_CFLAGS) -o $@ $< -lzmq -lz -lm
 load: $(LOAD)
 bench: deps ## ratios against nchan and a bare epoll program, in one run
 	@deploy/install-deps.sh bench

@@ -32,7 +32,8 @@ static const double SETTLE_SECONDS = 0.5;
 static const uint64_t STALL_NS = UINT64_C(60) * 1000000000u; /* no progress: give up */
 
 struct options {
-    const char *mode, *subscribe, *publish, *topic, *pids;
+    const char *mode, *subscribe, *subprotocol, *publish, *topic, *pids;
+    unsigned deflate; /* WebSocket: offer permessage-deflate */
     unsigned clients, sample;     /* subscribers; those parsed in full */
     unsigned connections, window; /* of publishers: HTTP; ZeroMQ, and ahead of subscribers */
     unsigned events, payload;     /* 0 events: as many as the time allows */
@@ -231,9 +232,12 @@ static void report_latency(const char *what, const struct hist *h)
 
 static void open_subscribers(struct load *l)
 {
+    struct subscribe_to to;
+
     if (l->o.subscribe == NULL)
         die("--subscribe is needed");
-    subscribers_init(&l->subs, l->epoll, l->o.subscribe, l->o.clients, l->o.sample);
+    to = (struct subscribe_to){l->o.subscribe, l->o.subprotocol, l->o.deflate != 0};
+    subscribers_init(&l->subs, l->epoll, &to, l->o.clients, l->o.sample);
 }
 
 static void open_publisher(struct load *l)
@@ -392,6 +396,7 @@ static const struct {
     OPTION(pids, OPTION_TEXT),         OPTION(clients, OPTION_COUNT), OPTION(sample, OPTION_COUNT),
     OPTION(connections, OPTION_COUNT), OPTION(window, OPTION_COUNT),  OPTION(events, OPTION_COUNT),
     OPTION(payload, OPTION_COUNT),     OPTION(rate, OPTION_REAL),     OPTION(seconds, OPTION_REAL),
+    OPTION(subprotocol, OPTION_TEXT),  OPTION(deflate, OPTION_COUNT),
 };
 enum { OPTIONS = sizeof option_table / sizeof option_table[0] };
 

@@ -123,7 +123,7 @@ class Sluice(Server):
         self.base = free_ports(20)
         process = self.spawn(os.path.join(BIN, "sluice"), "up", "--data",
                              os.path.join(self.folder, "data"), "--port-base", str(self.base),
-                             stdout=subprocess.PIPE)
+                             "--ws-ping", "0s", stdout=subprocess.PIPE)
         if b"sluice: ready" not in process.stdout.readline():
             process.kill()
             process.wait()
@@ -136,6 +136,15 @@ class Sluice(Server):
     def publish(self, topic):
         return f"http://127.0.0.1:{self.base + 1}/events/{topic}"
 
+    subprotocol = "sluice.raw"
+
+    def websocket(self, topic):
+        return ["--subscribe", f"ws://127.0.0.1:{self.base + 2}/events/{topic}",
+                "--subprotocol", self.subprotocol]
+
+    def publish_to_websockets(self, topic, packed):
+        return f"http://127.0.0.1:{self.base + 2}/events/{topic}"
+
     def poll(self, topic):
         return f"http://127.0.0.1:{self.base + 3}/events/{topic}"
 
@@ -146,6 +155,13 @@ class Sluice(Server):
 class SluiceOverZeroMQ(Sluice):
     def publish(self, topic):
         return self.apps()
+
+    def publish_to_websockets(self, topic, packed):
+        return self.apps()
+
+
+class SluiceInJson(Sluice):
+    subprotocol = "sluice.json"
 
 
 NGINX = """
@@ -171,6 +187,10 @@ http {{
         location = /pub {{ nchan_publisher; nchan_channel_id $arg_id; }}
         location = /sub {{ nchan_subscriber eventsource; nchan_channel_id $arg_id;
                            nchan_subscriber_first_message newest; }}
+        location = /ws {{ nchan_subscriber websocket; nchan_channel_id $arg_id;
+                          nchan_subscriber_first_message newest; }}
+        location = /pub-packed {{ nchan_publisher; nchan_channel_id $arg_id;
+                                  nchan_deflate_message_for_websocket on; }}
         location = /poll {{ nchan_subscriber longpoll; nchan_channel_id $arg_id;
                             nchan_subscriber_first_message newest; }}
     }}
@@ -194,6 +214,12 @@ class Nchan(Server):
     def subscribe(self, topic):
         return f"http://127.0.0.1:{self.port}/sub?id={topic}"
 
+    def websocket(self, topic):
+        return ["--subscribe", f"ws://127.0.0.1:{self.port}/ws?id={topic}"]
+
+    def publish_to_websockets(self, topic, packed):
+        return f"http://127.0.0.1:{self.port}/pub{'-packed' if packed else ''}?id={topic}"
+
     def poll(self, topic):
         return f"http://127.0.0.1:{self.port}/poll?id={topic}"
 
@@ -212,11 +238,18 @@ class Floor(Server):
     def subscribe(self, topic):
         return f"http://127.0.0.1:{self.port}/{topic}"
 
+    def websocket(self, topic):
+        return ["--subscribe", self.subscribe(topic)]
+
+    def publish_to_websockets(self, topic, packed):
+        return self.publish(topic)
+
     def publish(self, topic):
         return f"feed://127.0.0.1:{self.port + 1}"
 
 
-SERVERS = {"nchan": Nchan, "sluice": Sluice, "sluice-zmq": SluiceOverZeroMQ, "floor": Floor}
+SERVERS = {"nchan": Nchan, "sluice": Sluice, "sluice-zmq": SluiceOverZeroMQ,
+           "sluice-json": SluiceInJson, "floor": Floor}
 
 
 def load(mode, server, *args):
@@ -239,6 +272,17 @@ def fan_out(mode, clients):
         return load(mode, server, "--clients", clients, "--seconds", seconds,
                     "--subscribe", server.subscribe("bench/all"),
                     "--publish", server.publish("bench/all"), "--topic", "bench/all",
+                    *(["--rate", 50] if mode == "paced" else []))
+    return run
+
+
+def websocket_fan_out(mode, clients, deflate=False):
+    def run(server, options):
+        seconds = options.saturate_seconds if mode == "saturate" else options.paced_seconds
+        return load(mode, server, "--clients", clients, "--seconds", seconds,
+                    *server.websocket("bench/ws"), "--deflate", int(deflate),
+                    "--publish", server.publish_to_websockets("bench/ws", deflate),
+                    "--topic", "bench/ws",
                     *(["--rate", 50] if mode == "paced" else []))
     return run
 
@@ -273,11 +317,16 @@ def replay(clients):
 
 
 ALL = ("nchan", "sluice", "sluice-zmq", "floor")
+WEBSOCKETS = ("nchan", "sluice", "sluice-zmq", "sluice-json")
 CASES = {
     "saturate-1000": (fan_out("saturate", 1000), ALL),
     "saturate-5000": (fan_out("saturate", 5000), ALL),
     "paced-1000": (fan_out("paced", 1000), ("nchan", "sluice", "floor")),
     "paced-5000": (fan_out("paced", 5000), ("nchan", "sluice", "floor")),
+    "ws-saturate-1000": (websocket_fan_out("saturate", 1000), WEBSOCKETS),
+    "ws-saturate-5000": (websocket_fan_out("saturate", 5000), WEBSOCKETS),
+    "ws-deflate-1000": (websocket_fan_out("saturate", 1000, deflate=True), WEBSOCKETS),
+    "ws-paced-1000": (websocket_fan_out("paced", 1000), ("nchan", "sluice", "sluice-json", "floor")),
     "poll-1000": (poll(1000), ("nchan", "sluice")),
     "idle": (idle, ("nchan", "sluice")),
     "publish": (publish, ("nchan", "sluice", "sluice-zmq")),
@@ -340,6 +389,21 @@ def number(value):
     return f"{value:.3g}"
 
 
+def websocket_ratios(f, row):
+    cases = [("ws-saturate-1000", "1,000 WebSockets saturated"),
+             ("ws-saturate-5000", "5,000 WebSockets saturated"),
+             ("ws-deflate-1000", "1,000 WebSockets saturated, permessage-deflate")]
+    rows = [row(f"deliveries per CPU second, {text} ({form}): sluice / nchan",
+                quotient(f.cost(case, "nchan"), f.cost(case, server)), "×", 10)
+            for case, text in cases
+            for server, form in (("sluice", "sluice.raw"), ("sluice-json", "sluice.json"))]
+    rows += [row(f"CPU at 50 events/s, 1,000 WebSockets: {server} / floor",
+                 quotient(f.cost("ws-paced-1000", server), f.cost("ws-paced-1000", "floor")), "×",
+                 1.3 if server == "sluice" else None, at_least=False)
+             for server in ("sluice", "sluice-json", "nchan")]
+    return rows
+
+
 def ratios(f):
     """(what, value, unit, target, reached): the targets of the project first."""
     def row(what, value, unit, target=None, at_least=True):
@@ -370,6 +434,7 @@ def ratios(f):
         rows.append(row(f"growth of CPU per delivery from 1,000 to 5,000 clients, {text}: sluice "
                         "(target: the floor's own)",
                         growth(f, mode, "sluice"), "×", floor, at_least=False))
+    rows += websocket_ratios(f, row)
     rows += [
         row("CPU per delivery, 1,000 pollers at 10 events/s: sluice / nchan",
             quotient(f.cost("poll-1000", "sluice"), f.cost("poll-1000", "nchan")), "×", 1,

@@ -1,5 +1,5 @@
 /*
- * subscribers.h - many SSE clients, read at next to no cost.
+ * subscribers.h - many SSE or WebSocket clients, read at next to no cost.
  *
  * A few sampled clients are parsed in full: order, latency, completeness.  All
  * the others receive the same bytes, so once the measurement runs they are
@@ -22,6 +22,7 @@
 #include <sys/epoll.h>
 
 #include "bench.h"
+#include "websocket.h"
 
 enum {
     READ_SIZE = 256 * 1024,
@@ -50,6 +51,8 @@ struct subscribers {
     struct subscriber *all;
     unsigned *sampled, sampled_count;
     struct hist latency; /* publish to receipt, sampled clients */
+    bool websocket;
+    struct frame_reader frames;
     char request[1024];
     struct sockaddr_in address;
 };
@@ -66,18 +69,39 @@ static uint64_t hex16(const char *p)
     return v;
 }
 
-static void subscribers_init(struct subscribers *s, int epoll, const char *url, unsigned count,
-                             unsigned sample)
-{
-    const char *address, *path;
+/* Where and how to ask: http:// is SSE, ws:// WebSocket. */
+struct subscribe_to {
+    const char *url, *subprotocol; /* NULL: none is asked for */
+    bool deflate;
+};
 
-    if (strncmp(url, "http://", 7) != 0 || (path = strchr(url + 7, '/')) == NULL)
-        die("not an http URL with a path: %s", url);
-    address = url + 7;
-    *s = (struct subscribers){.epoll = epoll, .address = address_of(address)};
-    snprintf(s->request, sizeof s->request,
-             "GET %s HTTP/1.1\r\nHost: %.*s\r\nAccept: text/event-stream\r\n\r\n", path,
-             (int)(path - address), address);
+static void make_request(struct subscribers *s, const struct subscribe_to *to)
+{
+    const char *address = strstr(to->url, "://"), *path;
+
+    s->websocket = strncmp(to->url, "ws://", 5) == 0;
+    if (address == NULL || (path = strchr(address + 3, '/')) == NULL ||
+        (!s->websocket && strncmp(to->url, "http://", 7) != 0))
+        die("not an http or ws URL with a path: %s", to->url);
+    address += 3;
+    s->address = address_of(address);
+    snprintf(s->request, sizeof s->request, "GET %s HTTP/1.1\r\nHost: %.*s\r\n%s%s%s%s\r\n", path,
+             (int)(path - address), address,
+             s->websocket ? WEBSOCKET_HEADERS : "Accept: text/event-stream\r\n",
+             to->subprotocol != NULL ? "Sec-WebSocket-Protocol: " : "",
+             to->subprotocol != NULL ? to->subprotocol : "",
+             to->subprotocol != NULL ? "\r\n" : "");
+    if (to->deflate)
+        memcpy(s->request + strlen(s->request) - 2, WEBSOCKET_DEFLATE "\r\n",
+               sizeof WEBSOCKET_DEFLATE "\r\n");
+}
+
+static void subscribers_init(struct subscribers *s, int epoll, const struct subscribe_to *to,
+                             unsigned count, unsigned sample)
+{
+    *s = (struct subscribers){.epoll = epoll};
+    make_request(s, to);
+    frame_reader_init(&s->frames, to->deflate);
     s->all = allocate(count, sizeof *s->all);
     s->sampled_count = sample < count ? sample : count;
     s->sampled = allocate(s->sampled_count, sizeof *s->sampled);
@@ -123,7 +147,8 @@ static void subscriber_line(struct subscribers *s, struct subscriber *c, const c
             subscriber_event(s, c, line + 6, now);
         return;
     }
-    if (len >= 12 && memcmp(line, "HTTP/1.1 ", 9) == 0 && memcmp(line + 9, "200", 3) != 0)
+    if (len >= 12 && memcmp(line, "HTTP/1.1 ", 9) == 0 &&
+        memcmp(line + 9, s->websocket ? "101" : "200", 3) != 0)
         die("subscribing was refused: %.*s", (int)len, line);
     if (len == 1 && line[0] == '\r') {
         c->opened = true;
@@ -132,15 +157,34 @@ static void subscriber_line(struct subscribers *s, struct subscriber *c, const c
     }
 }
 
+/* The whole messages in it; whatever is no event of ours has no payload of ours. */
+static char *subscriber_frames(struct subscribers *s, struct subscriber *c, char *at, char *end,
+                               uint64_t now)
+{
+    const char *message, *payload;
+    size_t size, used;
+
+    while ((used = frame_next(&s->frames, at, (size_t)(end - at), &message, &size)) > 0) {
+        payload = message != NULL ? payload_in(message, size) : NULL;
+        if (payload != NULL)
+            subscriber_event(s, c, payload, now);
+        at += used;
+    }
+    return at;
+}
+
 static void subscriber_parse(struct subscribers *s, struct subscriber *c, char *text, size_t len)
 {
     char *at = text, *end = text + len, *feed;
     uint64_t now = now_ns();
 
-    while ((feed = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+    while (!(s->websocket && c->opened) &&
+           (feed = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         subscriber_line(s, c, at, (size_t)(feed - at), (size_t)(end - feed - 1), now);
         at = feed + 1;
     }
+    if (s->websocket && c->opened)
+        at = subscriber_frames(s, c, at, end, now);
     c->carry_len = (size_t)(end - at);
     if (c->carry_len > CARRY_SIZE)
         die("a line of more than %d bytes", CARRY_SIZE);
