@@ -711,6 +711,14 @@ static const struct conn_ops http_conn_ops = {.opened = http_opened,
 /* --- the server
  * -------------------------------------------------------------------------------------- */
 
+/* One body that its own limit allows must not wait for room that never comes. */
+static size_t bodies_max(const struct http *h, size_t queue)
+{
+    size_t largest = h->max_body > h->max_payload ? h->max_body : h->max_payload;
+
+    return queue > largest ? queue : largest;
+}
+
 struct http *http_new(const struct config *c, const struct routes *routes, void *gateway)
 {
     struct http *h = mem_zalloc(sizeof *h);
@@ -726,7 +734,7 @@ struct http *http_new(const struct config *c, const struct routes *routes, void 
     h->idle_timeout = config_num(c, CFG_IDLE_TIMEOUT);
     h->max_payload = config_num(c, CFG_MAX_PAYLOAD);
     h->max_body = config_num(c, CFG_MAX_BODY);
-    h->bodies.bytes_max = config_num(c, CFG_PUBLISH_QUEUE);
+    h->bodies.bytes_max = bodies_max(h, config_num(c, CFG_PUBLISH_QUEUE));
     return h;
 }
 

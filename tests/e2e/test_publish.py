@@ -93,6 +93,11 @@ def test_a_bad_topic_is_refused(sluice, path):
     assert (answer.json()["code"], answer.json()["field"]) == ("bad_topic", "topic")
 
 
+def test_a_payload_larger_than_the_queue_is_taken(new_sluice):
+    s = new_sluice("[limits]\nmax_payload = 2M\npublish_queue = 64k\n")
+    assert s.request("POST", "/events/a", data=b"x" * 2000000).status_code == 201
+
+
 def test_the_largest_payload_and_one_byte_more(new_sluice):
     s = new_sluice("[limits]\nmax_payload = 64k\n")
     assert s.post("a", b"x" * 65536).status_code == 201
