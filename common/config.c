@@ -262,14 +262,10 @@ static const struct {
     const char *host;
     unsigned offset;
 } ports[] = {
-    {CFG_SSE_LISTEN, "127.0.0.1", 1},
-    {CFG_SSE_ADMIN, "127.0.0.1", 11},
-    {CFG_WS_LISTEN, "127.0.0.1", 2},
-    {CFG_WS_ADMIN, "127.0.0.1", 12},
-    {CFG_POLL_LISTEN, "127.0.0.1", 3},
-    {CFG_POLL_ADMIN, "127.0.0.1", 13},
-    {CFG_BROKER_ADMIN, "127.0.0.1", 10},
-    {CFG_APPS, "tcp://127.0.0.1", 7},
+    {CFG_SSE_LISTEN, "127.0.0.1", 1},    {CFG_SSE_ADMIN, "127.0.0.1", 11},
+    {CFG_WS_LISTEN, "127.0.0.1", 2},     {CFG_WS_ADMIN, "127.0.0.1", 12},
+    {CFG_POLL_LISTEN, "127.0.0.1", 3},   {CFG_POLL_ADMIN, "127.0.0.1", 13},
+    {CFG_BROKER_ADMIN, "127.0.0.1", 10}, {CFG_APPS, "tcp://127.0.0.1", 7},
 };
 
 static void derive_ports(struct config *c)

@@ -372,8 +372,8 @@ static bool batch_headers_ok(const struct http1_request *r, struct problem *p)
         size_t known = header_find(name);
 
         if (known > 0 && (known < ARRAY_LEN(headers) || is_property(name)))
-            return bad_header(p, known < ARRAY_LEN(headers) ? headers[known].name
-                                                            : "Sluice-Property",
+            return bad_header(p,
+                              known < ARRAY_LEN(headers) ? headers[known].name : "Sluice-Property",
                               "is for one event; in a batch each line has its own members");
     }
     return true;
