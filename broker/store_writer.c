@@ -25,7 +25,7 @@
 #include "metrics.h"
 #include "store_impl.h"
 
-#define TICK_NS UINT64_C(250000000)
+#define TICK_NS (RETRY_MS * UINT64_C(1000000))
 #define SPARE_BYTES (8u << 20) /* buffers above this are not kept */
 
 /* --- queues ------------------------------------------------------------------ */

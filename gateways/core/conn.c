@@ -589,6 +589,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct conn *c = CONTAINER_OF(poll, struct conn, poll);
 
+    wheel_refresh(c->conns->wheel);
     if (status < 0 || c->state == LOST) {
         gone(c);
         return;

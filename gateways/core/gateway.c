@@ -46,6 +46,7 @@ static void turn(struct gateway *g)
 {
     if (g->hub == NULL)
         return;
+    wheel_refresh(&g->wheel);
     if (hub_turn(g->hub))
         (void)uv_idle_start(&g->idle, on_idle);
     else

@@ -1,6 +1,9 @@
 /*
  * wheel.c - a hashed timing wheel on one uv_timer.
  *
+ * The uv_timer is armed for the next slot that holds anything, so that a quiet
+ * process sleeps.  Slots that were slept over are empty, or served late.
+ *
  * A slot's list is moved to a list of its own before any callback runs, so a
  * callback may start and stop any timer, its neighbours in the slot included.
  * A timer of a later round goes back to its slot.
@@ -8,6 +11,8 @@
 #include "wheel.h"
 
 #include "clock.h"
+
+#define NEVER UINT64_MAX
 
 static void list_init(struct wheel_timer *head)
 {
@@ -47,22 +52,73 @@ void wheel_stop(struct wheel_timer *t)
     t->prev = t->next = NULL;
 }
 
+/* --- time ---------------------------------------------------------------------- */
+
+static uint64_t look(struct wheel *w)
+{
+    uint64_t now = clock_mono_ms();
+
+    w->tick = now / WHEEL_TICK_MS;
+    w->looked = uv_now(w->timer.loop);
+    return now;
+}
+
+void wheel_refresh(struct wheel *w)
+{
+    if (uv_now(w->timer.loop) != w->looked)
+        (void)look(w);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    wheel_turn(timer->data);
+}
+
+/* The timer counts from the loop's time, which may be that of a while ago. */
+static void arm(struct wheel *w, uint64_t tick)
+{
+    uint64_t now, at = tick * WHEEL_TICK_MS;
+
+    uv_update_time(w->timer.loop);
+    now = look(w);
+    w->armed = tick;
+    uv_timer_start(&w->timer, on_timer, at > now ? at - now : 0, 0);
+}
+
+static void arm_next(struct wheel *w)
+{
+    for (uint64_t i = 1; i <= WHEEL_SLOTS; i++) {
+        const struct wheel_timer *head = slot_of(w, w->served + i);
+
+        if (head->next != head) {
+            arm(w, w->served + i);
+            return;
+        }
+    }
+    w->armed = NEVER;
+}
+
+/* --- timers -------------------------------------------------------------------- */
+
 /* The present tick is part over, so it does not count: never early, and never in
  * the slot that is being served. */
 void wheel_start(struct wheel *w, struct wheel_timer *t, uint64_t ms,
                  void (*fire)(struct wheel_timer *t))
 {
     wheel_stop(t);
+    wheel_refresh(w);
     t->fire = fire;
     t->due = w->tick + (ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS + 1;
     list_append(slot_of(w, t->due), t);
+    if (t->due < w->armed && !w->turning)
+        arm(w, t->due);
 }
 
-static void serve_slot(struct wheel *w)
+static void serve_slot(struct wheel *w, uint64_t tick)
 {
     struct wheel_timer due, *t;
 
-    list_move(&due, slot_of(w, w->tick));
+    list_move(&due, slot_of(w, tick));
     while ((t = due.next) != &due) {
         wheel_stop(t);
         if (t->due <= w->tick)
@@ -74,27 +130,24 @@ static void serve_slot(struct wheel *w)
 
 void wheel_turn(struct wheel *w)
 {
-    uint64_t now = clock_mono_ms() / WHEEL_TICK_MS;
-
-    while (w->tick < now) {
-        w->tick++;
-        serve_slot(w);
-    }
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    wheel_turn(timer->data);
+    (void)look(w);
+    w->turning = true;
+    while (w->served < w->tick)
+        serve_slot(w, ++w->served);
+    w->turning = false;
+    arm_next(w);
 }
 
 void wheel_init(struct wheel *w, uv_loop_t *loop)
 {
     uv_timer_init(loop, &w->timer);
     w->timer.data = w;
-    w->tick = clock_mono_ms() / WHEEL_TICK_MS;
+    (void)look(w);
+    w->served = w->tick;
+    w->armed = NEVER;
+    w->turning = false;
     for (size_t i = 0; i < WHEEL_SLOTS; i++)
         list_init(&w->slots[i]);
-    uv_timer_start(&w->timer, on_timer, WHEEL_TICK_MS, WHEEL_TICK_MS);
 }
 
 static void on_closed(uv_handle_t *h)

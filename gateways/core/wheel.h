@@ -24,7 +24,11 @@ struct wheel_timer {
 
 struct wheel {
     uv_timer_t timer;
-    uint64_t tick;                         /* the last one that was served */
+    uint64_t tick;                         /* now, as of the last wheel_refresh */
+    uint64_t looked;                       /* the loop's time then */
+    uint64_t served;                       /* slots up to this one */
+    uint64_t armed;                        /* the timer is, for this one */
+    bool turning;
     struct wheel_timer slots[WHEEL_SLOTS]; /* heads of circular lists */
     void (*closed)(void *arg);
     void *closed_arg;
@@ -36,6 +40,8 @@ void wheel_close(struct wheel *w, void (*closed)(void *arg), void *arg);
 void wheel_start(struct wheel *w, struct wheel_timer *t, uint64_t ms,
                  void (*fire)(struct wheel_timer *t));
 void wheel_stop(struct wheel_timer *t); /* idempotent */
+/* Brings `tick` up to date; next to nothing when this turn of the loop has done so. */
+void wheel_refresh(struct wheel *w);
 /* Fires what is due; the wheel's own timer calls it, and tests. */
 void wheel_turn(struct wheel *w);
 

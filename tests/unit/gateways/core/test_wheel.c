@@ -129,10 +129,28 @@ START_TEST(test_a_callback_may_stop_and_start)
     wheel_start(&wheel, &timers[0], 100, stop_neighbour_and_go_on);
     wheel_start(&wheel, &timers[1], 100, on_fire);
     wheel_start(&wheel, &timers[2], 100, on_fire);
-    pass(1000);
+    for (int i = 0; i < 10; i++)
+        pass(100);
     ck_assert_uint_eq(fired[0], 3);
     ck_assert_uint_eq(fired[1], 0);
     ck_assert_uint_eq(fired[2], 1);
+}
+END_TEST
+
+/* The clock is the real one: the loop must wake for the timers, and only for them. */
+START_TEST(test_the_loop_sleeps_until_the_next_one)
+{
+    unsigned turns = 0;
+
+    clock_replace(NULL, NULL);
+    wheel_turn(&wheel);
+    wheel_start(&wheel, &timers[0], 500, on_fire);
+    wheel_start(&wheel, &timers[1], 200, on_fire);
+    while (uv_run(&loop, UV_RUN_ONCE) != 0)
+        turns++;
+    ck_assert_uint_eq(fired[0], 1);
+    ck_assert_uint_eq(fired[1], 1);
+    ck_assert_uint_le(turns, 4);
 }
 END_TEST
 
@@ -142,5 +160,5 @@ int main(void)
                      test_a_time_between_ticks_is_not_early_either,
                      test_a_stopped_one_does_not_fire, test_starting_again_moves_it,
                      test_a_long_one_goes_round, test_time_that_jumps_serves_every_slot,
-                     test_a_callback_may_stop_and_start);
+                     test_a_callback_may_stop_and_start, test_the_loop_sleeps_until_the_next_one);
 }
