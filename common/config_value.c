@@ -46,7 +46,7 @@ static const struct {
     {CFG_MAX_PAYLOAD, 1, 256 << 20},
     {CFG_MAX_BODY, 1, 1 << 30},
     {CFG_MAX_BATCH, 1, 1000000},
-    {CFG_MAX_HEADER, 1024, 1 << 20},
+    {CFG_MAX_HEADER, 1024, 64 << 10}, /* what a connection keeps unread */
     {CFG_MAX_CONNECTIONS, 1, 10000000},
     {CFG_MAX_FILTERS, 1, 65535},
     {CFG_HEADER_TIMEOUT, 1, 3600000},

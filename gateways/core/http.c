@@ -722,12 +722,11 @@ static size_t bodies_max(const struct http *h, size_t queue)
 struct http *http_new(const struct config *c, const struct routes *routes, void *gateway)
 {
     struct http *h = mem_zalloc(sizeof *h);
-    size_t head_max = config_num(c, CFG_MAX_HEADER);
 
     h->routes = routes;
     h->gateway = gateway;
-    /* A head must fit into what a conn keeps unread. */
-    h->limits.head_max = head_max < CONN_IN_MAX ? head_max : CONN_IN_MAX;
+    h->limits.head_max = config_num(c, CFG_MAX_HEADER);
+    assert(h->limits.head_max <= CONN_IN_MAX); /* it must fit into what a conn keeps unread */
     h->limits.target_max = h->limits.head_max / 2;
     h->header_timeout = config_num(c, CFG_HEADER_TIMEOUT);
     h->body_timeout = config_num(c, CFG_BODY_TIMEOUT);
