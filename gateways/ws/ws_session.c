@@ -82,10 +82,13 @@ void ws_session_flush(struct ws_session *s)
     buf_free(&s->out);
 }
 
+/* Whatever blocks it ends in ws_session_acknowledged, on_writable or ws_turn. */
 static bool is_blocked(const struct ws_session *s)
 {
-    return s->unacknowledged >= s->ws->publish_window ||
-           s->out.len + s->conn->out.len > ANSWERS_MAX;
+    bool full = s->unacknowledged >= s->ws->publish_window ||
+                (s->publishes != NULL && link_publish_full(s->ws->gateway->link));
+
+    return full || s->out.len + s->conn->out.len > ANSWERS_MAX;
 }
 
 void ws_session_continue(struct ws_session *s)

@@ -1,0 +1,506 @@
+/*
+ * fuzz_ws_session.c - a WebSocket connection from its first frame to its end, with
+ * the real session, subscriptions and hub, but no socket and no broker: both are
+ * played here.  Whatever comes, what goes out are whole and right frames, in
+ * sluice.json valid JSON, and none after the close frame.
+ *
+ * Input: how the connection was negotiated (a byte), then steps, each a byte and what
+ * it needs: bytes of the client, whole frames of its, acknowledgements, events, pages,
+ * a full socket, time.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "clock.h"
+#include "feed.h"
+#include "json.h"
+#include "log.h"
+#include "mem.h"
+#include "ws_forms.h"
+#include "ws_session.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
+
+#define TOPICS 3
+static const char *const topics[TOPICS] = {"a", "a/b", "c"};
+
+static struct world {
+    struct gateway gateway;
+    struct ws_gateway ws;
+    struct ws_session *session;
+    struct conn conn;
+    struct buf in, written;
+    bool raw, deflate;
+    bool ended, full, link_full, offering, taken_over;
+    struct link_publish *publishes;
+    struct link_read *reads;
+    struct buf filters; /* refs that are not live yet */
+    uint64_t head, now;
+} w;
+
+/* --- the socket ---------------------------------------------------------------------- */
+
+bool conn_pending(const struct conn *c)
+{
+    (void)c;
+    return w.full;
+}
+
+void conn_write(struct conn *c, const void *p, size_t len)
+{
+    (void)c;
+    assert(!w.ended);
+    buf_put(&w.written, p, len);
+}
+
+size_t conn_write_run(struct conn *c, struct run *r, unsigned form, form_encode encode)
+{
+    size_t n = w.full ? 0 : r->count;
+
+    (void)c;
+    assert(!w.ended);
+    for (size_t i = 0; i < n; i++) {
+        struct slice s = entry_encoded(r->entries[i], form, encode);
+        buf_put_slice(&w.written, s);
+    }
+    return n;
+}
+
+size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count)
+{
+    size_t n = w.full ? 0 : count;
+
+    (void)c;
+    assert(!w.ended && count > 0 && count <= CONN_PIECES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        buf_put_slice(&w.written, pieces[i].head);
+        buf_put_slice(&w.written, pieces[i].shared);
+        buf_put_slice(&w.written, pieces[i].rest);
+    }
+    return n;
+}
+
+void conn_finish(struct conn *c)
+{
+    (void)c;
+    assert(!w.ended);
+    w.ended = true;
+}
+
+void conn_close(struct conn *c)
+{
+    conn_finish(c);
+}
+
+void conn_pump(struct conn *c)
+{
+    size_t used;
+
+    if (w.ended || w.offering || !w.taken_over || w.in.len == 0)
+        return;
+    w.offering = true;
+    used = ws_conn_ops.input(c, (struct slice){(char *)w.in.p, w.in.len});
+    w.offering = false;
+    assert(used <= w.in.len);
+    buf_consume(&w.in, used);
+}
+
+/* --- the handshake --------------------------------------------------------------------- */
+
+void ws_upgrade_accept(struct ws_session *s)
+{
+    ws_session_open(s, &w.conn);
+}
+
+void ws_upgrade_done(struct ws_session *s)
+{
+    (void)s;
+    w.taken_over = true;
+    conn_pump(&w.conn);
+}
+
+void ws_upgrade_refuse(struct ws_session *s, const struct problem *p)
+{
+    assert(p->error != ERR_NONE);
+    ws_session_end(s);
+    w.ended = true;
+}
+
+struct subscribe_limits gateway_subscribe_limits(const struct gateway *g)
+{
+    (void)g;
+    return (struct subscribe_limits){.max_filters = 4, .max_last = 100, .now_ms = w.now};
+}
+
+struct publish_limits gateway_publish_limits(const struct gateway *g)
+{
+    (void)g;
+    return (struct publish_limits){.max_payload = 256, .max_batch = 1};
+}
+
+/* --- the broker -------------------------------------------------------------------------- */
+
+void link_publish(struct link *l, struct link_publish *p)
+{
+    (void)l;
+    assert(p->count == 1 && p->records.len > 0);
+    DL_APPEND(w.publishes, p);
+}
+
+bool link_publish_full(const struct link *l)
+{
+    (void)l;
+    return w.link_full;
+}
+
+bool link_is_up(const struct link *l)
+{
+    (void)l;
+    return true;
+}
+
+static void acknowledge(enum sluice_error error)
+{
+    struct link_publish *p = w.publishes;
+    struct wire_ack a = {.error = (uint16_t)error, .count = 1};
+    uint8_t id[8];
+
+    if (p == NULL)
+        return;
+    le64_put(id, ++w.head);
+    if (error == ERR_NONE)
+        a.ids = (struct slice){(char *)id, sizeof id};
+    else
+        a.text = SLICE("no");
+    DL_DELETE(w.publishes, p);
+    p->cb(p, &a);
+}
+
+static void filter_add(void *link, uint32_t ref, struct slice filter)
+{
+    (void)link;
+    (void)filter;
+    buf_u32(&w.filters, ref);
+}
+
+static void filter_drop(void *link, uint32_t ref)
+{
+    (void)link;
+    (void)ref;
+}
+
+static void read_ask(void *link, struct link_read *r)
+{
+    (void)link;
+    DL_APPEND(w.reads, r);
+}
+
+static void read_cancel(void *link, struct link_read *r)
+{
+    (void)link;
+    DL_DELETE(w.reads, r);
+    buf_free(&r->frame);
+}
+
+/* An empty page, one that tells of a gap, or the broker's error. */
+static void read_answer(uint8_t how)
+{
+    struct link_read *r = w.reads;
+    struct wire_page page = {.head = w.head, .removed_to = how % 3 == 1 ? w.head : 0,
+                             .reason = how % 3 == 1 ? GAP_EXPIRED : GAP_NONE};
+    struct buf b = {0};
+    struct zmsg z;
+
+    if (r == NULL)
+        return;
+    DL_DELETE(w.reads, r);
+    if (how % 3 == 2 || r->frame.p[0] != WIRE_PAGE) {
+        buf_free(&r->frame);
+        r->cb(r, ERR_BAD_FILTER, SLICE("refused"), NULL);
+        return;
+    }
+    buf_free(&r->frame);
+    wire_page_begin(&b, &page);
+    wire_page_finish(&b, 0, w.head, 0);
+    zmsg_init_copy(&z, b.p, b.len);
+    buf_free(&b);
+    r->cb(r, ERR_NONE, SLICE(""), &z);
+    zmsg_close(&z);
+}
+
+static void filters_live(void)
+{
+    struct reader r = reader_of(w.filters.p, w.filters.len);
+
+    while (r.left > 0)
+        hub_filter_live(w.gateway.hub, reader_u32(&r), w.head);
+    buf_clear(&w.filters);
+}
+
+static void events(uint8_t which)
+{
+    uint64_t after = w.head;
+    struct buf b = {0};
+    struct zmsg z;
+
+    for (unsigned i = 0; i < 1u + which / 16; i++) {
+        struct event e = {.id = ++w.head,
+                          .time = 1,
+                          .topic = slice_of(topics[(which + i) % TOPICS]),
+                          .payload = which % 2 ? SLICE("text") : SLICE("\xff\x00")};
+        event_record_put(&b, &e);
+    }
+    zmsg_init_copy(&z, b.p, b.len);
+    buf_free(&b);
+    hub_live(w.gateway.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
+    zmsg_close(&z);
+}
+
+/* --- the client ---------------------------------------------------------------------------- */
+
+static void receive(struct slice bytes)
+{
+    buf_put_slice(&w.in, bytes);
+    conn_pump(&w.conn);
+}
+
+/* A frame of its, with a mask that does nothing. */
+static void receive_frame(uint8_t first, struct slice payload)
+{
+    uint8_t head[6] = {first, (uint8_t)(0x80 | payload.len)};
+
+    if (payload.len > 125)
+        payload.len = 125;
+    head[1] = (uint8_t)(0x80 | payload.len);
+    receive((struct slice){(char *)head, sizeof head});
+    receive(payload);
+}
+
+static void pass_time(uint64_t ms)
+{
+    w.now += ms;
+    wheel_turn(&w.gateway.wheel);
+}
+
+static void writable(void)
+{
+    w.full = false;
+    if (!w.ended && w.taken_over)
+        ws_conn_ops.writable(&w.conn);
+}
+
+static void turn(void)
+{
+    (void)hub_turn(w.gateway.hub);
+    ws_turn(&w.gateway);
+}
+
+/* --- what went out ---------------------------------------------------------------------------- */
+
+static void check_data(uint8_t first, struct slice payload, struct inflater *inflater)
+{
+    struct buf plain = {0};
+
+    assert((first & 0x40) == 0 || w.deflate);
+    if ((first & 0x40) != 0) {
+        enum inflate_verdict v = inflater_put(inflater, payload, 1 << 20, &plain);
+        assert(v == INFLATE_OK);
+        payload = (struct slice){(char *)plain.p, plain.len};
+    }
+    if ((first & 15) == WS_TEXT)
+        assert(utf8_valid(payload.p, payload.len));
+    if (!w.raw)
+        assert((first & 15) == WS_TEXT && json_check(payload) == JSON_OBJECT);
+    buf_free(&plain);
+}
+
+static void check_written(void)
+{
+    struct inflater *inflater = inflater_new();
+    struct reader r = reader_of(w.written.p, w.written.len);
+    bool closed = false;
+
+    while (r.left > 0) {
+        uint8_t first = reader_u8(&r), second = reader_u8(&r);
+        uint64_t size = second;
+
+        for (unsigned n = second == 127 ? 8 : second == 126 ? 2 : 0, i = 0; i < n; i++)
+            size = (i == 0 ? 0 : size << 8) | reader_u8(&r);
+        assert(!closed && (first & 0xb0) == 0x80 && second < 128);
+        struct slice payload = reader_bytes(&r, (size_t)size);
+        assert(!r.bad);
+        if ((first & 15) == WS_CLOSE)
+            closed = true;
+        else if ((first & 8) == 0)
+            check_data(first, payload, inflater);
+    }
+    inflater_free(inflater);
+}
+
+/* --- one input ----------------------------------------------------------------------------------- */
+
+static uint64_t fake_clock(void *arg)
+{
+    (void)arg;
+    return w.now;
+}
+
+static void start_process(void)
+{
+    static uv_loop_t loop;
+
+    log_set_level((enum log_level)(LOG_ERROR + 1));
+    clock_replace(fake_clock, NULL);
+    w.now = 1000000;
+    (void)uv_loop_init(&loop);
+    wheel_init(&w.gateway.wheel, &loop);
+    reaper_init(&w.gateway.reaper, &w.gateway.wheel);
+    w.gateway.protocol = &w.ws;
+    w.ws = (struct ws_gateway){.gateway = &w.gateway,
+                               .ping_ms = 1000,
+                               .ping_timeout_ms = 1000,
+                               .message_timeout_ms = 5000,
+                               .max_subscriptions = 5,
+                               .publish_window = 2000,
+                               .message_max = 2048,
+                               .message_max_raw = 256,
+                               .publish = gateway_publish_limits(NULL),
+                               .held_max = 3000,
+                               .deflater = deflater_new(1),
+                               .inflater = inflater_new()};
+    ws_forms_init(w.ws.deflater);
+}
+
+static void begin(uint8_t how)
+{
+    static const struct hub_limits limits = {.ring = 4000, .page_cache = 2000};
+    struct hub_link link = {filter_add, filter_drop, read_ask, read_cancel, NULL};
+    struct wire_hello_ok hello = {.version = 1, .head = 1000};
+    struct ws_deflate deflate = {(how & 2) != 0, (how & 4) != 0 ? 8 : 15, (how & 4) != 0};
+    struct subscribe words;
+
+    w.raw = (how & 1) != 0;
+    w.deflate = deflate.on;
+    w.head = 1000;
+    w.gateway.hub = hub_new(&link, &limits);
+    hub_up(w.gateway.hub, &hello);
+    w.conn.data = w.session = ws_session_new(&w.ws, w.raw, deflate);
+    if (w.raw)
+        buf_puts(&w.session->topic, "a/b");
+    if (!w.raw && (how & 8) == 0) {
+        ws_upgrade_accept(w.session);
+        ws_upgrade_done(w.session);
+        return;
+    }
+    subscribe_init(&words, 8);
+    words.filters[0] = SLICE("a/b");
+    words.filter_count = 1;
+    words.start = (how & 16) != 0 ? (struct start){START_AFTER, 5} : words.start;
+    ws_subscribe_path(w.session, &words);
+    subscribe_free(&words);
+}
+
+static void step(struct reader *r)
+{
+    uint8_t op = reader_u8(r), arg = reader_u8(r);
+    struct slice bytes = {(const char *)r->p, arg < r->left ? arg : r->left};
+
+    switch (op % 16) {
+    case 0:
+        receive(reader_bytes(r, bytes.len));
+        break;
+    case 1:
+        receive_frame(0x80 | WS_TEXT, reader_bytes(r, bytes.len));
+        break;
+    case 2:
+        receive_frame(0x80 | WS_BINARY, reader_bytes(r, bytes.len));
+        break;
+    case 3:
+        receive_frame(0xc0 | WS_TEXT, reader_bytes(r, bytes.len));
+        break;
+    case 4:
+        receive_frame(op & 0x80 ? 0x80 | WS_CONTINUATION : WS_TEXT, reader_bytes(r, bytes.len));
+        break;
+    case 5:
+        acknowledge(ERR_NONE);
+        break;
+    case 6:
+        acknowledge((enum sluice_error)(arg % 30));
+        break;
+    case 7:
+        events(arg);
+        break;
+    case 8:
+        filters_live();
+        break;
+    case 9:
+        read_answer(arg);
+        break;
+    case 10:
+        w.full = true;
+        break;
+    case 11:
+        writable();
+        break;
+    case 12:
+        pass_time((uint64_t)arg * 20);
+        break;
+    case 13:
+        w.link_full = !w.link_full;
+        break;
+    case 14:
+        turn();
+        break;
+    default:
+        if (!w.ended && w.taken_over && arg == 0)
+            ws_conn_ops.drain(&w.conn);
+    }
+}
+
+static void leave(void)
+{
+    if (!w.ended && w.taken_over)
+        ws_conn_ops.gone(&w.conn);
+    else if (!w.ended)
+        ws_session_end(w.session);
+    w.ended = true;
+}
+
+/* Everything that is still open closes, and nothing is left. */
+static void end(void)
+{
+    bool open = !w.ended && w.taken_over;
+
+    turn();
+    if (open && !w.ended)
+        ws_session_flush(w.session);
+    check_written();
+    leave();
+    while (w.publishes != NULL)
+        acknowledge(ERR_UNAVAILABLE);
+    hub_free(w.gateway.hub);
+    assert(w.reads == NULL && w.ws.held == 0 && w.ws.speaking == NULL);
+    reaper_close(&w.gateway.reaper);
+    buf_free(&w.in);
+    buf_free(&w.written);
+    buf_free(&w.filters);
+    w.ended = w.full = w.link_full = w.taken_over = false;
+    w.conn = (struct conn){0};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
+{
+    struct reader r = reader_of(p, len);
+
+    if (w.ws.inflater == NULL)
+        start_process();
+    begin(reader_u8(&r));
+    while (r.left > 0) {
+        step(&r);
+        turn();
+    }
+    end();
+    return 0;
+}
