@@ -371,9 +371,7 @@ static void gateway_free(struct gateway *g)
 
 struct subscribe_limits gateway_subscribe_limits(const struct gateway *g)
 {
-    uint64_t max = config_num(g->config, CFG_MAX_FILTERS);
-
-    return (struct subscribe_limits){.max_filters = max < WIRE_FILTERS_MAX ? max : WIRE_FILTERS_MAX,
+    return (struct subscribe_limits){.max_filters = config_num(g->config, CFG_MAX_FILTERS),
                                      .max_last = config_num(g->config, CFG_MAX_LAST),
                                      .now_ms = clock_ms()};
 }

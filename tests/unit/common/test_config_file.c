@@ -126,6 +126,7 @@ static const struct {
     {"[limits]\nring = 5x\n", "f:2: ring: \"5x\" is not a size such as 512, 64k, 32M or 1G\n"},
     {"[limits]\nmax_batch = 0\n", "f:2: max_batch: \"0\" is outside 1 to 1000000\n"},
     {"[limits]\nmax_header = 65k\n", "f:2: max_header: \"65k\" is outside 1024 to 65536\n"},
+    {"[limits]\nmax_filters = 257\n", "f:2: max_filters: \"257\" is outside 1 to 256\n"},
     {"[broker]\ndurability = maybe\n", "f:2: durability: \"maybe\" is not one of fsync,commit\n"},
     {"[sluice]\nallow_anonymous = ja\n",
      "f:2: allow_anonymous: \"ja\" is not one of true, false, yes, no, on, off\n"},
