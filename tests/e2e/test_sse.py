@@ -389,15 +389,17 @@ def test_a_client_that_does_not_read_costs_no_growing_memory(new_sluice):
 
 
 def test_half_written_events_are_bounded(new_sluice):
-    """Clients stop within a large event each; over ring_pinned the longest stalled is closed."""
+    """Clients stop within a large event each; over ring_pinned the longest stalled is closed.
+    Events of many sizes, so that what the kernel takes ends at no client's event."""
     s = new_sluice("[limits]\nring = 1M\nring_pinned = 1M\npage_cache = 1M\n")
-    payload = "x" * 1000000
-    stalled = [s.stream("a", rcvbuf=4096) for _ in range(8)]
+    payloads = {f"a/{n}": "x" * (550_000 + 50_000 * n) for n in range(8)}
+    stalled = [s.stream(topic, rcvbuf=4096) for topic in payloads]
     for stream in stalled:
         stream.started()
 
     def closed():
-        s.publish("a", payload)
+        for topic, payload in payloads.items():
+            s.publish(topic, payload)
         m = s.metrics()
         assert m["sluice_ring_pinned_bytes"] <= 1024 * 1024
         return m["sluice_stalled_closed_total"] > 0
