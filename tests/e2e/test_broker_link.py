@@ -14,7 +14,7 @@ import zmq
 
 import brokerlib
 from brokerlib import (ACKS, BAD_FILTER, BAD_REQUEST, BAD_TOPIC, BUSY, EVENT, FILTER_LIVE,
-                       FILTER_NO, HELLO_NO, HELLO_OK, LIVE, NOT_FOUND, PAGE, REMOVED, REPEAT,
+                       FILTER_NO, HELLO_NO, LIVE, NOT_FOUND, PAGE, REMOVED, REPEAT,
                        START, TOPICS, Broker, Gateway, Reader, page_request, publish, published,
                        read_filters, record, str16, unit, wait_for)
 

@@ -41,7 +41,6 @@ def assert_gap(block, requested, resumed_from, removed_to, reason):
 def assert_announced(block, requested, removed_to, first, reason):
     """The same where resumed_from may lie anywhere behind what was asked for, up to
     what was removed, but before the first event that is kept."""
-    gap = json.loads(block.data)
     assert requested <= block.id <= removed_to
     assert block.id < first
     assert_gap(block, requested, block.id, removed_to, reason)
