@@ -6,6 +6,7 @@
 CC      ?= cc
 PYTHON  ?= /usr/bin/python3
 BUILD   ?= build
+JOBS    ?= $(shell nproc)
 PREFIX  ?= /usr/local
 VERSION := 0.1.0
 
@@ -71,7 +72,7 @@ deps-test:
 
 # --- run ---------------------------------------------------------------------
 run: deps ## install what is needed, build, and run all processes in the foreground
-	@$(MAKE) --no-print-directory -j all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@exec $(BIN)/sluice up $(ARGS)
 
 # --- tests -------------------------------------------------------------------
@@ -94,7 +95,7 @@ $(foreach f,$(filter-out gateways/core,$(filter gateways/%,$(FOLDERS))),\
   $(eval $(call unit_rules,$(f),$(BUILD)/lib/$(subst /,-,$(f)).a $(LIB_core))))
 
 test: deps deps-test ## units, end to end and faults (installs what it needs)
-	@$(MAKE) --no-print-directory -j all unit-binaries load
+	@$(MAKE) --no-print-directory -j$(JOBS) all unit-binaries load
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
 unit-binaries: $(UNIT_TESTS)
@@ -105,14 +106,14 @@ e2e: all load ## end to end, browser and fault tests only
 	  tests/e2e tests/browser tests/faults $(PYTEST_ARGS)
 
 asan: deps deps-test ## the whole suite under address and undefined sanitizers
-	@$(MAKE) --no-print-directory -j BUILD=build/asan \
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan \
 	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
 	  all unit-binaries load
 	@CK_FORK=no $(MAKE) --no-print-directory BUILD=build/asan \
 	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
 	  unit e2e
 tsan: deps deps-test ## the units under the thread sanitizer
-	@$(MAKE) --no-print-directory -j BUILD=build/tsan CC=clang \
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan CC=clang \
 	  CFLAGS='-O1 -g -fsanitize=thread' unit-binaries
 	@CK_FORK=no TSAN_OPTIONS="suppressions=$(abspath tests/unit/tsan.supp)" \
 	  $(MAKE) --no-print-directory BUILD=build/tsan CC=clang CFLAGS='-O1 -g -fsanitize=thread' unit
@@ -127,7 +128,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS)
 	$(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)
 fuzz-binaries: $(FUZZ_TARGETS)
 fuzz: deps deps-test ## every parser, FUZZ_SECONDS each (60)
-	@$(MAKE) --no-print-directory -j BUILD=build/clang-fuzz CC=clang \
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/clang-fuzz CC=clang \
 	  CFLAGS='-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzz-binaries
 	@tests/fuzz/run $(FUZZ_SECONDS) build/clang-fuzz/fuzz
 
@@ -140,7 +141,7 @@ $(BUILD)/bench/%: tests/bench/%.c
 load: $(LOAD)
 bench: deps ## ratios against nchan and a bare epoll program, in one run
 	@deploy/install-deps.sh bench
-	@$(MAKE) --no-print-directory -j all load
+	@$(MAKE) --no-print-directory -j$(JOBS) all load
 	@BIN=$(abspath $(BIN)) LOAD=$(abspath $(BUILD)/bench) $(PYTHON) tests/bench/run.py $(ARGS)
 
 # --- housekeeping ----------------------------------------------------------------
