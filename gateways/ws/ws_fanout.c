@@ -71,15 +71,14 @@ static size_t rest_size(const struct slice *refs, size_t count)
 }
 
 /* The shared part for this client; *packed says which it is. */
-static struct slice open_form(const struct ws_session *s, struct entry *e,
-                              const struct slice *refs, size_t count, bool *packed)
+static struct slice open_form(const struct ws_session *s, struct entry *e, const struct slice *refs,
+                              size_t count, bool *packed)
 {
     struct slice form = {NULL, 0};
 
     *packed = false;
-    if (s->deflate.on &&
-        (!has_small_window(s) ||
-         may_pack(s, ws_form_of(e, WS_FORM_OPEN).len + rest_size(refs, count))))
+    if (s->deflate.on && (!has_small_window(s) ||
+                          may_pack(s, ws_form_of(e, WS_FORM_OPEN).len + rest_size(refs, count))))
         form = ws_form_of(e, WS_FORM_OPEN_PACKED);
     *packed = form.len > 0;
     return *packed ? form : ws_form_of(e, WS_FORM_OPEN);

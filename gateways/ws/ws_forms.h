@@ -18,7 +18,14 @@
 #include "deflate.h"
 
 /* A packed form follows its plain one. */
-enum ws_form { WS_FORM_PATH, WS_FORM_PATH_PACKED, WS_FORM_RAW, WS_FORM_RAW_PACKED, WS_FORM_OPEN, WS_FORM_OPEN_PACKED };
+enum ws_form {
+    WS_FORM_PATH,
+    WS_FORM_PATH_PACKED,
+    WS_FORM_RAW,
+    WS_FORM_RAW_PACKED,
+    WS_FORM_OPEN,
+    WS_FORM_OPEN_PACKED
+};
 
 /* The process's one deflater, which the packed forms use; before any of them. */
 void ws_forms_init(struct deflater *d);

@@ -21,7 +21,7 @@ struct ws_publish {
     struct link_publish link;
     struct ws_session *session; /* NULL: it has ended */
     struct ws_publish *prev, *next;
-    size_t cost;                /* what of the window it takes */
+    size_t cost; /* what of the window it takes */
     size_t ref_len;
     char ref[];
 };
@@ -54,8 +54,7 @@ static void answer_json(struct ws_session *s, struct slice ref, const struct wir
     if (a->error != ERR_NONE)
         ws_json_put_error(&s->out, ref, &why);
     else
-        ws_json_put_published(&s->out, ref,
-                              le64_get((const uint8_t *)a->ids.p) & ~WIRE_ACK_REPEAT);
+        ws_json_put_published(&s->out, ref, le64_get((const uint8_t *)a->ids.p) & ~WIRE_ACK_REPEAT);
     ws_session_message_end(s, start);
 }
 

@@ -30,8 +30,8 @@
 #include "metrics.h"
 #include "ws_forms.h"
 
-#define CLOSE_MS 2000            /* for the client's close frame */
-#define ANSWERS_MAX (64u * 1024) /* unread answers; then the client is not read */
+#define CLOSE_MS 2000              /* for the client's close frame */
+#define ANSWERS_MAX (64u * 1024)   /* unread answers; then the client is not read */
 #define MESSAGE_ROOM (128u * 1024) /* sluice.json: what may stand around a payload */
 
 /* --- what it says ------------------------------------------------------------------- */
@@ -465,11 +465,8 @@ static void on_gone(struct conn *c)
     ws_session_end(c->data);
 }
 
-const struct conn_ops ws_conn_ops = {.input = on_input,
-                                     .writable = on_writable,
-                                     .eof = on_eof,
-                                     .drain = on_drain,
-                                     .gone = on_gone};
+const struct conn_ops ws_conn_ops = {
+    .input = on_input, .writable = on_writable, .eof = on_eof, .drain = on_drain, .gone = on_gone};
 
 struct ws_session *ws_session_new(struct ws_gateway *ws, bool raw, struct ws_deflate deflate)
 {
@@ -495,7 +492,8 @@ void ws_session_open(struct ws_session *s, struct conn *c)
     schedule(s);
 }
 
-/* --- the process ---------------------------------------------------------------------------------- */
+/* --- the process
+ * ---------------------------------------------------------------------------------- */
 
 /* A payload in sluice.json may be in base64, and has properties around it. */
 static size_t json_message_max(const struct config *c)

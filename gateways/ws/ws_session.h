@@ -63,18 +63,18 @@ struct ws_session {
     struct conn *conn;  /* from OPEN on */
     struct wheel_timer timer;
     uint8_t state;
-    bool raw;          /* sluice.raw */
+    bool raw; /* sluice.raw */
     bool speaking;
-    bool waiting;      /* input was left unread */
-    bool pinged;       /* and nothing has come since */
-    bool peer_closed;  /* the client's close frame has come */
-    bool broken;       /* its bytes make no sense any more */
+    bool waiting;     /* input was left unread */
+    bool pinged;      /* and nothing has come since */
+    bool peer_closed; /* the client's close frame has come */
+    bool broken;      /* its bytes make no sense any more */
     uint16_t close_code;
     const char *close_reason;
     struct ws_deflate deflate;
     struct principal principal;
     struct ws_decoder decoder;
-    size_t held;           /* by the decoder */
+    size_t held;            /* by the decoder */
     uint64_t heard;         /* the wheel's tick at which something came last */
     uint64_t pinged_at;     /* and at which it was pinged */
     uint64_t message_since; /* and at which what is held began */

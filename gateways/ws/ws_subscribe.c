@@ -72,7 +72,7 @@ void ws_subscriptions_resume(struct ws_session *s)
         return;
     DL_DELETE(s->subscriptions, first);
     DL_APPEND(s->subscriptions, first);
-    DL_FOREACH(s->subscriptions, sub)
+    DL_FOREACH (s->subscriptions, sub)
         subscription_resume(&sub->subscription);
 }
 
@@ -123,8 +123,7 @@ static void on_started(struct subscription *subscription, uint64_t cursor, const
         ws_upgrade_done(s);
 }
 
-static void on_failed(struct subscription *subscription, enum sluice_error error,
-                      struct slice text)
+static void on_failed(struct subscription *subscription, enum sluice_error error, struct slice text)
 {
     struct ws_subscription *sub = subscription->data;
     struct ws_session *s = sub->session;
@@ -160,7 +159,7 @@ static void begin(struct ws_session *s, const struct subscribe *words, struct sl
     subscription_open(&sub->subscription, s->ws->gateway->hub, words->filters, words->filter_count,
                       words->start, &subscription_ops, sub);
     if (s->subscription_count == 2)
-        DL_FOREACH(s->subscriptions, each)
+        DL_FOREACH (s->subscriptions, each)
             bundle_join(&s->bundle, &each->subscription);
     else if (s->subscription_count > 2)
         bundle_join(&s->bundle, &sub->subscription);
@@ -175,7 +174,7 @@ static struct ws_subscription *find(const struct ws_session *s, struct slice ref
 {
     struct ws_subscription *sub;
 
-    DL_FOREACH(s->subscriptions, sub)
+    DL_FOREACH (s->subscriptions, sub)
         if (slice_eq(ref_of(sub), ref))
             return sub;
     return NULL;

@@ -33,7 +33,7 @@ static const uint64_t STALL_NS = UINT64_C(60) * 1000000000u; /* no progress: giv
 
 struct options {
     const char *mode, *subscribe, *subprotocol, *publish, *topic, *pids;
-    unsigned deflate; /* WebSocket: offer permessage-deflate */
+    unsigned deflate;             /* WebSocket: offer permessage-deflate */
     unsigned clients, sample;     /* subscribers; those parsed in full */
     unsigned connections, window; /* of publishers: HTTP; ZeroMQ, and ahead of subscribers */
     unsigned events, payload;     /* 0 events: as many as the time allows */

@@ -89,8 +89,7 @@ static void make_request(struct subscribers *s, const struct subscribe_to *to)
              (int)(path - address), address,
              s->websocket ? WEBSOCKET_HEADERS : "Accept: text/event-stream\r\n",
              to->subprotocol != NULL ? "Sec-WebSocket-Protocol: " : "",
-             to->subprotocol != NULL ? to->subprotocol : "",
-             to->subprotocol != NULL ? "\r\n" : "");
+             to->subprotocol != NULL ? to->subprotocol : "", to->subprotocol != NULL ? "\r\n" : "");
     if (to->deflate)
         memcpy(s->request + strlen(s->request) - 2, WEBSOCKET_DEFLATE "\r\n",
                sizeof WEBSOCKET_DEFLATE "\r\n");
@@ -178,8 +177,7 @@ static void subscriber_parse(struct subscribers *s, struct subscriber *c, char *
     char *at = text, *end = text + len, *feed;
     uint64_t now = now_ns();
 
-    while (!(s->websocket && c->opened) &&
-           (feed = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+    while (!(s->websocket && c->opened) && (feed = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         subscriber_line(s, c, at, (size_t)(feed - at), (size_t)(end - feed - 1), now);
         at = feed + 1;
     }

@@ -208,7 +208,8 @@ static void read_cancel(void *link, struct link_read *r)
 static void read_answer(uint8_t how)
 {
     struct link_read *r = w.reads;
-    struct wire_page page = {.head = w.head, .removed_to = how % 3 == 1 ? w.head : 0,
+    struct wire_page page = {.head = w.head,
+                             .removed_to = how % 3 == 1 ? w.head : 0,
                              .reason = how % 3 == 1 ? GAP_EXPIRED : GAP_NONE};
     struct buf b = {0};
     struct zmsg z;
@@ -339,7 +340,8 @@ static void check_written(void)
     inflater_free(inflater);
 }
 
-/* --- one input ----------------------------------------------------------------------------------- */
+/* --- one input -----------------------------------------------------------------------------------
+ */
 
 static uint64_t fake_clock(void *arg)
 {
