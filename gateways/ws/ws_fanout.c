@@ -33,7 +33,7 @@ static bool may_pack(const struct ws_session *s, size_t message)
     return !has_small_window(s) || message <= (size_t)1 << s->deflate.server_bits;
 }
 
-/* --- pieces ------------------------------------------------------------------------ */
+/* --- pieces ----------------------------------------------------------------------- */
 
 /* A whole frame, as it is shared.  A frame is longer than its message. */
 static void whole_piece(const struct ws_session *s, size_t i, struct entry *e, enum ws_form form)
@@ -124,7 +124,7 @@ static size_t write_pieces(const struct ws_session *s, size_t count)
     return taken;
 }
 
-/* --- runs --------------------------------------------------------------------------- */
+/* --- runs ------------------------------------------------------------------------- */
 
 /* The pieces of a run, some at a time, made by make(). */
 struct pieces {

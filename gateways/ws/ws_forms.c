@@ -24,7 +24,7 @@ static struct slice bytes_of(const struct buf *b)
     return (struct slice){(const char *)b->p, b->len};
 }
 
-/* --- messages ------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------- */
 
 static void put_json(struct buf *b, const struct event *e)
 {
@@ -51,7 +51,7 @@ static enum ws_opcode raw_opcode(const struct event *e)
     return text && utf8_valid(e->payload.p, e->payload.len) ? WS_TEXT : WS_BINARY;
 }
 
-/* --- frames ---------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------- */
 
 static void put_path(struct buf *b, const struct event *e)
 {
@@ -96,7 +96,7 @@ static void put_raw_packed(struct buf *b, const struct event *e)
     put_packed(b, raw_opcode(e), e->payload);
 }
 
-/* --- messages that the refs complete ------------------------------------------------ */
+/* --- messages that the refs complete ---------------------------------------------- */
 
 static void put_open(struct buf *b, const struct event *e)
 {

@@ -38,7 +38,7 @@ static void publish_free(struct ws_publish *pub)
     free(pub);
 }
 
-/* --- the answer ----------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------- */
 
 static void answer_json(struct ws_session *s, struct slice ref, const struct wire_ack *a)
 {
@@ -82,7 +82,7 @@ static void on_ack(struct link_publish *lp, const struct wire_ack *a)
     publish_free(pub);
 }
 
-/* --- the publish ------------------------------------------------------------------------ */
+/* --- the publish ------------------------------------------------------------------ */
 
 static bool may_publish(const struct ws_session *s, const struct event *e, struct problem *p)
 {

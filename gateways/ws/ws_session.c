@@ -30,11 +30,10 @@
 #include "metrics.h"
 #include "ws_forms.h"
 
-#define CLOSE_MS 2000              /* for the client's close frame */
-#define ANSWERS_MAX (64u * 1024)   /* unread answers; then the client is not read */
-#define MESSAGE_ROOM (128u * 1024) /* sluice.json: what may stand around a payload */
+#define CLOSE_MS 2000            /* for the client's close frame */
+#define ANSWERS_MAX (64u * 1024) /* unread answers; then the client is not read */
 
-/* --- what it says ------------------------------------------------------------------- */
+/* --- what it says ----------------------------------------------------------------- */
 
 struct buf *ws_session_say(struct ws_session *s)
 {
@@ -111,7 +110,7 @@ void ws_turn(struct gateway *g)
     }
 }
 
-/* --- the end ------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------- */
 
 static void hold(struct ws_session *s, size_t bytes)
 {
@@ -199,7 +198,7 @@ static void break_off(struct ws_session *s, unsigned code)
         finish(s);
 }
 
-/* --- pings ------------------------------------------------------------------------------ */
+/* --- pings ------------------------------------------------------------------------ */
 
 static void on_timer(struct wheel_timer *t);
 
@@ -260,7 +259,7 @@ static void on_timer(struct wheel_timer *t)
     schedule(s);
 }
 
-/* --- messages ------------------------------------------------------------------------------ */
+/* --- messages --------------------------------------------------------------------- */
 
 /* False: the session closes. */
 static bool inflate_message(struct ws_session *s, bool text, struct slice *payload)
@@ -372,7 +371,7 @@ static void take_message(struct ws_session *s, const struct ws_message *m)
     }
 }
 
-/* --- input ----------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------ */
 
 /* Large scratch is given back. */
 static void trim(struct buf *b)
@@ -436,7 +435,7 @@ static size_t on_input(struct conn *c, struct slice in)
     return s->state == WS_OVER ? in.len : used;
 }
 
-/* --- the connection --------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------- */
 
 static void on_writable(struct conn *c)
 {
@@ -490,52 +489,4 @@ void ws_session_open(struct ws_session *s, struct conn *c)
     (void)ws_session_say(s); /* what the handshake left in `out` */
     wheel_stop(&s->timer);
     schedule(s);
-}
-
-/* --- the process
- * ---------------------------------------------------------------------------------- */
-
-/* A payload in sluice.json may be in base64, and has properties around it. */
-static size_t json_message_max(const struct config *c)
-{
-    size_t payload = config_num(c, CFG_MAX_PAYLOAD) * 2 + MESSAGE_ROOM;
-    size_t body = config_num(c, CFG_MAX_BODY);
-
-    return payload > body ? payload : body;
-}
-
-bool ws_start(struct gateway *g)
-{
-    struct ws_gateway *ws = mem_zalloc(sizeof *ws);
-    const struct config *c = g->config;
-
-    ws->gateway = g;
-    ws->ping_ms = config_num(c, CFG_WS_PING);
-    ws->ping_timeout_ms = config_num(c, CFG_WS_PING_TIMEOUT);
-    ws->message_timeout_ms = config_num(c, CFG_BODY_TIMEOUT);
-    ws->max_subscriptions = config_num(c, CFG_WS_MAX_SUBSCRIPTIONS);
-    ws->publish_window = config_num(c, CFG_WS_PUBLISH_WINDOW);
-    ws->publish = gateway_publish_limits(g);
-    ws->message_max = json_message_max(c);
-    ws->message_max_raw = ws->publish.max_payload;
-    ws->held_max = config_num(c, CFG_PUBLISH_QUEUE);
-    ws->inflater = inflater_new();
-    if (config_bool(c, CFG_WS_DEFLATE))
-        ws->deflater = deflater_new((int)config_num(c, CFG_WS_DEFLATE_LEVEL));
-    ws_forms_init(ws->deflater);
-    g->protocol = ws;
-    return true;
-}
-
-void ws_stop(struct gateway *g)
-{
-    struct ws_gateway *ws = g->protocol;
-
-    deflater_free(ws->deflater);
-    inflater_free(ws->inflater);
-    ws_request_free(&ws->request);
-    buf_free(&ws->inflated);
-    buf_free(&ws->own);
-    free(ws);
-    g->protocol = NULL;
 }

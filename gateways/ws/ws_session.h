@@ -88,7 +88,7 @@ struct ws_session {
     struct buf topic;      /* raw: of the address, when it is one */
 };
 
-/* --- ws_upgrade.c ------------------------------------------------------------------ */
+/* --- ws_upgrade.c ----------------------------------------------------------------- */
 
 void ws_upgrade(struct exchange *x); /* GET /events/{topic}, GET /events */
 /* The path's subscription has started: the client gets its 101, and what is said
@@ -98,7 +98,7 @@ void ws_upgrade_done(struct ws_session *s);
 /* It never will: the request is answered with the problem, and the session over. */
 void ws_upgrade_refuse(struct ws_session *s, const struct problem *p);
 
-/* --- ws_session.c ------------------------------------------------------------------ */
+/* --- ws_session.c ----------------------------------------------------------------- */
 
 extern const struct conn_ops ws_conn_ops; /* conn->data is the session */
 
@@ -121,11 +121,14 @@ void ws_session_acknowledged(struct ws_session *s);
 /* Frees what it has; the memory goes to the reaper. */
 void ws_session_end(struct ws_session *s);
 
+void ws_turn(struct gateway *g); /* for the gateway_spec */
+
+/* --- ws_gateway.c ----------------------------------------------------------------- */
+
 bool ws_start(struct gateway *g); /* for the gateway_spec */
-void ws_turn(struct gateway *g);
 void ws_stop(struct gateway *g);
 
-/* --- ws_subscribe.c ------------------------------------------------------------------ */
+/* --- ws_subscribe.c --------------------------------------------------------------- */
 
 /* The subscription of the address. */
 void ws_subscribe_path(struct ws_session *s, const struct subscribe *words);
@@ -136,13 +139,13 @@ void ws_subscriptions_resume(struct ws_session *s);
 void ws_subscriptions_end(struct ws_session *s);
 void ws_refuse(struct ws_session *s, struct slice ref, const struct problem *p);
 
-/* --- ws_fanout.c ---------------------------------------------------------------------- */
+/* --- ws_fanout.c ------------------------------------------------------------------ */
 
 /* As in subscription_ops and bundle. */
 size_t ws_fanout_events(struct subscription *s, struct run *r);
 size_t ws_fanout_shared(struct bundle *b, struct bundle_run *r);
 
-/* --- ws_publish.c ---------------------------------------------------------------------- */
+/* --- ws_publish.c ----------------------------------------------------------------- */
 
 void ws_publish_event(struct ws_session *s); /* ws->request */
 void ws_publish_raw(struct ws_session *s, bool text, struct slice payload);

@@ -20,7 +20,7 @@
 #include "ws_forms.h"
 #include "ws_session.h"
 
-/* --- refusals ------------------------------------------------------------------------ */
+/* --- refusals --------------------------------------------------------------------- */
 
 static void say_error(struct ws_session *s, struct slice ref, const struct ws_refusal *why)
 {
@@ -39,7 +39,7 @@ void ws_refuse(struct ws_session *s, struct slice ref, const struct problem *p)
     say_error(s, ref, &why);
 }
 
-/* --- their end ------------------------------------------------------------------------ */
+/* --- their end -------------------------------------------------------------------- */
 
 static struct slice ref_of(const struct ws_subscription *sub)
 {
@@ -76,7 +76,7 @@ void ws_subscriptions_resume(struct ws_session *s)
         subscription_resume(&sub->subscription);
 }
 
-/* --- what the hub says ------------------------------------------------------------------ */
+/* --- what the hub says ------------------------------------------------------------ */
 
 static void fail_on_gap(struct ws_subscription *sub)
 {
@@ -143,7 +143,7 @@ static void on_failed(struct subscription *subscription, enum sluice_error error
 static const struct subscription_ops subscription_ops = {
     .started = on_started, .events = ws_fanout_events, .gap = on_gap, .failed = on_failed};
 
-/* --- their beginning ---------------------------------------------------------------------- */
+/* --- their beginning -------------------------------------------------------------- */
 
 static void begin(struct ws_session *s, const struct subscribe *words, struct slice ref, bool path)
 {

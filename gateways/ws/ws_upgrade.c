@@ -26,7 +26,7 @@ static bool is_raw(const struct ws_handshake *h)
     return h->subprotocol == subprotocols[1];
 }
 
-/* --- the end of the wait -------------------------------------------------------------- */
+/* --- the end of the wait ---------------------------------------------------------- */
 
 void ws_upgrade_accept(struct ws_session *s)
 {
@@ -83,7 +83,7 @@ static void on_waited(struct wheel_timer *t)
         exchange_error(give_up(s), ERR_UNAVAILABLE);
 }
 
-/* --- the request ------------------------------------------------------------------------ */
+/* --- the request ------------------------------------------------------------------ */
 
 static void require_upgrade(struct exchange *x, const char *why)
 {

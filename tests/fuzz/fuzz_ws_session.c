@@ -40,7 +40,7 @@ static struct world {
     uint64_t head, now;
 } w;
 
-/* --- the socket ---------------------------------------------------------------------- */
+/* --- the socket ------------------------------------------------------------------- */
 
 bool conn_pending(const struct conn *c)
 {
@@ -107,7 +107,7 @@ void conn_pump(struct conn *c)
     buf_consume(&w.in, used);
 }
 
-/* --- the handshake --------------------------------------------------------------------- */
+/* --- the handshake ---------------------------------------------------------------- */
 
 void ws_upgrade_accept(struct ws_session *s)
 {
@@ -140,7 +140,7 @@ struct publish_limits gateway_publish_limits(const struct gateway *g)
     return (struct publish_limits){.max_payload = 256, .max_batch = 1};
 }
 
-/* --- the broker -------------------------------------------------------------------------- */
+/* --- the broker ------------------------------------------------------------------- */
 
 void link_publish(struct link *l, struct link_publish *p)
 {
@@ -259,7 +259,7 @@ static void events(uint8_t which)
     zmsg_close(&z);
 }
 
-/* --- the client ---------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------- */
 
 static void receive(struct slice bytes)
 {
@@ -298,7 +298,7 @@ static void turn(void)
     ws_turn(&w.gateway);
 }
 
-/* --- what went out ---------------------------------------------------------------------------- */
+/* --- what went out ---------------------------------------------------------------- */
 
 static void check_data(uint8_t first, struct slice payload, struct inflater *inflater)
 {
