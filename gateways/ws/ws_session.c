@@ -202,9 +202,17 @@ static void break_off(struct ws_session *s, unsigned code)
 
 static void on_timer(struct wheel_timer *t);
 
+static uint64_t tick_now(const struct ws_session *s)
+{
+    struct wheel *w = &s->ws->gateway->wheel;
+
+    wheel_refresh(w);
+    return w->tick;
+}
+
 static uint64_t ms_since(const struct ws_session *s, uint64_t tick)
 {
-    return (s->ws->gateway->wheel.tick - tick) * WHEEL_TICK_MS;
+    return (tick_now(s) - tick) * WHEEL_TICK_MS;
 }
 
 static uint64_t left_of(uint64_t ms, uint64_t passed)
@@ -233,7 +241,7 @@ static void say_ping(struct ws_session *s)
 {
     ws_frame_put(ws_session_say(s), WS_PING, SLICE(""));
     s->pinged = true;
-    s->pinged_at = s->ws->gateway->wheel.tick;
+    s->pinged_at = tick_now(s);
 }
 
 /* A client that has yet to take what it was sent needs no ping behind it, and is
@@ -249,7 +257,7 @@ static void on_timer(struct wheel_timer *t)
     }
     if (conn_pending(s->conn) || s->waiting) {
         s->pinged = false;
-        s->heard = ws->gateway->wheel.tick;
+        s->heard = tick_now(s);
     } else if (s->pinged && ms_since(s, s->pinged_at) >= ws->ping_timeout_ms) {
         ws_session_close(s, WS_CLOSE_POLICY, "no pong came in time");
         return;
@@ -390,11 +398,22 @@ static void hold_unfinished(struct ws_session *s)
     begun = s->held == 0 && s->decoder.message.cap > 0;
     hold(s, s->decoder.message.cap);
     if (begun && s->state == WS_OPEN) {
-        s->message_since = ws->gateway->wheel.tick;
+        s->message_since = tick_now(s);
         schedule(s);
     }
     if (s->held > 0 && ws->held > ws->held_max)
         ws_session_close(s, WS_CLOSE_POLICY, "too many messages are not whole yet");
+}
+
+/* Whatever comes answers a ping. */
+static void heard(struct ws_session *s)
+{
+    s->heard = tick_now(s);
+    if (!s->pinged)
+        return;
+    s->pinged = false;
+    if (s->state == WS_OPEN)
+        schedule(s);
 }
 
 /* The client has gone without a close frame. */
@@ -413,8 +432,7 @@ static size_t on_input(struct conn *c, struct slice in)
     struct ws_message m;
     int n;
 
-    s->heard = s->ws->gateway->wheel.tick;
-    s->pinged = false;
+    heard(s);
     while (used < in.len && !s->waiting && s->state != WS_OVER) {
         n = ws_decode(&s->decoder, in.p + used, in.len - used, &m);
         if (n < 0) {
@@ -485,7 +503,7 @@ void ws_session_open(struct ws_session *s, struct conn *c)
     s->x = NULL;
     s->conn = c;
     s->state = WS_OPEN;
-    s->heard = s->ws->gateway->wheel.tick;
+    s->heard = tick_now(s);
     (void)ws_session_say(s); /* what the handshake left in `out` */
     wheel_stop(&s->timer);
     schedule(s);

@@ -268,6 +268,7 @@ def test_publishing_while_the_broker_is_away(new_ws):
     c.say("publish", ref=1, topic="a", data="x")
     assert c.take("error")["code"] == "unavailable"
     ws.sluice.broker.start()
+    ws.sluice.wait_metric("sluice_link_up", 1, "ws")
     c.say("publish", ref=2, topic="a", data="x")
     assert {c.json()["op"], c.json()["op"]} == {"ack", "event"}
 
