@@ -261,7 +261,7 @@ def test_producers_are_idempotent_here_too(ws):
 
 
 def test_publishing_while_the_broker_is_away(new_ws):
-    ws = new_ws("[limits]\npublish_timeout = 300ms\n")
+    ws = new_ws("[limits]\npublish_timeout = 2s\n")
     c = ws.connect("a")
     ws.sluice.broker.kill()
     wait_for(lambda: ws.sluice.metrics("ws")["sluice_link_up"] == 0, "the link is down")
