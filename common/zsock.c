@@ -48,6 +48,7 @@
 #define RECONNECT_MS 20
 #define RECONNECT_MAX_MS 1000
 #define EVENT_NONE 0
+#define RECEIVE_BUFFER 8192 /* ZeroMQ's; a message that it cannot hold has its own */
 
 _Static_assert(sizeof(zmq_msg_t) <= sizeof(struct zmsg), "a zmsg holds a zmq_msg_t");
 
@@ -128,6 +129,18 @@ void zmsg_move(struct zmsg *dst, struct zmsg *src)
 
     assert(rc == 0);
     (void)rc;
+}
+
+void zmsg_keep(struct zmsg *dst, struct zmsg *src)
+{
+    if (zmsg_size(src) >= RECEIVE_BUFFER) {
+        zmsg_move(dst, src);
+        return;
+    }
+    zmsg_close(dst);
+    zmsg_init_copy(dst, zmsg_data(src), zmsg_size(src));
+    zmsg_close(src);
+    zmsg_init(src);
 }
 
 void zmsg_close(struct zmsg *m)

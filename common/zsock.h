@@ -29,6 +29,9 @@ void zmsg_init_copy(struct zmsg *m, const void *p, size_t len);
 void zmsg_init_buf(struct zmsg *m, struct buf *b);
 void zmsg_share(struct zmsg *dst, struct zmsg *src); /* dst: initialised; shares bytes */
 void zmsg_move(struct zmsg *dst, struct zmsg *src);  /* dst: initialised; src is empty after */
+/* The same for bytes that stay for long: what was received may be a slice of
+ * ZeroMQ's receive buffer, all of which it keeps in memory, so it is copied. */
+void zmsg_keep(struct zmsg *dst, struct zmsg *src);
 void zmsg_close(struct zmsg *m);
 const void *zmsg_data(const struct zmsg *m);
 size_t zmsg_size(const struct zmsg *m);

@@ -46,10 +46,11 @@ static void account(struct block *b, size_t more)
         *b->account += more;
 }
 
+/* The records are the end of the message. */
 static struct block *make(struct zmsg *m, struct reader records, bool falling)
 {
     struct block *b;
-    size_t count, i;
+    size_t count, head, i;
 
     if (!count_records(records, falling, &count))
         return NULL;
@@ -57,21 +58,13 @@ static struct block *make(struct zmsg *m, struct reader records, bool falling)
     b->refs = 1;
     b->count = count;
     b->entries = mem_array(count > 0 ? count : 1, sizeof *b->entries);
+    zmsg_init(&b->bytes);
+    head = zmsg_size(m) - records.left;
+    zmsg_keep(&b->bytes, m); /* the bytes may move */
+    records = reader_of((const char *)zmsg_data(&b->bytes) + head, records.left);
     for (i = 0; i < count; i++) {
         (void)event_record_get(&records, &b->entries[i].e);
         b->entries[i].block = b;
-    }
-    zmsg_init(&b->bytes);
-    /* A small message keeps its bytes inside the handle, so moving it moves
-     * them: the slices must follow. */
-    const char *was = zmsg_data(m);
-    zmsg_move(&b->bytes, m);
-    const char *is = zmsg_data(&b->bytes);
-    for (i = 0; was != is && i < count; i++) {
-        struct event *e = &b->entries[i].e;
-        e->topic.p = is + (e->topic.p - was);
-        e->props.p = is + (e->props.p - was);
-        e->payload.p = is + (e->payload.p - was);
     }
     b->size = sizeof *b + zmsg_size(&b->bytes) + count * sizeof *b->entries;
     return b;

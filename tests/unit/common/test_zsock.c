@@ -481,6 +481,30 @@ START_TEST(a_buffer_becomes_a_message_without_a_copy)
 }
 END_TEST
 
+/* Else a hundred bytes that are kept hold a receive buffer of 8 KiB. */
+START_TEST(what_is_kept_of_a_small_message_is_a_copy)
+{
+    static const char text[10000] = "text";
+    struct zmsg small, large, kept;
+
+    zmsg_init_copy(&small, text, 100);
+    zmsg_init_copy(&large, text, sizeof text);
+    zmsg_init(&kept);
+    const void *small_was = zmsg_data(&small), *large_was = zmsg_data(&large);
+
+    zmsg_keep(&kept, &small);
+    ck_assert_uint_eq(zmsg_size(&small), 0);
+    ck_assert_ptr_ne(zmsg_data(&kept), small_was);
+    ck_assert_mem_eq(zmsg_data(&kept), text, 100);
+    zmsg_keep(&kept, &large);
+    ck_assert_uint_eq(zmsg_size(&large), 0);
+    ck_assert_ptr_eq(zmsg_data(&kept), large_was);
+    zmsg_close(&small);
+    zmsg_close(&large);
+    zmsg_close(&kept);
+}
+END_TEST
+
 START_TEST(an_empty_buffer_becomes_an_empty_message)
 {
     struct buf bytes = {0};
@@ -628,6 +652,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_mandatory_router_tells_that_a_peer_is_unknown);
     tcase_add_test(t, a_message_of_many_parts_is_cut_and_the_next_is_whole);
     tcase_add_test(t, a_buffer_becomes_a_message_without_a_copy);
+    tcase_add_test(t, what_is_kept_of_a_small_message_is_a_copy);
     tcase_add_test(t, an_empty_buffer_becomes_an_empty_message);
     tcase_add_test(t, a_message_over_the_limit_ends_the_connection);
     tcase_add_test(t, a_path_that_somebody_listens_on_is_not_taken);
