@@ -15,6 +15,8 @@
  */
 #include <assert.h>
 
+#include <utlist.h>
+
 #include "feed.h"
 #include "metrics.h"
 
@@ -22,6 +24,7 @@ void bundle_join(struct bundle *b, struct subscription *s)
 {
     assert(s->state != SUB_CLOSED && !s->due);
     s->bundle = b;
+    s->joined = b->joined++;
 }
 
 static void not_due(struct subscription *s)
@@ -120,6 +123,11 @@ static void fall_back(const struct bundle *b, uint64_t cursor)
     }
 }
 
+static int by_joining(const struct subscription *a, const struct subscription *b)
+{
+    return (a->joined > b->joined) - (a->joined < b->joined);
+}
+
 static void hand_over(struct bundle *b, struct hub *h)
 {
     struct bundle_run *r = &h->bundle_run;
@@ -127,6 +135,7 @@ static void hand_over(struct bundle *b, struct hub *h)
     size_t n;
 
     r->run = &h->run;
+    LL_SORT2(b->due, by_joining, due_next);
     while (fill(b, r)) {
         n = b->events(b, r);
         assert(n <= r->run->count);

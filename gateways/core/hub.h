@@ -81,6 +81,7 @@ struct subscription {
     struct bundle *bundle;         /* NULL: it is alone */
     struct subscription *due_next; /* in the bundle: those with events of this turn */
     size_t due_at;                 /* of its feed's turn, how far it was handed on */
+    uint32_t joined;               /* its number in the bundle */
     uint32_t pumped;               /* the turn in which it was pumped last */
     uint8_t state;
     bool started; /* started() has run */
@@ -97,7 +98,8 @@ struct subscription {
 #define BUNDLE_SHARES 4096
 struct bundle_run {
     struct run *run;
-    size_t ends[RUN_ENTRIES]; /* entry i is for shares[ends[i - 1] … ends[i] - 1] */
+    /* Entry i is for shares[ends[i - 1] … ends[i] - 1], in the order of their joining. */
+    size_t ends[RUN_ENTRIES];
     struct subscription *shares[BUNDLE_SHARES];
 };
 
@@ -107,6 +109,7 @@ struct bundle {
     size_t (*events)(struct bundle *b, struct bundle_run *r);
     struct subscription *due;
     struct bundle *due_next;
+    uint32_t joined; /* so many, ever */
     bool is_due;
 };
 

@@ -92,8 +92,8 @@ def test_an_event_for_several_subscriptions_comes_once(ws):
     subscribe(c, "other", topic="other")
     first, second = ws.sluice.publish("a/b", "1"), ws.sluice.publish("a/c", "2")
     third = ws.sluice.publish("other", "3")
-    seen = [(e["id"], sorted(map(str, e["subs"]))) for e in c.events(3)]
-    assert seen == [(first, ["3", "path", "wild"]), (second, ["wild"]), (third, ["other"])]
+    seen = [(e["id"], e["subs"]) for e in c.events(3)]
+    assert seen == [(first, ["path", "wild", 3]), (second, ["wild"]), (third, ["other"])]
 
 
 def test_a_ref_comes_back_as_it_was_sent(ws):
@@ -103,7 +103,7 @@ def test_a_ref_comes_back_as_it_was_sent(ws):
         subscribe(c, ref, topic="t")
     ws.sluice.publish("t", "x")
     (event,) = c.events(1)
-    assert sorted(map(repr, event["subs"])) == sorted(map(repr, refs))
+    assert event["subs"] == refs
 
 
 def test_two_spellings_of_a_ref_are_one(ws):

@@ -79,11 +79,6 @@ static size_t on_alone(struct subscription *s, struct run *r)
     return n;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return *(const char *)a - *(const char *)b;
-}
-
 static size_t on_shared(struct bundle *b, struct bundle_run *r)
 {
     size_t n = 0, from = 0;
@@ -95,7 +90,6 @@ static size_t on_shared(struct bundle *b, struct bundle_run *r)
 
         for (size_t k = 0; k < count; k++)
             names[k] = ((struct client *)r->shares[from + k]->data)->name;
-        qsort(names, count, 1, compare);
         buf_printf(&seen, "%llu%s ", (unsigned long long)r->run->entries[n]->e.id, names);
     }
     return n;
