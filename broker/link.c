@@ -124,8 +124,7 @@ static void link_send_acks(struct link *l)
     if (!l->acks_waiting)
         return;
     l->acks_waiting = false;
-    HASH_ITER(hh, l->peers, p, next)
-    {
+    HASH_ITER (hh, l->peers, p, next) {
         if (p->acks.len > 0)
             (void)peer_send_buf(p, &p->acks);
     }
@@ -183,8 +182,7 @@ static void link_tell_lost(struct link *l)
 {
     struct peer *p, *next;
 
-    HASH_ITER(hh, l->peers, p, next)
-    {
+    HASH_ITER (hh, l->peers, p, next) {
         if (p->state == PEER_LOST)
             lost_tell(p);
     }
@@ -198,8 +196,7 @@ static void link_sweep(struct link *l)
     if (!l->losses)
         return;
     l->losses = false;
-    HASH_ITER(hh, l->peers, p, next)
-    {
+    HASH_ITER (hh, l->peers, p, next) {
         if (p->state == PEER_LOST)
             peer_leave_fanout(p);
     }
@@ -219,8 +216,7 @@ static void instance_replace(struct link *l, const struct wire_uuid *instance)
 {
     struct peer *p, *next;
 
-    HASH_ITER(hh, l->peers, p, next)
-    {
+    HASH_ITER (hh, l->peers, p, next) {
         if (memcmp(&p->instance, instance, sizeof *instance) == 0)
             peer_forget(p, "said hello again");
     }
@@ -569,8 +565,8 @@ void link_free(struct link *l)
 
     if (l == NULL)
         return;
-    HASH_ITER(hh, l->peers, p, next)
-    peer_forget(p, "the broker ends");
+    HASH_ITER (hh, l->peers, p, next)
+        peer_forget(p, "the broker ends");
     fanout_free(l->fanout);
     free(l);
 }

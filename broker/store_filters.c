@@ -38,9 +38,9 @@ static void make_room(struct store_reader *r)
 
     while (r->set_bytes > SETS_BYTES) {
         oldest = NULL;
-        HASH_ITER(hh, r->sets, set, next)
-        if (oldest == NULL || set->used < oldest->used)
-            oldest = set;
+        HASH_ITER (hh, r->sets, set, next)
+            if (oldest == NULL || set->used < oldest->used)
+                oldest = set;
         if (oldest == NULL || oldest->used == r->requests)
             return;
         filter_set_free(r, oldest);

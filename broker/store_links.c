@@ -203,8 +203,8 @@ void links_free(struct store *s)
 {
     struct link *l, *next;
 
-    HASH_ITER(hh, s->links, l, next)
-    link_free(s, l);
+    HASH_ITER (hh, s->links, l, next)
+        link_free(s, l);
 }
 
 /* --- one unit ----------------------------------------------------------------- */
@@ -389,9 +389,9 @@ void links_expire(struct store *s, uint64_t now, uint64_t before)
     struct link *l, *next;
     uint64_t row = 0;
 
-    HASH_ITER(hh, s->links, l, next)
-    if (now - l->seen > FORGET_MS)
-        link_free(s, l);
+    HASH_ITER (hh, s->links, l, next)
+        if (now - l->seen > FORGET_MS)
+            link_free(s, l);
     db_bind(st, 1, before);
     if (db_step(st))
         row = db_u64(st, 0);

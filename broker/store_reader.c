@@ -80,8 +80,8 @@ void store_reader_close(struct store_reader *r)
     struct db_stmt *const all[] = {r->begin,  r->end,     r->last,   r->one,
                                    r->topics, r->scan[0], r->scan[1]};
 
-    HASH_ITER(hh, r->sets, set, next)
-    filter_set_free(r, set);
+    HASH_ITER (hh, r->sets, set, next)
+        filter_set_free(r, set);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         db_finalize(all[i]);
     for (size_t i = 0; i < CURSORS; i++) {

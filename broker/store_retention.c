@@ -90,8 +90,8 @@ void retention_apply(struct store *s, struct retention *r)
 
     retention_free(s->retention);
     s->retention = r;
-    HASH_ITER(hh, s->topics.by_name, t, next)
-    t->limits = retention_limits(r, t->name);
+    HASH_ITER (hh, s->topics.by_name, t, next)
+        t->limits = retention_limits(r, t->name);
     s->retention_at = 0;
     s->retention_next = 0;
 }

@@ -124,8 +124,7 @@ static void settle_volatile(struct store *s, uint64_t upto)
 {
     struct topic *t, *next;
 
-    HASH_ITER(hh, s->topics.by_name, t, next)
-    {
+    HASH_ITER (hh, s->topics.by_name, t, next) {
         if (!t->was_volatile)
             continue;
         topics_raise_volatile(&s->topics, t, upto);

@@ -179,8 +179,7 @@ bool stats_load(struct store *s)
 
     if (!load_rows(s) || !recount(s))
         return false;
-    HASH_ITER(hh, s->topics.by_name, t, next)
-    {
+    HASH_ITER (hh, s->topics.by_name, t, next) {
         events += t->stats.events;
         bytes += t->stats.bytes;
     }

@@ -31,8 +31,7 @@ void topics_destroy(struct topics *t)
 {
     struct topic *topic, *next;
 
-    HASH_ITER(hh, t->by_name, topic, next)
-    {
+    HASH_ITER (hh, t->by_name, topic, next) {
         HASH_DEL(t->by_name, topic);
         free(topic);
     }

@@ -78,8 +78,7 @@ X(POLL_WAIT, "poll", "wait", CONFIG_DURATION, "30s", NULL,
 X(POLL_MAX_WAIT, "poll", "max_wait", CONFIG_DURATION, "5m", NULL, "the longest wait=")
 X(POLL_LIMIT, "poll", "limit", CONFIG_INT, "100", NULL,
   "events in one answer when a poll does not say")
-X(POLL_MAX_LIMIT, "poll", "max_limit", CONFIG_INT, "500", NULL,
-  "the largest limit=")
+X(POLL_MAX_LIMIT, "poll", "max_limit", CONFIG_INT, "500", NULL, "the largest limit=")
 
 X(MAX_PAYLOAD, "limits", "max_payload", CONFIG_SIZE, "1M", NULL, "payload of one event, bytes")
 X(MAX_BODY, "limits", "max_body", CONFIG_SIZE, "8M", NULL,

@@ -9,8 +9,8 @@
 enum route_body { ROUTE_NO_BODY, ROUTE_PAYLOAD, ROUTE_BATCH }; /* which limit holds */
 
 struct route {
-    const char *method;  /* "GET" serves HEAD too */
-    const char *path;    /* ends in '/': everything below it; else just this */
+    const char *method; /* "GET" serves HEAD too */
+    const char *path;   /* ends in '/': everything below it; else just this */
     enum route_body body;
     void (*handle)(struct exchange *x);
 };
@@ -32,14 +32,14 @@ bool route_allow(const struct routes *rs, struct slice path, struct buf *allow);
  * Lives as long as the routes. */
 struct slice cors_origin(const struct routes *rs, const struct http1_request *r);
 bool cors_is_preflight(const struct http1_request *r);
-#define CORS_HEADERS                                                                          \
-    "Accept, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Producer-Epoch, "   \
-    "Producer-Id, Producer-Seq, Sluice-Correlation-Data, Sluice-Expiry, "                     \
+#define CORS_HEADERS                                                                               \
+    "Accept, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Producer-Epoch, "        \
+    "Producer-Id, Producer-Seq, Sluice-Correlation-Data, Sluice-Expiry, "                          \
     "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, Sluice-Type"
-#define CORS_EXPOSED                                                                          \
-    "ETag, Retry-After, Producer-Epoch, Producer-Id, Producer-Seq, Sluice-Correlation-Data, " \
-    "Sluice-Expiry, Sluice-Format, Sluice-Gap, Sluice-Id, Sluice-Next, "                      \
-    "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, "          \
+#define CORS_EXPOSED                                                                               \
+    "ETag, Retry-After, Producer-Epoch, Producer-Id, Producer-Seq, Sluice-Correlation-Data, "      \
+    "Sluice-Expiry, Sluice-Format, Sluice-Gap, Sluice-Id, Sluice-Next, "                           \
+    "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, "               \
     "Sluice-Time, Sluice-Topic, Sluice-Type"
 
 #endif

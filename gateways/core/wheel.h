@@ -24,10 +24,10 @@ struct wheel_timer {
 
 struct wheel {
     uv_timer_t timer;
-    uint64_t tick;                         /* now, as of the last wheel_refresh */
-    uint64_t looked;                       /* the loop's time then */
-    uint64_t served;                       /* slots up to this one */
-    uint64_t armed;                        /* the timer is, for this one */
+    uint64_t tick;   /* now, as of the last wheel_refresh */
+    uint64_t looked; /* the loop's time then */
+    uint64_t served; /* slots up to this one */
+    uint64_t armed;  /* the timer is, for this one */
     bool turning;
     struct wheel_timer slots[WHEEL_SLOTS]; /* heads of circular lists */
     void (*closed)(void *arg);
