@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from sluicelib import TIMEOUT, wait_for
+from wslib import DEFLATE
 
 
 def subscribe(c, ref, **words):
@@ -334,10 +335,11 @@ def test_on_gap_fail_closes_with_4410(ws):
 
 # --- slow clients
 
-def test_a_client_that_does_not_read_gets_everything_when_it_does(new_ws):
+@pytest.mark.parametrize("deflate", [None, DEFLATE, f"{DEFLATE}; server_max_window_bits=8"])
+def test_a_client_that_does_not_read_gets_everything_when_it_does(new_ws, deflate):
     ws = new_ws("[limits]\nring = 256k\n")
-    c = ws.connect("a", rcvbuf=4096)
-    wild = ws.connect(topic=["a", "b"], rcvbuf=4096)
+    c = ws.connect("a", rcvbuf=4096, deflate=deflate)
+    wild = ws.connect(topic=["a", "b"], rcvbuf=4096, deflate=deflate)
     subscribe(wild, "a", topic="a")
     subscribe(wild, "b", topic="b")
     ids = ws.sluice.fill("a", 20000, lambda n: f"event {n} " + "x" * 100)
