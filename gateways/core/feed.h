@@ -81,6 +81,7 @@ struct hub {
     struct subscription *next_head; /* of the walk in progress; see subscription_close */
     size_t subscriptions;
     uint64_t delivered; /* this turn; the metric gets it at the end */
+    uint64_t handed;    /* this turn; about so many bytes to those who pull */
     bool idle_wake;     /* some wait for the next tick */
     struct bundle *due; /* have events of this turn */
     struct run run;

@@ -24,6 +24,9 @@
 #include "mem.h"
 #include "metrics.h"
 
+#define TURN_BYTES (4u * 1024 * 1024) /* of events to those who pull, in one turn */
+#define PUMP_BYTES 1024u              /* what one of them counts who gets nothing */
+
 struct hub *hub_new(const struct hub_link *link, const struct hub_limits *limits)
 {
     struct hub *h = mem_zalloc(sizeof *h);
@@ -84,13 +87,16 @@ static void wake_ahead(struct hub *h)
 }
 
 /* Each has one pump a turn.  The queue is in order, so the first that had its
- * own already is the beginning of those who queued meanwhile. */
+ * own already is the beginning of those who queued meanwhile.  When all together
+ * have had enough the rest waits for the next turn, behind what is live then. */
 static void pump_all(struct hub *h)
 {
     struct subscription *s;
 
     h->turn++;
-    while ((s = h->queue) != NULL && s->pumped != h->turn) {
+    h->handed = 0;
+    while ((s = h->queue) != NULL && s->pumped != h->turn && h->handed < TURN_BYTES) {
+        h->handed += PUMP_BYTES;
         subscription_unwait(s);
         subscription_pump(s);
     }

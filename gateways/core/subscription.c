@@ -270,6 +270,7 @@ size_t subscription_hand(struct subscription *s, struct run *r)
 
     assert(n <= r->count);
     h->delivered += n;
+    h->handed += r->bytes * n / r->count;
     return n;
 }
 
