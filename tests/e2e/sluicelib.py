@@ -5,6 +5,7 @@ its configuration, data and logs; its processes can be killed, stopped and
 started again by name.
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -48,12 +49,27 @@ def is_free(port):
         return True
 
 
+claims = collections.deque(maxlen=40)  # as many as one worker uses at a time, and more
+
+
+def claim(base):
+    """Whether the range is ours: other sessions on this machine see the claim too."""
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0sluice-tests-{base}")
+    except OSError:
+        mark.close()
+        return False
+    claims.append(mark)
+    return True
+
+
 def port_base():
     """The first of 20 free ports below the kernel's own range, apart for each worker."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
     while True:
         base = 10000 + worker * 2500 + random.randrange(0, 2480, 20)
-        if all(is_free(base + i) for i in range(20)):
+        if claim(base) and all(is_free(base + i) for i in range(20)):
             return base
 
 
