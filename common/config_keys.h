@@ -49,7 +49,7 @@ X(GATEWAY_CREDIT, "broker", "gateway_credit", CONFIG_SIZE, "4M", NULL,
   "live bytes that a gateway may leave unconfirmed before its live messages pause")
 X(PUBLISH_WINDOW, "broker", "publish_window", CONFIG_SIZE, "8M", NULL,
   "publish bytes that one gateway may have unacknowledged")
-X(QUEUE, "broker", "queue", CONFIG_SIZE, "32M", NULL,
+X(QUEUE, "broker", "queue", CONFIG_SIZE, "8M", NULL,
   "publish bytes from applications that may wait for the writer; then reading pauses")
 
 GATEWAY_KEYS(SSE, "sse", "8081", "8091")
