@@ -88,28 +88,34 @@ static void wake_ahead(struct hub *h)
 
 /* Each has one pump a turn.  The queue is in order, so the first that had its
  * own already is the beginning of those who queued meanwhile.  When all together
- * have had enough the rest waits for the next turn, behind what is live then. */
-static void pump_all(struct hub *h)
+ * have had enough the rest waits for the next turn, behind what is live then:
+ * false, somebody has had none. */
+static bool pump_all(struct hub *h)
 {
     struct subscription *s;
 
     h->turn++;
     h->handed = 0;
-    while ((s = h->queue) != NULL && s->pumped != h->turn && h->handed < TURN_BYTES) {
+    while ((s = h->queue) != NULL && s->pumped != h->turn) {
+        if (h->handed >= TURN_BYTES)
+            return false;
         h->handed += PUMP_BYTES;
         subscription_unwait(s);
         subscription_pump(s);
     }
+    return true;
 }
 
 bool hub_turn(struct hub *h)
 {
+    bool pumped;
+
     flush(h);
     if (h->ahead != NULL)
         wake_ahead(h);
-    pump_all(h);
+    pumped = pump_all(h);
     feeds_trim(h);
-    pages_trim(&h->pages);
+    pages_trim(&h->pages, pumped);
     ring_trim(&h->ring);
     if (h->delivered > 0)
         metric_add(M_DELIVERED, h->delivered);

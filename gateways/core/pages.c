@@ -191,7 +191,7 @@ void pages_ahead(struct page *p)
     (void)page_ask(p->feed, p->upto, NULL);
 }
 
-/* What came this turn has been seen by all who waited.  A page that found
+/* What came has been seen by all who waited.  A page that found
  * nothing, or that a DELETE overtook, is of no use to anybody else. */
 static void settle(struct page_cache *c)
 {
@@ -207,12 +207,18 @@ static void settle(struct page_cache *c)
     c->any_fresh = false;
 }
 
-void pages_trim(struct page_cache *c)
+void pages_trim(struct page_cache *c, bool pumped)
 {
-    if (c->any_fresh)
+    struct page *p, *next;
+
+    if (c->any_fresh && pumped)
         settle(c);
-    while (c->bytes > c->limit && c->lru != NULL)
-        page_free(c->lru);
+    DL_FOREACH_SAFE2 (c->lru, p, next, lru_next) {
+        if (c->bytes <= c->limit)
+            break;
+        if (!p->fresh)
+            page_free(p);
+    }
 }
 
 static void page_drop(struct page *p)

@@ -25,7 +25,7 @@ struct page {
     enum gap_reason reason;
     const struct subscription *owner; /* NULL: shared */
     struct block *block;              /* NULL while it is being read */
-    bool fresh;                       /* came this turn: whoever waited may take it as it is */
+    bool fresh;                       /* just came: whoever waited may take it as it is */
     bool stale;                       /* a topic was emptied meanwhile: only while fresh */
     struct subscription *waiters;
     struct link_read read;
@@ -45,8 +45,10 @@ struct page *pages_get(struct subscription *s, uint64_t cursor);
 struct entry *page_entry_after(const struct page *p, uint64_t cursor);
 /* Reads the page behind this one before it is asked for. */
 void pages_ahead(struct page *p);
-void pages_trim(struct page_cache *c); /* at the end of each turn */
-void pages_drop_feed(struct feed *f);  /* cancels what is being read */
+/* At the end of each turn.  pumped: everybody who waited has had his turn; else
+ * what came is kept for those who have not. */
+void pages_trim(struct page_cache *c, bool pumped);
+void pages_drop_feed(struct feed *f); /* cancels what is being read */
 void pages_drop_owned(struct subscription *s);
 /* A topic was emptied or the log is another one: forget what was read. */
 void pages_invalidate(struct feed *f);

@@ -148,8 +148,7 @@ END_TEST
 
 int main(void)
 {
-    return RUN_TESTS("turn", setup, teardown,
-                     test_those_who_pull_share_what_a_turn_may_hand_out,
+    return RUN_TESTS("turn", setup, teardown, test_those_who_pull_share_what_a_turn_may_hand_out,
                      test_whoever_had_to_wait_comes_first_in_the_next_turn,
                      test_everybody_gets_everything,
                      test_what_is_live_does_not_wait_for_those_who_pull);
