@@ -145,6 +145,9 @@ void process_close(struct process *p, void (*closed)(void *arg), void *arg)
     uv_close((uv_handle_t *)&p->interrupt, on_closed);
     uv_close((uv_handle_t *)&p->hangup, on_closed);
     uv_close((uv_handle_t *)&p->deadline, on_closed);
+    /* It ends by itself now: a late signal must not turn its exit into a death. */
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
 }
 
 void process_ready(int ready_fd)
