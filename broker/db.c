@@ -284,11 +284,6 @@ struct slice db_slice(struct db_stmt *st, int column)
     return (struct slice){p, (size_t)sqlite3_column_bytes(st->handle, column)};
 }
 
-bool db_is_null(struct db_stmt *st, int column)
-{
-    return sqlite3_column_type(st->handle, column) == SQLITE_NULL;
-}
-
 static void ask_predicate(sqlite3_context *context, int count, sqlite3_value **values)
 {
     const struct db *db = sqlite3_user_data(context);

@@ -53,7 +53,6 @@ void db_run(struct db_stmt *st); /* a statement without rows: step and reset */
 /* Columns are valid until the next step or reset. */
 uint64_t db_u64(struct db_stmt *st, int column);
 struct slice db_slice(struct db_stmt *st, int column);
-bool db_is_null(struct db_stmt *st, int column);
 
 /* Statements of this connection may ask name(a, b); fn answers. */
 void db_predicate(struct db *db, const char *name, bool (*fn)(void *arg, uint64_t a, uint64_t b),

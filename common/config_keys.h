@@ -112,6 +112,9 @@ X(PAGE_CACHE, "limits", "page_cache", CONFIG_SIZE, "16M", NULL,
   "history pages kept in memory by a gateway for clients that replay together")
 X(PAGE_REQUESTS, "limits", "page_requests", CONFIG_INT, "16", NULL,
   "history pages that a gateway asks for at once")
+X(REPLAY_TURN, "limits", "replay_turn", CONFIG_SIZE, "4M", NULL,
+  "bytes of events that all clients who catch up are handed between two looks at what "
+  "is live")
 
 X(READY_FD, "process", "ready_fd", CONFIG_INT, "-1", NULL,
   "descriptor that gets one byte when the process is ready; for supervisors")

@@ -55,6 +55,7 @@ static const struct {
     {CFG_IDLE_TIMEOUT, 1, 86400000},
     {CFG_PUBLISH_TIMEOUT, 1, 3600000},
     {CFG_PAGE_REQUESTS, 1, 1024},
+    {CFG_REPLAY_TURN, 64 << 10, 1 << 30},
 };
 
 static enum config_key find_alias(struct slice section, struct slice name)

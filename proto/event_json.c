@@ -175,6 +175,17 @@ void event_json_put(struct buf *b, const struct event *e)
     buf_u8(b, '}');
 }
 
+void id_json_put(struct buf *b, uint64_t id)
+{
+    if (id == 0) {
+        buf_puts(b, "null");
+        return;
+    }
+    buf_u8(b, '"');
+    buf_dec(b, id);
+    buf_u8(b, '"');
+}
+
 void gap_json_put(struct buf *b, const struct gap *g)
 {
     struct object o;

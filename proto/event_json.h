@@ -25,6 +25,7 @@ void event_json_put_members(struct buf *b, const struct event *e);
 /* {"requested":"…","resumed_from":"…","removed_to":"…","reason":"…"} */
 void gap_json_put(struct buf *b, const struct gap *g);
 /* 2026-01-31T10:00:00.123Z; what lies beyond the year 9999 shows as its end. */
+void id_json_put(struct buf *b, uint64_t id); /* a quoted decimal; null for 0, no ID */
 void time_put_rfc3339(struct buf *b, uint64_t ms);
 /* RFC 3339 with any offset, or false.  What is finer than a millisecond is cut
  * off; a time before 1970 is 1970. */

@@ -267,12 +267,6 @@ void wire_live_begin(struct buf *b, uint64_t after, uint64_t upto)
     LIVE(PUT_VALUE)
 }
 
-void wire_live_set_after(uint8_t *frame, uint64_t after)
-{
-    assert(frame[0] == WIRE_LIVE);
-    le64_put(frame + 1, after);
-}
-
 bool wire_live_get(const void *p, size_t len, uint64_t *after, uint64_t *upto,
                    struct reader *records)
 {

@@ -128,7 +128,6 @@ bool wire_confirm_get(const void *p, size_t len, uint64_t *upto);
 /* LIVE covers (after, upto] completely for this gateway's filters. */
 #define WIRE_LIVE_HEAD 17
 void wire_live_begin(struct buf *b, uint64_t after, uint64_t upto); /* records follow */
-void wire_live_set_after(uint8_t *frame, uint64_t after);
 bool wire_live_get(const void *p, size_t len, uint64_t *after, uint64_t *upto,
                    struct reader *records);
 

@@ -167,6 +167,7 @@ static bool open_broker(struct gateway *g)
     uint64_t linger_ms = g->spec->linger_ms;
     struct hub_limits limits = {.ring = config_num(g->config, CFG_RING),
                                 .page_cache = config_num(g->config, CFG_PAGE_CACHE),
+                                .turn = config_num(g->config, CFG_REPLAY_TURN),
                                 .linger_ms = linger_ms != 0 ? linger_ms : LINGER_MS};
 
     g->hub = hub_new(&to_link, &limits);

@@ -24,8 +24,7 @@
 #include "mem.h"
 #include "metrics.h"
 
-#define TURN_BYTES (4u * 1024 * 1024) /* of events to those who pull, in one turn */
-#define PUMP_BYTES 1024u              /* what one of them counts who gets nothing */
+#define PUMP_BYTES 1024u /* what a subscription counts that pulls and gets nothing */
 
 struct hub *hub_new(const struct hub_link *link, const struct hub_limits *limits)
 {
@@ -47,11 +46,6 @@ void hub_free(struct hub *h)
     ring_close(&h->ring);
     filter_tree_free(h->tree);
     free(h);
-}
-
-uint64_t hub_upto(const struct hub *h)
-{
-    return h->flushed;
 }
 
 uint64_t hub_seen(const struct hub *h)
@@ -97,7 +91,7 @@ static bool pump_all(struct hub *h)
     h->turn++;
     h->handed = 0;
     while ((s = h->queue) != NULL && s->pumped != h->turn) {
-        if (h->handed >= TURN_BYTES)
+        if (h->handed > h->limits.turn)
             return false;
         h->handed += PUMP_BYTES;
         subscription_unwait(s);

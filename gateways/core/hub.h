@@ -126,6 +126,7 @@ struct hub_link {
 struct hub_limits {
     size_t ring;        /* bytes */
     size_t page_cache;  /* bytes */
+    size_t turn;        /* bytes of events to all who pull, in one turn; at least one pulls */
     uint64_t linger_ms; /* a feed stays so long after its last subscription: its filters
                            registered, its pages in the cache */
 };
@@ -151,7 +152,6 @@ void bundle_leave(struct subscription *s);
 /* Everything up to here was handed over or covered. */
 uint64_t subscription_cursor(const struct subscription *s);
 bool subscription_at_head(const struct subscription *s);
-uint64_t hub_upto(const struct hub *h);
 /* Highest ID that this gateway may have shown to anybody: what hello must say,
  * so that a log that lost it answers with a reset. */
 uint64_t hub_seen(const struct hub *h);

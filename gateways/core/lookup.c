@@ -76,13 +76,7 @@ void history_event(struct exchange *x)
 static void put_id_member(struct buf *b, const char *name, uint64_t id)
 {
     buf_printf(b, ",\"%s\":", name);
-    if (id == 0) {
-        buf_puts(b, "null");
-        return;
-    }
-    buf_puts(b, "\"");
-    buf_dec(b, id);
-    buf_puts(b, "\"");
+    id_json_put(b, id);
 }
 
 static void put_topic(struct buf *b, const struct wire_topic *t)

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "event_json.h"
 #include "gateway.h"
 #include "json.h"
 #include "mem.h"
@@ -24,21 +25,10 @@ struct publish {
 
 /* --- the answer ------------------------------------------------------------------ */
 
-static void put_id(struct buf *b, uint64_t id)
-{
-    if (id == 0) {
-        buf_puts(b, "null");
-        return;
-    }
-    buf_puts(b, "\"");
-    buf_dec(b, id);
-    buf_puts(b, "\"");
-}
-
 static void put_event(struct buf *b, uint64_t id, struct slice topic)
 {
     buf_puts(b, "{\"id\":");
-    put_id(b, id & ~WIRE_ACK_REPEAT);
+    id_json_put(b, id & ~WIRE_ACK_REPEAT);
     buf_puts(b, ",\"topic\":");
     json_put_string(b, topic);
     buf_puts(b, "}");
@@ -86,7 +76,7 @@ static void answer_removed(const struct publish *pub, const struct wire_ack *a)
     buf_puts(&body, "{\"topic\":");
     json_put_string(&body, (struct slice){(char *)pub->link.records.p, pub->link.records.len});
     buf_puts(&body, ",\"removed_to\":");
-    put_id(&body, ack_id(a, 0));
+    id_json_put(&body, ack_id(a, 0));
     buf_puts(&body, "}\n");
     exchange_json(pub->x, 200, &body);
 }

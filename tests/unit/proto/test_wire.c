@@ -386,8 +386,7 @@ static void live_expect(void)
 
 static void live_empty_encode(struct buf *b)
 {
-    wire_live_begin(b, 0, HEAD);
-    wire_live_set_after(b->p, ID);
+    wire_live_begin(b, ID, HEAD);
 }
 
 static void live_empty_expect(void)
@@ -451,9 +450,9 @@ START_TEST(a_live_range_does_not_run_backwards)
 
     wire_live_begin(&b, 5, 9);
     ck_assert(live_decode(b.p, b.len));
-    wire_live_set_after(b.p, 9);
+    le64_put(b.p + 1, 9);
     ck_assert(live_decode(b.p, b.len));
-    wire_live_set_after(b.p, 10);
+    le64_put(b.p + 1, 10);
     ck_assert(!live_decode(b.p, b.len));
     buf_free(&b);
 }

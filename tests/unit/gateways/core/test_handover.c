@@ -466,6 +466,7 @@ static void run_seed(uint64_t n)
     m.log.b[0] = 1;
     limits.ring = chance(4000); /* a few events */
     limits.page_cache = chance(6000);
+    limits.turn = one_in(2) ? 1 << 20 : chance(3000); /* all who pull, or one or two */
     limits.linger_ms = chance(3) * 200;
     m.hub = hub_new(
         &(struct hub_link){model_filter_add, model_filter_drop, model_read, model_read_cancel, &m},

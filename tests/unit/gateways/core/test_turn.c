@@ -59,7 +59,7 @@ static void open_one(struct subscription *s, struct start start, unsigned *count
 static void come(unsigned count)
 {
     static const char payload[PAYLOAD];
-    uint64_t after = hub_upto(hub);
+    uint64_t after = hub->flushed;
     struct event e = {.topic = SLICE("a"), .payload = {payload, sizeof payload}};
     struct buf b = {0};
     struct zmsg m;
@@ -74,7 +74,8 @@ static void come(unsigned count)
 static void setup(void)
 {
     const struct hub_link link = {.filter_add = on_add, .filter_drop = on_drop};
-    const struct hub_limits limits = {.ring = 64 << 20, .page_cache = 1 << 20, .linger_ms = 1000};
+    const struct hub_limits limits = {
+        .ring = 64 << 20, .page_cache = 1 << 20, .turn = 4 << 20, .linger_ms = 1000};
     const struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = HEAD};
 
     clock_replace(fake_clock, NULL);
