@@ -109,6 +109,8 @@ def test_what_could_not_be_stored_closes(new_ws):
     c.send("lost, and told so")
     assert c.close_code() == 1012
     ws.sluice.broker.start()
+    # publish_timeout is for reads too, and shorter than a reconnect may take.
+    wait_for(lambda: ws.sluice.request("GET", "/history/t").status_code == 200, "it answers")
     assert ws.sluice.history("t")["events"] == []
 
 
