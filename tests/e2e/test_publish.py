@@ -241,6 +241,8 @@ def test_never_sent_is_503_with_retry_after(new_sluice):
     r = s.post("a", "x")
     assert r.status_code == 503 and r.headers["Retry-After"] and r.json()["code"] == "unavailable"
     s.broker.start()
+    # publish_timeout is for reads too, and shorter than a reconnect may take.
+    wait_for(lambda: s.request("GET", "/history/a").status_code == 200, "it answers")
     assert kept(s) == []
 
 
