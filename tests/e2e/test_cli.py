@@ -219,9 +219,18 @@ def test_pub_waits_for_a_broker_that_comes(own):
     assert own.run("pub", "a", "x").returncode == 0
 
 
+def sockets_of(pid):
+    """The connections of a process that listens nowhere."""
+    links = {os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
+    return {name for name in links if name.startswith("socket:")}
+
+
 def test_lines_flow_on_over_a_broker_killed_between_them(own, topic):
     with own.popen("pub", topic, "-v", stdin=subprocess.PIPE) as p:
+        seen = set()
         for life in range(3):
+            new = wait_for(lambda: sockets_of(p.pid) - seen, "a new connection")
+            seen |= new
             p.stdin.write(f"{life}\n")
             p.stdin.flush()
             assert p.stdout.readline().strip().isdigit()
