@@ -20,7 +20,7 @@
 
 #include "config.h"
 #include "event.h"
-#include "wire.h"
+#include "wire_session.h"
 
 struct store;
 
@@ -40,26 +40,57 @@ struct store_result {
     const char *text;                           /* static, for a person */
 };
 
+/* Beside the log the store keeps a small ordered map, whose changes commit with
+ * events: what sessions are made of.  (space, owner, key) → value; the spaces are
+ * the caller's to divide. */
+struct store_change {
+    uint8_t space;
+    enum { STORE_PUT, STORE_DROP, STORE_DROP_OWNER } act; /* the last: all of an owner's keys */
+    struct slice owner, key, value;
+};
+
 struct store_request;
 typedef void (*store_request_cb)(struct store_request *r);
 
 /* One unit: all its events or none.  The caller owns it and all it points at,
  * unchanged until cb has run; cb may free it.  Topics are already checked. */
 struct store_request {
-    enum { STORE_APPEND, STORE_DELETE } kind;
+    enum {
+        STORE_APPEND,
+        STORE_DELETE,
+        STORE_SCAN, /* reads the map, in its place among the changes */
+    } kind;
     /* A gateway's publishes are idempotent by (link, link_seq): a repeat is
      * answered with the first IDs, also after a restart.  NULL: none. */
     const struct wire_uuid *link;
     uint64_t link_seq;
     struct store_event *events; /* STORE_APPEND */
-    uint32_t count;
+    uint32_t count;             /* may be 0, when there are changes */
+    /* STORE_APPEND: made in order, in the transaction of the events, and only if they
+     * are stored; also when they are a repeat (they are idempotent). */
+    const struct store_change *changes;
+    uint32_t change_count;
     struct slice topic;         /* STORE_DELETE: empty this topic's history */
     uint64_t removed_to;        /* out, STORE_DELETE */
+    /* STORE_SCAN: entries of a space in the order of (owner, key).  By owner: all
+     * keys of `owner`.  Else those above (owner, key), at most `limit` entries. */
+    uint8_t space;
+    bool by_owner;
+    uint32_t limit; /* 0: none */
+    struct slice owner, key;
+    struct buf found; /* out, the caller frees: store_entry_get */
+    bool more;        /* out: there are others above the last one */
     struct store_result result; /* out */
     store_request_cb cb;
     void *data;                 /* the caller's */
     struct store_request *next; /* the store's */
 };
+
+/* Reads `found`, entry by entry; false at the end. */
+struct store_entry {
+    struct slice owner, key, value;
+};
+bool store_entry_get(struct reader *r, struct store_entry *out);
 
 /* --- follow -------------------------------------------------------------- */
 
@@ -136,5 +167,10 @@ void store_read_page(struct store_reader *r, const struct wire_page_req *q, stru
 void store_read_start(struct store_reader *r, const struct wire_start_req *q, struct buf *reply);
 void store_read_event(struct store_reader *r, uint64_t ref, uint64_t id, struct buf *reply);
 void store_read_topics(struct store_reader *r, const struct wire_topics_req *q, struct buf *reply);
+/* Retained messages: of each topic the last event with EVENT_RETAIN, copied in its
+ * own transaction; an empty payload takes the copy away.  Those past their expiry
+ * are left out. */
+void store_read_retained(struct store_reader *r, const struct wire_retained_req *q,
+                         struct buf *reply);
 
 #endif

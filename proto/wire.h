@@ -13,7 +13,7 @@
 #include "errors.h"
 #include "event.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_LIVE_MAX (256u * 1024) /* a live message: this, or one event */
 #define WIRE_PAGE_ROWS 500
 #define WIRE_PAGE_SCAN 20000
@@ -33,7 +33,8 @@ enum wire_kind {
     WIRE_CONFIRM,
     WIRE_DELETE,
     WIRE_TOPIC_SET, /* reserved: create, close or delete a topic */
-    WIRE_SESSION,   /* reserved: MQTT sessions */
+    WIRE_SESSION,   /* this and the next two: wire_session.h */
+    WIRE_TELL,
     /* down, on link */
     WIRE_HELLO_OK = 65,
     WIRE_HELLO_NO,
@@ -42,11 +43,14 @@ enum wire_kind {
     WIRE_ACKS,
     WIRE_LIVE,
     WIRE_REMOVED,
+    WIRE_SESSION_ACKS,
+    WIRE_CALL,
     /* requests on reads; the reply's kind is the request's + 64 */
     WIRE_PAGE = 129,
     WIRE_START,
     WIRE_EVENT,
     WIRE_TOPICS,
+    WIRE_RETAINED,
 };
 /* The kind of a frame, or 0 for an empty one. */
 uint8_t wire_kind(const void *p, size_t len);
@@ -115,6 +119,7 @@ struct wire_ack {
     uint32_t index;   /* of the refused event in its unit */
     uint64_t expected_seq, received_seq, epoch;
     struct slice text;
+    struct slice data; /* of a session unit (wire_session.h): its answer; never in ACKS */
 };
 void wire_acks_begin(struct buf *b);
 void wire_ack_ok_put(struct buf *b, uint64_t seq, const uint64_t *ids, uint32_t count);

@@ -56,6 +56,10 @@ struct gateway_spec {
     bool (*start)(struct gateway *g);
     /* The end of a turn: everything is handed out.  May be NULL. */
     void (*turn)(struct gateway *g);
+    /* The link is up, its filters are registered, publishes follow; and what the broker
+     * calls (enum wire_call_op).  May be NULL. */
+    void (*up)(struct gateway *g);
+    void (*call)(struct gateway *g, uint8_t op, struct reader body);
     /* After the last connection is closed; may be NULL. */
     void (*stop)(struct gateway *g);
 };

@@ -29,6 +29,8 @@ struct link_ops {
     /* Events of (after, upto].  May move m; records reads its bytes. */
     void (*live)(void *arg, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records);
     void (*removed)(void *arg, struct slice topic, uint64_t upto);
+    /* The broker calls (enum wire_call_op).  May be NULL. */
+    void (*call)(void *arg, uint8_t op, struct reader body);
     /* The end of a turn in which any of the above or any callback ran. */
     void (*turn)(void *arg);
 };
@@ -67,14 +69,20 @@ void link_read_cancel(struct link *l, struct link_read *r); /* cb will not run *
 /* --- publishing ------------------------------------------------------------ */
 
 struct link_publish;
-/* a->error == ERR_NONE: stored, a->ids; else certainly not stored, but for
- * ERR_UNKNOWN_OUTCOME.  a is valid during the call. */
+/* a->error == ERR_NONE: stored, a->ids, or a->data, the answer to a session unit;
+ * else certainly not stored, but for ERR_UNKNOWN_OUTCOME.  a is valid during the call. */
 typedef void (*link_publish_cb)(struct link_publish *p, const struct wire_ack *a);
 /* Owned by the caller until cb has run; it runs exactly once. */
 struct link_publish {
-    struct buf records; /* count event records, or a topic name (remove) */
-    uint32_t count;
-    bool remove; /* a DELETE of the topic's history */
+    enum {
+        LINK_EVENTS,  /* records: count event records */
+        LINK_REMOVE,  /* a DELETE of a topic's history; records: its name */
+        LINK_SESSION, /* a session unit; records: its body */
+    } kind;
+    uint8_t op;    /* LINK_SESSION: enum wire_session_op */
+    bool patient;  /* no deadline: it waits for the broker, however long */
+    struct buf records;
+    uint32_t count; /* LINK_EVENTS */
     link_publish_cb cb;
     void *data;   /* the caller's */
     uint64_t seq; /* the link's, as all below */
@@ -86,5 +94,11 @@ struct link_publish {
  * ERR_UNAVAILABLE when it was never sent, else ERR_UNKNOWN_OUTCOME. */
 void link_publish(struct link *l, struct link_publish *p);
 bool link_publish_full(const struct link *l); /* the next one would be refused */
+
+/* --- sessions ---------------------------------------------------------------- */
+
+/* A TELL frame, at once; takes the bytes.  Lost while the link is down: what the
+ * broker must know is told again by up(). */
+void link_tell(struct link *l, struct buf *frame);
 
 #endif

@@ -225,7 +225,7 @@ void publish_remove(struct exchange *x)
     struct publish *pub = publish_new(x, PUBLISH_REMOVE);
     struct problem p = {0};
 
-    pub->link.remove = true;
+    pub->link.kind = LINK_REMOVE;
     if (remove_topic(x, &pub->link.records, &p))
         submit(pub);
     else

@@ -42,7 +42,7 @@ bool publisher_full(const struct publisher *p)
 
 void publisher_add(struct publisher *p, struct link_publish *lp, uint64_t now)
 {
-    assert(lp->remove || lp->count > 0);
+    assert(lp->kind != LINK_EVENTS || lp->count > 0);
     lp->sent = false;
     lp->next = lp->prev = NULL;
     if (publisher_full(p)) {
@@ -122,7 +122,7 @@ bool publisher_frame(struct publisher *p, struct buf *frame, struct link_publish
 
     if (lp == NULL || !window_takes(p, publish_size(lp), 0))
         return false;
-    if (lp->remove) {
+    if (lp->kind == LINK_REMOVE) {
         wire_delete_put(frame, lp->seq, (struct slice){(char *)lp->records.p, lp->records.len});
         *end = lp->next;
         return true;
@@ -134,7 +134,7 @@ bool publisher_frame(struct publisher *p, struct buf *frame, struct link_publish
         size += publish_size(lp);
         units++;
         lp = lp->next;
-    } while (lp != NULL && !lp->remove && frame->len < PUBLISHER_FRAME &&
+    } while (lp != NULL && lp->kind == LINK_EVENTS && frame->len < PUBLISHER_FRAME &&
              window_takes(p, size + publish_size(lp), units));
     *end = lp;
     return true;
@@ -201,7 +201,7 @@ bool publisher_acks(struct publisher *p, struct reader acks)
             continue;
         }
         /* A stored batch has one ID an event: anything else is not our answer. */
-        if (a.error == ERR_NONE && a.count != (lp->remove ? 1 : lp->count))
+        if (a.error == ERR_NONE && a.count != (lp->kind == LINK_REMOVE ? 1 : lp->count))
             return false;
         window_return(p, publish_size(lp));
         take_out(p, lp);
