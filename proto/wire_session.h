@@ -90,12 +90,12 @@ struct wire_attach {
                                UINT32_MAX: never */
     bool has_will;
     uint32_t will_delay;
-    struct slice will;      /* an event record */
+    struct slice will; /* an event record */
 };
 struct wire_attached {
     uint64_t epoch;
-    uint64_t head;     /* of the log */
-    bool present;      /* the session was there; its items follow */
+    uint64_t head;      /* of the log */
+    bool present;       /* the session was there; its items follow */
     struct slice items; /* wire_item units: read with wire_item_get */
 };
 void wire_attach_put(struct buf *b, const struct wire_attach *m); /* a unit's body */
@@ -129,8 +129,8 @@ bool wire_taken_get(struct reader *r, struct wire_taken *t);
 struct wire_detach {
     struct slice client;
     uint64_t epoch;
-    bool will;       /* it is to be published (after its delay), else forgotten */
-    uint32_t expiry; /* as it is now */
+    bool will;          /* it is to be published (after its delay), else forgotten */
+    uint32_t expiry;    /* as it is now */
     struct slice items; /* the last changes */
 };
 void wire_detach_put(struct buf *b, const struct wire_detach *m);
@@ -233,21 +233,25 @@ struct wire_retained_req {
     uint64_t ref;
     struct slice filter;
     struct slice after; /* topics above it, bytewise; empty: from the start */
-    uint32_t limit;     /* 0: WIRE_PAGE_ROWS; a reply ends at WIRE_PAGE_BYTES too */
+    uint32_t limit;     /* 0: WIRE_PAGE_ROWS; a reply ends at WIRE_PAGE_BYTES, or when
+                           WIRE_PAGE_SCAN topics were looked at, too */
 };
 struct wire_retained {
     uint64_t ref;
     uint16_t error;
-    struct slice text; /* with an error */
-    uint64_t head;     /* the log's, in the same transaction */
-    bool more;         /* there are topics above the last one here */
-    uint32_t count;
+    struct slice text;    /* with an error */
+    uint64_t head;        /* the log's, in the same transaction */
+    bool more;            /* there may be others above `upto`: ask again with it as `after` */
+    uint32_t count;       /* may be 0 although there are more */
     struct slice records; /* in the order of their topics, byte by byte */
+    struct slice upto;    /* the last topic looked at, matching or not; at the frame's end */
 };
 void wire_retained_req_put(struct buf *b, const struct wire_retained_req *m);
 bool wire_retained_req_get(const void *p, size_t len, struct wire_retained_req *m);
 void wire_retained_begin(struct buf *b, uint64_t ref, uint64_t head);
-void wire_retained_finish(struct buf *b, size_t start, bool more, uint32_t count);
+/* Patches more and count, and ends the frame with upto, which must not point into b. */
+void wire_retained_finish(struct buf *b, size_t start, bool more, uint32_t count,
+                          struct slice upto);
 bool wire_retained_get(const void *p, size_t len, struct wire_retained *m);
 
 #endif
