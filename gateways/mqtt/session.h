@@ -1,0 +1,112 @@
+/*
+ * session.h - an MQTT session while it is attached here: subscriptions, a cursor,
+ * what is in flight.
+ *
+ * One hub subscription, `main`, carries all plain filters of the session at one
+ * cursor, so that its client sees every event once and in order.  Each filter
+ * matches only IDs above its `from`.  A filter that replays has a cursor of its
+ * own until it meets main's, then it joins (replay.c).
+ *
+ *   SUBSCRIBE  main is closed, keeping its cursor; a probe finds where the filter is
+ *              live from; the item is written; SUBACK; retained messages; main opens
+ *              again with the filter among its own
+ *
+ * What is in flight is an ordered list of (packet identifier, event ID, QoS, phase);
+ * the payload stays in the log.  Changes are gathered as items and written
+ *
+ *   QoS 2     before the packet that they precede leaves: one write a loop turn
+ *   QoS 1     once a second, and only if something is in flight at that moment:
+ *             sessions with nothing in flight follow the gateway's position
+ *
+ * A session with expiry 0 lives here alone: it writes nothing (but for membership of
+ * shared groups).  Loop thread.
+ */
+#ifndef MQTT_SESSION_H
+#define MQTT_SESSION_H
+
+#include "client.h"
+
+/* A filter of the session. */
+struct sub {
+    UT_hash_handle hh; /* by `filter`: the inner one, as UNSUBSCRIBE says it */
+    struct session *session;
+    char *filter;       /* "a/#", "$share/g/a/#", "$SYS/#" */
+    size_t filter_len;
+    uint32_t id;        /* subscription identifier; 0: none */
+    uint8_t qos;        /* granted */
+    bool no_local, retain_as_published;
+    uint64_t from;      /* matches only later IDs */
+    enum { SUB_PLAIN, SUB_SHARED, SUB_SYS } kind;
+    struct replay *replay; /* it has a cursor of its own; NULL: main's */
+    struct start start;    /* as asked for: the same again does not rewind */
+};
+
+enum flight_phase {
+    FLIGHT_WAITING,  /* QoS 2: to be written before it may leave; or a resend */
+    FLIGHT_SENT,     /* PUBLISH has left */
+    FLIGHT_RECEIVED, /* QoS 2: PUBREC has come, is being written */
+    FLIGHT_RELEASED, /* PUBREL has left */
+    FLIGHT_LOST,     /* its event is gone: the identifier stays reserved (QoS 2) */
+};
+
+struct session {
+    UT_hash_handle hh; /* in mqtt.sessions, by id */
+    struct mqtt *mqtt;
+    struct client *client;
+    char *id;
+    uint64_t epoch;
+    bool stored; /* expiry > 0: it has items at the broker */
+
+    struct sub *subs;
+    struct subscription main;
+    bool main_open;
+    uint64_t cursor; /* of main while it is closed */
+    struct flight *flight; /* flight.c */
+    struct deliver *deliver;
+    struct subscribing *subscribing; /* the SUBSCRIBE or UNSUBSCRIBE at hand; NULL: none */
+    struct retained_walk *retained;  /* retained messages still to be sent; NULL: none */
+    struct items *items;             /* changes not yet written */
+    struct in_ids *incoming;         /* QoS 2 identifiers of the client's, not released */
+};
+
+/* --- connect.c, inbound.c, client.c call these ------------------------------------- */
+
+/* Attached: items is empty for a new session.  Takes over c->id and so on by copy.
+ * NULL: an item cannot be read (another version's); logged. */
+struct session *session_new(struct client *c, const struct wire_attached *a);
+/* After the CONNACK has been written: resends what is in flight, opens the cursor. */
+void session_start(struct session *s);
+/* user properties that CONNACK carries of it (sluice-gap), appended to props. */
+void session_connack_props(struct session *s, struct buf *props);
+
+/* The packets that are the session's; a reason that is not MQTT_OK ends the client.
+ * session_subscribe and session_unsubscribe may return MQTT_BUSY: one is at hand; show the
+ * packet again when client_pump is called (the packets behind it must be
+ * read on: the caller keeps a bounded queue of waiting ones). */
+enum mqtt_reason session_subscribe(struct session *s, const struct mqtt_subscribe *m);
+enum mqtt_reason session_unsubscribe(struct session *s, const struct mqtt_subscribe *m);
+enum mqtt_reason session_ack(struct session *s, enum mqtt_type type, const struct mqtt_ack *m);
+/* The socket has room again. */
+void session_writable(struct session *s);
+
+/* QoS 2 from the client.  known: it was received before and is not released. */
+bool session_incoming_known(const struct session *s, uint16_t packet_id);
+/* Remembers it, and appends its item to `items` (of a WRITE) when the session is stored. */
+void session_incoming_add(struct session *s, uint16_t packet_id, struct buf *items);
+/* PUBREL: forgets it; done(arg) once that is committed (at once when not stored). */
+void session_incoming_release(struct session *s, uint16_t packet_id);
+
+/* The connection has ended, or the broker fences: writes what is left, detaches, frees.
+ * No callback of it comes after. */
+void session_end(struct session *s, bool will, uint32_t expiry);
+/* The process ends its turn: writes that must leave; once a second: checkpoints. */
+void sessions_turn(struct mqtt *m);
+void sessions_checkpoint(struct mqtt *m);
+/* After hello-ok: HOLD, and what memory-only sessions must say again. */
+void sessions_hold(struct mqtt *m);
+/* Calls of the broker. */
+void sessions_assign(struct mqtt *m, struct reader body); /* shared.c */
+void sys_update(struct mqtt *m, struct reader body);      /* sys.c */
+void sys_free(struct mqtt *m);
+
+#endif
