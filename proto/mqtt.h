@@ -48,6 +48,8 @@ enum mqtt_type {
     X(MQTT_DISCONNECT_WITH_WILL, 0x04, "disconnect with will message")                             \
     X(MQTT_NO_MATCHING_SUBSCRIBERS, 0x10, "no matching subscribers")                               \
     X(MQTT_NO_SUBSCRIPTION, 0x11, "no subscription existed")                                       \
+    X(MQTT_CONTINUE_AUTHENTICATION, 0x18, "continue authentication")                               \
+    X(MQTT_REAUTHENTICATE, 0x19, "re-authenticate")                                                \
     X(MQTT_UNSPECIFIED, 0x80, "unspecified error")                                                 \
     X(MQTT_MALFORMED, 0x81, "malformed packet")                                                    \
     X(MQTT_PROTOCOL_ERROR, 0x82, "protocol error")                                                 \
@@ -87,7 +89,7 @@ enum mqtt_reason {
     MQTT_REASONS(X)
 #undef X
 };
-const char *mqtt_reason_text(uint8_t reason); /* "malformed packet"; unknown: "reason N" */
+const char *mqtt_reason_text(uint8_t reason); /* "malformed packet" */
 /* CONNACK's return code in 3.1.1 (its 3.2.2.3) for a reason; 0 says that there is
  * none, and the connection is closed without a CONNACK. */
 uint8_t mqtt_return_code(enum mqtt_reason reason);
@@ -101,14 +103,16 @@ struct mqtt_head {
     uint32_t remaining;
 };
 /* Bytes of the header, 0: needs more, -1: malformed (type 0, reserved flags of a
- * type, a length of over four bytes).  PUBLISH's flags are left to its decoder. */
+ * type, a length of over four bytes, a ping with a body).  PUBLISH's flags are left
+ * to its decoder. */
 int mqtt_head_get(struct mqtt_head *h, const void *p, size_t len);
+/* What only the version tells: may a client send this?  For a CONNECT, ask when
+ * its version is known. */
+enum mqtt_reason mqtt_head_check(enum mqtt_version v, const struct mqtt_head *h);
 
 /* --- properties (2.2.2) ------------------------------------------------------ */
 
-/* All that a packet may carry, taken apart; `has` says which are there, by their
- * identifiers in the table.  Unset numbers hold what the specification says that
- * absence means. */
+/* X(name, identifier, type) */
 #define MQTT_PROPERTIES(X)                                                                         \
     X(PAYLOAD_FORMAT, 0x01, u8)                                                                    \
     X(MESSAGE_EXPIRY, 0x02, u32)                                                                   \
@@ -152,8 +156,8 @@ struct mqtt_props {
 };
 struct mqtt_prop {
     enum mqtt_property id;
-    uint32_t number;   /* u8, u16, u32, varint */
-    struct slice text; /* text, bytes; a pair's name */
+    uint32_t number;    /* u8, u16, u32, varint */
+    struct slice text;  /* text, bytes; a pair's name */
     struct slice value; /* a pair's */
 };
 static inline bool mqtt_has(const struct mqtt_props *p, enum mqtt_property id)
@@ -184,8 +188,11 @@ struct mqtt_will {
     struct mqtt_props props; /* MQTT_50 */
 };
 struct mqtt_connect {
-    uint8_t version; /* enum mqtt_version; also set with MQTT_BAD_VERSION: what was asked */
-    bool clean;      /* clean session, clean start */
+    /* enum mqtt_version.  Right after errors too, so that the answer can have its
+     * form: then 0 if it was not reached, and what was asked with MQTT_BAD_VERSION
+     * (0 when the protocol's name was not MQTT's either). */
+    uint8_t version;
+    bool clean;          /* clean session, clean start */
     uint16_t keep_alive; /* seconds, 0: none */
     struct slice client; /* may be empty: the server assigns one */
     struct mqtt_props props;
@@ -203,7 +210,9 @@ struct mqtt_publish {
     struct mqtt_props props;
     struct slice payload;
 };
-/* Checks the payload's UTF-8 too when its format says so (0x99). */
+/* Checks the payload's UTF-8 too when its format says so.  With MQTT_BAD_TOPIC (not
+ * a name by topic.h) and MQTT_BAD_PAYLOAD_FORMAT all else was right and *m is whole,
+ * so that the acknowledgement may carry the refusal. */
 enum mqtt_reason mqtt_publish_get(enum mqtt_version v, uint8_t flags, struct slice body,
                                   struct mqtt_publish *m);
 
