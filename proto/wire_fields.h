@@ -1,6 +1,6 @@
 /*
- * wire_fields.h - the field types of wire messages; for wire.c and
- * wire_reads.c alone.
+ * wire_fields.h - the field types of wire messages; for wire.c, wire_reads.c
+ * and wire_session.c alone.
  *
  * A message is a list of X(type, name).  Given as X, PUT_FIELD writes m->name
  * to the buffer b, GET_FIELD reads it from the reader r; PUT_VALUE and
@@ -10,6 +10,9 @@
 #define PROTO_WIRE_FIELDS_H
 
 #include "wire.h"
+
+#define WIRE_REPLY 64      /* on reads, a reply's kind is its request's and this */
+#define WIRE_REPLY_HEAD 11 /* kind, ref, error */
 
 #define PUT_FIELD(type, name) put_##type(b, m->name);
 #define GET_FIELD(type, name) m->name = get_##type(&r);
@@ -84,6 +87,19 @@ static inline struct slice wire_records(struct reader *r, uint32_t count)
     while (count != 0 && event_record_get(r, &e))
         count--;
     return (struct slice){(const char *)start, r->bad ? 0 : (size_t)(r->p - start)};
+}
+
+static inline void wire_request_begin(struct buf *b, uint8_t kind, uint64_t ref)
+{
+    buf_u8(b, kind);
+    buf_u64(b, ref);
+}
+
+static inline void wire_reply_begin(struct buf *b, uint8_t request, uint64_t ref,
+                                    enum sluice_error error)
+{
+    wire_request_begin(b, (uint8_t)(request + WIRE_REPLY), ref);
+    buf_u16(b, (uint16_t)error);
 }
 
 #endif

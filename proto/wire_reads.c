@@ -11,8 +11,6 @@
 #include "wire.h"
 #include "wire_fields.h"
 
-#define REPLY 64 /* a reply's kind is its request's and this */
-
 /* X(type, name); kind and ref come before, and in replies the error */
 #define PAGE_REQ(X)                                                                                \
     X(u64, after) X(u64, until) X(u32, limit) X(flag, descending) X(u16, filter_count)
@@ -26,29 +24,16 @@
 #define TOPIC(X) X(text, topic) X(u64, head) X(u64, oldest) X(u64, events) X(u64, bytes)
 
 /* Where wire_page_finish and wire_topics_finish patch, from the frame's start. */
-#define REPLY_HEAD 11 /* kind, ref, error */
-#define PAGE_UPTO REPLY_HEAD
-#define PAGE_COUNT (REPLY_HEAD + 8 + 8 + 8 + 1)
-#define TOPICS_MORE REPLY_HEAD
-#define TOPICS_COUNT (REPLY_HEAD + 1)
-
-static void request_begin(struct buf *b, uint8_t kind, uint64_t ref)
-{
-    buf_u8(b, kind);
-    buf_u64(b, ref);
-}
-
-static void reply_begin(struct buf *b, uint8_t request, uint64_t ref, enum sluice_error error)
-{
-    request_begin(b, (uint8_t)(request + REPLY), ref);
-    buf_u16(b, (uint16_t)error);
-}
+#define PAGE_UPTO WIRE_REPLY_HEAD
+#define PAGE_COUNT (WIRE_REPLY_HEAD + 8 + 8 + 8 + 1)
+#define TOPICS_MORE WIRE_REPLY_HEAD
+#define TOPICS_COUNT (WIRE_REPLY_HEAD + 1)
 
 void wire_read_error_put(struct buf *b, uint8_t request_kind, uint64_t ref, enum sluice_error error,
                          struct slice text)
 {
     assert(error != ERR_NONE);
-    reply_begin(b, request_kind, ref, error);
+    wire_reply_begin(b, request_kind, ref, error);
     buf_str16(b, text);
 }
 
@@ -91,7 +76,7 @@ static void filters_get(struct reader *reader, struct wire_filter *filters, uint
 
 void wire_page_req_put(struct buf *b, const struct wire_page_req *m)
 {
-    request_begin(b, WIRE_PAGE, m->ref);
+    wire_request_begin(b, WIRE_PAGE, m->ref);
     PAGE_REQ(PUT_FIELD)
     filters_put(b, m->filters, m->filter_count);
 }
@@ -110,7 +95,7 @@ bool wire_page_req_get(const void *p, size_t len, struct wire_page_req *m,
 void wire_page_begin(struct buf *b, const struct wire_page *m)
 {
     assert(m->error == ERR_NONE);
-    reply_begin(b, m->request != 0 ? m->request : WIRE_PAGE, m->ref, ERR_NONE);
+    wire_reply_begin(b, m->request != 0 ? m->request : WIRE_PAGE, m->ref, ERR_NONE);
     PAGE(PUT_FIELD)
 }
 
@@ -122,8 +107,8 @@ void wire_page_finish(struct buf *b, size_t start, uint64_t upto, uint32_t count
 
 bool wire_page_get(const void *p, size_t len, struct wire_page *m)
 {
-    uint8_t request = wire_kind(p, len) == WIRE_EVENT + REPLY ? WIRE_EVENT : WIRE_PAGE;
-    struct reader r = wire_body(p, len, (uint8_t)(request + REPLY));
+    uint8_t request = wire_kind(p, len) == WIRE_EVENT + WIRE_REPLY ? WIRE_EVENT : WIRE_PAGE;
+    struct reader r = wire_body(p, len, (uint8_t)(request + WIRE_REPLY));
 
     *m = (struct wire_page){.request = request};
     m->ref = reader_u64(&r);
@@ -141,7 +126,7 @@ bool wire_page_get(const void *p, size_t len, struct wire_page *m)
 
 void wire_event_req_put(struct buf *b, uint64_t ref, uint64_t id)
 {
-    request_begin(b, WIRE_EVENT, ref);
+    wire_request_begin(b, WIRE_EVENT, ref);
     EVENT_REQ(PUT_VALUE)
 }
 
@@ -158,7 +143,7 @@ bool wire_event_req_get(const void *p, size_t len, uint64_t *ref, uint64_t *id)
 
 void wire_start_req_put(struct buf *b, const struct wire_start_req *m)
 {
-    request_begin(b, WIRE_START, m->ref);
+    wire_request_begin(b, WIRE_START, m->ref);
     START_REQ(PUT_FIELD)
     filters_put(b, m->filters, m->filter_count);
 }
@@ -179,7 +164,7 @@ bool wire_start_req_get(const void *p, size_t len, struct wire_start_req *m,
 void wire_start_put(struct buf *b, uint64_t ref, uint64_t head, const uint64_t *froms,
                     uint16_t count)
 {
-    reply_begin(b, WIRE_START, ref, ERR_NONE);
+    wire_reply_begin(b, WIRE_START, ref, ERR_NONE);
     START(PUT_VALUE)
     for (uint16_t i = 0; i < count; i++)
         buf_u64(b, froms[i]);
@@ -187,7 +172,7 @@ void wire_start_put(struct buf *b, uint64_t ref, uint64_t head, const uint64_t *
 
 bool wire_start_get(const void *p, size_t len, struct wire_start *m)
 {
-    struct reader r = wire_body(p, len, WIRE_START + REPLY);
+    struct reader r = wire_body(p, len, WIRE_START + WIRE_REPLY);
 
     *m = (struct wire_start){.ref = reader_u64(&r)};
     m->error = reader_u16(&r);
@@ -204,7 +189,7 @@ bool wire_start_get(const void *p, size_t len, struct wire_start *m)
 
 void wire_topics_req_put(struct buf *b, const struct wire_topics_req *m)
 {
-    request_begin(b, WIRE_TOPICS, m->ref);
+    wire_request_begin(b, WIRE_TOPICS, m->ref);
     TOPICS_REQ(PUT_FIELD)
 }
 
@@ -222,7 +207,7 @@ void wire_topics_begin(struct buf *b, uint64_t ref)
     bool more = false;
     uint32_t count = 0;
 
-    reply_begin(b, WIRE_TOPICS, ref, ERR_NONE);
+    wire_reply_begin(b, WIRE_TOPICS, ref, ERR_NONE);
     TOPICS(PUT_VALUE)
 }
 
@@ -251,7 +236,7 @@ bool wire_topic_get(struct reader *list, struct wire_topic *m)
 
 bool wire_topics_get(const void *p, size_t len, struct wire_topics *m)
 {
-    struct reader r = wire_body(p, len, WIRE_TOPICS + REPLY);
+    struct reader r = wire_body(p, len, WIRE_TOPICS + WIRE_REPLY);
     struct wire_topic topic;
     uint32_t left;
 

@@ -15,7 +15,8 @@
  *         CALL       FENCE, ASSIGN, SYS
  *
  * A SESSION frame: kind, then units until the frame's end, each seq u64, op u8,
- * size u32, body.  SESSION_ACKS: kind, then entries, each seq u64, error u16, size
+ * size u32, body; a malformed body is its unit's refusal (ERR_BAD_REQUEST), all else
+ * the frame's.  SESSION_ACKS: kind, then entries, each seq u64, error u16, size
  * u32, and the answer, or with an error its text.
  */
 #ifndef PROTO_WIRE_SESSION_H
@@ -154,7 +155,9 @@ bool wire_session_ack_get(struct reader *r, struct wire_session_ack *a);
 
 void wire_tell_begin(struct buf *b, enum wire_tell_op op);
 void wire_call_begin(struct buf *b, enum wire_call_op op);
-/* The op, and a reader of the body; 0 when the frame is too short or of another kind. */
+/* The op, and a reader of the body; 0 when the frame is too short, of another kind or
+ * of an unknown op.  Of entries, _get returns false at the end or with body->bad; what
+ * is no list, ends with the frame. */
 uint8_t wire_tell_get(const void *p, size_t len, struct reader *body);
 uint8_t wire_call_get(const void *p, size_t len, struct reader *body);
 
@@ -169,7 +172,8 @@ struct wire_hold {
 void wire_hold_put(struct buf *b, const struct wire_hold *m);
 bool wire_hold_get(struct reader *body, struct wire_hold *m);
 
-/* CREDIT: how many more shared events a member takes now, in all its groups. */
+/* CREDIT: how many more shared events a member takes now, in all its groups: entries
+ * until the end. */
 struct wire_credit {
     struct slice client;
     uint64_t epoch;
