@@ -32,7 +32,7 @@ struct transports {
     uint32_t packet_max; /* a longer packet is refused: its bytes in all */
     size_t held_max;     /* bytes of what is not whole yet, of all together */
     size_t held;
-    uint64_t received;   /* bytes, ever */
+    uint64_t received; /* bytes, ever */
 };
 
 struct transport_ops {

@@ -15,6 +15,7 @@
 #include "http.h"
 #include "mem.h"
 #include "topic.h"
+#include "upgrade.h"
 #include "ws_session.h"
 
 #define AWAY_MS 2000 /* so long a client waits for a broker that is away */
@@ -84,28 +85,6 @@ static void on_waited(struct wheel_timer *t)
 }
 
 /* --- the request ------------------------------------------------------------------ */
-
-static void require_upgrade(struct exchange *x, const char *why)
-{
-    struct answer a = {.status = 426, .content_type = "application/problem+json"};
-    struct problem p = {0};
-    struct buf body = {0};
-
-    answer_field(&a, "Upgrade", SLICE("websocket"));
-    answer_field(&a, "Connection", SLICE("Upgrade"));
-    answer_field(&a, "Sec-WebSocket-Version", SLICE("13"));
-    (void)problem_set(&p, ERR_UPGRADE, NULL, why);
-    problem_put(&body, &p);
-    exchange_answer(x, &a, &body);
-}
-
-/* A page of any site can open a WebSocket here, with the user's own network behind
- * it; its Origin is all that tells.  Whoever sends none is no browser. */
-static bool origin_ok(const struct exchange *x, const struct ws_handshake *h, struct problem *p)
-{
-    return h->origin.p == NULL || cors_origin(&gateway_of(x)->routes, x->request).p != NULL ||
-           problem_set(p, ERR_FORBIDDEN, "Origin", "Pages of this origin may not connect here");
-}
 
 static bool subprotocol_ok(const struct ws_handshake *h, struct problem *p)
 {
@@ -199,16 +178,10 @@ void ws_upgrade(struct exchange *x)
 {
     struct ws_handshake h;
     struct problem p = {0};
-    const char *why = NULL;
-    int status = ws_handshake_read(&h, x->request, subprotocols, &why);
 
-    if (status == 426) {
-        require_upgrade(x, why);
+    if (!upgrade_read(x, subprotocols, &h))
         return;
-    }
-    if (status != 0)
-        (void)problem_set(&p, ERR_BAD_REQUEST, NULL, why);
-    else if (!origin_ok(x, &h, &p) || !subprotocol_ok(&h, &p))
+    if (!subprotocol_ok(&h, &p))
         ;
     else if (has_words(x))
         begin_subscribed(x, &h, &p);

@@ -1,0 +1,47 @@
+/*
+ * upgrade.c - the checks that come before a 101.
+ *
+ * How it fails: 426 to whom no WebSocket is asked for, 400 to a malformed handshake,
+ * 403 to an Origin that is not on the list.
+ */
+#include "upgrade.h"
+
+#include "gateway.h"
+
+static void require_upgrade(struct exchange *x, const char *why)
+{
+    struct answer a = {.status = 426, .content_type = "application/problem+json"};
+    struct problem p = {0};
+    struct buf body = {0};
+
+    answer_field(&a, "Upgrade", SLICE("websocket"));
+    answer_field(&a, "Connection", SLICE("Upgrade"));
+    answer_field(&a, "Sec-WebSocket-Version", SLICE("13"));
+    (void)problem_set(&p, ERR_UPGRADE, NULL, why);
+    problem_put(&body, &p);
+    exchange_answer(x, &a, &body);
+}
+
+static bool origin_ok(const struct exchange *x, const struct ws_handshake *h)
+{
+    return h->origin.p == NULL || cors_origin(&gateway_of(x)->routes, x->request).p != NULL;
+}
+
+bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h)
+{
+    const char *why = NULL;
+    struct problem p = {0};
+    int status = ws_handshake_read(h, x->request, subprotocols, &why);
+
+    if (status == 426) {
+        require_upgrade(x, why);
+        return false;
+    }
+    if (status != 0)
+        (void)problem_set(&p, ERR_BAD_REQUEST, NULL, why);
+    else if (!origin_ok(x, h))
+        (void)problem_set(&p, ERR_FORBIDDEN, "Origin", "Pages of this origin may not connect here");
+    if (p.error != ERR_NONE)
+        exchange_problem(x, &p);
+    return p.error == ERR_NONE;
+}

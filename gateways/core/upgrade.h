@@ -1,0 +1,16 @@
+/*
+ * upgrade.h - the way into WebSocket, for every gateway that has a door there.
+ */
+#ifndef CORE_UPGRADE_H
+#define CORE_UPGRADE_H
+
+#include "exchange.h"
+#include "ws_handshake.h"
+
+/* Reads the handshake (see ws_handshake.h) and checks the Origin: a page of any site
+ * can open a WebSocket here, with the user's own network behind it, and its Origin is
+ * all that tells.  Whoever sends none is no browser.  False: the exchange has been
+ * answered. */
+bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h);
+
+#endif
