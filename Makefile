@@ -26,8 +26,10 @@ INC_gateways/core := -Igateways/core -Icommon -Iproto
 INC_gateways/sse  := -Igateways/sse -Igateways/core -Icommon -Iproto
 INC_gateways/ws   := -Igateways/ws -Igateways/core -Icommon -Iproto
 INC_gateways/poll := -Igateways/poll -Igateways/core -Icommon -Iproto
+INC_gateways/mqtt := -Igateways/mqtt -Igateways/core -Icommon -Iproto
 INC_gateways/cli  := -Igateways/cli -Igateways/core -Icommon -Iproto
-FOLDERS := proto common broker gateways/core gateways/sse gateways/ws gateways/poll gateways/cli
+FOLDERS := proto common broker gateways/core gateways/sse gateways/ws gateways/poll gateways/mqtt \
+           gateways/cli
 
 OBJ := $(BUILD)/obj
 objects = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))

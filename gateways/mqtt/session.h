@@ -93,7 +93,10 @@ void session_writable(struct session *s);
 bool session_incoming_known(const struct session *s, uint16_t packet_id);
 /* Remembers it, and appends its item to `items` (of a WRITE) when the session is stored. */
 void session_incoming_add(struct session *s, uint16_t packet_id, struct buf *items);
-/* PUBREL: forgets it; done(arg) once that is committed (at once when not stored). */
+/* The write that carried it was refused: forgets it, and writes nothing. */
+void session_incoming_refused(struct session *s, uint16_t packet_id);
+/* PUBREL: forgets it; client_released once that is committed (maybe at once when it
+ * is not stored). */
 void session_incoming_release(struct session *s, uint16_t packet_id);
 
 /* The connection has ended, or the broker fences: writes what is left, detaches, frees.
