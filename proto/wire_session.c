@@ -17,8 +17,8 @@
 #define UNIT(X) X(u64, seq) X(u8, op) X(bytes, body)
 #define ACK(X) X(u64, seq) X(u16, error) X(bytes, data)
 #define ATTACH(X)                                                                                  \
-    X(client, client) X(text, principal) X(u8, version) X(flag, clean) X(u32, expiry)              \
-    X(flag, has_will)
+    X(client, client)                                                                              \
+    X(text, principal) X(u8, version) X(flag, clean) X(u32, expiry) X(flag, has_will)
 #define ATTACH_WILL(X) X(u32, will_delay) X(record, will)
 #define ATTACHED(X) X(u64, epoch) X(u64, head) X(flag, present) X(items, items)
 #define WRITE(X)                                                                                   \

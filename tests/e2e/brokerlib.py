@@ -21,6 +21,7 @@ import zmq
 BIN = os.environ.get("BIN", os.path.join(os.path.dirname(__file__), "../../build/bin"))
 TIMEOUT = 20.0
 NO_LOG = bytes(16)
+VERSION = 2  # of the wire
 
 
 def free_port():
@@ -268,7 +269,7 @@ class Gateway:
                     return False
         return True
 
-    def say_hello(self, version=1, seen=0, log=NO_LOG, name="test"):
+    def say_hello(self, version=VERSION, seen=0, log=NO_LOG, name="test"):
         self.send(struct.pack("<BH", HELLO, version), self.instance, log,
                   struct.pack("<Q", seen), str16(name))
 

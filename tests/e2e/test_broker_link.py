@@ -14,8 +14,8 @@ import zmq
 
 import brokerlib
 from brokerlib import (ACKS, BAD_FILTER, BAD_REQUEST, BAD_TOPIC, BUSY, EVENT, FILTER_LIVE,
-                       FILTER_NO, HELLO_NO, LIVE, NOT_FOUND, PAGE, REMOVED, REPEAT,
-                       START, TOPICS, Broker, Gateway, Reader, page_request, publish, published,
+                       FILTER_NO, HELLO, HELLO_NO, LIVE, NOT_FOUND, PAGE, REMOVED, REPEAT,
+                       START, TOPICS, VERSION, Broker, Gateway, Reader, page_request, publish, published,
                        read_filters, record, str16, unit, wait_for)
 
 CREDIT = 64 << 10
@@ -60,7 +60,7 @@ def live_events(gateway, upto, confirm=True):
 # --- hello -----------------------------------------------------------------------
 
 def test_hello_tells_the_log_the_head_and_the_window(broker, gateway, app):
-    assert gateway.ok.version == 1
+    assert gateway.ok.version == VERSION
     assert gateway.ok.log != bytes(16)
     assert gateway.ok.window == 64 << 10
     assert not gateway.ok.reset
@@ -77,14 +77,14 @@ def test_a_known_position_needs_no_reset_and_a_strange_one_does(broker, gateway,
 
 def test_another_version_is_refused(broker):
     g = Gateway(broker)
-    g.say_hello(version=2)
+    g.say_hello(version=VERSION - 1)
     assert g.recv().kind == HELLO_NO
     g.hello()
 
 
 def test_a_malformed_hello_is_refused(broker):
     g = Gateway(broker)
-    g.send(b"\x01\x01\x00short")
+    g.send(struct.pack("<BH", HELLO, VERSION), b"short")
     m = g.recv()
     assert (m.kind, m.error) == (HELLO_NO, BAD_REQUEST)
 

@@ -379,7 +379,7 @@ static void begin(uint8_t how)
 {
     static const struct hub_limits limits = {.ring = 4000, .page_cache = 2000, .turn = 1 << 20};
     struct hub_link link = {filter_add, filter_drop, read_ask, read_cancel, NULL};
-    struct wire_hello_ok hello = {.version = 1, .head = 1000};
+    struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 1000};
     struct ws_deflate deflate = {(how & 2) != 0, (how & 4) != 0 ? 8 : 15, (how & 4) != 0};
     struct subscribe words;
 

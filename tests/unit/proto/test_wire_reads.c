@@ -3,6 +3,7 @@
  * directions (see vectors.h).
  */
 #include "vectors.h"
+#include "wire_session.h"
 
 #define ID UINT64_C(890000000000001)
 #define HEAD (ID + 100)
@@ -287,6 +288,85 @@ static void topics_reply_expect(void)
     ck_assert_uint_eq(topic[1].events, 0);
 }
 
+/* --- retained messages -------------------------------------------------------------------- */
+
+static struct wire_retained_req retained_request;
+static struct wire_retained retained;
+
+static void retained_request_encode(struct buf *b)
+{
+    struct wire_retained_req m = {90, SLICE("a/+"), SLICE("a/b"), 2};
+
+    wire_retained_req_put(b, &m);
+}
+
+static bool retained_request_decode(const void *p, size_t len)
+{
+    return wire_retained_req_get(p, len, &retained_request);
+}
+
+static void retained_request_expect(void)
+{
+    ck_assert_uint_eq(retained_request.ref, 90);
+    assert_slice(retained_request.filter, "a/+");
+    assert_slice(retained_request.after, "a/b");
+    ck_assert_uint_eq(retained_request.limit, 2);
+}
+
+static void retained_reply_encode(struct buf *b)
+{
+    struct event on = {.id = ID,
+                       .time = TIME,
+                       .topic = SLICE("a/c"),
+                       .payload = SLICE("on"),
+                       .flags = EVENT_RETAIN | 2 << EVENT_QOS_SHIFT};
+    struct event off = {.id = ID + 1,
+                        .time = TIME,
+                        .topic = SLICE("a/d"),
+                        .payload = SLICE("off"),
+                        .flags = EVENT_RETAIN};
+
+    wire_retained_begin(b, 90, HEAD);
+    event_record_put(b, &on);
+    event_record_put(b, &off);
+    wire_retained_finish(b, 0, true, 2, SLICE("a/d"));
+}
+
+static bool retained_reply_decode(const void *p, size_t len)
+{
+    return wire_retained_get(p, len, &retained);
+}
+
+static void retained_reply_expect(void)
+{
+    struct reader r = reader_of(retained.records.p, retained.records.len);
+    struct event e;
+
+    ck_assert_uint_eq(retained.ref, 90);
+    ck_assert_uint_eq(retained.error, ERR_NONE);
+    ck_assert_uint_eq(retained.head, HEAD);
+    ck_assert(retained.more);
+    ck_assert_uint_eq(retained.count, 2);
+    ck_assert(event_record_get(&r, &e));
+    assert_slice(e.topic, "a/c");
+    ck_assert(event_record_get(&r, &e));
+    assert_slice(e.payload, "off");
+    ck_assert(reader_done(&r));
+    assert_slice(retained.upto, "a/d");
+}
+
+static void retained_error_encode(struct buf *b)
+{
+    wire_read_error_put(b, WIRE_RETAINED, 91, ERR_BAD_FILTER, SLICE("The filter is not valid"));
+}
+
+static void retained_error_expect(void)
+{
+    ck_assert_uint_eq(retained.ref, 91);
+    ck_assert_uint_eq(retained.error, ERR_BAD_FILTER);
+    assert_slice(retained.text, "The filter is not valid");
+}
+
 /* V(name): encode, decode and expect are named after it; V2: decodes like another. */
 #define V2(n, like) .name = #n, .encode = n##_encode, .decode = like##_decode, .expect = n##_expect
 #define V(n) V2(n, n)
@@ -303,6 +383,9 @@ static const struct vector table[] = {
     {V(start_reply)},
     {V(topics_request)},
     {V(topics_reply)},
+    {V(retained_request)},
+    {V(retained_reply)},
+    {V2(retained_error, retained_reply)},
 };
 
 /* --- what no vector can show --------------------------------------------------- */
@@ -387,6 +470,30 @@ START_TEST(an_error_can_answer_any_request)
 }
 END_TEST
 
+START_TEST(retained_messages_are_counted)
+{
+    for (uint32_t count = 0; count < 4; count++) {
+        buf_clear(&b);
+        retained_reply_encode(&b);
+        b.len -= 5; /* upto, which finish puts again */
+        wire_retained_finish(&b, 0, false, count, SLICE("a/d"));
+        ck_assert(retained_reply_decode(b.p, b.len) == (count == 2));
+    }
+}
+END_TEST
+
+START_TEST(a_stretch_without_a_match_says_how_far_it_looked)
+{
+    buf_puts(&b, "before");
+    wire_retained_begin(&b, 1, HEAD);
+    wire_retained_finish(&b, 6, true, 0, SLICE("x/y"));
+    ck_assert(retained_reply_decode(b.p + 6, b.len - 6));
+    ck_assert(retained.more);
+    ck_assert_uint_eq(retained.count, 0);
+    assert_slice(retained.upto, "x/y");
+}
+END_TEST
+
 static bool is_reads(uint8_t kind)
 {
     return kind >= WIRE_PAGE;
@@ -407,6 +514,8 @@ int main(void)
     tcase_add_test(t, a_reply_can_follow_other_bytes_in_a_buffer);
     tcase_add_test(t, an_unknown_reason_or_mode_is_refused);
     tcase_add_test(t, an_error_can_answer_any_request);
+    tcase_add_test(t, retained_messages_are_counted);
+    tcase_add_test(t, a_stretch_without_a_match_says_how_far_it_looked);
     suite_add_tcase(s, t);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

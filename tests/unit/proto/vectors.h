@@ -35,6 +35,13 @@ static bool (*vector_is_ours)(uint8_t kind);
 #define assert_slice(s, text)                                                                      \
     ck_assert_msg(slice_eq((s), SLICE(text)), "%.*s is not %s", (int)(s).len, (s).p, text)
 
+/* Of the kinds on link, those that are tested apart. */
+static inline bool vector_of_session(uint8_t kind)
+{
+    return kind == WIRE_SESSION || kind == WIRE_SESSION_ACKS || kind == WIRE_TELL ||
+           kind == WIRE_CALL;
+}
+
 /* Pairs of hexadecimal digits; # begins a comment. */
 static struct buf vector_parse(FILE *f)
 {

@@ -82,7 +82,7 @@ static void setup(void)
         .filter_add = on_add, .filter_drop = on_drop, .read = on_read, .read_cancel = on_cancel};
     const struct hub_limits limits = {
         .ring = 1 << 20, .page_cache = 1 << 20, .turn = 1 << 20, .linger_ms = LINGER};
-    const struct wire_hello_ok hello = {.version = 1, .head = 100};
+    const struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 100};
 
     added = dropped = failed = 0;
     now = 1000000;
