@@ -272,6 +272,11 @@ void db_run(struct db_stmt *st)
     db_reset(st);
 }
 
+uint32_t db_changes(const struct db *db)
+{
+    return db->error == DB_FINE ? (uint32_t)sqlite3_changes(db->handle) : 0;
+}
+
 uint64_t db_u64(struct db_stmt *st, int column)
 {
     return (uint64_t)sqlite3_column_int64(st->handle, column);

@@ -50,6 +50,8 @@ void db_bind_text(struct db_stmt *st, int at, struct slice v);
 bool db_step(struct db_stmt *st); /* true: a row is there; false: the end or an error */
 void db_reset(struct db_stmt *st);
 void db_run(struct db_stmt *st); /* a statement without rows: step and reset */
+/* Rows that the last statement inserted, updated or deleted; 0 after an error. */
+uint32_t db_changes(const struct db *db);
 /* Columns are valid until the next step or reset. */
 uint64_t db_u64(struct db_stmt *st, int column);
 struct slice db_slice(struct db_stmt *st, int column);

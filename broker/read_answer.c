@@ -5,7 +5,7 @@
 
 #include "metrics.h"
 #include "topic.h"
-#include "wire.h"
+#include "wire_session.h"
 
 static bool filters_valid(const struct wire_filter *filters, size_t count)
 {
@@ -72,6 +72,19 @@ static enum sluice_error answer_topics(struct store_reader *reader, const void *
     return ERR_NONE;
 }
 
+static enum sluice_error answer_retained(struct store_reader *reader, const void *frame, size_t len,
+                                         struct buf *reply)
+{
+    struct wire_retained_req q;
+
+    if (!wire_retained_req_get(frame, len, &q))
+        return ERR_BAD_REQUEST;
+    if (filter_check(q.filter) != TOPIC_OK)
+        return ERR_BAD_FILTER;
+    store_read_retained(reader, &q, reply);
+    return ERR_NONE;
+}
+
 static enum sluice_error answer(struct store_reader *reader, uint8_t kind, const void *frame,
                                 size_t len, struct buf *reply)
 {
@@ -84,6 +97,8 @@ static enum sluice_error answer(struct store_reader *reader, uint8_t kind, const
         return answer_event(reader, frame, len, reply);
     case WIRE_TOPICS:
         return answer_topics(reader, frame, len, reply);
+    case WIRE_RETAINED:
+        return answer_retained(reader, frame, len, reply);
     default:
         return ERR_BAD_REQUEST;
     }

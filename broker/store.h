@@ -70,16 +70,17 @@ struct store_request {
      * are stored; also when they are a repeat (they are idempotent). */
     const struct store_change *changes;
     uint32_t change_count;
-    struct slice topic;         /* STORE_DELETE: empty this topic's history */
-    uint64_t removed_to;        /* out, STORE_DELETE */
+    struct slice topic;  /* STORE_DELETE: empty this topic's history */
+    uint64_t removed_to; /* out, STORE_DELETE */
     /* STORE_SCAN: entries of a space in the order of (owner, key).  By owner: all
-     * keys of `owner`.  Else those above (owner, key), at most `limit` entries. */
+     * keys of `owner`.  Else those above (owner, key), at most `limit` entries; both
+     * empty is below them all but one that has neither, which nobody should make. */
     uint8_t space;
     bool by_owner;
     uint32_t limit; /* 0: none */
     struct slice owner, key;
-    struct buf found; /* out, the caller frees: store_entry_get */
-    bool more;        /* out: there are others above the last one */
+    struct buf found;           /* out, the caller frees: store_entry_get */
+    bool more;                  /* out: there are others above the last one */
     struct store_result result; /* out */
     store_request_cb cb;
     void *data;                 /* the caller's */

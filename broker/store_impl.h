@@ -6,6 +6,7 @@
  *   store_writer.c     the writer thread: queue in, finished commits out
  *   store_txn.c        one transaction of appends
  *   store_producers.c  idempotent producers     store_links.c  idempotent links
+ *   store_state.c      the map beside the log  store_retained.c   retained messages
  *   store_stats.c      counts of topics: written now and then, recounted at start
  *   store_remove.c     removing old rows in slices; DELETE
  *   store_retention.c  what is to be removed, and when
@@ -25,7 +26,7 @@
 #include "store_ids.h"
 #include "store_topics.h"
 
-#define BATCH_EVENTS 2000u
+#define BATCH_ROWS 2000u
 #define BATCH_BYTES (4u << 20)
 #define SLICE_ROWS 1000u
 #define CHECKPOINT_FRAMES 4000u
@@ -36,6 +37,9 @@
 #define ID_LIMIT_MS 500u    /* how far volatile IDs may run ahead of what is stored */
 #define PRODUCER_SEQS 1024u /* repeats of the last so many are answered with their ID */
 #define LINK_SEQS 4096u
+
+/* Retained messages past their expiry at ?1, in the terms of their index. */
+#define STALE " WHERE expiry IS NOT NULL AND time + expiry * 1000 <= ?1"
 
 /* Every statement of the writer, prepared at open. */
 #define WRITER_STATEMENTS(X)                                                                       \
@@ -79,7 +83,21 @@
     X(oldest_of_all, "SELECT id, topic_id, length(props) + length(data) FROM events"               \
                      " ORDER BY id LIMIT ?1")                                                      \
     X(remove_of_all, "DELETE FROM events WHERE id <= ?1")                                          \
-    X(first_of_topic, "SELECT id FROM events WHERE topic_id = ?1 ORDER BY id LIMIT 1")
+    X(first_of_topic, "SELECT id FROM events WHERE topic_id = ?1 ORDER BY id LIMIT 1")             \
+    X(put_state, "REPLACE INTO state(space, owner, key, value) VALUES(?1, ?2, ?3, ?4)")            \
+    X(drop_state, "DELETE FROM state WHERE space = ?1 AND owner = ?2 AND key = ?3")                \
+    X(drop_owner, "DELETE FROM state WHERE space = ?1 AND owner = ?2")                             \
+    X(get_owner, "SELECT owner, key, value FROM state WHERE space = ?1 AND owner = ?2"             \
+                 " ORDER BY key")                                                                  \
+    X(walk_state, "SELECT owner, key, value FROM state"                                            \
+                  " WHERE space = ?1 AND (owner, key) > (?2, ?3) ORDER BY owner, key")             \
+    X(put_retained, "INSERT INTO retained(topic, id, time, flags, expiry, props, data)"            \
+                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(topic) DO UPDATE SET"         \
+                    " id = ?2, time = ?3, flags = ?4, expiry = ?5, props = ?6, data = ?7")         \
+    X(drop_retained, "DELETE FROM retained WHERE topic = ?1")                                      \
+    X(find_stale, "SELECT 1 FROM retained INDEXED BY retained_expiry" STALE " LIMIT 1")            \
+    X(drop_stale, "DELETE FROM retained WHERE n IN"                                                \
+                  " (SELECT n FROM retained INDEXED BY retained_expiry" STALE " LIMIT ?2)")
 
 struct writer_statements {
 #define X(name, sql) struct db_stmt *name;
@@ -244,6 +262,16 @@ void links_write(struct store *s, uint64_t now); /* the marks, within the transa
 void links_settle(struct store *s, uint64_t now, bool committed);
 void links_expire(struct store *s, uint64_t now, uint64_t before); /* one link, if any */
 void links_free(struct store *s);
+
+/* --- store_state.c -------------------------------------------------------- */
+uint32_t state_change(struct store *s, const struct store_change *c); /* rows it took */
+uint32_t state_scan(struct store *s, struct store_request *r);        /* entries found */
+
+/* --- store_retained.c ----------------------------------------------------- */
+/* Within a transaction: what e, an event with EVENT_RETAIN, makes of its topic. */
+void retained_set(struct store *s, const struct event *e);
+/* One slice of those past their expiry; true: more. */
+bool retained_expire(struct store *s, uint64_t now, uint32_t rows);
 
 /* --- store_stats.c -------------------------------------------------------- */
 void stats_dirty(struct store *s, struct topic *t);

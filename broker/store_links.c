@@ -264,7 +264,7 @@ static struct link_mark mark_of(const struct store_request *r)
         return m;
     }
     m.count = r->count;
-    m.id = r->events[0].id;
+    m.id = r->count > 0 ? r->events[0].id : 0; /* changes alone have no ID */
     if (ids_rise_by_one(r))
         return m;
     m.id = IDS_LISTED;

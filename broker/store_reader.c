@@ -51,6 +51,10 @@ static void prepare(struct store_reader *r)
     r->one = db_prepare(r->db, ROW " WHERE id = ?1");
     r->topics = db_prepare(r->db, "SELECT id, name FROM topics"
                                   " WHERE name > ?1 AND name >= ?2 ORDER BY name");
+    r->retained = db_prepare(r->db, "SELECT id, time, flags, expiry, props, data FROM retained"
+                                    " WHERE topic = ?1");
+    r->retained_names = db_prepare(r->db, "SELECT topic FROM retained"
+                                          " WHERE topic >= ?1 ORDER BY topic");
     r->scan[0] = db_prepare(r->db, ROW WANTED " ORDER BY id");
     r->scan[1] = db_prepare(r->db, ROW WANTED " ORDER BY id DESC");
 }
@@ -77,8 +81,8 @@ struct store_reader *store_reader_open(struct store *s)
 void store_reader_close(struct store_reader *r)
 {
     struct filter_set *set, *next;
-    struct db_stmt *const all[] = {r->begin,  r->end,     r->last,   r->one,
-                                   r->topics, r->scan[0], r->scan[1]};
+    struct db_stmt *const all[] = {r->begin,   r->end,     r->last,     r->one,           r->topics,
+                                   r->scan[0], r->scan[1], r->retained, r->retained_names};
 
     HASH_ITER (hh, r->sets, set, next)
         filter_set_free(r, set);

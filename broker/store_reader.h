@@ -60,8 +60,9 @@ struct store_reader {
     struct store *s;
     struct db *db;
     struct db_stmt *begin, *end, *last, *one, *topics;
-    struct db_stmt *scan[2];              /* ascending, descending */
-    struct db_stmt *by_topic[2][CURSORS]; /* prepared when first needed */
+    struct db_stmt *retained, *retained_names; /* one by its topic; topics in order */
+    struct db_stmt *scan[2];                   /* ascending, descending */
+    struct db_stmt *by_topic[2][CURSORS];      /* prepared when first needed */
     struct filter_set *sets;
     size_t set_bytes;
     uint64_t requests;

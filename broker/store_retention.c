@@ -7,8 +7,9 @@
  * cheap; only topics with a shorter limit of their own are cut one by one.
  * An ID names a time, so age needs no look at the rows.
  *
- * The same rounds forget empty topics, producers and links that were not used
- * for long, and hand free pages back to the file system when there are many.
+ * The same rounds drop retained messages past their expiry, forget empty topics,
+ * producers and links that were not used for long, and hand free pages back to
+ * the file system when there are many.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,8 @@ bool retention_step(struct store *s, uint32_t rows)
         s->retention_next = 1;
     }
     if (s->failing == NULL && topics_step(s, now, rows))
+        return true;
+    if (s->failing == NULL && retained_expire(s, now, rows))
         return true;
     if (s->failing == NULL && vacuum_step(s))
         return true;

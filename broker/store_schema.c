@@ -20,7 +20,7 @@
 #include "store_impl.h"
 
 #define APPLICATION_ID 0x736c6365 /* "slce" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define CHECK_ALL_BYTES (16u << 20)
 
 static const char schema[] =
@@ -48,6 +48,17 @@ static const char schema[] =
     "CREATE TABLE link_acks(link INTEGER NOT NULL, last_seq INTEGER NOT NULL,"
     " acks BLOB NOT NULL, PRIMARY KEY(link, last_seq)) WITHOUT ROWID;"
     "INSERT INTO meta(key, value) VALUES(2, 0), (3, 0), (4, 0), (5, 0);";
+
+/* Version 2 adds these to what version 1 has, and changes nothing of it.  A
+ * retained message keeps its topic by name: it outlives the topic's row. */
+static const char schema_2[] =
+    "CREATE TABLE IF NOT EXISTS state(space INTEGER NOT NULL, owner BLOB NOT NULL,"
+    " key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY(space, owner, key)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS retained(n INTEGER PRIMARY KEY, topic TEXT NOT NULL UNIQUE,"
+    " id INTEGER NOT NULL, time INTEGER NOT NULL, flags INTEGER NOT NULL, expiry INTEGER,"
+    " props BLOB NOT NULL, data BLOB NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS retained_expiry ON retained(time + expiry * 1000)"
+    " WHERE expiry IS NOT NULL;";
 
 static const char why_corrupt[] =
     "the database is damaged: restore it from a backup, or move sluice.db away to start a new "
@@ -94,24 +105,41 @@ static void apply_settings(struct db *db, bool fsync, bool fresh)
     db_exec(db, fsync ? "PRAGMA synchronous = FULL;" : "PRAGMA synchronous = NORMAL;");
 }
 
+/* Ends the transaction that made the tables what they are now. */
+static void end_schema(struct db *db)
+{
+    char sql[96];
+
+    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+             APPLICATION_ID, SCHEMA_VERSION);
+    db_exec(db, sql);
+}
+
 static void create_tables(struct db *db)
 {
     uint8_t identity[16];
     struct db_stmt *st;
-    char sql[96];
 
     if (getrandom(identity, sizeof identity, 0) != (ssize_t)sizeof identity)
         abort(); /* the kernel never fails a read this short */
     db_exec(db, schema);
+    db_exec(db, schema_2);
     st = db_prepare(db, "INSERT INTO meta(key, value) VALUES(1, ?1)");
     if (st != NULL) {
         db_bind_blob(st, 1, (struct slice){(const char *)identity, sizeof identity});
         db_run(st);
         db_finalize(st);
     }
-    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-             APPLICATION_ID, SCHEMA_VERSION);
-    db_exec(db, sql);
+    end_schema(db);
+}
+
+static void upgrade(struct db *db, uint64_t version)
+{
+    log_info("the database is brought to this version's form", LOG_U("from", version),
+             LOG_U("to", SCHEMA_VERSION));
+    db_exec(db, "BEGIN IMMEDIATE");
+    db_exec(db, schema_2);
+    end_schema(db);
 }
 
 static bool check_passes(struct db *db, const char *sql)
@@ -143,7 +171,7 @@ static bool is_whole(struct db *db, const char *path)
     return true;
 }
 
-static const char *check_file(struct db *db, const char *path)
+static const char *check_and_upgrade(struct db *db, const char *path)
 {
     uint64_t id = db_number(db, "PRAGMA application_id");
     uint64_t version = db_number(db, "PRAGMA user_version");
@@ -156,7 +184,9 @@ static const char *check_file(struct db *db, const char *path)
         return why_version;
     if (!is_whole(db, path))
         return db_error(db) == DB_FINE ? why_corrupt : schema_reason(db_error(db));
-    return NULL;
+    if (version < SCHEMA_VERSION)
+        upgrade(db, version);
+    return db_error(db) == DB_FINE ? NULL : schema_reason(db_error(db));
 }
 
 static const char *make_ready(struct db *db, const char *path, bool fsync)
@@ -168,7 +198,7 @@ static const char *make_ready(struct db *db, const char *path, bool fsync)
         create_tables(db);
     if (db_error(db) != DB_FINE)
         return schema_reason(db_error(db));
-    return tables == 0 ? NULL : check_file(db, path);
+    return tables == 0 ? NULL : check_and_upgrade(db, path);
 }
 
 struct db *schema_open(const char *path, bool fsync, const char **why)

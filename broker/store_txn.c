@@ -1,10 +1,10 @@
 /*
  * store_txn.c - one transaction: units in, IDs and records out.
  *
- *   txn_run: take units ─▶ each: repeat? check, insert ─▶ commit ─▶ outcome
+ *   txn_run: take units ─▶ each: repeat? check, insert, change ─▶ commit ─▶ outcome
  *
  * The transaction begins with the first row that has to be written: a batch of
- * volatile events alone needs none.  A unit is refused by itself (a producer's
+ * volatile events alone, or of scans, needs none.  A unit is refused by itself (a producer's
  * gap) and leaves no trace; if the database fails, every unit of the batch is
  * refused, and what memory already knew of it (topics, marks of links) is
  * taken back.
@@ -28,6 +28,8 @@ struct txn {
     uint64_t next; /* the next ID to give out */
     bool begun;
     bool has_volatile;
+    uint32_t rows; /* of the map, written or read */
+    size_t bytes;
     uint64_t stored, repeats;
     struct topic **new_topics; /* rows inserted in this transaction */
     size_t new_count, new_room;
@@ -131,7 +133,7 @@ static void add_record(struct outcome *o, const struct topic *topic, const struc
     struct store_item *item;
 
     if (o->batch.count == o->item_room) {
-        o->item_room = o->item_room == 0 ? BATCH_EVENTS : o->item_room * 2;
+        o->item_room = o->item_room == 0 ? BATCH_ROWS : o->item_room * 2;
         o->items = mem_resize(o->items, o->item_room, sizeof *o->items);
     }
     item = &o->items[o->batch.count++];
@@ -155,6 +157,10 @@ static void append_event(struct txn *t, struct topic *topic, struct store_event 
     } else {
         insert_event(t, topic, &e);
         t->stored++;
+    }
+    if ((e.flags & EVENT_RETAIN) != 0) {
+        begin(t);
+        retained_set(t->s, &e);
     }
     add_record(t->out, topic, &e);
     topic->used = t->now;
@@ -243,16 +249,12 @@ static bool has_producer(const struct store_request *r)
     return false;
 }
 
-static void unit_run(struct txn *t, struct store_request *r)
+static void unit_append(struct txn *t, struct store_request *r)
 {
     struct store *s = t->s;
     struct point before;
     bool guarded = has_producer(r);
 
-    if (r->link != NULL && link_repeat(s, r)) {
-        t->repeats += r->count;
-        return;
-    }
     if (!has_room(t, r))
         return;
     if (guarded) {
@@ -269,6 +271,29 @@ static void unit_run(struct txn *t, struct store_request *r)
         db_run(s->st.release);
     if (r->link != NULL && r->result.error == ERR_NONE)
         link_mark(s, r);
+}
+
+/* After the events, so that a refusal has no change to take back. */
+static void unit_change(struct txn *t, const struct store_request *r)
+{
+    if (r->change_count > 0)
+        begin(t);
+    for (uint32_t i = 0; i < r->change_count; i++) {
+        const struct store_change *c = &r->changes[i];
+
+        t->rows += state_change(t->s, c);
+        t->bytes += c->owner.len + c->key.len + c->value.len;
+    }
+}
+
+static void unit_run(struct txn *t, struct store_request *r)
+{
+    if (r->link != NULL && link_repeat(t->s, r))
+        t->repeats += r->count;
+    else
+        unit_append(t, r);
+    if (r->result.error == ERR_NONE)
+        unit_change(t, r);
 }
 
 /* --- the whole ------------------------------------------------------------------ */
@@ -367,21 +392,37 @@ static void refuse(struct txn *t)
     s->id_limit = 0; /* so the next volatile batch stores one */
     t->out->batch.count = 0;
     buf_clear(&t->out->records);
-    for (struct store_request *r = t->out->requests.head; r != NULL; r = r->next)
+    for (struct store_request *r = t->out->requests.head; r != NULL; r = r->next) {
         r->result = result;
+        if (r->kind == STORE_SCAN)
+            buf_free(&r->found);
+    }
 }
 
-/* The batch's units, in order, while they fit. */
+static void scan_run(struct txn *t, struct store_request *r)
+{
+    t->rows += state_scan(t->s, r);
+    t->bytes += r->found.len;
+}
+
+static bool takes_more(const struct txn *t)
+{
+    return t->out->batch.count + t->rows < BATCH_ROWS &&
+           t->out->records.len + t->bytes < BATCH_BYTES && db_error(t->s->db) == DB_FINE;
+}
+
+/* The batch's units and scans, in order, while they fit. */
 static void run_units(struct txn *t)
 {
     struct request_queue *pending = &t->s->pending;
     struct store_request *r;
 
-    while ((r = pending->head) != NULL && r->kind == STORE_APPEND &&
-           t->out->batch.count < BATCH_EVENTS && t->out->records.len < BATCH_BYTES &&
-           db_error(t->s->db) == DB_FINE) {
+    while ((r = pending->head) != NULL && r->kind != STORE_DELETE && takes_more(t)) {
         queue_add(&t->out->requests, queue_pop(pending));
-        unit_run(t, r);
+        if (r->kind == STORE_SCAN)
+            scan_run(t, r);
+        else
+            unit_run(t, r);
     }
 }
 

@@ -26,6 +26,9 @@
 #include "store_impl.h"
 
 #define TICK_NS (RETRY_MS * UINT64_C(1000000))
+/* What queued_bytes counts beside the bytes of a change, and for a scan. */
+#define CHANGE_BYTES 32u
+#define SCAN_BYTES 128u
 #define SPARE_BYTES (8u << 20) /* buffers above this are not kept */
 
 /* --- queues ------------------------------------------------------------------ */
@@ -302,8 +305,15 @@ static uint64_t request_bytes(const struct store_request *r)
 
     if (r->kind == STORE_DELETE)
         return r->topic.len;
+    if (r->kind == STORE_SCAN)
+        return SCAN_BYTES;
     for (uint32_t i = 0; i < r->count; i++)
         n += event_record_size(&r->events[i].e);
+    for (uint32_t i = 0; i < r->change_count; i++) {
+        const struct store_change *c = &r->changes[i];
+
+        n += CHANGE_BYTES + c->owner.len + c->key.len + c->value.len;
+    }
     return n;
 }
 

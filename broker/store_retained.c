@@ -1,0 +1,192 @@
+/*
+ * store_retained.c - of each topic the last event published with EVENT_RETAIN.
+ *
+ * A copy, in a table of its own: whatever becomes of the history and of the
+ * topic, it stays until an empty payload takes it away, another event takes its
+ * place, or it expires.  It changes in its event's transaction, so what a
+ * reader finds is exactly what the log's head, in the same snapshot, says.
+ *
+ *   filter a/b     ─▶ look up a/b
+ *   filter a/#     ─▶ look up a, then walk the names that begin with a/
+ *   filter a/+/c   ─▶ walk the names that begin with a/
+ *
+ * A walk reads names from their index and a message only where one matches.  It
+ * ends at the request's limit, when the reply is full, or after WIRE_PAGE_SCAN
+ * names, and says where: a filter that matches nothing costs bounded work.
+ */
+#include <string.h>
+
+#include "clock.h"
+#include "store_reader.h"
+#include "topic.h"
+
+/* --- the writer's side -------------------------------------------------------- */
+
+static void put(struct store *s, const struct event *e)
+{
+    struct db_stmt *st = s->st.put_retained;
+
+    db_bind_text(st, 1, e->topic);
+    db_bind(st, 2, e->id);
+    db_bind(st, 3, e->time);
+    db_bind(st, 4, e->flags);
+    if ((e->flags & EVENT_HAS_EXPIRY) != 0)
+        db_bind(st, 5, e->expiry);
+    else
+        db_bind_null(st, 5);
+    db_bind_blob(st, 6, e->props);
+    db_bind_blob(st, 7, e->payload);
+    db_run(st);
+}
+
+void retained_set(struct store *s, const struct event *e)
+{
+    if (e->payload.len > 0) {
+        put(s, e);
+        return;
+    }
+    db_bind_text(s->st.drop_retained, 1, e->topic);
+    db_run(s->st.drop_retained);
+}
+
+bool retained_expire(struct store *s, uint64_t now, uint32_t rows)
+{
+    uint32_t dropped;
+    bool due;
+
+    db_bind(s->st.find_stale, 1, now);
+    due = db_step(s->st.find_stale);
+    db_reset(s->st.find_stale);
+    if (!due && db_error(s->db) == DB_FINE)
+        return false;
+    writer_begin(s);
+    db_bind(s->st.drop_stale, 1, now);
+    db_bind(s->st.drop_stale, 2, rows);
+    db_run(s->st.drop_stale);
+    dropped = db_changes(s->db);
+    return writer_commit(s) && dropped == rows;
+}
+
+/* --- the readers' side ---------------------------------------------------------- */
+
+enum retained_column { COL_ID, COL_TIME, COL_FLAGS, COL_EXPIRY, COL_PROPS, COL_DATA };
+
+struct walk {
+    struct store_reader *r;
+    const struct wire_retained_req *q;
+    struct buf *reply;
+    size_t start;
+    uint64_t now;
+    uint32_t limit, count;
+    bool full;       /* the reply ends before this name */
+    struct buf upto; /* the last name looked at */
+};
+
+static void take_event(struct db_stmt *st, struct slice topic, struct event *e)
+{
+    *e = (struct event){
+        .id = db_u64(st, COL_ID),
+        .time = db_u64(st, COL_TIME),
+        .topic = topic,
+        .props = db_slice(st, COL_PROPS),
+        .payload = db_slice(st, COL_DATA),
+        .flags = (uint16_t)db_u64(st, COL_FLAGS),
+        .expiry = (uint32_t)db_u64(st, COL_EXPIRY), /* NULL reads as 0 */
+    };
+}
+
+static bool has_room(const struct walk *w, const struct event *e)
+{
+    size_t used = w->reply->len - w->start;
+
+    return w->count < w->limit && (w->count == 0 || used + event_record_size(e) <= WIRE_PAGE_BYTES);
+}
+
+/* A name that the filter matches. */
+static void put_name(struct walk *w, struct slice name)
+{
+    struct db_stmt *st = w->r->retained;
+    struct event e;
+
+    db_bind_text(st, 1, name);
+    if (db_step(st)) {
+        take_event(st, name, &e);
+        if (!event_expired(&e, w->now)) {
+            w->full = !has_room(w, &e);
+            if (!w->full) {
+                event_record_put(w->reply, &e);
+                w->count++;
+            }
+        }
+    }
+    db_reset(st);
+}
+
+static void look(struct walk *w, struct slice name)
+{
+    if (filter_match(w->q->filter, name))
+        put_name(w, name);
+    if (w->full)
+        return;
+    buf_clear(&w->upto);
+    buf_put_slice(&w->upto, name);
+}
+
+static bool is_above(struct slice name, struct slice after)
+{
+    size_t common = name.len < after.len ? name.len : after.len;
+    int order = common > 0 ? memcmp(name.p, after.p, common) : 0;
+
+    return order > 0 || (order == 0 && name.len > after.len);
+}
+
+/* The names above `after` that begin with prefix. */
+static void walk_names(struct walk *w, struct slice prefix)
+{
+    struct db_stmt *st = w->r->retained_names;
+    struct slice after = w->q->after;
+
+    db_bind_text(st, 1, is_above(after, prefix) ? after : prefix);
+    for (uint32_t looked = 0; !w->full && db_step(st); looked++) {
+        struct slice name = db_slice(st, 0);
+
+        if (!slice_starts(name, prefix))
+            break;
+        if (slice_eq(name, after))
+            continue;
+        w->full = looked == WIRE_PAGE_SCAN;
+        if (!w->full)
+            look(w, name);
+    }
+    db_reset(st);
+}
+
+static void walk_filter(struct walk *w)
+{
+    struct slice filter = w->q->filter, prefix = {filter.p, 0}, single = {NULL, 0};
+
+    while (prefix.len < filter.len && filter.p[prefix.len] != '+' && filter.p[prefix.len] != '#')
+        prefix.len++;
+    if (prefix.len == filter.len)
+        single = filter;
+    else if (prefix.len > 0 && filter.p[prefix.len] == '#')
+        single = (struct slice){filter.p, prefix.len - 1};
+    if (single.len > 0 && is_above(single, w->q->after))
+        look(w, single);
+    if (prefix.len < filter.len && !w->full)
+        walk_names(w, prefix);
+}
+
+void store_read_retained(struct store_reader *r, const struct wire_retained_req *q,
+                         struct buf *reply)
+{
+    struct walk w = {.r = r, .q = q, .reply = reply, .start = reply->len, .now = clock_ms()};
+
+    w.limit = q->limit == 0 || q->limit > WIRE_PAGE_ROWS ? WIRE_PAGE_ROWS : q->limit;
+    wire_retained_begin(reply, q->ref, snapshot_begin(r));
+    walk_filter(&w);
+    if (snapshot_end(r, WIRE_RETAINED, q->ref, reply, w.start))
+        wire_retained_finish(reply, w.start, w.full, w.count,
+                             (struct slice){(const char *)w.upto.p, w.upto.len});
+    buf_free(&w.upto);
+}
