@@ -58,6 +58,8 @@ struct mqtt {
     struct client *clients;   /* list of all, connected or on their way */
     struct wire_report report; /* counters for $SYS */
     struct retained_sys *sys;  /* sys.c: the topics of $SYS as last told */
+    struct session *committing; /* commit.c: those that write at the end of this turn */
+    unsigned checkpointing;     /* writes of the last checkpoint that are under way */
     struct wheel_timer tick;
 };
 

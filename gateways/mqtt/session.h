@@ -25,6 +25,7 @@
 #define MQTT_SESSION_H
 
 #include "client.h"
+#include "flight.h"
 
 /* A filter of the session. */
 struct sub {
@@ -34,39 +35,48 @@ struct sub {
     size_t filter_len;
     uint32_t id;        /* subscription identifier; 0: none */
     uint8_t qos;        /* granted */
+    uint8_t retain_handling;
     bool no_local, retain_as_published;
-    uint64_t from;      /* matches only later IDs */
+    bool dirty, writing; /* its item: to be written, being written */
+    uint64_t from;       /* matches only later IDs */
     enum { SUB_PLAIN, SUB_SHARED, SUB_SYS } kind;
     struct replay *replay; /* it has a cursor of its own; NULL: main's */
     struct start start;    /* as asked for: the same again does not rewind */
-};
-
-enum flight_phase {
-    FLIGHT_WAITING,  /* QoS 2: to be written before it may leave; or a resend */
-    FLIGHT_SENT,     /* PUBLISH has left */
-    FLIGHT_RECEIVED, /* QoS 2: PUBREC has come, is being written */
-    FLIGHT_RELEASED, /* PUBREL has left */
-    FLIGHT_LOST,     /* its event is gone: the identifier stays reserved (QoS 2) */
+    struct group_name *group; /* SUB_SHARED */
 };
 
 struct session {
-    UT_hash_handle hh; /* in mqtt.sessions, by id */
+    struct reaped reaped; /* first */
+    UT_hash_handle hh;    /* in mqtt.sessions, by id */
     struct mqtt *mqtt;
     struct client *client;
     char *id;
     uint64_t epoch;
     bool stored; /* expiry > 0: it has items at the broker */
+    bool ended;
 
     struct sub *subs;
+    struct buf gone_subs, going_subs; /* filters whose items must go, str16 each */
     struct subscription main;
     bool main_open;
+    bool fast;       /* one plain filter at QoS 0 and nothing of its own to say: see deliver.c */
     uint64_t cursor; /* of main while it is closed */
-    struct flight *flight; /* flight.c */
-    struct deliver *deliver;
+    uint64_t skip_qos0_to; /* resumed: events of QoS 0 up to here are not wanted */
+    struct flight flight;
+    struct resume *resume;           /* what is in flight is being sent again; NULL: done */
+    struct buf gap;                  /* sluice-gap of the next PUBLISH */
     struct subscribing *subscribing; /* the SUBSCRIBE or UNSUBSCRIBE at hand; NULL: none */
-    struct retained_walk *retained;  /* retained messages still to be sent; NULL: none */
-    struct items *items;             /* changes not yet written */
+    struct retained_walk *retained;  /* retained.c: messages still to be sent; NULL: none */
     struct in_ids *incoming;         /* QoS 2 identifiers of the client's, not released */
+    struct shared_member *shared;    /* shared.c: its part in groups; NULL: none */
+
+    /* commit.c's */
+    struct commit *commit;        /* the WRITE under way; NULL: none */
+    struct session *commit_next;  /* in mqtt.committing */
+    bool committing;              /* it is there */
+    bool later;                   /* it has something for the next checkpoint */
+    bool follows;                 /* at the broker: its cursor moves with our position */
+    uint64_t cursor_written;      /* at the broker, while it does not follow */
 };
 
 /* --- connect.c, inbound.c, client.c call these ------------------------------------- */
