@@ -141,7 +141,7 @@ $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -o $@ $< -lzmq -lz -lm
 load: $(LOAD)
-bench: deps ## ratios against nchan and a bare epoll program, in one run
+bench: deps ## ratios against nchan, Mosquitto and a bare epoll program, in one run
 	@deploy/install-deps.sh bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all load
 	@BIN=$(abspath $(BIN)) LOAD=$(abspath $(BUILD)/bench) $(PYTHON) tests/bench/run.py $(ARGS)

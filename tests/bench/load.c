@@ -13,6 +13,8 @@
  *   replay    N subscribers connect at once and are sent --events stored ones
  *   idle      N subscribers that get nothing, for --seconds
  *   poll      as paced, with N clients that long-poll
+ *   resume    N MQTT clients with sessions subscribe and go; --events are published;
+ *             all come back at once and are sent what they missed
  *
  * The result is one line of JSON on standard output: --pids names the server's
  * processes, whose CPU time (and memory, when idle) over exactly the measured
@@ -34,6 +36,7 @@ static const uint64_t STALL_NS = UINT64_C(60) * 1000000000u; /* no progress: giv
 struct options {
     const char *mode, *subscribe, *subprotocol, *publish, *topic, *pids;
     unsigned deflate;             /* WebSocket: offer permessage-deflate */
+    unsigned qos, topics;         /* MQTT: of the subscribers; topics, each with its clients */
     unsigned clients, sample;     /* subscribers; those parsed in full */
     unsigned connections, window; /* of publishers: HTTP; ZeroMQ, and ahead of subscribers */
     unsigned events, payload;     /* 0 events: as many as the time allows */
@@ -82,6 +85,12 @@ struct pace {
     double rate; /* events/s; 0: as fast as accepted */
 };
 
+/* Events that are one to a subscriber: with several topics one to each of them. */
+static unsigned each_of(const struct load *l)
+{
+    return l->o.topics > 1 ? l->o.topics : 1;
+}
+
 /* Up to which event may be handed in now: as many as are due, and not further
  * ahead of the slowest subscriber than the window. */
 static uint64_t allowed(const struct load *l, const struct pace *pace)
@@ -89,7 +98,7 @@ static uint64_t allowed(const struct load *l, const struct pace *pace)
     uint64_t ahead = UINT64_MAX, due = UINT64_MAX;
 
     if (l->subs.count > 0)
-        ahead = subscribers_slowest(&l->subs) + l->o.window;
+        ahead = subscribers_slowest(&l->subs) * each_of(l) + l->o.window;
     if (pace->rate > 0)
         due = pace->first + 1 + (uint64_t)(seconds_between(pace->begun_ns, now_ns()) * pace->rate);
     return ahead < due ? ahead : due;
@@ -115,8 +124,8 @@ static void publish_for(struct load *l, uint64_t events, double seconds, double 
     struct pace pace = {l->pub.sent, now_ns(), rate};
     uint64_t end = events != 0 ? pace.first + events : UINT64_MAX, limit;
 
-    while (l->pub.sent < end &&
-           (seconds <= 0 || seconds_between(pace.begun_ns, now_ns()) < seconds)) {
+    while (l->pub.sent < end && (seconds <= 0 || l->pub.sent % each_of(l) != 0 ||
+                                 seconds_between(pace.begun_ns, now_ns()) < seconds)) {
         limit = allowed(l, &pace);
         if (limit > end)
             limit = end;
@@ -135,7 +144,7 @@ static unsigned clients_behind(const struct load *l, uint64_t end)
 /* Until everything published is acknowledged and everybody has everything. */
 static void drain(struct load *l)
 {
-    uint64_t end = l->pub.sent, progress = UINT64_MAX, since = now_ns();
+    uint64_t end = l->pub.sent / each_of(l), progress = UINT64_MAX, since = now_ns();
 
     for (;;) {
         uint64_t left = clients_behind(l, end) + (l->pub.sent - l->pub.answered) + l->pub.feed_len;
@@ -236,7 +245,13 @@ static void open_subscribers(struct load *l)
 
     if (l->o.subscribe == NULL)
         die("--subscribe is needed");
-    to = (struct subscribe_to){l->o.subscribe, l->o.subprotocol, l->o.deflate != 0};
+    to = (struct subscribe_to){.url = l->o.subscribe,
+                               .subprotocol = l->o.subprotocol,
+                               .deflate = l->o.deflate != 0,
+                               .filter = l->o.topic,
+                               .qos = l->o.qos,
+                               .topics = l->o.topics,
+                               .persistent = strcmp(l->o.mode, "resume") == 0};
     subscribers_init(&l->subs, l->epoll, &to, l->o.clients, l->o.sample);
 }
 
@@ -244,8 +259,8 @@ static void open_publisher(struct load *l)
 {
     if (l->o.publish == NULL)
         die("--publish is needed");
-    publisher_open(&l->pub, l->epoll, l->o.publish, l->o.topic, l->o.connections, l->o.window,
-                   l->o.payload);
+    publisher_open(&l->pub, l->epoll, l->o.publish, l->o.topic, l->o.topics, l->o.connections,
+                   l->o.window, l->o.payload);
 }
 
 /* The first events find cold caches and growing buffers: they are not measured,
@@ -257,7 +272,7 @@ static void mode_fanout(struct load *l)
     open_subscribers(l);
     connect_subscribers(l, l->o.clients);
     open_publisher(l);
-    publish_for(l, WARM_UP_EVENTS, 0, 50);
+    publish_for(l, WARM_UP_EVENTS * each_of(l), 0, 50 * each_of(l));
     drain(l);
     subscribers_mark(&l->subs);
     memset(&l->pub.latency, 0, sizeof l->pub.latency);
@@ -270,7 +285,7 @@ static void mode_fanout(struct load *l)
     interval_end(l);
     subscribers_check_order(&l->subs);
 
-    deliveries = (l->pub.sent - first) * l->subs.count;
+    deliveries = (l->pub.sent - first) / each_of(l) * l->subs.count;
     report(l, l->pub.sent - first, deliveries);
     json_number("events_per_s",
                 (double)(l->pub.sent - first) / seconds_between(l->begun_ns, l->ended_ns));
@@ -353,6 +368,34 @@ static void mode_replay(struct load *l)
     json_close();
 }
 
+static void mode_resume(struct load *l)
+{
+    uint64_t since;
+
+    open_subscribers(l);
+    connect_subscribers(l, l->o.clients);
+    subscribers_leave(&l->subs);
+    open_publisher(l);
+    publish_for(l, l->o.events, 0, 0);
+    drain(l);
+
+    interval_begin(l);
+    for (since = now_ns();
+         subscribers_behind(&l->subs, l->o.events) > 0 || l->subs.count < l->o.clients;) {
+        if (l->subs.count - l->subs.opened < CONNECT_BURST)
+            subscribers_connect_some(&l->subs, l->o.clients);
+        turn(l, 1000000);
+        if (now_ns() - since > STALL_NS)
+            die("%u of %u clients have not got all events",
+                subscribers_behind(&l->subs, l->o.events), l->o.clients);
+    }
+    interval_end(l);
+    subscribers_check_order(&l->subs);
+
+    report(l, l->o.events, l->o.events * l->subs.count);
+    json_close();
+}
+
 /* The first clients warm allocators and tables; memory is the slope after them. */
 static void mode_idle(struct load *l)
 {
@@ -396,7 +439,8 @@ static const struct {
     OPTION(pids, OPTION_TEXT),         OPTION(clients, OPTION_COUNT), OPTION(sample, OPTION_COUNT),
     OPTION(connections, OPTION_COUNT), OPTION(window, OPTION_COUNT),  OPTION(events, OPTION_COUNT),
     OPTION(payload, OPTION_COUNT),     OPTION(rate, OPTION_REAL),     OPTION(seconds, OPTION_REAL),
-    OPTION(subprotocol, OPTION_TEXT),  OPTION(deflate, OPTION_COUNT),
+    OPTION(subprotocol, OPTION_TEXT),  OPTION(deflate, OPTION_COUNT), OPTION(qos, OPTION_COUNT),
+    OPTION(topics, OPTION_COUNT),
 };
 enum { OPTIONS = sizeof option_table / sizeof option_table[0] };
 
@@ -444,7 +488,7 @@ static struct options options_read(int argc, char **argv)
         option_set(&o, flag, optarg);
     }
     if (optind + 1 != argc)
-        die("usage: load saturate|paced|publish|replay|idle|poll [options]; see load.c");
+        die("usage: load saturate|paced|publish|replay|idle|poll|resume [options]; see load.c");
     o.mode = argv[optind];
     options_check(&o);
     return o;
@@ -456,7 +500,8 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(struct load *l);
     } modes[] = {{"saturate", mode_fanout}, {"paced", mode_fanout}, {"publish", mode_publish},
-                 {"replay", mode_replay},   {"idle", mode_idle},    {"poll", mode_poll}};
+                 {"replay", mode_replay},   {"idle", mode_idle},    {"poll", mode_poll},
+                 {"resume", mode_resume}};
     struct load *l = allocate(1, sizeof *l);
 
     l->o = options_read(argc, argv);

@@ -1,8 +1,9 @@
 /*
- * publishers.h - three ways to hand events in, behind one face.
+ * publishers.h - four ways to hand events in, behind one face.
  *
  *   http://ADDRESS:PORT/PATH  POST over K kept connections, one request each at a time
  *   tcp://ADDRESS:PORT        ZeroMQ: a DEALER to the broker's `apps`, W unanswered at most
+ *   mqtt://ADDRESS:PORT       MQTT 3.1.1 at QoS 1 over one connection, W unanswered at most
  *   feed://ADDRESS:PORT       ready SSE frames into floor's feed; nothing is answered
  *
  * A payload is the sequence and the time of sending in hex, and padding.  An
@@ -16,6 +17,7 @@
 #include <zmq.h>
 
 #include "bench.h"
+#include "mqtt.h"
 
 enum {
     MAX_PAYLOAD_SIZE = 1024,
@@ -32,10 +34,11 @@ struct http_connection {
 };
 
 struct publisher {
-    enum { PUBLISH_HTTP, PUBLISH_DEALER, PUBLISH_FEED } kind;
+    enum { PUBLISH_HTTP, PUBLISH_DEALER, PUBLISH_MQTT, PUBLISH_FEED } kind;
     int epoll;
     unsigned window; /* most events unanswered */
     size_t payload;  /* bytes */
+    unsigned topics; /* MQTT: more than 1: to each in turn, "…/00042" */
     uint64_t sent, answered;
     struct hist latency; /* request to acknowledgement */
 
@@ -48,9 +51,11 @@ struct publisher {
     char topic[256];
     uint64_t *sent_ns; /* by sequence modulo window */
 
-    int feed_fd;
+    int feed_fd; /* the floor's, or MQTT's */
     size_t feed_len;
     char feed[FEED_SIZE];
+    size_t answer_len;
+    char answer[FEED_SIZE];
 };
 
 static void put_payload(char *out, size_t size, uint64_t seq, uint64_t now)
@@ -254,17 +259,81 @@ static void feed_send(struct publisher *p)
     p->answered++;
 }
 
+/* --- MQTT ------------------------------------------------------------------------------ */
+
+static void mqtt_publisher_open(struct publisher *p, const char *address, unsigned window,
+                                const char *topic)
+{
+    struct sockaddr_in a = address_of(address);
+    struct mqtt_out o = {0};
+
+    p->window = window;
+    p->sent_ns = allocate(window, sizeof *p->sent_ns);
+    snprintf(p->topic, sizeof p->topic, "%s", topic);
+    p->feed_fd = connect_to(&a);
+    mqtt_connect_put(&o, "bench-publisher", true);
+    memcpy(p->feed, o.bytes, o.len);
+    p->feed_len = o.len;
+    watch_socket(p, p->feed_fd, 0);
+}
+
+static void mqtt_publisher_send(struct publisher *p)
+{
+    unsigned topics = p->topics > 1 ? p->topics : 1;
+    struct mqtt_out o = {0};
+    uint64_t now = now_ns();
+    char topic[300];
+
+    if (topics > 1)
+        snprintf(topic, sizeof topic, "%s/%05u", p->topic, (unsigned)(p->sent % topics));
+    else
+        snprintf(topic, sizeof topic, "%s", p->topic);
+    p->sent_ns[p->sent % p->window] = now;
+    mqtt_publish_put(&o, topic, 1, (unsigned)(p->sent % p->window) + 1, p->payload);
+    memcpy(p->feed + p->feed_len, o.bytes, o.len);
+    put_payload(p->feed + p->feed_len + o.len, p->payload, p->sent / topics, now);
+    p->feed_len += o.len + p->payload;
+}
+
+static void mqtt_publisher_readable(struct publisher *p)
+{
+    struct mqtt_packet packet;
+    size_t at = 0, used;
+    ssize_t n =
+        recv(p->feed_fd, p->answer + p->answer_len, FEED_SIZE - p->answer_len, MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0)
+        die("the server closed the publisher's connection");
+    p->answer_len += (size_t)n;
+    while ((used = mqtt_next(p->answer + at, p->answer_len - at, &packet)) > 0) {
+        at += used;
+        if (packet.kind == MQTT_KIND_CONNACK && packet.code != 0)
+            die("connecting was refused: code %u", packet.code);
+        if (packet.kind != MQTT_KIND_PUBACK)
+            continue;
+        p->answered++;
+        hist_add(&p->latency, now_ns() - p->sent_ns[packet.id - 1]);
+    }
+    p->answer_len -= at;
+    memmove(p->answer, p->answer + at, p->answer_len);
+}
+
 /* --- the face ------------------------------------------------------------------------ */
 
 static void publisher_open(struct publisher *p, int epoll, const char *where, const char *topic,
-                           unsigned connections, unsigned window, size_t payload)
+                           unsigned topics, unsigned connections, unsigned window, size_t payload)
 {
-    *p = (struct publisher){.epoll = epoll, .payload = payload};
+    *p = (struct publisher){.epoll = epoll, .payload = payload, .topics = topics};
     if (strncmp(where, "http://", 7) == 0) {
         http_open(p, where, connections);
     } else if (strncmp(where, "tcp://", 6) == 0) {
         p->kind = PUBLISH_DEALER;
         dealer_open(p, where, window, topic);
+    } else if (strncmp(where, "mqtt://", 7) == 0) {
+        p->kind = PUBLISH_MQTT;
+        mqtt_publisher_open(p, where + 7, window, topic);
     } else if (strncmp(where, "feed://", 7) == 0) {
         struct sockaddr_in a = address_of(where + 7);
         p->kind = PUBLISH_FEED;
@@ -281,6 +350,8 @@ static bool publisher_may_send(const struct publisher *p)
         return p->idle_count > 0;
     case PUBLISH_DEALER:
         return p->sent - p->answered < p->window;
+    case PUBLISH_MQTT:
+        return p->sent - p->answered < p->window && p->feed_len + p->payload + 512 <= FEED_SIZE;
     default:
         return p->feed_len + p->payload + 64 <= FEED_SIZE;
     }
@@ -295,6 +366,9 @@ static void publisher_send(struct publisher *p)
     case PUBLISH_DEALER:
         dealer_send(p);
         break;
+    case PUBLISH_MQTT:
+        mqtt_publisher_send(p);
+        break;
     default:
         feed_send(p);
     }
@@ -306,7 +380,7 @@ static void publisher_turn(struct publisher *p)
 {
     if (p->kind == PUBLISH_DEALER)
         dealer_drain(p);
-    else if (p->kind == PUBLISH_FEED)
+    else if (p->kind == PUBLISH_FEED || p->kind == PUBLISH_MQTT)
         feed_flush(p);
 }
 
@@ -314,6 +388,8 @@ static void publisher_readable(struct publisher *p, unsigned number)
 {
     if (p->kind == PUBLISH_HTTP)
         http_readable(p, number);
+    else if (p->kind == PUBLISH_MQTT)
+        mqtt_publisher_readable(p);
 }
 
 #endif

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measures sluice beside nginx + nchan and a bare epoll program, in one run.
+"""Measures sluice beside nginx + nchan, Mosquitto and a bare epoll program, in one run.
 
     make bench                       everything, three rounds, about ten minutes
     make bench ARGS='--quick'        one short round: does it work, roughly how fast
@@ -148,6 +148,9 @@ class Sluice(Server):
     def poll(self, topic):
         return f"http://127.0.0.1:{self.base + 3}/events/{topic}"
 
+    def mqtt(self):
+        return f"mqtt://127.0.0.1:{self.base + 6}"
+
     def apps(self):
         return f"tcp://127.0.0.1:{self.base + 7}"
 
@@ -227,6 +230,34 @@ class Nchan(Server):
         return f"http://127.0.0.1:{self.port}/pub?id={topic}"
 
 
+MOSQUITTO = """
+listener {port} 127.0.0.1
+allow_anonymous true
+max_connections -1
+max_queued_messages 0
+max_inflight_messages 0
+set_tcp_nodelay true
+persistence false
+log_dest none
+"""
+
+
+class Mosquitto(Server):
+    """Drops nothing: its queues are without a bound.  Keeps messages in memory."""
+
+    def start(self):
+        self.port = free_ports(1)
+        config = os.path.join(self.folder, "mosquitto.conf")
+        with open(config, "w", encoding="ascii") as f:
+            f.write(MOSQUITTO.format(port=self.port))
+        process = self.spawn("/usr/sbin/mosquitto", "-c", config, stdout=self.log)
+        wait_for_port(self.port, process)
+        return process
+
+    def mqtt(self):
+        return f"mqtt://127.0.0.1:{self.port}"
+
+
 class Floor(Server):
     def start(self):
         self.port = free_ports(2)
@@ -248,7 +279,7 @@ class Floor(Server):
         return f"feed://127.0.0.1:{self.port + 1}"
 
 
-SERVERS = {"nchan": Nchan, "sluice": Sluice, "sluice-zmq": SluiceOverZeroMQ,
+SERVERS = {"nchan": Nchan, "mosquitto": Mosquitto, "sluice": Sluice, "sluice-zmq": SluiceOverZeroMQ,
            "sluice-json": SluiceInJson, "floor": Floor}
 
 
@@ -287,6 +318,35 @@ def websocket_fan_out(mode, clients, deflate=False):
     return run
 
 
+def mqtt_fan_out(mode, clients, qos=0, topics=1):
+    """Published over MQTT at QoS 1."""
+    def run(server, options):
+        seconds = options.saturate_seconds if mode == "saturate" else options.paced_seconds
+        return load(mode, server, "--clients", clients, "--seconds", seconds,
+                    "--subscribe", server.mqtt(), "--publish", server.mqtt(),
+                    "--topic", "bench/mqtt", "--qos", qos, "--topics", topics,
+                    *(["--rate", 50] if mode == "paced" else []))
+    return run
+
+
+def mqtt_idle(server, options):
+    return load("idle", server, "--clients", options.idle_clients, "--seconds", 1,
+                "--subscribe", server.mqtt(), "--topic", "bench/idle")
+
+
+def mqtt_publish(server, options):
+    return load("publish", server, "--publish", server.mqtt(), "--topic", "bench/publish",
+                "--seconds", options.publish_seconds)
+
+
+def mqtt_resume(clients):
+    def run(server, options):
+        return load("resume", server, "--clients", clients, "--qos", 1, "--events", 20,
+                    "--subscribe", server.mqtt(), "--publish", server.mqtt(),
+                    "--topic", "bench/resume")
+    return run
+
+
 def poll(clients):
     def run(server, options):
         return load("poll", server, "--clients", clients, "--seconds", options.paced_seconds,
@@ -318,6 +378,7 @@ def replay(clients):
 
 ALL = ("nchan", "sluice", "sluice-zmq", "floor")
 WEBSOCKETS = ("nchan", "sluice", "sluice-zmq", "sluice-json")
+BOTH = ("mosquitto", "sluice")
 CASES = {
     "saturate-1000": (fan_out("saturate", 1000), ALL),
     "saturate-5000": (fan_out("saturate", 5000), ALL),
@@ -328,6 +389,13 @@ CASES = {
     "ws-deflate-1000": (websocket_fan_out("saturate", 1000, deflate=True), WEBSOCKETS),
     "ws-paced-1000": (websocket_fan_out("paced", 1000), ("nchan", "sluice", "sluice-json", "floor")),
     "poll-1000": (poll(1000), ("nchan", "sluice")),
+    "mqtt-saturate-1000": (mqtt_fan_out("saturate", 1000), BOTH),
+    "mqtt-saturate-5000": (mqtt_fan_out("saturate", 5000), BOTH),
+    "mqtt-qos1-1000": (mqtt_fan_out("saturate", 1000, qos=1), BOTH),
+    "mqtt-topics-1000": (mqtt_fan_out("saturate", 1000, topics=1000), BOTH),
+    "mqtt-publish": (mqtt_publish, BOTH),
+    "mqtt-resume-10000": (mqtt_resume(10000), BOTH),
+    "mqtt-idle": (mqtt_idle, BOTH),
     "idle": (idle, ("nchan", "sluice")),
     "publish": (publish, ("nchan", "sluice", "sluice-zmq")),
     "replay-1": (replay(1), ("sluice",)),
@@ -404,6 +472,31 @@ def websocket_ratios(f, row):
     return rows
 
 
+def mqtt_ratios(f, row):
+    def per_cpu(case):
+        return quotient(f.cost(case, "mosquitto"), f.cost(case, "sluice"))
+
+    rows = [row(f"deliveries per CPU second, {text}: sluice / Mosquitto", per_cpu(case), "×", target)
+            for case, text, target in (
+                ("mqtt-saturate-1000", "MQTT QoS 0 to 1,000 subscribers", 20),
+                ("mqtt-saturate-5000", "MQTT QoS 0 to 5,000 subscribers", 20),
+                ("mqtt-qos1-1000", "MQTT QoS 1 to 1,000 subscribers", 5),
+                ("mqtt-topics-1000", "1,000 MQTT topics with one subscriber each", None))]
+    rows += [
+        row(f"MQTT QoS 1 publishes acknowledged, {server}{note}",
+            f.get("mqtt-publish", server, "acks_per_s"), "/s")
+        for server, note in (("sluice", ", after fsync"), ("mosquitto", ", in memory"))]
+    rows += [
+        row(f"time for 10,000 sessions to resume and get 20 events each, {server}",
+            f.get("mqtt-resume-10000", server, "seconds"), "s")
+        for server in ("sluice", "mosquitto")]
+    return rows + [
+        row(f"memory of an idle MQTT subscriber (PSS), {server}",
+            f.get("mqtt-idle", server, "bytes_per_client"), "bytes",
+            1536 if server == "sluice" else None, at_least=False)
+        for server in ("sluice", "mosquitto")]
+
+
 def ratios(f):
     """(what, value, unit, target, reached): the targets of the project first."""
     def row(what, value, unit, target=None, at_least=True):
@@ -435,6 +528,7 @@ def ratios(f):
                         "(target: the floor's own)",
                         growth(f, mode, "sluice"), "×", floor, at_least=False))
     rows += websocket_ratios(f, row)
+    rows += mqtt_ratios(f, row)
     rows += [
         row("CPU per delivery, 1,000 pollers at 10 events/s: sluice / nchan",
             quotient(f.cost("poll-1000", "sluice"), f.cost("poll-1000", "nchan")), "×", 1,

@@ -1,12 +1,13 @@
 /*
- * subscribers.h - many SSE or WebSocket clients, read at next to no cost.
+ * subscribers.h - many SSE, WebSocket or MQTT clients, read at next to no cost.
  *
  * A few sampled clients are parsed in full: order, latency, completeness.  All
  * the others receive the same bytes, so once the measurement runs they are
  * only counted: recv with MSG_TRUNC throws the bytes away inside the kernel.
  * A counted client has everything when it got as many bytes as the sampled
  * client that got least; keep-alives make these differ by a few bytes, an
- * event has more than a hundred.
+ * event has more than a hundred.  A client that has to acknowledge each event
+ * (MQTT, QoS 1) is always parsed.
  *
  *   connect ─▶ head (200?) ─▶ parsed ─▶ [subscribers_mark] ─▶ counted, if not sampled
  *
@@ -22,6 +23,7 @@
 #include <sys/epoll.h>
 
 #include "bench.h"
+#include "mqtt.h"
 #include "websocket.h"
 
 enum {
@@ -51,10 +53,15 @@ struct subscribers {
     struct subscriber *all;
     unsigned *sampled, sampled_count;
     struct hist latency; /* publish to receipt, sampled clients */
-    bool websocket;
+    enum { SUBSCRIBE_SSE, SUBSCRIBE_WEBSOCKET, SUBSCRIBE_MQTT } protocol;
     struct frame_reader frames;
     char request[1024];
     struct sockaddr_in address;
+    /* MQTT */
+    const char *filter;
+    unsigned qos, topics; /* topics > 1: client i has the filter's topic i, "…/00042" */
+    bool persistent;      /* the session outlives the connection */
+    bool resuming;        /* the server holds the subscriptions */
 };
 
 /* Our payload: sequence and time of sending, 16 hex digits each. */
@@ -69,25 +76,35 @@ static uint64_t hex16(const char *p)
     return v;
 }
 
-/* Where and how to ask: http:// is SSE, ws:// WebSocket. */
+/* Where and how to ask: http:// is SSE, ws:// WebSocket, mqtt:// MQTT. */
 struct subscribe_to {
     const char *url, *subprotocol; /* NULL: none is asked for */
     bool deflate;
+    const char *filter; /* MQTT, as all below */
+    unsigned qos, topics;
+    bool persistent;
 };
 
 static void make_request(struct subscribers *s, const struct subscribe_to *to)
 {
     const char *address = strstr(to->url, "://"), *path;
 
-    s->websocket = strncmp(to->url, "ws://", 5) == 0;
+    if (strncmp(to->url, "mqtt://", 7) == 0) {
+        s->protocol = SUBSCRIBE_MQTT;
+        s->address = address_of(to->url + 7);
+        return;
+    }
+    if (strncmp(to->url, "ws://", 5) == 0)
+        s->protocol = SUBSCRIBE_WEBSOCKET;
     if (address == NULL || (path = strchr(address + 3, '/')) == NULL ||
-        (!s->websocket && strncmp(to->url, "http://", 7) != 0))
-        die("not an http or ws URL with a path: %s", to->url);
+        (s->protocol == SUBSCRIBE_SSE && strncmp(to->url, "http://", 7) != 0))
+        die("not an http, ws or mqtt URL with a path: %s", to->url);
     address += 3;
     s->address = address_of(address);
     snprintf(s->request, sizeof s->request, "GET %s HTTP/1.1\r\nHost: %.*s\r\n%s%s%s%s\r\n", path,
              (int)(path - address), address,
-             s->websocket ? WEBSOCKET_HEADERS : "Accept: text/event-stream\r\n",
+             s->protocol == SUBSCRIBE_WEBSOCKET ? WEBSOCKET_HEADERS
+                                                : "Accept: text/event-stream\r\n",
              to->subprotocol != NULL ? "Sec-WebSocket-Protocol: " : "",
              to->subprotocol != NULL ? to->subprotocol : "", to->subprotocol != NULL ? "\r\n" : "");
     if (to->deflate)
@@ -98,11 +115,15 @@ static void make_request(struct subscribers *s, const struct subscribe_to *to)
 static void subscribers_init(struct subscribers *s, int epoll, const struct subscribe_to *to,
                              unsigned count, unsigned sample)
 {
-    *s = (struct subscribers){.epoll = epoll};
+    *s = (struct subscribers){.epoll = epoll,
+                              .filter = to->filter,
+                              .qos = to->qos,
+                              .topics = to->topics,
+                              .persistent = to->persistent};
     make_request(s, to);
     frame_reader_init(&s->frames, to->deflate);
     s->all = allocate(count, sizeof *s->all);
-    s->sampled_count = sample < count ? sample : count;
+    s->sampled_count = sample < count && s->qos == 0 ? sample : count;
     s->sampled = allocate(s->sampled_count, sizeof *s->sampled);
     /* Spread over the order of connecting, the last client included: servers
      * tend to write in that order. */
@@ -136,6 +157,13 @@ static void subscriber_event(struct subscribers *s, struct subscriber *c, const 
         hist_add(&s->latency, now - hex16(payload + 17));
 }
 
+static void subscriber_opened(struct subscribers *s, struct subscriber *c, size_t left)
+{
+    c->opened = true;
+    c->bytes = left;
+    s->opened++;
+}
+
 /* One line of the head or of the stream, without its line feed.  HTTP's chunk
  * sizes, ids and comments are lines that mean nothing here. */
 static void subscriber_line(struct subscribers *s, struct subscriber *c, const char *line,
@@ -147,13 +175,10 @@ static void subscriber_line(struct subscribers *s, struct subscriber *c, const c
         return;
     }
     if (len >= 12 && memcmp(line, "HTTP/1.1 ", 9) == 0 &&
-        memcmp(line + 9, s->websocket ? "101" : "200", 3) != 0)
+        memcmp(line + 9, s->protocol == SUBSCRIBE_WEBSOCKET ? "101" : "200", 3) != 0)
         die("subscribing was refused: %.*s", (int)len, line);
-    if (len == 1 && line[0] == '\r') {
-        c->opened = true;
-        c->bytes = left;
-        s->opened++;
-    }
+    if (len == 1 && line[0] == '\r')
+        subscriber_opened(s, c, left);
 }
 
 /* The whole messages in it; whatever is no event of ours has no payload of ours. */
@@ -172,16 +197,58 @@ static char *subscriber_frames(struct subscribers *s, struct subscriber *c, char
     return at;
 }
 
+static void subscriber_say(const struct subscriber *c, const struct mqtt_out *o)
+{
+    if (o->len > 0 && send(c->fd, o->bytes, o->len, MSG_NOSIGNAL) != (ssize_t)o->len)
+        die("writing to the server: %s", strerror(errno));
+}
+
+/* The whole packets in it; those with a QoS are acknowledged together. */
+static char *subscriber_packets(struct subscribers *s, struct subscriber *c, char *at, char *end,
+                                uint64_t now)
+{
+    struct mqtt_packet packet;
+    struct mqtt_out acks = {0};
+    size_t used;
+
+    while ((used = mqtt_next(at, (size_t)(end - at), &packet)) > 0) {
+        at += used;
+        if (packet.kind == MQTT_KIND_PUBLISH && packet.size >= 33)
+            subscriber_event(s, c, packet.payload, now);
+        if (packet.kind == MQTT_KIND_PUBLISH && packet.qos > 0)
+            mqtt_puback_put(&acks, packet.id);
+        if ((packet.kind == MQTT_KIND_CONNACK && packet.code != 0) ||
+            (packet.kind == MQTT_KIND_SUBACK && packet.code != s->qos))
+            die("subscribing was refused: code %u", packet.code);
+        if (packet.kind == (s->resuming ? MQTT_KIND_CONNACK : MQTT_KIND_SUBACK))
+            subscriber_opened(s, c, (size_t)(end - at));
+        if (acks.len > MQTT_PACKET_MAX - 4) {
+            subscriber_say(c, &acks);
+            acks.len = 0;
+        }
+    }
+    subscriber_say(c, &acks);
+    return at;
+}
+
+/* What comes next is a line: of SSE, or of WebSocket's handshake. */
+static bool is_lines(const struct subscribers *s, const struct subscriber *c)
+{
+    return s->protocol == SUBSCRIBE_SSE || (s->protocol == SUBSCRIBE_WEBSOCKET && !c->opened);
+}
+
 static void subscriber_parse(struct subscribers *s, struct subscriber *c, char *text, size_t len)
 {
     char *at = text, *end = text + len, *feed;
     uint64_t now = now_ns();
 
-    while (!(s->websocket && c->opened) && (feed = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+    while (is_lines(s, c) && (feed = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         subscriber_line(s, c, at, (size_t)(feed - at), (size_t)(end - feed - 1), now);
         at = feed + 1;
     }
-    if (s->websocket && c->opened)
+    if (s->protocol == SUBSCRIBE_MQTT)
+        at = subscriber_packets(s, c, at, end, now);
+    else if (s->protocol == SUBSCRIBE_WEBSOCKET && c->opened)
         at = subscriber_frames(s, c, at, end, now);
     c->carry_len = (size_t)(end - at);
     if (c->carry_len > CARRY_SIZE)
@@ -210,6 +277,27 @@ static void subscriber_readable(struct subscribers *s, unsigned i)
         subscriber_parse(s, c, text, c->carry_len + (size_t)n);
 }
 
+static void subscriber_ask(const struct subscribers *s, struct subscriber *c, unsigned number)
+{
+    struct mqtt_out o = {0};
+    char client[32], filter[512];
+
+    if (s->protocol != SUBSCRIBE_MQTT) {
+        if (send(c->fd, s->request, strlen(s->request), MSG_NOSIGNAL) < 0)
+            die("asking to subscribe: %s", strerror(errno));
+        return;
+    }
+    snprintf(client, sizeof client, "bench-%05u", number);
+    mqtt_connect_put(&o, client, !s->persistent);
+    if (s->topics > 1)
+        snprintf(filter, sizeof filter, "%s/%05u", s->filter, number % s->topics);
+    else
+        snprintf(filter, sizeof filter, "%s", s->filter);
+    if (!s->resuming)
+        mqtt_subscribe_put(&o, filter, s->qos);
+    subscriber_say(c, &o);
+}
+
 /* Connects the next clients, CONNECT_BURST at most, so that no backlog overflows. */
 static void subscribers_connect_some(struct subscribers *s, unsigned upto)
 {
@@ -221,11 +309,22 @@ static void subscribers_connect_some(struct subscribers *s, unsigned upto)
 
         c->fd = connect_to(&s->address);
         (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-        if (send(c->fd, s->request, strlen(s->request), MSG_NOSIGNAL) < 0)
-            die("asking to subscribe: %s", strerror(errno));
+        subscriber_ask(s, c, s->count);
         if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, c->fd, &e) != 0)
             die("epoll_ctl: %s", strerror(errno));
     }
+}
+
+/* Everybody's connection ends, their sessions stay; to be connected again. */
+static void subscribers_leave(struct subscribers *s)
+{
+    for (unsigned i = 0; i < s->count; i++) {
+        close(s->all[i].fd);
+        s->all[i].opened = false;
+        s->all[i].carry_len = 0;
+    }
+    s->count = s->opened = 0;
+    s->resuming = true;
 }
 
 /* From here bytes count, and only the sampled clients are parsed. */
