@@ -17,7 +17,9 @@ static inline uint16_t mqtt_u16_get(struct reader *r)
 {
     const uint8_t *p = reader_take(r, 2);
 
-    return p != NULL ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+    if (p == NULL)
+        return 0;
+    return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 static inline uint32_t mqtt_u32_get(struct reader *r)
