@@ -31,8 +31,8 @@ struct client {
     struct client *prev, *next;
 
     /* What CONNECT said. */
-    char *id; /* may hold anything but NUL */
-    char *user; /* what principal.name points to; NULL: none was said */
+    char *id;               /* UTF-8, without control characters */
+    char *user;             /* what principal.name points to; NULL: none was said */
     uint64_t keep_alive_ms; /* 1.5 times; 0: none */
     uint32_t max_packet;    /* of ours to it; UINT32_MAX: no limit */
     uint16_t receive_maximum;
@@ -51,13 +51,12 @@ struct client {
     uint32_t receiving;         /* QoS 1 and 2 of its PUBLISHes not yet acknowledged whole */
     struct waiting *waiting;    /* SUBSCRIBEs behind the one at hand; NULL: none */
 
-    struct buf in;  /* a packet that is not whole yet */
-    struct buf out; /* control packets of this turn */
-    struct client *busy_prev, *busy_next; /* those with something to do at the turn's end */
+    struct buf out;                       /* control packets of this turn */
+    struct client *busy_prev, *busy_next; /* in mqtt.busy */
     bool busy;
-    bool unread;   /* input was left: it is blocked */
-    bool pump;     /* client_pump was called */
-    bool ending;   /* client_end was called */
+    bool unread;    /* input was left: it is blocked */
+    bool pump;      /* client_pump was called */
+    bool ending;    /* client_end was called */
     uint8_t reason; /* and with what */
     const char *text;
 };
@@ -83,26 +82,24 @@ void client_pump(struct client *c);
 /* session_incoming_release is committed: PUBCOMP goes out. */
 void client_released(struct client *c, uint16_t packet_id);
 
-/* --- for transport.c ---------------------------------------------------------------- */
-
-/* A connection is there: a client for it, with its time to CONNECT running.  t->conn's
- * data and ops are the transport's business. */
-struct client *client_new(struct mqtt *m, const struct transport *t);
-/* The bytes of packets that came, all that are unread; returns how many it is done
- * with.  The rest is shown again with more behind it (transport_pump).  The client may
- * be over after it: then it has called transport_finish or transport_close. */
-size_t client_input(struct client *c, struct slice bytes);
-void client_writable(struct client *c); /* as in conn_ops, all four */
-void client_eof(struct client *c);
-void client_drain(struct client *c);
-void client_gone(struct client *c); /* the transport is freed by its own */
-/* The bytes make no sense as WebSocket frames, or it was closed there. */
-void client_leave(struct client *c);
-
 /* --- for mqttd.c ------------------------------------------------------------------- */
 
-extern const struct conn_ops client_tcp_ops; /* conn->data: struct mqtt, then the client */
+extern const struct conn_ops client_tcp_ops; /* conn->data: the struct mqtt, then the client */
+/* A WebSocket that speaks MQTT. */
+void client_open_websocket(struct mqtt *m, struct conn *conn);
 /* The broker fences: another connection has the session. */
 void client_fence(struct client *c);
+/* The end of the turn: what is said goes out, what was ended ends, what waited goes on. */
+void clients_turn(struct mqtt *m);
+
+/* --- for connect.c and inbound.c ------------------------------------------------------- */
+
+/* The session is there and CONNACK is said: packets are taken. */
+void client_up(struct client *c);
+/* It ends now: what is said goes out, nothing more is said.  Not from inside a session. */
+void client_over(struct client *c);
+/* It may go on: what blocked it is over. */
+void client_unblock(struct client *c);
+struct slice client_id(const struct client *c);
 
 #endif

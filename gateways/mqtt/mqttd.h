@@ -5,8 +5,10 @@
  *   mqttd.c       settings, listeners, the end of a turn, calls of the broker
  *   transport.c   packets over TCP, or in WebSocket frames
  *   client.c      one connection: packets in, keep-alive, its end
+ *   waiting.c     its SUBSCRIBEs and UNSUBSCRIBEs that wait for their turn
  *   connect.c     CONNECT to CONNACK
- *   inbound.c     PUBLISH and PUBREL of clients; events out of them
+ *   inbound.c     PUBLISH and PUBREL of clients, until they are acknowledged
+ *   message.c     what clients publish, and their wills, as events
  *   aliases.c     topic aliases, both ways
  *   session.c     a session's state, its items, attach to detach
  *   subscribe.c   SUBSCRIBE, UNSUBSCRIBE: the filters of a session
@@ -27,8 +29,10 @@
 
 #include "gateway.h"
 #include "mqtt.h"
+#include "transport.h"
 #include "wire_session.h"
 
+struct aliases;
 struct client;
 struct session;
 
@@ -36,6 +40,7 @@ struct session;
 struct mqtt_settings {
     uint64_t connect_timeout_ms;   /* from accept to a whole CONNECT */
     uint32_t max_packet;           /* largest packet that is taken: max_payload and room */
+    size_t max_payload;            /* of an event */
     uint32_t max_session_expiry;   /* seconds; UINT32_MAX: no limit */
     uint16_t max_keep_alive;       /* seconds; 0: what the client says */
     uint16_t receive_maximum;      /* QoS 1 and 2 of a client that are not yet acknowledged */
@@ -54,18 +59,34 @@ struct mqtt_settings {
 struct mqtt {
     struct gateway *gateway;
     struct mqtt_settings settings;
-    struct session *sessions; /* by client identifier: all that are attached here */
-    struct client *clients;   /* list of all, connected or on their way */
-    struct wire_report report; /* counters for $SYS */
-    struct retained_sys *sys;  /* sys.c: the topics of $SYS as last told */
-    struct session *committing; /* commit.c: those that write at the end of this turn */
-    unsigned checkpointing;     /* writes of the last checkpoint that are under way */
+    struct transports transports;
+    struct session *sessions;   /* by client identifier: all that are attached here */
+    struct session *committing; /* those with something to write at the turn's end */
+    struct client *clients;     /* list of all, connected or on their way */
+    struct client *busy;        /* those with something to do at the turn's end */
+    struct aliases *aliases;    /* to clients */
+    struct wire_report report;  /* counters for $SYS */
+    struct retained_sys *sys;   /* sys.c: the topics of $SYS as last told */
+    struct buf props, users, packet; /* scratch of one call */
     struct wheel_timer tick;
+    uint64_t ticks;
+    unsigned log_left; /* messages about clients that may still be logged in this second */
 };
 
 static inline struct mqtt *mqtt_of(struct gateway *g)
 {
     return g->protocol;
 }
+
+/* What any client can make us log: at most so many lines a second, in all. */
+bool mqtt_may_log(struct mqtt *m);
+
+/* For main.c's gateway_spec. */
+bool mqtt_start(struct gateway *g);
+void mqtt_turn(struct gateway *g);
+void mqtt_up(struct gateway *g);
+void mqtt_call(struct gateway *g, uint8_t op, struct reader body);
+void mqtt_stop(struct gateway *g);
+void mqtt_upgrade(struct exchange *x); /* GET on the WebSocket's address */
 
 #endif
