@@ -133,7 +133,7 @@ struct store_options {
 };
 
 struct store_status {
-    uint64_t head, bytes, events, topics, wal_frames, queued_bytes;
+    uint64_t head, bytes, events, topics, retained, wal_frames, queued_bytes;
     const char *failing; /* NULL: appends are taken */
 };
 

@@ -91,9 +91,10 @@
                  " ORDER BY key")                                                                  \
     X(walk_state, "SELECT owner, key, value FROM state"                                            \
                   " WHERE space = ?1 AND (owner, key) > (?2, ?3) ORDER BY owner, key")             \
-    X(put_retained, "INSERT INTO retained(topic, id, time, flags, expiry, props, data)"            \
-                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(topic) DO UPDATE SET"         \
-                    " id = ?2, time = ?3, flags = ?4, expiry = ?5, props = ?6, data = ?7")         \
+    X(add_retained, "INSERT INTO retained(topic, id, time, flags, expiry, props, data)"            \
+                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                         \
+    X(set_retained, "UPDATE retained SET id = ?2, time = ?3, flags = ?4, expiry = ?5,"             \
+                    " props = ?6, data = ?7 WHERE topic = ?1")                                     \
     X(drop_retained, "DELETE FROM retained WHERE topic = ?1")                                      \
     X(find_stale, "SELECT 1 FROM retained INDEXED BY retained_expiry" STALE " LIMIT 1")            \
     X(drop_stale, "DELETE FROM retained WHERE n IN"                                                \
@@ -164,7 +165,7 @@ struct store {
     struct topics topics;
     struct gate gate;
     _Atomic uint64_t given; /* the highest ID that anyone may have seen */
-    _Atomic uint64_t events, bytes, wal_frames;
+    _Atomic uint64_t events, bytes, retained, wal_frames;
     uv_mutex_t lock; /* of the five below */
     uv_cond_t wake;
     struct request_queue queue;
@@ -268,8 +269,9 @@ uint32_t state_change(struct store *s, const struct store_change *c); /* rows it
 uint32_t state_scan(struct store *s, struct store_request *r);        /* entries found */
 
 /* --- store_retained.c ----------------------------------------------------- */
-/* Within a transaction: what e, an event with EVENT_RETAIN, makes of its topic. */
-void retained_set(struct store *s, const struct event *e);
+/* Within a transaction: what e, an event with EVENT_RETAIN, makes of its topic.
+ * Returns by how many that changes their number: 1, 0 or -1. */
+int retained_set(struct store *s, const struct event *e);
 /* One slice of those past their expiry; true: more. */
 bool retained_expire(struct store *s, uint64_t now, uint32_t rows);
 

@@ -22,10 +22,9 @@
 
 /* --- the writer's side -------------------------------------------------------- */
 
-static void put(struct store *s, const struct event *e)
+/* True: a row has it now. */
+static bool put(struct store *s, struct db_stmt *st, const struct event *e)
 {
-    struct db_stmt *st = s->st.put_retained;
-
     db_bind_text(st, 1, e->topic);
     db_bind(st, 2, e->id);
     db_bind(st, 3, e->time);
@@ -37,16 +36,23 @@ static void put(struct store *s, const struct event *e)
     db_bind_blob(st, 6, e->props);
     db_bind_blob(st, 7, e->payload);
     db_run(st);
+    return db_changes(s->db) > 0;
 }
 
-void retained_set(struct store *s, const struct event *e)
+static bool drop(struct store *s, struct slice topic)
 {
-    if (e->payload.len > 0) {
-        put(s, e);
-        return;
-    }
-    db_bind_text(s->st.drop_retained, 1, e->topic);
+    db_bind_text(s->st.drop_retained, 1, topic);
     db_run(s->st.drop_retained);
+    return db_changes(s->db) > 0;
+}
+
+int retained_set(struct store *s, const struct event *e)
+{
+    if (e->payload.len == 0)
+        return drop(s, e->topic) ? -1 : 0;
+    if (put(s, s->st.set_retained, e))
+        return 0;
+    return put(s, s->st.add_retained, e) ? 1 : 0;
 }
 
 bool retained_expire(struct store *s, uint64_t now, uint32_t rows)
@@ -64,7 +70,10 @@ bool retained_expire(struct store *s, uint64_t now, uint32_t rows)
     db_bind(s->st.drop_stale, 2, rows);
     db_run(s->st.drop_stale);
     dropped = db_changes(s->db);
-    return writer_commit(s) && dropped == rows;
+    if (!writer_commit(s))
+        return false;
+    atomic_fetch_sub(&s->retained, dropped);
+    return dropped == rows;
 }
 
 /* --- the readers' side ---------------------------------------------------------- */

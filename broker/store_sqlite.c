@@ -163,6 +163,7 @@ static bool load(struct store *s)
     if (!schema_prepare(s) || !load_identity(s))
         return false;
     load_holes(s);
+    atomic_store(&s->retained, db_number(s->db, "SELECT count(*) FROM retained"));
     s->topics.forgotten_to = meta_get(s->db, META_FORGOTTEN_TO);
     return stats_load(s) && db_error(s->db) == DB_FINE;
 }
@@ -266,6 +267,7 @@ void store_status(struct store *s, struct store_status *out)
         .bytes = atomic_load(&s->bytes),
         .events = atomic_load(&s->events),
         .topics = atomic_load(&s->topics.rows),
+        .retained = atomic_load(&s->retained),
         .wal_frames = atomic_load(&s->wal_frames),
         .queued_bytes = s->queued_bytes,
         .failing = s->failing_seen,

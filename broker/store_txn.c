@@ -31,6 +31,7 @@ struct txn {
     uint32_t rows; /* of the map, written or read */
     size_t bytes;
     uint64_t stored, repeats;
+    int64_t retained;          /* more than before */
     struct topic **new_topics; /* rows inserted in this transaction */
     size_t new_count, new_room;
 };
@@ -38,6 +39,7 @@ struct txn {
 /* What a unit may have to take back. */
 struct point {
     uint64_t next, stored, repeats;
+    int64_t retained;
     uint32_t count;
     size_t records, new_count;
 };
@@ -160,7 +162,7 @@ static void append_event(struct txn *t, struct topic *topic, struct store_event 
     }
     if ((e.flags & EVENT_RETAIN) != 0) {
         begin(t);
-        retained_set(t->s, &e);
+        t->retained += retained_set(t->s, &e);
     }
     add_record(t->out, topic, &e);
     topic->used = t->now;
@@ -201,8 +203,9 @@ static bool unit_event(struct txn *t, struct store_event *ev, struct store_resul
 
 static struct point point_of(const struct txn *t)
 {
-    return (struct point){
-        t->next, t->stored, t->repeats, t->out->batch.count, t->out->records.len, t->new_count};
+    return (struct point){t->next,     t->stored,           t->repeats,
+                          t->retained, t->out->batch.count, t->out->records.len,
+                          t->new_count};
 }
 
 static void return_to(struct txn *t, const struct point *p)
@@ -210,6 +213,7 @@ static void return_to(struct txn *t, const struct point *p)
     t->next = p->next;
     t->stored = p->stored;
     t->repeats = p->repeats;
+    t->retained = p->retained;
     t->out->batch.count = p->count;
     t->out->records.len = p->records;
     drop_new_topics(t, p->new_count);
@@ -349,6 +353,7 @@ static bool commit(struct txn *t)
         return false;
     if (t->begun) {
         atomic_fetch_add(&s->topics.rows, t->new_count);
+        atomic_fetch_add(&s->retained, (uint64_t)t->retained);
         metric_add(M_COMMITS, 1);
         metric_observe_us(M_COMMIT_US, (uv_hrtime() - started) / 1000);
         writer_fine(s);

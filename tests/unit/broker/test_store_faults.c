@@ -273,6 +273,19 @@ static enum sluice_error publish_large(void)
     return submit_event(&ev, &r);
 }
 
+/* To the last page: what is small would fit where nothing large does. */
+static void fill_disk(void)
+{
+    struct store_event ev = event_of("a", "small");
+    struct store_request r;
+
+    limit_files(1 << 20);
+    while (publish_large() == ERR_NONE)
+        ;
+    while (submit_event(&ev, &r) == ERR_NONE)
+        ;
+}
+
 START_TEST(a_full_disk_refuses_and_recovers)
 {
     uint64_t kept = 0, before = publish("a", "before");
@@ -300,9 +313,7 @@ START_TEST(a_refused_batch_leaves_no_trace)
     struct store_request r;
     uint64_t head;
 
-    limit_files(1 << 20);
-    while (publish_large() == ERR_NONE)
-        ;
+    fill_disk();
     head = store_head(store);
     ev = produced("new", "p", 0, 0);
     ck_assert_int_eq(submit_event(&ev, &r), ERR_STORE_FULL);
@@ -320,9 +331,7 @@ END_TEST
 
 START_TEST(a_delete_on_a_full_disk_is_refused)
 {
-    limit_files(1 << 20);
-    while (publish_large() == ERR_NONE)
-        ;
+    fill_disk();
     ck_assert_int_eq(delete_topic("a", NULL), ERR_STORE_FULL);
     limit_files(limit_before.rlim_cur);
     WAIT_UNTIL(heard.failing == NULL);
@@ -333,9 +342,7 @@ END_TEST
 
 START_TEST(a_full_store_closes)
 {
-    limit_files(1 << 20);
-    while (publish_large() == ERR_NONE)
-        ;
+    fill_disk();
     close_store();
     limit_files(limit_before.rlim_cur);
     open_store();
