@@ -7,8 +7,9 @@
  * Decoders borrow, allocate nothing, and return MQTT_OK or the reason code that
  * the specification names for what is wrong: 0x81 malformed, 0x82 protocol
  * error, 0x84 version, 0x85 client identifier, 0x90 topic name, 0x8F filter,
- * 0x94 topic alias, …; what they have written then means nothing.  Version 3.1.1
- * has the same decoders with `version` 4: no properties, no reason codes.
+ * 0x94 topic alias, …; what they have written then means nothing, where nothing
+ * else is said.  Version 3.1.1 has the same decoders with `version` 4: no
+ * properties, no reason codes.
  *
  * Encoders append one whole packet to a buf.
  */
@@ -106,8 +107,9 @@ struct mqtt_head {
  * type, a length of over four bytes, a ping with a body).  PUBLISH's flags are left
  * to its decoder. */
 int mqtt_head_get(struct mqtt_head *h, const void *p, size_t len);
-/* What only the version tells: may a client send this?  For a CONNECT, ask when
- * its version is known. */
+/* What only the version tells: MQTT_MALFORMED for a length that is not in its
+ * shortest form (5.0) and for AUTH (3.1.1), MQTT_PROTOCOL_ERROR for what only servers
+ * send.  For a CONNECT, ask when its version is known. */
 enum mqtt_reason mqtt_head_check(enum mqtt_version v, const struct mqtt_head *h);
 
 /* --- properties (2.2.2) ------------------------------------------------------ */
@@ -243,7 +245,7 @@ enum mqtt_reason mqtt_unsubscribe_get(enum mqtt_version v, struct slice body,
                                       struct mqtt_subscribe *m);
 bool mqtt_unsubscribe_next(struct slice *topics, struct slice *filter);
 
-/* DISCONNECT, AUTH: reason and properties; PINGREQ: an empty body. */
+/* DISCONNECT, AUTH */
 struct mqtt_reasoned {
     uint8_t reason;
     struct mqtt_props props;
