@@ -176,10 +176,10 @@ static bool list_name(struct store_reader *r, struct list *l, struct slice name,
 /* One snapshot's worth of names. */
 static void list_on(struct store_reader *r, struct list *l, struct buf *reply)
 {
+    struct slice after = {(const char *)l->after.p, l->after.len};
     struct buf last;
 
-    db_bind_text(r->topics, 1, (struct slice){(const char *)l->after.p, l->after.len});
-    db_bind_text(r->topics, 2, l->prefix);
+    db_bind_text(r->topics, 1, name_above(after, l->prefix) ? after : l->prefix);
     for (uint32_t looked = 0; looked < WIRE_PAGE_SCAN; looked++) {
         struct slice name;
 
@@ -187,6 +187,8 @@ static void list_on(struct store_reader *r, struct list *l, struct buf *reply)
         if (l->done)
             break;
         name = db_slice(r->topics, 1);
+        if (slice_eq(name, after))
+            continue;
         if (!list_name(r, l, name, reply))
             break;
         buf_clear(&l->last);

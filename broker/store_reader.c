@@ -16,6 +16,7 @@
 #include "store_reader.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "mem.h"
@@ -50,7 +51,7 @@ static void prepare(struct store_reader *r)
     r->last = db_prepare(r->db, "SELECT value FROM meta WHERE key = 2");
     r->one = db_prepare(r->db, ROW " WHERE id = ?1");
     r->topics = db_prepare(r->db, "SELECT id, name FROM topics"
-                                  " WHERE name > ?1 AND name >= ?2 ORDER BY name");
+                                  " WHERE name >= ?1 ORDER BY name");
     r->retained = db_prepare(r->db, "SELECT id, time, flags, expiry, props, data FROM retained"
                                     " WHERE topic = ?1");
     r->retained_names = db_prepare(r->db, "SELECT topic FROM retained"
@@ -291,4 +292,14 @@ bool row_event(const struct store *s, struct db_stmt *st, struct event *e)
     e->props = db_slice(st, ROW_PROPS);
     e->payload = db_slice(st, ROW_DATA);
     return true;
+}
+
+/* --- names ----------------------------------------------------------------------------- */
+
+bool name_above(struct slice name, struct slice other)
+{
+    size_t common = name.len < other.len ? name.len : other.len;
+    int order = common > 0 ? memcmp(name.p, other.p, common) : 0;
+
+    return order > 0 || (order == 0 && name.len > other.len);
 }

@@ -93,4 +93,7 @@ uint32_t rows_topic(const struct rows *rows);
  * known, so the database is damaged. */
 bool row_event(const struct store *s, struct db_stmt *st, struct event *e);
 
+/* In the order of names, byte by byte. */
+bool name_above(struct slice name, struct slice other);
+
 #endif

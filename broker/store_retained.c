@@ -14,8 +14,6 @@
  * ends at the request's limit, when the reply is full, or after WIRE_PAGE_SCAN
  * names, and says where: a filter that matches nothing costs bounded work.
  */
-#include <string.h>
-
 #include "clock.h"
 #include "store_reader.h"
 #include "topic.h"
@@ -141,21 +139,13 @@ static void look(struct walk *w, struct slice name)
     buf_put_slice(&w->upto, name);
 }
 
-static bool is_above(struct slice name, struct slice after)
-{
-    size_t common = name.len < after.len ? name.len : after.len;
-    int order = common > 0 ? memcmp(name.p, after.p, common) : 0;
-
-    return order > 0 || (order == 0 && name.len > after.len);
-}
-
 /* The names above `after` that begin with prefix. */
 static void walk_names(struct walk *w, struct slice prefix)
 {
     struct db_stmt *st = w->r->retained_names;
     struct slice after = w->q->after;
 
-    db_bind_text(st, 1, is_above(after, prefix) ? after : prefix);
+    db_bind_text(st, 1, name_above(after, prefix) ? after : prefix);
     for (uint32_t looked = 0; !w->full && db_step(st); looked++) {
         struct slice name = db_slice(st, 0);
 
@@ -180,7 +170,7 @@ static void walk_filter(struct walk *w)
         single = filter;
     else if (prefix.len > 0 && filter.p[prefix.len] == '#')
         single = (struct slice){filter.p, prefix.len - 1};
-    if (single.len > 0 && is_above(single, w->q->after))
+    if (single.len > 0 && name_above(single, w->q->after))
         look(w, single);
     if (prefix.len < filter.len && !w->full)
         walk_names(w, prefix);

@@ -1,9 +1,10 @@
 /*
  * test_store_restart.c - one life of the log after the other: holes, a lost
- * database, an older copy, volatile topics, locks and damage.
+ * database, an older copy, volatile topics, other versions, locks and damage.
  */
 #include <fcntl.h>
 
+#include "db.h"
 #include "store_fixture.h"
 
 static struct retention_rule volatile_rule = {
@@ -262,6 +263,72 @@ START_TEST(a_topic_made_volatile_while_running_says_so_after_a_restart)
 }
 END_TEST
 
+/* --- another version's file ------------------------------------------------------------ */
+
+static void edit_file(const char *sql)
+{
+    enum db_error error;
+    struct db *db = db_open(path_of("sluice.db"), false, &error);
+
+    ck_assert_ptr_nonnull(db);
+    db_exec(db, sql);
+    ck_assert_int_eq(db_error(db), DB_FINE);
+    db_close(db);
+}
+
+static void use_what_is_new(void)
+{
+    struct store_change c = {1, STORE_PUT, SLICE("owner"), SLICE("key"), SLICE("value")};
+    struct store_event ev = event_of("a", "retained");
+    struct store_request r = {.events = &ev, .count = 1, .changes = &c, .change_count = 1};
+    struct store_request look = {.kind = STORE_SCAN, .space = 1};
+    struct store_status status;
+
+    ev.e.flags = EVENT_RETAIN;
+    ck_assert_int_eq(submit(&r), ERR_NONE);
+    ck_assert_int_eq(submit(&look), ERR_NONE);
+    ck_assert_uint_gt(look.found.len, 0);
+    buf_free(&look.found);
+    store_status(store, &status);
+    ck_assert_uint_eq(status.retained, 1);
+}
+
+START_TEST(the_first_versions_file_is_upgraded_in_place)
+{
+    struct wire_uuid before = store_identity(store), after;
+    uint64_t id = publish("a", "one");
+
+    close_store();
+    edit_file("DROP TABLE state; DROP TABLE retained; PRAGMA user_version = 1");
+    open_store();
+    after = store_identity(store);
+    ck_assert_int_eq(memcmp(&before, &after, sizeof before), 0);
+    ck_assert(store_knows(store, id));
+    ck_assert_str_eq(page(0, "a"), "one");
+    use_what_is_new();
+    reopen();
+    ck_assert_str_eq(page(0, "a"), "one retained");
+}
+END_TEST
+
+START_TEST(an_upgrade_may_find_its_tables_there)
+{
+    close_store();
+    edit_file("PRAGMA user_version = 1");
+    open_store();
+    use_what_is_new();
+}
+END_TEST
+
+START_TEST(a_newer_versions_file_is_refused)
+{
+    close_store();
+    edit_file("PRAGMA user_version = 3");
+    ck_assert(!try_open());
+    ck_assert_ptr_nonnull(strstr(why, "newer"));
+}
+END_TEST
+
 /* --- what cannot be opened -------------------------------------------------------------- */
 
 START_TEST(a_second_store_is_refused)
@@ -357,6 +424,9 @@ int main(void)
         a_restart_loses_what_was_volatile_and_says_so,
         a_topic_that_was_volatile_says_so_when_it_no_longer_is,
         a_topic_made_volatile_while_running_says_so_after_a_restart,
+        the_first_versions_file_is_upgraded_in_place,
+        an_upgrade_may_find_its_tables_there,
+        a_newer_versions_file_is_refused,
         a_second_store_is_refused,
         a_damaged_head_is_refused_with_advice,
         damage_inside_is_found_at_start,
