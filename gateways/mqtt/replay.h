@@ -1,0 +1,62 @@
+/*
+ * replay.h - a filter that starts somewhere else than now: after an ID, since a time,
+ * with the last n.
+ *
+ * Said by a user property of SUBSCRIBE (sluice-after, sluice-since, sluice-last: for all
+ * its filters), or by the filter itself:
+ *
+ *   $after/{id}/{filter}   $last/{n}/{filter}   $share/{name}/$after/{id}/{filter}
+ *
+ * The subscription's key is the inner filter.  It replays on a cursor of its own, beside
+ * main's, and joins main when it has come as far:
+ *
+ *      start ─────replay────▶│ main's cursor ──main──▶
+ *
+ * It hands over nothing above main's cursor.  What main has handed over since the replay
+ * began, for another filter of the session, it leaves out: one copy for all.
+ *
+ * Loop thread.
+ */
+#ifndef MQTT_REPLAY_H
+#define MQTT_REPLAY_H
+
+#include "session.h"
+#include "subscribe.h"
+
+/* --- words: pure ---------------------------------------------------------------------- */
+
+struct replay_limits {
+    uint64_t max_last;
+};
+/* Set in the arg of START_SINCE: the rest is ms before now, as "10m" was said; so that
+ * the same words are the same start whenever they are said. */
+#define REPLAY_AGO (UINT64_C(1) << 63)
+
+/* The start that user properties say; START_NOW: none.  MQTT_BAD_FILTER: it makes no
+ * sense, or there are two. */
+enum mqtt_reason replay_props_get(const struct mqtt_props *p, const struct replay_limits *l,
+                                  struct start *start);
+/* Takes the start off a filter of SUBSCRIBE or UNSUBSCRIBE: *inner, which may point into
+ * scratch, is what is left.  *start stays when it says none.  MQTT_BAD_FILTER: malformed,
+ * or *start was said already. */
+enum mqtt_reason replay_filter_get(struct slice filter, const struct replay_limits *l,
+                                   struct buf *scratch, struct slice *inner, struct start *start);
+bool replay_same_start(struct start a, struct start b);
+
+/* --- a filter's own cursor -------------------------------------------------------------- */
+
+/* The filter replays from sub->start (not START_NOW), or, with `state`, goes on from where
+ * replay_state_put left it; sub->replay is set.  When it has joined,
+ * subscribe_replay_joined comes, with sub->replay NULL; never from inside this. */
+void replay_begin(struct sub *sub, struct reader *state);
+/* For the item of the filter: 17 bytes, or one when it does not replay. */
+void replay_state_put(const struct sub *sub, struct buf *value);
+/* Takes off what replay_state_put made; *replays: hand a copy of the reader as it was to
+ * replay_begin. */
+bool replay_state_skip(struct reader *value, bool *replays);
+/* There is room again: all replays of the session. */
+void replay_resume(struct session *s);
+/* Unsubscribed, begun anew, or the session ends: idempotent. */
+void replay_end(struct sub *sub);
+
+#endif
