@@ -67,6 +67,7 @@ struct mqtt {
     struct aliases *aliases;    /* to clients */
     struct wire_report report;  /* counters for $SYS */
     struct retained_sys *sys;   /* sys.c: the topics of $SYS as last told */
+    struct shared_out *shared;  /* shared.c: what it has to tell the broker */
     struct buf props, users, packet; /* scratch of one call */
     struct wheel_timer tick;
     uint64_t ticks;

@@ -67,6 +67,7 @@ struct session {
     struct buf gap;                  /* sluice-gap of the next PUBLISH */
     struct subscribing *subscribing; /* the SUBSCRIBE or UNSUBSCRIBE at hand; NULL: none */
     struct retained_walk *retained;  /* retained.c: messages still to be sent; NULL: none */
+    struct replay *replays;          /* replay.c: those of its filters that replay */
     struct in_ids *incoming;         /* QoS 2 identifiers of the client's, not released */
     struct shared_member *shared;    /* shared.c: its part in groups; NULL: none */
 
