@@ -26,7 +26,8 @@
 #include "store_ids.h"
 #include "store_topics.h"
 
-#define BATCH_ROWS 2000u
+#define BATCH_EVENTS 2000u
+#define BATCH_CHANGES 8000u /* each takes about a quarter of an event's time */
 #define BATCH_BYTES (4u << 20)
 #define SLICE_ROWS 1000u
 #define CHECKPOINT_FRAMES 4000u

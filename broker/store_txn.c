@@ -135,7 +135,7 @@ static void add_record(struct outcome *o, const struct topic *topic, const struc
     struct store_item *item;
 
     if (o->batch.count == o->item_room) {
-        o->item_room = o->item_room == 0 ? BATCH_ROWS : o->item_room * 2;
+        o->item_room = o->item_room == 0 ? BATCH_EVENTS : o->item_room * 2;
         o->items = mem_resize(o->items, o->item_room, sizeof *o->items);
     }
     item = &o->items[o->batch.count++];
@@ -412,7 +412,7 @@ static void scan_run(struct txn *t, struct store_request *r)
 
 static bool takes_more(const struct txn *t)
 {
-    return t->out->batch.count + t->rows < BATCH_ROWS &&
+    return t->out->batch.count < BATCH_EVENTS && t->rows < BATCH_CHANGES &&
            t->out->records.len + t->bytes < BATCH_BYTES && db_error(t->s->db) == DB_FINE;
 }
 

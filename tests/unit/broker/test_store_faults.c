@@ -4,12 +4,7 @@
  * The killed process is a child that publishes, deletes and expires on its own
  * store, and writes every acknowledged ID to a pipe after it has followed it.
  */
-#include <errno.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-
-#include "store_fixture.h"
+#include "store_disaster.h"
 
 /* --- killed ------------------------------------------------------------------------- */
 
@@ -246,46 +241,6 @@ END_TEST
 
 /* --- a disk that fills ---------------------------------------------------------------- */
 
-static struct rlimit limit_before;
-
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit = {bytes, limit_before.rlim_max};
-
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
-static void begin_limited(void)
-{
-    (void)signal(SIGXFSZ, SIG_IGN);
-    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit_before), 0);
-    begin_open();
-}
-
-static enum sluice_error publish_large(void)
-{
-    static char large[65536];
-    struct store_event ev;
-    struct store_request r;
-
-    memset(large, 'x', sizeof large - 1);
-    ev = event_of("a", large);
-    return submit_event(&ev, &r);
-}
-
-/* To the last page: what is small would fit where nothing large does. */
-static void fill_disk(void)
-{
-    struct store_event ev = event_of("a", "small");
-    struct store_request r;
-
-    limit_files(1 << 20);
-    while (publish_large() == ERR_NONE)
-        ;
-    while (submit_event(&ev, &r) == ERR_NONE)
-        ;
-}
-
 START_TEST(a_full_disk_refuses_and_recovers)
 {
     uint64_t kept = 0, before = publish("a", "before");
@@ -298,7 +253,7 @@ START_TEST(a_full_disk_refuses_and_recovers)
     ck_assert_ptr_nonnull(heard.failing);
     ck_assert_uint_eq(heard.failures, 1);
     ck_assert_uint_eq(count_all(before, "a"), kept); /* reading goes on */
-    limit_files(limit_before.rlim_cur);
+    unlimit_files();
     WAIT_UNTIL(heard.failing == NULL); /* without a publish */
     ck_assert_uint_eq(heard.failures, 2);
     publish("a", "after");
@@ -320,7 +275,7 @@ START_TEST(a_refused_batch_leaves_no_trace)
     ck_assert_str_ne(r.result.text, "");
     ck_assert(!topic_line("new", &t));
     ck_assert_uint_eq(store_head(store), head);
-    limit_files(limit_before.rlim_cur);
+    unlimit_files();
     WAIT_UNTIL(heard.failing == NULL);
     ev = produced("new", "p", 0, 0);
     ck_assert_int_eq(submit_event(&ev, &r), ERR_NONE);
@@ -333,7 +288,7 @@ START_TEST(a_delete_on_a_full_disk_is_refused)
 {
     fill_disk();
     ck_assert_int_eq(delete_topic("a", NULL), ERR_STORE_FULL);
-    limit_files(limit_before.rlim_cur);
+    unlimit_files();
     WAIT_UNTIL(heard.failing == NULL);
     ck_assert_int_eq(delete_topic("a", NULL), ERR_NONE);
     ck_assert_uint_eq(count_all(0, "a"), 0);
@@ -344,7 +299,7 @@ START_TEST(a_full_store_closes)
 {
     fill_disk();
     close_store();
-    limit_files(limit_before.rlim_cur);
+    unlimit_files();
     open_store();
     publish("a", "after");
 }

@@ -4,7 +4,7 @@
  * `retained(filter)` is what a reader answers: "topic=payload", a blank between
  * them, all replies one after the other.
  */
-#include "store_fixture.h"
+#include "store_disaster.h"
 
 static struct retention_rule volatile_rule = {
     .filter = (char *)"v/#", .has_history = true, .volatile_ = true};
@@ -103,12 +103,6 @@ static const char *retained_by(const char *filter, uint32_t limit)
 static const char *retained(const char *filter)
 {
     return retained_by(filter, 0);
-}
-
-static void end_retained(void)
-{
-    buf_free(&reply_frame);
-    buf_free(&text);
 }
 
 /* --- what is kept --------------------------------------------------------------------- */
@@ -467,6 +461,81 @@ START_TEST(a_reply_ends_at_a_page_of_bytes_with_one_at_least)
 }
 END_TEST
 
+/* --- killed, and a disk that fills
+ * ----------------------------------------------------------------- */
+
+/* Publishes 1, 2, 3… to one topic; every third time it clears it. */
+static struct counter {
+    struct store_request r;
+    struct store_event ev;
+    unsigned n;
+    char number[16];
+} counter;
+
+static void count_up(struct store_request *done)
+{
+    struct counter *k = done->data;
+
+    k->n++;
+    snprintf(k->number, sizeof k->number, "%u", k->n);
+    k->ev = retain_event("n", k->n % 3 == 0 ? "" : k->number);
+    k->r = (struct store_request){.events = &k->ev, .count = 1, .cb = count_up, .data = k};
+    store_submit(store, &k->r);
+}
+
+static void start_counting(void)
+{
+    counter.r.data = &counter;
+    count_up(&counter.r);
+}
+
+START_TEST(a_killed_store_has_copies_and_events_together)
+{
+    close_store();
+    for (unsigned ms = 40; ms < 400; ms += 90) {
+        char expected[32] = "";
+        uint64_t n;
+
+        remove_folder(folder);
+        live_for(ms, start_counting);
+        open_store();
+        n = count_all(0, "n");
+        if (n % 3 != 0)
+            snprintf(expected, sizeof expected, "n=%" PRIu64, n);
+        ck_assert_str_eq(retained("n"), expected);
+        ck_assert_uint_eq(retained_count(), n % 3 != 0);
+        close_store();
+    }
+}
+END_TEST
+
+START_TEST(a_refused_event_leaves_the_copy_as_it_was)
+{
+    struct store_event ev = retain_event("a", "on");
+    struct store_request r;
+
+    publish_event(ev);
+    fill_disk();
+    ev = retain_event("a", "off");
+    ck_assert_int_eq(submit_event(&ev, &r), ERR_STORE_FULL);
+    ev = retain_event("b", "on");
+    ck_assert_int_eq(submit_event(&ev, &r), ERR_STORE_FULL);
+    ck_assert_str_eq(retained("#"), "a=on");
+    ck_assert_uint_eq(retained_count(), 1);
+    unlimit_files();
+    WAIT_UNTIL(heard.failing == NULL);
+    ck_assert_str_eq(retained("#"), "a=on");
+}
+END_TEST
+
+static int run_limited(void)
+{
+    const TTest *tests[] = {a_refused_event_leaves_the_copy_as_it_was};
+
+    return run_tests("store retained on a full disk", tests, sizeof tests / sizeof tests[0],
+                     begin_limited);
+}
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -493,9 +562,12 @@ int main(void)
         a_reply_looks_at_so_many_topics_and_no_more,
         a_reply_holds_so_many_rows_and_no_more,
         a_reply_ends_at_a_page_of_bytes_with_one_at_least,
+        a_killed_store_has_copies_and_events_together,
     };
-    int result = run_tests("store retained", tests, sizeof tests / sizeof tests[0], begin_open);
+    int fine = run_tests("store retained", tests, sizeof tests / sizeof tests[0], begin_open);
+    int limited = run_limited();
 
-    end_retained();
-    return result;
+    buf_free(&reply_frame);
+    buf_free(&text);
+    return fine == EXIT_SUCCESS ? limited : fine;
 }

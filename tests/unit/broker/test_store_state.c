@@ -4,11 +4,7 @@
  *
  * `found` is what a scan answers: "owner/key=value", a blank between entries.
  */
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-
-#include "store_fixture.h"
+#include "store_disaster.h"
 
 enum { SPACE = 1, OTHER_SPACE = 2 };
 
@@ -372,6 +368,53 @@ START_TEST(what_is_queued_counts_changes)
 }
 END_TEST
 
+/* --- many ---------------------------------------------------------------------------------- */
+
+enum { MANY = 20000 };
+
+static void count_answer(struct store_request *r)
+{
+    ck_assert_int_eq(r->result.error, ERR_NONE);
+    (*(unsigned *)r->data)++;
+}
+
+static uint32_t count_entries(const struct buf *found)
+{
+    struct reader r = reader_of(found->p, found->len);
+    struct store_entry e;
+    uint32_t n = 0;
+
+    while (store_entry_get(&r, &e))
+        n++;
+    return n;
+}
+
+/* More than one transaction takes. */
+START_TEST(a_flood_of_changes_is_made_in_order)
+{
+    struct store_request *r = mem_array(MANY, sizeof *r);
+    struct store_request look = {.kind = STORE_SCAN, .space = SPACE};
+    struct store_change *c = mem_array(MANY, sizeof *c);
+    char(*keys)[8] = mem_array(MANY, sizeof *keys);
+    unsigned answered = 0;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(keys[i], sizeof keys[i], "%05u", i / 2);
+        c[i] = i % 4 == 3 ? drop("a", keys[i]) : put("a", keys[i], "x");
+        r[i] = (struct store_request){
+            .changes = &c[i], .change_count = 1, .cb = count_answer, .data = &answered};
+        store_submit(store, &r[i]);
+    }
+    ck_assert_int_eq(submit(&look), ERR_NONE);
+    ck_assert_uint_eq(answered, MANY); /* the scan was the last */
+    ck_assert_uint_eq(count_entries(&look.found), MANY / 4);
+    buf_free(&look.found);
+    free(keys);
+    free(c);
+    free(r);
+}
+END_TEST
+
 /* --- lives ------------------------------------------------------------------------------------ */
 
 START_TEST(a_restart_keeps_the_map)
@@ -409,29 +452,13 @@ static void count_up(struct store_request *done)
     store_submit(store, &k->r);
 }
 
-static void count_until_killed(void)
+static void start_counting(void)
 {
-    if (uv_loop_init(&loop) != 0 || !try_open())
-        _exit(1);
     for (int i = 0; i < COUNTERS; i++) {
         snprintf(counters[i].owner, sizeof counters[i].owner, "c%d", i);
         counters[i].r.data = &counters[i];
         count_up(&counters[i].r);
     }
-    uv_run(&loop, UV_RUN_DEFAULT);
-    _exit(0);
-}
-
-static void run_and_kill(unsigned ms)
-{
-    pid_t child = fork();
-
-    ck_assert_int_ge(child, 0);
-    if (child == 0)
-        count_until_killed();
-    uv_sleep(ms);
-    ck_assert_int_eq(kill(child, SIGKILL), 0);
-    ck_assert_int_eq(waitpid(child, NULL, 0), child);
 }
 
 /* What the map says of an owner is the payload of its last event. */
@@ -452,7 +479,7 @@ START_TEST(a_killed_store_has_changes_and_events_together)
     close_store();
     for (unsigned ms = 40; ms < 400; ms += 120) {
         remove_folder(folder);
-        run_and_kill(ms);
+        live_for(ms, start_counting);
         open_store();
         for (int i = 0; i < COUNTERS; i++) {
             char owner[8];
@@ -468,22 +495,6 @@ END_TEST
 /* --- a disk that fills --------------------------------------------------------------------------
  */
 
-static struct rlimit limit_before;
-
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit = {bytes, limit_before.rlim_max};
-
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
-static void begin_limited(void)
-{
-    (void)signal(SIGXFSZ, SIG_IGN);
-    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit_before), 0);
-    begin_open();
-}
-
 static struct store_change put_large(const char *owner, const char *key)
 {
     static char value[65535];
@@ -491,19 +502,6 @@ static struct store_change put_large(const char *owner, const char *key)
 
     c.value = (struct slice){value, sizeof value};
     return c;
-}
-
-static void fill_disk(void)
-{
-    struct store_change c;
-    unsigned n = 0;
-    char key[16];
-
-    limit_files(1 << 20);
-    do {
-        snprintf(key, sizeof key, "%08u", n++);
-        c = put_large("large", key);
-    } while (change(&c, 1) == ERR_NONE);
 }
 
 START_TEST(a_refused_change_leaves_no_trace)
@@ -514,7 +512,7 @@ START_TEST(a_refused_change_leaves_no_trace)
     ck_assert_ptr_nonnull(heard.failing);
     ck_assert_int_eq(change(list, 2), ERR_STORE_FULL);
     ck_assert_str_eq(of_owner("a"), ""); /* scans go on */
-    limit_files(limit_before.rlim_cur);
+    unlimit_files();
     WAIT_UNTIL(heard.failing == NULL);
     ck_assert_str_eq(of_owner("a"), "");
     change_one(list[0]);
@@ -533,7 +531,7 @@ START_TEST(a_scan_in_a_failed_transaction_fails_with_it)
     ck_assert_int_eq(first.result.error, ERR_STORE_FULL);
     ck_assert_int_eq(look.result.error, ERR_STORE_FULL);
     ck_assert_uint_eq(look.found.len, 0);
-    limit_files(limit_before.rlim_cur);
+    unlimit_files();
 }
 END_TEST
 
@@ -572,6 +570,7 @@ int main(void)
         changes_alone_are_no_news,
         a_unit_of_nothing_is_answered,
         what_is_queued_counts_changes,
+        a_flood_of_changes_is_made_in_order,
         a_restart_keeps_the_map,
         a_killed_store_has_changes_and_events_together,
     };
