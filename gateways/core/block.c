@@ -23,14 +23,21 @@ struct arena_chunk {
     char bytes[];
 };
 
-static bool count_records(struct reader r, bool falling, size_t *count)
+enum order { RISING, FALLING, UNORDERED };
+
+static bool in_order(enum order order, uint64_t last, uint64_t id)
+{
+    return order == UNORDERED || (order == FALLING ? id < last : id > last);
+}
+
+static bool count_records(struct reader r, enum order order, size_t *count)
 {
     struct event e;
-    uint64_t last = falling ? UINT64_MAX : 0;
+    uint64_t last = order == FALLING ? UINT64_MAX : 0;
     size_t n = 0;
 
     while (r.left > 0) {
-        if (!event_record_get(&r, &e) || (falling ? e.id >= last : e.id <= last))
+        if (!event_record_get(&r, &e) || !in_order(order, last, e.id))
             return false;
         last = e.id;
         n++;
@@ -47,12 +54,12 @@ static void account(struct block *b, size_t more)
 }
 
 /* The records are the end of the message. */
-static struct block *make(struct zmsg *m, struct reader records, bool falling)
+static struct block *make(struct zmsg *m, struct reader records, enum order order)
 {
     struct block *b;
     size_t count, head, i;
 
-    if (!count_records(records, falling, &count))
+    if (!count_records(records, order, &count))
         return NULL;
     b = mem_zalloc(sizeof *b);
     b->refs = 1;
@@ -72,12 +79,17 @@ static struct block *make(struct zmsg *m, struct reader records, bool falling)
 
 struct block *block_new(struct zmsg *m, struct reader records)
 {
-    return make(m, records, false);
+    return make(m, records, RISING);
 }
 
 struct block *block_new_falling(struct zmsg *m, struct reader records)
 {
-    return make(m, records, true);
+    return make(m, records, FALLING);
+}
+
+struct block *block_new_unordered(struct zmsg *m, struct reader records)
+{
+    return make(m, records, UNORDERED);
 }
 
 void block_ref(struct block *b)

@@ -68,8 +68,10 @@ struct block {
 /* Moves the message's bytes; records is a reader over them.  NULL when a record
  * is malformed or IDs do not rise.  The caller closes m in either case. */
 struct block *block_new(struct zmsg *m, struct reader records);
-/* The same for a page that goes downwards; not for the ring. */
+/* The same for a page that goes downwards, and for events in no order of IDs; not for
+ * the ring. */
 struct block *block_new_falling(struct zmsg *m, struct reader records);
+struct block *block_new_unordered(struct zmsg *m, struct reader records);
 void block_ref(struct block *b);
 void block_unref(struct block *b);
 /* The owner lets go: stops accounting, calls evicted() of every pin, unrefs. */
