@@ -62,6 +62,12 @@ struct mqtt {
     struct transports transports;
     struct session *sessions;   /* by client identifier: all that are attached here */
     struct session *committing; /* those with something to write at the turn's end */
+    struct checkpoint {         /* commit.c's, once a second */
+        unsigned writes;        /* under way */
+        bool failed;            /* one of them */
+        uint64_t position;      /* to be said when all are there */
+        uint64_t said;
+    } checkpoint;
     struct client *clients;     /* list of all, connected or on their way */
     struct client *busy;        /* those with something to do at the turn's end */
     struct aliases *aliases;    /* to clients */

@@ -59,12 +59,14 @@ struct session {
     struct buf gone_subs, going_subs; /* filters whose items must go, str16 each */
     struct subscription main;
     bool main_open;
-    bool fast;       /* one plain filter at QoS 0 and nothing of its own to say: see deliver.c */
+    struct sub *one; /* main has no filter but this; NULL: several, or none */
+    bool blocked;    /* a source was told that the client is full */
     uint64_t cursor; /* of main while it is closed */
     uint64_t skip_qos0_to; /* resumed: events of QoS 0 up to here are not wanted */
     struct flight flight;
     struct resume *resume;           /* what is in flight is being sent again; NULL: done */
-    struct buf gap;                  /* sluice-gap of the next PUBLISH */
+    struct gap *gap;                 /* to be told with the next PUBLISH; NULL: none */
+    struct aliases_told *aliases;    /* NULL: the client takes none */
     struct subscribing *subscribing; /* the SUBSCRIBE or UNSUBSCRIBE at hand; NULL: none */
     struct retained_walk *retained;  /* retained.c: messages still to be sent; NULL: none */
     struct replay *replays;          /* replay.c: those of its filters that replay */
