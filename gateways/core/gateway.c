@@ -15,8 +15,8 @@
  * did.  While the hub has more to do the uv_idle keeps the loop from sleeping.
  *
  * Order of end (SIGTERM): no more clients; those that are here finish what they
- * began; when the last is closed, or `drain` is over, the rest closes and the
- * loop has nothing left.
+ * began; when the last is closed, and the broker has what sessions had to say, or
+ * `drain` is over, the rest closes and the loop has nothing left.
  */
 #include "gateway.h"
 
@@ -55,11 +55,6 @@ static void turn(struct gateway *g)
         g->spec->turn(g);
 }
 
-static void on_check(uv_check_t *check)
-{
-    turn(CONTAINER_OF(check, struct gateway, check));
-}
-
 static void on_tick(struct wheel_timer *t)
 {
     struct gateway *g = CONTAINER_OF(t, struct gateway, tick);
@@ -73,6 +68,8 @@ static void on_up(void *arg, const struct wire_hello_ok *hello)
     struct gateway *g = arg;
 
     hub_up(g->hub, hello);
+    if (g->spec->up != NULL && g->started)
+        g->spec->up(g);
     if (g->ready || g->draining)
         return;
     g->ready = true;
@@ -116,6 +113,14 @@ static void on_removed(void *arg, struct slice topic, uint64_t upto)
     hub_removed(g->hub, topic, upto);
 }
 
+static void on_call(void *arg, uint8_t op, struct reader body)
+{
+    struct gateway *g = arg;
+
+    if (g->spec->call != NULL && g->started)
+        g->spec->call(g, op, body);
+}
+
 static void on_turn(void *arg)
 {
     turn(arg);
@@ -127,6 +132,7 @@ static const struct link_ops link_ops = {.up = on_up,
                                          .filter_no = on_filter_no,
                                          .live = on_live,
                                          .removed = on_removed,
+                                         .call = on_call,
                                          .turn = on_turn};
 
 static void hub_filter_add(void *arg, uint32_t ref, struct slice filter)
@@ -183,10 +189,8 @@ static void on_part_closed(void *arg)
 }
 
 /* The hub goes before the link: it takes its page requests back. */
-static void close_rest(void *arg)
+static void close_rest(struct gateway *g)
 {
-    struct gateway *g = arg;
-
     if (g->closing)
         return;
     g->closing = true;
@@ -205,6 +209,33 @@ static void close_rest(void *arg)
     uv_close((uv_handle_t *)&g->idle, NULL);
 }
 
+/* A session's last unit may only come at the end of the turn in which its client
+ * was closed, and must not be lost with the link. */
+static bool sessions_wait(const struct gateway *g)
+{
+    return !g->abandoned && link_is_up(g->link) && link_sessions_wait(g->link);
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct gateway *g = CONTAINER_OF(check, struct gateway, check);
+
+    turn(g);
+    if (g->empty && !g->closing && !sessions_wait(g))
+        close_rest(g);
+}
+
+static void on_empty(void *arg)
+{
+    struct gateway *g = arg;
+
+    g->empty = true;
+    if (g->link != NULL && link_is_up(g->link))
+        (void)uv_idle_start(&g->idle, on_idle); /* on_check decides */
+    else
+        close_rest(g);
+}
+
 static void gateway_drain(struct gateway *g)
 {
     if (g->draining)
@@ -212,7 +243,7 @@ static void gateway_drain(struct gateway *g)
     g->draining = true;
     for (size_t i = 0; i < g->listener_count; i++)
         listener_close(g->listeners[i]);
-    conns_drain(&g->conns, close_rest, g);
+    conns_drain(&g->conns, on_empty, g);
 }
 
 static void on_drain(void *arg)
@@ -224,7 +255,9 @@ static void on_abandon(void *arg)
 {
     struct gateway *g = arg;
 
+    g->abandoned = true;
     conns_close_all(&g->conns);
+    (void)uv_idle_start(&g->idle, on_idle); /* on_check is to see it */
 }
 
 /* Only what can change while clients are here. */

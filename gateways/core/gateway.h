@@ -42,7 +42,7 @@ struct gateway {
     uv_check_t check;
     uv_idle_t idle;
     struct wheel_timer tick;
-    bool started, ready, draining, closing;
+    bool started, ready, draining, empty, abandoned, closing;
 };
 
 struct gateway_spec {
@@ -57,10 +57,12 @@ struct gateway_spec {
     /* The end of a turn: everything is handed out.  May be NULL. */
     void (*turn)(struct gateway *g);
     /* The link is up, its filters are registered, publishes follow; and what the broker
-     * calls (enum wire_call_op).  May be NULL. */
+     * calls (enum wire_call_op), not yet decoded.  May be NULL. */
     void (*up)(struct gateway *g);
     void (*call)(struct gateway *g, uint8_t op, struct reader body);
-    /* After the last connection is closed; may be NULL. */
+    /* After the last connection is closed and, if the broker is there, has said to
+     * units of sessions what became of them.  Callbacks of publishes that are still
+     * without an answer run after it.  May be NULL. */
     void (*stop)(struct gateway *g);
 };
 

@@ -9,10 +9,10 @@
  *   DOWN ──connected──▶ GREETING ──hello-ok──▶ UP
  *    ▲  ◀──lost────────────┴──────lost─────────┘
  *
- * UP runs up() first (the hub registers its filters), then sends what is
- * unacknowledged, in order (publisher.c).  Publishes of one turn are gathered:
- * link_publish only queues, the uv_check at the end of the turn sends.  The
- * uv_idle keeps the loop from sleeping when they were queued later than that.
+ * UP runs up() first (the hub registers its filters, MQTT tells which sessions it
+ * holds), then sends what is unacknowledged, in order (publisher.c).  Publishes of one turn are
+ * gathered: link_publish only queues, the uv_check at the end of the turn sends.  The uv_idle keeps
+ * the loop from sleeping when they were queued later than that.
  *
  * reads: a DEALER that stays; requests are copied into it, so that they can be
  * asked again when the connection comes back or no answer came in time.  Late
@@ -240,6 +240,16 @@ static bool on_removed(struct link *l, const struct zmsg *m)
     return true;
 }
 
+static bool on_call(struct link *l, const struct zmsg *m)
+{
+    struct reader body;
+    uint8_t op = wire_call_get(zmsg_data(m), zmsg_size(m), &body);
+
+    if (op != 0 && l->ops->call != NULL)
+        l->ops->call(l->arg, op, body);
+    return op != 0;
+}
+
 static bool on_message_up(struct link *l, struct zmsg *m, uint8_t kind)
 {
     switch (kind) {
@@ -247,6 +257,11 @@ static bool on_message_up(struct link *l, struct zmsg *m, uint8_t kind)
         return on_live(l, m);
     case WIRE_ACKS:
         return publisher_acks(&l->publisher, wire_acks_reader(zmsg_data(m), zmsg_size(m)));
+    case WIRE_SESSION_ACKS:
+        return publisher_session_acks(&l->publisher,
+                                      wire_session_acks_reader(zmsg_data(m), zmsg_size(m)));
+    case WIRE_CALL:
+        return on_call(l, m);
     case WIRE_FILTER_LIVE:
     case WIRE_FILTER_NO:
         return on_filter_answer(l, m, kind);
@@ -625,7 +640,8 @@ static void tick_need(struct link *l)
         uv_timer_start(&l->timer, on_tick, TICK_MS, TICK_MS);
 }
 
-/* --- publishing and filters ------------------------------------------------------------------ */
+/* --- publishing, telling, filters
+ * ------------------------------------------------------------------ */
 
 static void on_check(uv_check_t *check)
 {
@@ -645,6 +661,19 @@ void link_publish(struct link *l, struct link_publish *p)
 bool link_publish_full(const struct link *l)
 {
     return publisher_full(&l->publisher);
+}
+
+void link_tell(struct link *l, struct buf *frame)
+{
+    if (l->state == LINK_UP)
+        (void)link_send(l, frame);
+    else
+        buf_free(frame);
+}
+
+bool link_sessions_wait(const struct link *l)
+{
+    return l->publisher.sessions > 0;
 }
 
 void link_filter_add(struct link *l, uint32_t ref, struct slice filter)

@@ -79,8 +79,8 @@ struct link_publish {
         LINK_REMOVE,  /* a DELETE of a topic's history; records: its name */
         LINK_SESSION, /* a session unit; records: its body */
     } kind;
-    uint8_t op;    /* LINK_SESSION: enum wire_session_op */
-    bool patient;  /* no deadline: it waits for the broker, however long */
+    uint8_t op;   /* LINK_SESSION: enum wire_session_op */
+    bool patient; /* no deadline: it waits for the broker, however long */
     struct buf records;
     uint32_t count; /* LINK_EVENTS */
     link_publish_cb cb;
@@ -90,8 +90,8 @@ struct link_publish {
     bool sent; /* on any connection: its outcome may be unknown */
     struct link_publish *prev, *next;
 };
-/* Queue full: cb runs with ERR_BUSY.  After [limits] publish_timeout: with
- * ERR_UNAVAILABLE when it was never sent, else ERR_UNKNOWN_OUTCOME. */
+/* Queue full: cb runs with ERR_BUSY.  After [limits] publish_timeout, or at the
+ * link's close: with ERR_UNAVAILABLE when it was never sent, else ERR_UNKNOWN_OUTCOME. */
 void link_publish(struct link *l, struct link_publish *p);
 bool link_publish_full(const struct link *l); /* the next one would be refused */
 
@@ -100,5 +100,7 @@ bool link_publish_full(const struct link *l); /* the next one would be refused *
 /* A TELL frame, at once; takes the bytes.  Lost while the link is down: what the
  * broker must know is told again by up(). */
 void link_tell(struct link *l, struct buf *frame);
+/* Units of sessions wait for their answer. */
+bool link_sessions_wait(const struct link *l);
 
 #endif

@@ -2,8 +2,8 @@
  * publisher.c - numbering, window, acknowledgement and deadline of publishes.
  *
  * Happy path: publisher_add numbers a unit and appends it; publisher_frame
- * packs what is unsent into one PUBLISH frame; publisher_acks finds each number
- * at or near the front and runs its callback.
+ * packs what is unsent and of one kind into one frame; publisher_acks finds each
+ * number beside the one answered before and runs its callback.
  *
  * A publish whose deadline passes is answered by what may have become of it.
  * Never sent: certainly not stored.  Sent: unknown.  Either way it leaves the
@@ -11,6 +11,9 @@
  * repeated it already, and must not meet it a second time minutes later.  What
  * was sent on the living connection still fills the broker's window until its
  * acknowledgement comes, so its size stays behind as an orphan.
+ *
+ * A patient one has no deadline and may stay in front for as long as the broker
+ * is away, with any number of others behind it; `mortal` leads past them.
  */
 #include "publisher.h"
 
@@ -60,14 +63,29 @@ void publisher_add(struct publisher *p, struct link_publish *lp, uint64_t now)
     p->last = lp;
     if (p->unsent == NULL)
         p->unsent = lp;
+    if (p->mortal == NULL && !lp->patient)
+        p->mortal = lp;
+    p->sessions += lp->kind == LINK_SESSION;
     p->queued += publish_size(lp);
     metric_add(M_PUBLISH_PENDING, 1);
+}
+
+static struct link_publish *next_mortal(struct link_publish *lp)
+{
+    while (lp != NULL && lp->patient)
+        lp = lp->next;
+    return lp;
 }
 
 static void take_out(struct publisher *p, struct link_publish *lp)
 {
     if (p->unsent == lp)
         p->unsent = lp->next;
+    if (p->mortal == lp)
+        p->mortal = next_mortal(lp->next); /* it never turns back: each is passed once */
+    if (p->near == lp)
+        p->near = lp->next;
+    p->sessions -= lp->kind == LINK_SESSION;
     if (lp->prev != NULL)
         lp->prev->next = lp->next;
     else
@@ -83,7 +101,7 @@ static void take_out(struct publisher *p, struct link_publish *lp)
 /* The last touch: the callback may free lp. */
 static void answer(struct link_publish *lp, const struct wire_ack *a)
 {
-    if (a->error != ERR_NONE)
+    if (a->error != ERR_NONE && lp->kind != LINK_SESSION)
         metric_add(M_REFUSED, 1);
     lp->cb(lp, a);
 }
@@ -104,6 +122,7 @@ void publisher_begin(struct publisher *p, size_t window)
     p->in_flight = 0;
     p->units = 0;
     p->unsent = p->first;
+    p->near = NULL;
     buf_free(&p->orphans);
 }
 
@@ -114,6 +133,34 @@ static bool window_takes(const struct publisher *p, size_t size, unsigned units)
            (p->in_flight + size <= p->window && p->units + units < PUBLISHER_UNITS);
 }
 
+static void unit_put(struct buf *frame, const struct link_publish *lp)
+{
+    struct slice records = {(const char *)lp->records.p, lp->records.len};
+
+    switch (lp->kind) {
+    case LINK_EVENTS:
+        if (frame->len == 0)
+            wire_publish_begin(frame);
+        wire_unit_begin(frame, lp->seq, lp->count);
+        buf_put_slice(frame, records);
+        break;
+    case LINK_REMOVE:
+        wire_delete_put(frame, lp->seq, records);
+        break;
+    case LINK_SESSION:
+        if (frame->len == 0)
+            wire_session_begin(frame);
+        wire_session_unit_put(frame, lp->seq, lp->op, records);
+        break;
+    }
+}
+
+/* A removal is a whole frame; of the other kinds many units make one. */
+static bool may_follow(const struct link_publish *lp, const struct link_publish *before)
+{
+    return lp->kind == before->kind && lp->kind != LINK_REMOVE;
+}
+
 bool publisher_frame(struct publisher *p, struct buf *frame, struct link_publish **end)
 {
     struct link_publish *lp = p->unsent;
@@ -122,19 +169,12 @@ bool publisher_frame(struct publisher *p, struct buf *frame, struct link_publish
 
     if (lp == NULL || !window_takes(p, publish_size(lp), 0))
         return false;
-    if (lp->kind == LINK_REMOVE) {
-        wire_delete_put(frame, lp->seq, (struct slice){(char *)lp->records.p, lp->records.len});
-        *end = lp->next;
-        return true;
-    }
-    wire_publish_begin(frame);
     do {
-        wire_unit_begin(frame, lp->seq, lp->count);
-        buf_put(frame, lp->records.p, lp->records.len);
+        unit_put(frame, lp);
         size += publish_size(lp);
         units++;
         lp = lp->next;
-    } while (lp != NULL && lp->kind == LINK_EVENTS && frame->len < PUBLISHER_FRAME &&
+    } while (lp != NULL && may_follow(lp, lp->prev) && frame->len < PUBLISHER_FRAME &&
              window_takes(p, size + publish_size(lp), units));
     *end = lp;
     return true;
@@ -180,13 +220,32 @@ static void orphan_acked(struct publisher *p, uint64_t seq)
     }
 }
 
-/* Acknowledgements come nearly in order, so the walk ends at the front. */
+/* Acknowledgements come nearly in order, so the walk ends where it begins; only
+ * what waits for something else, as an ATTACH may, is found from the front. */
 static struct link_publish *find_sent(const struct publisher *p, uint64_t seq)
 {
-    for (struct link_publish *lp = p->first; lp != p->unsent && lp->seq <= seq; lp = lp->next)
+    bool behind = p->near != NULL && p->near->seq <= seq;
+    struct link_publish *lp = behind ? p->near : p->first;
+
+    for (; lp != p->unsent && lp->seq <= seq; lp = lp->next)
         if (lp->seq == seq)
             return lp;
     return NULL;
+}
+
+static void settle(struct publisher *p, struct link_publish *lp, const struct wire_ack *a)
+{
+    window_return(p, publish_size(lp));
+    p->near = lp->next;
+    take_out(p, lp);
+    answer(lp, a);
+}
+
+/* A stored batch has one ID an event: anything else is not our answer. */
+static bool answers(const struct link_publish *lp, const struct wire_ack *a)
+{
+    return lp->kind != LINK_SESSION &&
+           (a->error != ERR_NONE || a->count == (lp->kind == LINK_REMOVE ? 1 : lp->count));
 }
 
 bool publisher_acks(struct publisher *p, struct reader acks)
@@ -196,16 +255,42 @@ bool publisher_acks(struct publisher *p, struct reader acks)
 
     while (wire_ack_get(&acks, &a)) {
         lp = find_sent(p, a.seq);
-        if (lp == NULL) {
+        if (lp == NULL)
             orphan_acked(p, a.seq);
-            continue;
-        }
-        /* A stored batch has one ID an event: anything else is not our answer. */
-        if (a.error == ERR_NONE && a.count != (lp->kind == LINK_REMOVE ? 1 : lp->count))
+        else if (answers(lp, &a))
+            settle(p, lp, &a);
+        else
             return false;
-        window_return(p, publish_size(lp));
-        take_out(p, lp);
-        answer(lp, &a);
+    }
+    return !acks.bad;
+}
+
+static struct wire_ack ack_of_session(const struct wire_session_ack *s)
+{
+    struct wire_ack a = {.seq = s->seq, .error = s->error};
+
+    if (s->error == ERR_NONE)
+        a.data = s->data;
+    else
+        a.text = s->data;
+    return a;
+}
+
+bool publisher_session_acks(struct publisher *p, struct reader acks)
+{
+    struct wire_session_ack s;
+    struct link_publish *lp;
+    struct wire_ack a;
+
+    while (wire_session_ack_get(&acks, &s)) {
+        a = ack_of_session(&s);
+        lp = find_sent(p, s.seq);
+        if (lp == NULL)
+            orphan_acked(p, s.seq);
+        else if (lp->kind == LINK_SESSION)
+            settle(p, lp, &a);
+        else
+            return false;
     }
     return !acks.bad;
 }
@@ -215,17 +300,21 @@ static bool on_connection(const struct publisher *p, const struct link_publish *
     return p->units > 0 && (p->unsent == NULL || lp->seq < p->unsent->seq);
 }
 
+static void give_up(struct publisher *p, struct link_publish *lp)
+{
+    if (on_connection(p, lp))
+        orphan_add(p, lp);
+    take_out(p, lp);
+    answer_error(lp, lp->sent ? ERR_UNKNOWN_OUTCOME : ERR_UNAVAILABLE);
+}
+
 bool publisher_expire(struct publisher *p, uint64_t now)
 {
     struct link_publish *lp;
     bool ran = false;
 
-    for (; (lp = p->first) != NULL && lp->deadline <= now; ran = true) {
-        if (on_connection(p, lp))
-            orphan_add(p, lp);
-        take_out(p, lp);
-        answer_error(lp, lp->sent ? ERR_UNKNOWN_OUTCOME : ERR_UNAVAILABLE);
-    }
+    for (; (lp = p->mortal) != NULL && lp->deadline <= now; ran = true)
+        give_up(p, lp);
     return ran;
 }
 
@@ -244,6 +333,7 @@ bool publisher_refuse(struct publisher *p)
 void publisher_abandon(struct publisher *p)
 {
     (void)publisher_refuse(p);
-    (void)publisher_expire(p, UINT64_MAX);
+    while (p->first != NULL)
+        give_up(p, p->first);
     buf_free(&p->orphans);
 }

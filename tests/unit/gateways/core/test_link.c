@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "run_suite.h"
+#include "wire_session.h"
 
 #define PATIENCE_MS 20000
 #define SEEN_MAX 256
@@ -73,6 +74,17 @@ static void see_publish(const struct zmsg *m)
     ck_assert(!r.bad);
 }
 
+static void see_session(const struct zmsg *m)
+{
+    struct reader r = wire_session_reader(zmsg_data(m), zmsg_size(m));
+    struct wire_session_unit u;
+
+    broker.frames++;
+    while (wire_session_unit_get(&r, &u))
+        broker.seqs[broker.seq_count++ % SEEN_MAX] = u.seq;
+    ck_assert(!r.bad);
+}
+
 static void on_link_message(void *arg, struct slice peer, struct zmsg *parts, size_t count)
 {
     uint8_t kind = wire_kind(zmsg_data(&parts[0]), zmsg_size(&parts[0]));
@@ -89,6 +101,8 @@ static void on_link_message(void *arg, struct slice peer, struct zmsg *parts, si
             say_hello_ok();
     } else if (kind == WIRE_PUBLISH) {
         see_publish(&parts[0]);
+    } else if (kind == WIRE_SESSION) {
+        see_session(&parts[0]);
     } else if (kind == WIRE_CONFIRM) {
         ck_assert(wire_confirm_get(zmsg_data(&parts[0]), zmsg_size(&parts[0]), &broker.confirmed));
         broker.confirms++;
@@ -154,6 +168,25 @@ static void send_acks(uint64_t seq, enum sluice_error error)
     to_link(&b);
 }
 
+static void send_session_ack(uint64_t seq, enum sluice_error error, const char *data)
+{
+    struct wire_session_ack a = {.seq = seq, .error = (uint16_t)error, .data = slice_of(data)};
+    struct buf b = {0};
+
+    wire_session_acks_begin(&b);
+    wire_session_ack_put(&b, &a);
+    to_link(&b);
+}
+
+static void send_fence(uint64_t epoch)
+{
+    struct buf b = {0};
+
+    wire_call_begin(&b, WIRE_CALL_FENCE);
+    wire_fence_put(&b, SLICE("c"), epoch);
+    to_link(&b);
+}
+
 static void send_live(uint64_t after, uint64_t upto, size_t payload)
 {
     struct event e = {.id = upto, .time = 1, .topic = SLICE("t")};
@@ -184,11 +217,20 @@ static void answer_read(uint64_t ref, enum sluice_error error)
 /* --- the gateway ------------------------------------------------------------------ */
 
 static struct seen {
-    unsigned up, down, live, turns, removed, filter_live, filter_no;
-    uint64_t upto, live_from;
+    unsigned up, down, live, turns, removed, filter_live, filter_no, calls;
+    uint64_t upto, live_from, fenced;
     uint32_t refused_ref;
-    bool add_in_up;
+    bool add_in_up, tell_in_up;
 } seen;
+
+static void tell_hold(void)
+{
+    struct buf b = {0};
+
+    wire_tell_begin(&b, WIRE_TELL_HOLD);
+    wire_hold_put(&b, &(struct wire_hold){.client = SLICE("c"), .epoch = 3});
+    link_tell(link_, &b);
+}
 
 static void on_up(void *arg, const struct wire_hello_ok *hello)
 {
@@ -197,6 +239,8 @@ static void on_up(void *arg, const struct wire_hello_ok *hello)
     seen.up++;
     if (seen.add_in_up)
         link_filter_add(link_, 7, SLICE("a/#"));
+    if (seen.tell_in_up)
+        tell_hold();
 }
 
 static void on_down(void *arg)
@@ -239,6 +283,17 @@ static void on_removed(void *arg, struct slice topic, uint64_t upto)
     seen.removed++;
 }
 
+static void on_call(void *arg, uint8_t op, struct reader body)
+{
+    struct slice client;
+
+    (void)arg;
+    ck_assert_uint_eq(op, WIRE_CALL_FENCE);
+    ck_assert(wire_fence_get(&body, &client, &seen.fenced));
+    ck_assert(slice_eq(client, SLICE("c")));
+    seen.calls++;
+}
+
 static void on_turn(void *arg)
 {
     (void)arg;
@@ -251,6 +306,7 @@ static const struct link_ops link_test_ops = {.up = on_up,
                                               .filter_no = on_filter_no,
                                               .live = on_live,
                                               .removed = on_removed,
+                                              .call = on_call,
                                               .turn = on_turn};
 
 static struct publishing {
@@ -258,6 +314,7 @@ static struct publishing {
     unsigned answers;
     uint16_t error;
     uint64_t id;
+    bool said_why; /* of a unit of a session: "why" as its answer, or as its text */
 } publishes[16];
 
 static void on_ack(struct link_publish *lp, const struct wire_ack *a)
@@ -267,6 +324,7 @@ static void on_ack(struct link_publish *lp, const struct wire_ack *a)
     p->answers++;
     p->error = a->error;
     p->id = a->count > 0 ? le64_get((const uint8_t *)a->ids.p) : 0;
+    p->said_why = slice_eq(a->error == ERR_NONE ? a->data : a->text, SLICE("why"));
 }
 
 static struct publishing *publish(int i)
@@ -276,6 +334,17 @@ static struct publishing *publish(int i)
 
     p->lp = (struct link_publish){.count = 1, .cb = on_ack, .data = p};
     event_record_put(&p->lp.records, &e);
+    link_publish(link_, &p->lp);
+    return p;
+}
+
+static struct publishing *publish_session(int i, bool patient)
+{
+    struct publishing *p = &publishes[i];
+
+    p->lp = (struct link_publish){
+        .kind = LINK_SESSION, .op = WIRE_POSITION, .patient = patient, .cb = on_ack, .data = p};
+    wire_position_put(&p->lp.records, 1);
     link_publish(link_, &p->lp);
     return p;
 }
@@ -580,6 +649,88 @@ START_TEST(test_closing_answers_what_is_left)
 }
 END_TEST
 
+/* --- sessions --------------------------------------------------------------------------------- */
+
+START_TEST(test_units_of_sessions_are_answered_among_publishes)
+{
+    RUN_UNTIL(seen.up == 1);
+    publish(0), publish_session(1, true), publish_session(2, false), publish(3);
+    ck_assert(link_sessions_wait(link_));
+    RUN_UNTIL(broker.seq_count == 4);
+    ck_assert_uint_eq(broker.frames, 3);
+    for (uint64_t i = 0; i < 4; i++)
+        ck_assert_uint_eq(broker.seqs[i], i + 1);
+    send_acks(4, ERR_NONE);
+    send_session_ack(2, ERR_NONE, "why");
+    send_session_ack(3, ERR_FENCED, "why");
+    RUN_UNTIL(publishes[2].answers == 1);
+    ck_assert_uint_eq(publishes[3].id, 40);
+    ck_assert_uint_eq(publishes[1].error, ERR_NONE);
+    ck_assert(publishes[1].said_why);
+    ck_assert_uint_eq(publishes[2].error, ERR_FENCED);
+    ck_assert(publishes[2].said_why);
+    ck_assert(!link_sessions_wait(link_));
+}
+END_TEST
+
+START_TEST(test_a_patient_unit_outlives_the_broker)
+{
+    restart_with_timeout("200ms");
+    RUN_UNTIL(seen.up == 1);
+    publish_session(0, true), publish_session(1, false);
+    RUN_UNTIL(broker.seq_count == 2);
+    broker_kill();
+    RUN_UNTIL(publishes[1].answers == 1 && seen.down == 1);
+    ck_assert_uint_eq(publishes[1].error, ERR_UNKNOWN_OUTCOME);
+    ck_assert_uint_eq(publishes[0].answers, 0);
+    broker.seq_count = 0;
+    broker_start();
+    RUN_UNTIL(broker.seq_count == 1);
+    ck_assert_uint_eq(broker.seqs[0], 1);
+    send_session_ack(1, ERR_NONE, "why");
+    RUN_UNTIL(publishes[0].answers == 1);
+}
+END_TEST
+
+START_TEST(test_what_up_tells_comes_before_units_that_waited)
+{
+    seen.add_in_up = seen.tell_in_up = true;
+    publish_session(0, true);
+    RUN_UNTIL(broker.seq_count == 1);
+    ck_assert_uint_eq(broker.kinds[0], WIRE_HELLO);
+    ck_assert_uint_eq(broker.kinds[1], WIRE_FILTER_ADD);
+    ck_assert_uint_eq(broker.kinds[2], WIRE_TELL);
+    ck_assert_uint_eq(broker.kinds[3], WIRE_SESSION);
+}
+END_TEST
+
+START_TEST(test_what_is_told_while_the_link_is_down_is_lost)
+{
+    tell_hold();
+    publish(0);
+    RUN_UNTIL(broker.seq_count == 1);
+    ck_assert_uint_eq(broker.kinds[1], WIRE_PUBLISH);
+    tell_hold();
+    RUN_UNTIL(broker.kind_count == 3);
+    ck_assert_uint_eq(broker.kinds[2], WIRE_TELL);
+}
+END_TEST
+
+START_TEST(test_the_broker_calls_and_is_heard)
+{
+    struct buf b = {0};
+
+    RUN_UNTIL(seen.up == 1);
+    send_fence(1);
+    wire_call_begin(&b, (enum wire_call_op)250); /* unknown: counted, no more */
+    to_link(&b);
+    send_fence(2);
+    RUN_UNTIL(seen.calls == 2);
+    ck_assert_uint_eq(seen.fenced, 2);
+    ck_assert(link_is_up(link_));
+}
+END_TEST
+
 /* --- reads ------------------------------------------------------------------------------------ */
 
 START_TEST(test_reads_are_answered_by_ref)
@@ -657,16 +808,19 @@ END_TEST
 
 int main(void)
 {
-    return RUN_TESTS("link", setup, teardown, test_a_connection_begins_with_hello,
-                     test_filters_come_before_publishes_that_waited,
-                     test_nothing_counts_before_hello_ok, test_a_refused_hello_is_said_again,
-                     test_a_successor_is_greeted_by_the_same_instance_with_what_was_seen,
-                     test_answers_reach_their_ops, test_a_malformed_message_is_skipped,
-                     test_a_lone_live_message_is_confirmed_in_a_while,
-                     test_a_flood_is_confirmed_at_once, test_publishes_of_a_turn_share_a_frame,
-                     test_a_successor_gets_what_is_unanswered_in_order,
-                     test_deadlines_say_what_may_have_happened, test_closing_answers_what_is_left,
-                     test_reads_are_answered_by_ref, test_so_many_reads_are_on_the_way_at_once,
-                     test_busy_is_asked_again_a_little_later, test_a_successor_is_asked_again,
-                     test_a_cancelled_read_is_not_answered);
+    return RUN_TESTS(
+        "link", setup, teardown, test_a_connection_begins_with_hello,
+        test_filters_come_before_publishes_that_waited, test_nothing_counts_before_hello_ok,
+        test_a_refused_hello_is_said_again,
+        test_a_successor_is_greeted_by_the_same_instance_with_what_was_seen,
+        test_answers_reach_their_ops, test_a_malformed_message_is_skipped,
+        test_a_lone_live_message_is_confirmed_in_a_while, test_a_flood_is_confirmed_at_once,
+        test_publishes_of_a_turn_share_a_frame, test_a_successor_gets_what_is_unanswered_in_order,
+        test_deadlines_say_what_may_have_happened, test_closing_answers_what_is_left,
+        test_units_of_sessions_are_answered_among_publishes,
+        test_a_patient_unit_outlives_the_broker, test_what_up_tells_comes_before_units_that_waited,
+        test_what_is_told_while_the_link_is_down_is_lost, test_the_broker_calls_and_is_heard,
+        test_reads_are_answered_by_ref, test_so_many_reads_are_on_the_way_at_once,
+        test_busy_is_asked_again_a_little_later, test_a_successor_is_asked_again,
+        test_a_cancelled_read_is_not_answered);
 }
