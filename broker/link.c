@@ -33,7 +33,8 @@
 #include "metrics.h"
 
 #define TICK_MS 500    /* `upto` travels at least every second */
-#define PROBE_TICKS 10 /* an idle gateway that is gone is noticed within 5 s */
+#define PROBE_TICKS 10 /* an idle gateway that is gone is noticed within 5 s … */
+#define HELD_TICKS 2   /* … within 1 s when sessions hang on it */
 #define HEARTBEAT_MS 1000
 #define UNIT_MIN 44          /* bytes of the smallest publish: 12 and a record's head */
 #define SPARE_MESSAGES 10000 /* filter replies and the like, within the marks */
@@ -117,6 +118,24 @@ void peer_ack_ok(struct peer *p, uint64_t seq, const uint64_t *ids, uint32_t cou
         wire_ack_ok_put(&p->acks, seq, ids, count);
 }
 
+/* Of sessions. */
+static void peer_acknowledge(void *peer, const struct wire_session_ack *a)
+{
+    struct peer *p = peer;
+
+    if (p->state != PEER_UP)
+        return;
+    if (p->session_acks.len == 0)
+        wire_session_acks_begin(&p->session_acks);
+    wire_session_ack_put(&p->session_acks, a);
+    p->link->acks_waiting = true;
+}
+
+static void peer_call(void *peer, struct buf *frame)
+{
+    (void)peer_send_buf(peer, frame);
+}
+
 static void link_send_acks(struct link *l)
 {
     struct peer *p, *next;
@@ -127,6 +146,8 @@ static void link_send_acks(struct link *l)
     HASH_ITER (hh, l->peers, p, next) {
         if (p->acks.len > 0)
             (void)peer_send_buf(p, &p->acks);
+        if (p->session_acks.len > 0)
+            (void)peer_send_buf(p, &p->session_acks);
     }
 }
 
@@ -137,6 +158,7 @@ static void peer_maybe_free(struct peer *p)
     if (p->state != PEER_GONE || p->frames > 0)
         return;
     buf_free(&p->acks);
+    buf_free(&p->session_acks);
     free(p);
 }
 
@@ -147,12 +169,14 @@ void peer_frame_done(struct peer *p)
     peer_maybe_free(p);
 }
 
-static void peer_leave_fanout(struct peer *p)
+static void peer_leave(struct peer *p)
 {
     if (p->fan == NULL)
         return;
     fanout_leave(p->link->fanout, p->fan);
+    sessions_leave(p->holder, p);
     p->fan = NULL;
+    p->holder = NULL;
     p->link->up--;
     metric_set(M_GATEWAYS, p->link->up);
 }
@@ -161,7 +185,7 @@ static void peer_leave_fanout(struct peer *p)
 static void peer_forget(struct peer *p, const char *why)
 {
     log_info("gateway left", LOG_S("name", p->name), LOG_S("why", why));
-    peer_leave_fanout(p);
+    peer_leave(p);
     HASH_DEL(p->link->peers, p);
     p->state = PEER_GONE;
     peer_maybe_free(p);
@@ -198,7 +222,7 @@ static void link_sweep(struct link *l)
     l->losses = false;
     HASH_ITER (hh, l->peers, p, next) {
         if (p->state == PEER_LOST)
-            peer_leave_fanout(p);
+            peer_leave(p);
     }
     link_tell_lost(l);
 }
@@ -252,6 +276,7 @@ static struct peer *peer_add(struct link *l, struct slice id, const struct wire_
     p->id_len = id.len;
     memcpy(p->id, id.p, id.len);
     HASH_ADD(hh, l->peers, id, id.len, p);
+    p->holder = sessions_join(l->sessions, &p->instance, p);
     l->up++;
     metric_set(M_GATEWAYS, l->up);
     return p;
@@ -371,6 +396,16 @@ static bool peer_confirm(struct peer *p, struct zmsg *m)
     return true;
 }
 
+static bool peer_session(struct peer *p, struct zmsg *m)
+{
+    return sessions_units(p->holder, m);
+}
+
+static bool peer_tell(struct peer *p, struct zmsg *m)
+{
+    return sessions_tell(p->holder, m);
+}
+
 /* Every message a gateway may send, and what its malformed form is called. */
 static const struct {
     uint8_t kind;
@@ -382,6 +417,8 @@ static const struct {
     {WIRE_FILTER_ADD, "filter-add", peer_filter_add},
     {WIRE_FILTER_DROP, "filter-drop", peer_filter_drop},
     {WIRE_DELETE, "delete", peer_delete},
+    {WIRE_SESSION, "session", peer_session},
+    {WIRE_TELL, "tell", peer_tell},
 };
 
 static void peer_message(struct peer *p, struct zmsg *m)
@@ -443,9 +480,10 @@ static void on_turn(uv_check_t *check)
 static void on_tick(uv_timer_t *timer)
 {
     struct link *l = timer->data;
+    unsigned every = sessions_held(l->sessions) ? HELD_TICKS : PROBE_TICKS;
 
     link_tell_lost(l);
-    fanout_tick(l->fanout, store_head(l->store), ++l->ticks % PROBE_TICKS == 0);
+    fanout_tick(l->fanout, store_head(l->store), ++l->ticks % every == 0);
     link_end_turn(l);
 }
 
@@ -496,13 +534,16 @@ static struct zsock *socket_new(struct link *l)
     return zsock_new(l->loop, ZSOCK_ROUTER, &so, &ops, l);
 }
 
-struct link *link_new(uv_loop_t *loop, struct store *store, const struct link_options *o)
+struct link *link_new(uv_loop_t *loop, struct store *store, struct sessions *sessions,
+                      const struct link_options *o)
 {
+    static const struct sessions_ops session_ops = {peer_acknowledge, peer_call};
     const struct fanout_ops ops = {send_to_gateway, topic_name, store};
     struct link *l = mem_zalloc(sizeof *l);
 
     l->loop = loop;
     l->store = store;
+    l->sessions = sessions;
     l->options = *o;
     l->sock = socket_new(l);
     if (l->sock == NULL) {
@@ -514,6 +555,7 @@ struct link *link_new(uv_loop_t *loop, struct store *store, const struct link_op
     (void)uv_timer_init(loop, &l->tick);
     l->turn.data = l;
     l->tick.data = l;
+    sessions_serve(sessions, &session_ops);
     (void)uv_check_start(&l->turn, on_turn);
     (void)uv_timer_start(&l->tick, on_tick, TICK_MS, TICK_MS);
     return l;

@@ -10,6 +10,7 @@
 #ifndef BROKER_LINK_H
 #define BROKER_LINK_H
 
+#include "sessions.h"
 #include "store.h"
 #include "zsock.h"
 
@@ -23,7 +24,8 @@ struct link_options {
 };
 
 /* NULL: no socket was to be had.  Binds nothing yet. */
-struct link *link_new(uv_loop_t *loop, struct store *store, const struct link_options *o);
+struct link *link_new(uv_loop_t *loop, struct store *store, struct sessions *sessions,
+                      const struct link_options *o);
 struct zsock *link_socket(struct link *l); /* to be bound */
 
 /* From the store's follower. */

@@ -26,7 +26,9 @@ struct peer {
     enum sluice_error lost_why; /* for the hello-no */
     struct fan_peer *fan;       /* NULL unless PEER_UP, or lost this very turn */
     struct wire_uuid instance;  /* of the gateway; what its publishes are known by */
+    struct holder *holder;      /* what sessions know it as; NULL like fan */
     struct buf acks;            /* gathered in this turn */
+    struct buf session_acks;    /* the same */
     uint64_t in_flight;         /* publish bytes with the store */
     uint32_t frames;            /* with the store; each keeps this struct */
     char name[32];
@@ -38,6 +40,7 @@ struct peer {
 struct link {
     uv_loop_t *loop;
     struct store *store;
+    struct sessions *sessions;
     struct link_options options;
     struct zsock *sock;
     struct fanout *fanout;

@@ -10,7 +10,8 @@
  *                         left may be taken over; recovers; knows the head before
  *                         anyone asks for it
  *   link, apps, reads     sockets, not yet bound
- *   admin, bind, ready    the doors open last, apps after link and reads: what is
+ *   admin, sessions       who was attached, read from the store while the loop turns
+ *   bind, ready           the doors open last, apps after link and reads: what is
  *                         published first finds the gateways' way in open
  *
  * Order of end (SIGTERM): stop reading everywhere; the store finishes what it was
@@ -34,6 +35,7 @@
 #include "metrics.h"
 #include "process.h"
 #include "reads.h"
+#include "sessions.h"
 #include "store.h"
 
 #define FOLDER_MODE 0750
@@ -44,6 +46,7 @@ struct broker {
     struct config *config;
     struct process *process;
     struct store *store;
+    struct sessions *sessions;
     struct link *link;
     struct apps *apps;
     struct reads *reads;
@@ -115,6 +118,7 @@ static void close_rest(void *arg)
     struct broker *b = arg;
 
     b->store = NULL;
+    sessions_close(b->sessions, on_part_closed, NULL);
     link_close(b->link, LINGER_MS, on_part_closed, NULL);
     apps_close(b->apps, LINGER_MS, on_part_closed, NULL);
     reads_close(b->reads, LINGER_MS, on_part_closed, NULL);
@@ -134,6 +138,8 @@ static void broker_end(struct broker *b)
         apps_stop(b->apps);
     if (b->link != NULL)
         link_stop(b->link);
+    if (b->sessions != NULL)
+        sessions_stop(b->sessions);
     if (b->reads != NULL)
         reads_stop(b->reads);
     if (b->store != NULL)
@@ -147,6 +153,7 @@ static void broker_free(struct broker *b)
     reads_free(b->reads);
     apps_free(b->apps);
     link_free(b->link);
+    sessions_free(b->sessions);
     zsock_shutdown();
     config_free(b->config);
 }
@@ -246,12 +253,17 @@ static bool open_sockets(struct broker *b)
         .max_body = config_num(c, CFG_MAX_BODY),
         .max_batch = (uint32_t)config_num(c, CFG_MAX_BATCH),
     };
+    const struct sessions_options sessions = {
+        .window = config_num(c, CFG_PUBLISH_WINDOW),
+        .max_payload = config_num(c, CFG_MAX_PAYLOAD),
+    };
     const struct apps_options apps = {
         .queue = config_num(c, CFG_QUEUE),
         .max_payload = config_num(c, CFG_MAX_PAYLOAD),
     };
 
-    b->link = link_new(&b->loop, b->store, &link);
+    b->sessions = sessions_new(&b->loop, b->store, &sessions);
+    b->link = link_new(&b->loop, b->store, b->sessions, &link);
     b->apps = apps_new(&b->loop, b->store, &apps);
     b->reads = reads_new(&b->loop, b->store, (unsigned)config_num(c, CFG_READERS));
     if (b->link != NULL && b->apps != NULL && b->reads != NULL)
@@ -282,6 +294,26 @@ static bool bind_all(struct broker *b)
            endpoint_bind_all(c, apps_socket(b->apps), config_apps(c));
 }
 
+static bool broker_open(struct broker *b)
+{
+    if (!bind_all(b))
+        return false;
+    b->ready = true;
+    log_info("ready", LOG_U("head", store_head(b->store)), LOG_S("apps", config_apps(b->config)));
+    process_ready((int)config_num(b->config, CFG_READY_FD));
+    return true;
+}
+
+static void on_sessions(void *arg, bool ok)
+{
+    struct broker *b = arg;
+
+    if (b->ending || (ok && broker_open(b)))
+        return;
+    b->exit_code = EXIT_FAILURE;
+    broker_end(b);
+}
+
 static bool broker_start(struct broker *b)
 {
     static const struct process_ops ops = {on_reload, on_drain, on_abandon};
@@ -289,11 +321,9 @@ static bool broker_start(struct broker *b)
     if (!open_folders(b))
         return false;
     b->process = process_start(&b->loop, config_num(b->config, CFG_DRAIN), &ops, b);
-    if (!open_store(b) || !open_sockets(b) || !open_admin(b) || !bind_all(b))
+    if (!open_store(b) || !open_sockets(b) || !open_admin(b))
         return false;
-    b->ready = true;
-    log_info("ready", LOG_U("head", store_head(b->store)), LOG_S("apps", config_apps(b->config)));
-    process_ready((int)config_num(b->config, CFG_READY_FD));
+    sessions_load(b->sessions, on_sessions, b);
     return true;
 }
 

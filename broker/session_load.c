@@ -1,0 +1,129 @@
+/*
+ * session_load.c - what a start finds: the sessions that were attached when the
+ * broker ended, and how far their gateways had got.
+ *
+ * Their gateways may still live, with their clients: each has GRACE_START_MS to come
+ * and say what it holds.  The doors open when all is read, so nothing is asked of the
+ * sessions before.  A head that cannot be read is of a damaged or newer file: that
+ * ends the start.
+ */
+#include "clock.h"
+#include "log.h"
+#include "session_impl.h"
+
+#define LOAD_PAGE 1000u
+
+static void load_next(struct sessions *all, uint8_t space, struct slice owner, struct slice key);
+
+static void load_done(struct sessions *all, bool ok)
+{
+    buf_free(&all->load.found);
+    buf_free(&all->load_page);
+    if (ok) {
+        log_info("sessions loaded", LOG_U("stored", all->stored), LOG_U("held", all->held));
+        sessions_start_clock(all);
+    }
+    all->loaded(all->loaded_arg, ok);
+}
+
+/* --- heads ------------------------------------------------------------------------ */
+
+static void load_held(struct sessions *all, struct slice client, const struct session_head *head)
+{
+    struct session *s = session_of(all, client);
+    struct holder *h = holder_of(all, &head->holder);
+
+    if (s == NULL)
+        return;
+    session_hold(s, h, head, true);
+    h->deadline = clock_mono_ms() + GRACE_START_MS;
+}
+
+static bool load_head(struct sessions *all, const struct store_entry *e)
+{
+    struct session_head head;
+
+    if (!slice_eq(e->key, KEY_HEAD))
+        return true;
+    if (!session_head_get(e->value, &head)) {
+        log_error("a session is damaged", LOG_SLICE("client", e->owner));
+        return false;
+    }
+    all->stored++;
+    if (head.epoch > all->epoch)
+        all->epoch = head.epoch;
+    if (!holder_is_nobody(&head.holder))
+        load_held(all, e->owner, &head);
+    return true;
+}
+
+/* --- positions ---------------------------------------------------------------------- */
+
+/* One that holds nothing has ended in order, or was given up. */
+static bool load_position(struct sessions *all, const struct store_entry *e)
+{
+    struct reader value = reader_of(e->value.p, e->value.len);
+    struct holder *h = NULL;
+
+    HASH_FIND(hh, all->holders, e->owner.p, e->owner.len, h);
+    if (h != NULL)
+        h->position = reader_u64(&value);
+    else
+        position_forget(all, e->owner);
+    return true;
+}
+
+/* --- page by page ---------------------------------------------------------------------- */
+
+static bool load_entry(struct sessions *all, uint8_t space, const struct store_entry *e)
+{
+    return space == SPACE_HEAD ? load_head(all, e) : load_position(all, e);
+}
+
+static void on_page(struct store_request *r)
+{
+    struct sessions *all = r->data;
+    struct reader rest = reader_of(r->found.p, r->found.len);
+    struct store_entry e = {.owner = {"", 0}};
+    bool ok = r->result.error == ERR_NONE;
+
+    if (all->stopping)
+        ok = false;
+    while (ok && store_entry_get(&rest, &e))
+        ok = load_entry(all, r->space, &e);
+    if (!ok)
+        load_done(all, false);
+    else if (r->more)
+        load_next(all, r->space, e.owner, e.key);
+    else if (r->space == SPACE_HEAD)
+        load_next(all, SPACE_GATEWAY, (struct slice){"", 0}, (struct slice){"", 0});
+    else
+        load_done(all, true);
+}
+
+/* owner and key may point into what was found: it is kept until the answer. */
+static void load_next(struct sessions *all, uint8_t space, struct slice owner, struct slice key)
+{
+    struct buf before = all->load_page;
+
+    all->load_page = all->load.found;
+    buf_free(&before);
+    all->load = (struct store_request){
+        .kind = STORE_SCAN,
+        .space = space,
+        .limit = LOAD_PAGE,
+        .owner = owner,
+        .key = key,
+        .cb = on_page,
+        .data = all,
+    };
+    store_submit(all->store, &all->load);
+}
+
+void sessions_load(struct sessions *all, void (*done)(void *arg, bool ok), void *arg)
+{
+    all->loaded = done;
+    all->loaded_arg = arg;
+    all->epoch = clock_ms() << 20;
+    load_next(all, SPACE_HEAD, (struct slice){"", 0}, (struct slice){"", 0});
+}
