@@ -262,10 +262,12 @@ static const struct {
     const char *host;
     unsigned offset;
 } ports[] = {
-    {CFG_SSE_LISTEN, "127.0.0.1", 1},    {CFG_SSE_ADMIN, "127.0.0.1", 11},
-    {CFG_WS_LISTEN, "127.0.0.1", 2},     {CFG_WS_ADMIN, "127.0.0.1", 12},
-    {CFG_POLL_LISTEN, "127.0.0.1", 3},   {CFG_POLL_ADMIN, "127.0.0.1", 13},
-    {CFG_BROKER_ADMIN, "127.0.0.1", 10}, {CFG_APPS, "tcp://127.0.0.1", 7},
+    {CFG_SSE_LISTEN, "127.0.0.1", 1},     {CFG_SSE_ADMIN, "127.0.0.1", 11},
+    {CFG_WS_LISTEN, "127.0.0.1", 2},      {CFG_WS_ADMIN, "127.0.0.1", 12},
+    {CFG_POLL_LISTEN, "127.0.0.1", 3},    {CFG_POLL_ADMIN, "127.0.0.1", 13},
+    {CFG_MQTT_LISTEN, "127.0.0.1", 6},    {CFG_MQTT_ADMIN, "127.0.0.1", 16},
+    {CFG_MQTT_LISTEN_WS, "127.0.0.1", 5}, {CFG_BROKER_ADMIN, "127.0.0.1", 10},
+    {CFG_APPS, "tcp://127.0.0.1", 7},
 };
 
 static void derive_ports(struct config *c)
@@ -468,6 +470,11 @@ static const char *in_force(const struct config *c, enum config_key k)
 {
     assert(k < CFG_COUNT);
     return c->derived[k] != NULL ? c->derived[k] : c->values[k].text;
+}
+
+const char *config_address(const struct config *c, enum config_key k)
+{
+    return in_force(c, k);
 }
 
 const char *config_listen(const struct config *c, const char *section)

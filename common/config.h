@@ -69,6 +69,7 @@ const struct retention_rule *config_retention(const struct config *c, size_t *co
  * With port_base N: sse N+1, ws N+2, poll N+3, h2 N+4, mqtt_ws N+5, mqtt N+6,
  * apps N+7, admin of broker N+10, sse N+11, ws N+12, poll N+13, h2 N+14,
  * mqtt N+16.  They stand in for the defaults; an address that was set stays. */
+const char *config_address(const struct config *c, enum config_key k); /* any key of these */
 const char *config_listen(const struct config *c, const char *section);
 const char *config_admin_listen(const struct config *c, const char *section);
 const char *config_apps(const struct config *c);

@@ -80,6 +80,36 @@ X(POLL_LIMIT, "poll", "limit", CONFIG_INT, "100", NULL,
   "events in one answer when a poll does not say")
 X(POLL_MAX_LIMIT, "poll", "max_limit", CONFIG_INT, "500", NULL, "the largest limit=")
 
+GATEWAY_KEYS(MQTT, "mqtt", "1883", "8096")
+X(MQTT_LISTEN_WS, "mqtt", "listen_ws", CONFIG_LIST, "127.0.0.1:8085", NULL,
+  "addresses to serve MQTT over WebSocket on; empty: none")
+X(MQTT_CONNECT_TIMEOUT, "mqtt", "connect_timeout", CONFIG_DURATION, "10s", NULL,
+  "time for a client's CONNECT to arrive")
+X(MQTT_MAX_SESSION_EXPIRY, "mqtt", "max_session_expiry", CONFIG_DURATION, "0s", NULL,
+  "how long a session may outlive its connection; longer is cut to it; 0s: no limit")
+X(MQTT_MAX_KEEP_ALIVE, "mqtt", "max_keep_alive", CONFIG_DURATION, "0s", NULL,
+  "longest keep-alive of MQTT 5.0 clients, who are told; 0s: what they say")
+X(MQTT_RECEIVE_MAXIMUM, "mqtt", "receive_maximum", CONFIG_INT, "1024", NULL,
+  "publishes at QoS 1 and 2 that a client may have unacknowledged")
+X(MQTT_MAX_INFLIGHT, "mqtt", "max_inflight", CONFIG_INT, "1024", NULL,
+  "events at QoS 1 and 2 on their way to a client, whatever it allows")
+X(MQTT_TOPIC_ALIAS_MAXIMUM, "mqtt", "topic_alias_maximum", CONFIG_INT, "32", NULL,
+  "topic aliases that a client may use when it publishes")
+X(MQTT_MAX_QOS, "mqtt", "max_qos", CONFIG_INT, "2", NULL,
+  "highest QoS: of publishes, and granted to subscriptions")
+X(MQTT_RETAIN_AVAILABLE, "mqtt", "retain_available", CONFIG_BOOL, "true", NULL,
+  "clients may publish retained messages")
+X(MQTT_MAX_SUBSCRIPTIONS, "mqtt", "max_subscriptions", CONFIG_INT, "1024", NULL,
+  "subscriptions of one session")
+X(MQTT_MAX_CLIENT_ID, "mqtt", "max_client_id", CONFIG_INT, "256", NULL,
+  "longest client identifier, bytes")
+X(MQTT_QUEUE_QOS0, "mqtt", "queue_qos0", CONFIG_BOOL, "false", NULL,
+  "a session that was offline gets events of QoS 0, too")
+X(MQTT_ON_GAP, "mqtt", "on_gap", CONFIG_CHOICE, "announce", "announce,drop-session",
+  "a session whose events are gone is told so, or ends: its client begins a new one")
+X(MQTT_SERVER_REFERENCE, "mqtt", "server_reference", CONFIG_TEXT, "", NULL,
+  "where MQTT 5.0 clients are sent when the process stops, as host:port; empty: nowhere")
+
 X(MAX_PAYLOAD, "limits", "max_payload", CONFIG_SIZE, "1M", NULL, "payload of one event, bytes")
 X(MAX_BODY, "limits", "max_body", CONFIG_SIZE, "8M", NULL,
   "body of one request, such as a batch, bytes")

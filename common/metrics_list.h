@@ -43,3 +43,15 @@ X(HTTP_REQUESTS, 'g', COUNTER, "sluice_http_requests_total", "HTTP requests")
 X(HTTP_BAD, 'g', COUNTER, "sluice_http_malformed_total", "Malformed HTTP requests")
 X(WS_MALFORMED, 'g', COUNTER, "sluice_websocket_malformed_total",
   "WebSockets closed because of what their client sent")
+X(MQTT_CONNECTS_311, 'g', COUNTER, "sluice_mqtt_connects_311_total", "MQTT 3.1.1 clients accepted")
+X(MQTT_CONNECTS_5, 'g', COUNTER, "sluice_mqtt_connects_5_total", "MQTT 5.0 clients accepted")
+X(MQTT_CONNECTS_REFUSED, 'g', COUNTER, "sluice_mqtt_connects_refused_total",
+  "MQTT clients refused in CONNACK")
+X(MQTT_VIOLATIONS, 'g', COUNTER, "sluice_mqtt_disconnects_total",
+  "MQTT clients disconnected by the gateway: what they sent, or that they sent nothing")
+X(MQTT_PUBLISHES_REFUSED, 'g', COUNTER, "sluice_mqtt_publishes_refused_total",
+  "MQTT publishes refused; to 3.1.1 clients they were acknowledged")
+X(MQTT_PACKETS_RECEIVED, 'g', COUNTER, "sluice_mqtt_packets_received_total",
+  "MQTT control packets received")
+X(MQTT_GAPS_UNTOLD, 'g', COUNTER, "sluice_mqtt_gaps_untold_total",
+  "Gaps that an MQTT 3.1.1 client could not be told of")

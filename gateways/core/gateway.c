@@ -338,17 +338,26 @@ static void make_routes(struct gateway *g)
         {"DELETE", "/history/", ROUTE_NO_BODY, publish_remove},
         {"GET", "/topics", ROUTE_NO_BODY, history_topics},
     };
-    size_t own = g->spec->route_count;
+    size_t own = g->spec->route_count, count = own;
     struct route *list = mem_array(own + ARRAY_LEN(shared), sizeof *list);
 
     memcpy(list, g->spec->routes, own * sizeof *list);
-    memcpy(list + own, shared, sizeof shared);
+    if (g->spec->listen == 0) {
+        memcpy(list + own, shared, sizeof shared);
+        count += ARRAY_LEN(shared);
+    }
     g->routes = (struct routes){
         .list = list,
-        .count = own + ARRAY_LEN(shared),
+        .count = count,
         .allow_origin = slice_of(config_text(g->config, g->spec->allow_origin)),
     };
     g->http = http_new(g->config, &g->routes, g);
+}
+
+static const char *http_addresses(const struct gateway *g)
+{
+    return g->spec->listen != 0 ? config_address(g->config, g->spec->listen)
+                                : config_listen(g->config, g->spec->section);
 }
 
 static bool open_doors(struct gateway *g)
@@ -366,7 +375,7 @@ static bool open_doors(struct gateway *g)
     if (g->http == NULL)
         return true;
     o = http_listener(g->http);
-    return gateway_listen(g, config_listen(g->config, g->spec->section), &o);
+    return gateway_listen(g, http_addresses(g), &o);
 }
 
 /* Our uv_check is made first: libuv runs the newest first, so hub_turn comes

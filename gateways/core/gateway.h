@@ -48,6 +48,9 @@ struct gateway {
 struct gateway_spec {
     const char *section;          /* of the configuration: "sse" */
     enum config_key allow_origin; /* of that section; used with routes */
+    /* Where it serves HTTP when that is not its main door: then only its own routes
+     * are there.  0: the section's `listen`. */
+    enum config_key listen;
     /* Its HTTP routes; those that all HTTP gateways share come behind them. */
     const struct route *routes;
     size_t route_count;

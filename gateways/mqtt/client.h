@@ -48,8 +48,8 @@ struct client {
     struct inbound *inbound;    /* its PUBLISHes on their way to the broker, in order */
     size_t inbound_bytes;       /* what they cost */
     uint32_t inbound_count;
-    uint32_t receiving;         /* QoS 1 and 2 of its PUBLISHes not yet acknowledged whole */
-    struct waiting *waiting;    /* SUBSCRIBEs behind the one at hand; NULL: none */
+    uint32_t receiving;      /* QoS 1 and 2 of its PUBLISHes not yet acknowledged whole */
+    struct waiting *waiting; /* SUBSCRIBEs behind the one at hand; NULL: none */
 
     struct buf out;                       /* control packets of this turn */
     struct client *busy_prev, *busy_next; /* in mqtt.busy */

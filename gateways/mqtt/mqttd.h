@@ -38,21 +38,21 @@ struct session;
 
 /* [mqtt] of the configuration, read once. */
 struct mqtt_settings {
-    uint64_t connect_timeout_ms;   /* from accept to a whole CONNECT */
-    uint32_t max_packet;           /* largest packet that is taken: max_payload and room */
-    size_t max_payload;            /* of an event */
-    uint32_t max_session_expiry;   /* seconds; UINT32_MAX: no limit */
-    uint16_t max_keep_alive;       /* seconds; 0: what the client says */
-    uint16_t receive_maximum;      /* QoS 1 and 2 of a client that are not yet acknowledged */
-    uint16_t max_inflight;         /* the same to a client, whatever it allows */
-    uint16_t topic_alias_maximum;  /* from clients */
+    uint64_t connect_timeout_ms;  /* from accept to a whole CONNECT */
+    uint32_t max_packet;          /* largest packet that is taken: max_payload and room */
+    size_t max_payload;           /* of an event */
+    uint32_t max_session_expiry;  /* seconds; UINT32_MAX: no limit */
+    uint16_t max_keep_alive;      /* seconds; 0: what the client says */
+    uint16_t receive_maximum;     /* QoS 1 and 2 of a client that are not yet acknowledged */
+    uint16_t max_inflight;        /* the same to a client, whatever it allows */
+    uint16_t topic_alias_maximum; /* from clients */
     uint8_t max_qos;
     bool retain_available;
-    uint32_t max_subscriptions;    /* of one session */
-    uint32_t max_client_id;        /* bytes */
-    bool queue_qos0;               /* events of QoS 0 are kept for offline sessions */
-    bool drop_session_on_gap;      /* on_gap = drop-session */
-    const char *server_reference;  /* told at shutdown; NULL: none */
+    uint32_t max_subscriptions;   /* of one session */
+    uint32_t max_client_id;       /* bytes */
+    bool queue_qos0;              /* events of QoS 0 are kept for offline sessions */
+    bool drop_session_on_gap;     /* on_gap = drop-session */
+    const char *server_reference; /* told at shutdown; NULL: none */
 };
 
 /* Everything of the process.  Loop thread. */
@@ -68,15 +68,17 @@ struct mqtt {
         uint64_t position;      /* to be said when all are there */
         uint64_t said;
     } checkpoint;
-    struct client *clients;     /* list of all, connected or on their way */
-    struct client *busy;        /* those with something to do at the turn's end */
-    struct aliases *aliases;    /* to clients */
-    struct wire_report report;  /* counters for $SYS */
-    struct retained_sys *sys;   /* sys.c: the topics of $SYS as last told */
-    struct shared_out *shared;  /* shared.c: what it has to tell the broker */
+    struct client *clients;          /* list of all, connected or on their way */
+    struct client *busy;             /* those with something to do at the turn's end */
+    struct aliases *aliases;         /* to clients */
+    struct wire_report report;       /* counters for $SYS */
+    struct retained_sys *sys;        /* sys.c: the topics of $SYS as last told */
+    struct shared_out *shared;       /* shared.c: what it has to tell the broker */
     struct buf props, users, packet; /* scratch of one call */
-    struct wheel_timer tick;
+    struct wheel_timer tick;         /* once a second */
+    uv_idle_t idle;                  /* the loop must not sleep: a session has something to write */
     uint64_t ticks;
+    bool link_full;    /* clients wait for room in the link */
     unsigned log_left; /* messages about clients that may still be logged in this second */
 };
 

@@ -1,0 +1,26 @@
+/*
+ * main.c - sluice-mqtt: MQTT 3.1.1 and 5.0, over TCP and WebSocket.
+ */
+#include "mqttd.h"
+
+static const struct route routes[] = {
+    {"GET", "/", ROUTE_NO_BODY, mqtt_upgrade},
+};
+
+static const struct gateway_spec mqtt = {
+    .section = "mqtt",
+    .allow_origin = CFG_MQTT_ALLOW_ORIGIN,
+    .listen = CFG_MQTT_LISTEN_WS,
+    .routes = routes,
+    .route_count = sizeof routes / sizeof routes[0],
+    .start = mqtt_start,
+    .turn = mqtt_turn,
+    .up = mqtt_up,
+    .call = mqtt_call,
+    .stop = mqtt_stop,
+};
+
+int main(int argc, char **argv)
+{
+    return gateway_main(&mqtt, argc, argv);
+}
