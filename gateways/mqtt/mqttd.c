@@ -20,6 +20,7 @@
 #include "mem.h"
 #include "metrics.h"
 #include "session.h"
+#include "shared.h"
 
 #define TICK_MS 1000
 #define REPORT_TICKS 2
@@ -120,6 +121,7 @@ void mqtt_call(struct gateway *g, uint8_t op, struct reader body)
 void mqtt_up(struct gateway *g)
 {
     sessions_hold(mqtt_of(g));
+    shared_up(mqtt_of(g));
 }
 
 /* --- time -------------------------------------------------------------------------------- */
@@ -153,7 +155,7 @@ static void on_idle(uv_idle_t *idle)
     (void)idle; /* the loop must not sleep */
 }
 
-/* What clients were still waiting to be asked may concern sessions again. */
+/* What clients are shown at last may concern sessions again: then the loop goes on. */
 void mqtt_turn(struct gateway *g)
 {
     struct mqtt *m = mqtt_of(g);
@@ -162,6 +164,7 @@ void mqtt_turn(struct gateway *g)
         return;
     sessions_turn(m);
     clients_turn(m);
+    shared_turn(m);
     if (m->committing != NULL)
         (void)uv_idle_start(&m->idle, on_idle);
     else
@@ -215,6 +218,7 @@ void mqtt_stop(struct gateway *g)
     g->protocol = NULL;
     wheel_stop(&m->tick);
     sys_free(m);
+    shared_free(m);
     aliases_free(m->aliases);
     buf_free(&m->props);
     buf_free(&m->users);
