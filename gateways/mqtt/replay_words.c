@@ -123,9 +123,8 @@ static enum mqtt_reason take_filter(const struct word *w, struct slice rest,
     return take(w, value, l, start);
 }
 
-static enum mqtt_reason take_group(struct slice filter, size_t share,
-                                   const struct replay_limits *l, struct buf *scratch,
-                                   struct slice *inner, struct start *start)
+static enum mqtt_reason take_group(struct slice filter, size_t share, const struct replay_limits *l,
+                                   struct buf *scratch, struct slice *inner, struct start *start)
 {
     struct slice rest = skip(filter, share);
     const struct word *w = word_of_filter(rest);
@@ -134,8 +133,8 @@ static enum mqtt_reason take_group(struct slice filter, size_t share,
     *inner = filter;
     if (w == NULL)
         return MQTT_OK;
-    reason = w->groups ? take_filter(w, skip(rest, w->prefix.len), l, &rest, start)
-                       : MQTT_BAD_FILTER;
+    reason =
+        w->groups ? take_filter(w, skip(rest, w->prefix.len), l, &rest, start) : MQTT_BAD_FILTER;
     buf_clear(scratch);
     buf_put(scratch, filter.p, share);
     buf_put_slice(scratch, rest);
