@@ -118,7 +118,7 @@ static bool is_mains(const struct replay *r, const struct event *e)
 
     if (e->id <= r->beside)
         return false;
-    for (sub = s->subs; sub != NULL; sub = sub->hh.next)
+    for (sub = s->subs; sub != NULL; sub = sub->next)
         if (sub != r->sub && sub->kind == SUB_PLAIN && sub->replay == NULL && e->id > sub->from &&
             filter_match(sub_topic_filter(sub), e->topic) && !(sub->no_local && is_own(s, e)))
             return true;
