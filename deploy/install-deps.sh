@@ -7,7 +7,8 @@
 set -eu
 build='gcc make pkg-config libc6-dev libuv1-dev libzmq3-dev libsqlite3-dev libinih-dev uthash-dev zlib1g-dev'
 tests='clang libclang-rt-dev check curl procps sqlite3 nodejs python3 python3-pytest python3-pytest-xdist
-       python3-zmq python3-requests python3-websockets python3-selenium chromium chromium-driver'
+       python3-zmq python3-requests python3-websockets python3-selenium python3-paho-mqtt
+       mosquitto-clients chromium chromium-driver'
 bench='mosquitto nginx-light libnginx-mod-nchan python3'
 lint='git clang-format shellcheck python3 python3-pyflakes'
 case "${1:-build}" in

@@ -24,7 +24,7 @@ import requests
 BIN = os.environ.get("BIN", os.path.join(os.path.dirname(__file__), "../../build/bin"))
 TIMEOUT = float(os.environ.get("SLUICE_TEST_TIMEOUT", "20"))
 # Offsets from port_base: the port clients speak to, and the admin listener's.
-PORTS = {"sse": 1, "ws": 2, "poll": 3, "h2": 4, "mqtt": 6, "apps": 7}
+PORTS = {"sse": 1, "ws": 2, "poll": 3, "h2": 4, "mqtt_ws": 5, "mqtt": 6, "apps": 7}
 ADMIN = {"broker": 10, "sse": 11, "ws": 12, "poll": 13, "h2": 14, "mqtt": 16}
 
 
@@ -146,13 +146,15 @@ class Process:
 
 
 class Sluice:
-    """A system in a folder: .broker, .sse, and what start_gateway adds."""
+    """A system in a folder: .broker, .sse, and what start_gateway adds.  A second
+    gateway of a kind is called "mqtt-2" and so on; it has a range of ports of its own."""
 
     def __init__(self, folder, config="", gateways=("sse",)):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = self.folder / "data"
         self.base = port_base()
+        self.bases = {"": self.base}
         self.config = self.folder / "sluice.ini"
         self.config.write_text(config)
         self.processes = {}
@@ -162,9 +164,17 @@ class Sluice:
 
     # --- processes
 
+    def range_of(self, name):
+        """(kind, first port of its range)"""
+        kind, _, number = name.partition("-")
+        if number not in self.bases:
+            self.bases[number] = port_base()
+        return kind, self.bases[number]
+
     def add(self, name):
-        command = [os.path.join(BIN, f"sluice-{name}"), "--config", str(self.config),
-                   "--data", str(self.data), "--port-base", str(self.base)]
+        kind, base = self.range_of(name)
+        command = [os.path.join(BIN, f"sluice-{kind}"), "--config", str(self.config),
+                   "--data", str(self.data), "--port-base", str(base)]
         self.processes[name] = Process(name, command, self.folder / f"{name}.log")
         return self.processes[name]
 
@@ -199,7 +209,8 @@ class Sluice:
     # --- addresses
 
     def port(self, name="sse"):
-        return self.base + PORTS[name]
+        kind, base = self.range_of(name)
+        return base + PORTS[kind]
 
     def url(self, path, gateway="sse", **params):
         query = urllib.parse.urlencode(params, doseq=True, quote_via=urllib.parse.quote)
@@ -207,7 +218,8 @@ class Sluice:
 
     def admin(self, path, who="sse"):
         """(status, text) of the admin listener."""
-        url = f"http://127.0.0.1:{self.base + ADMIN[who]}{path}"
+        kind, base = self.range_of(who)
+        url = f"http://127.0.0.1:{base + ADMIN[kind]}{path}"
         try:
             with urllib.request.urlopen(url, timeout=TIMEOUT) as r:
                 return r.status, r.read().decode()
