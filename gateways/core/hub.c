@@ -48,6 +48,11 @@ void hub_free(struct hub *h)
     free(h);
 }
 
+uint64_t hub_position(const struct hub *h)
+{
+    return h->flushed;
+}
+
 uint64_t hub_seen(const struct hub *h)
 {
     return h->seen > h->upto ? h->seen : h->upto;

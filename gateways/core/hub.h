@@ -152,6 +152,8 @@ void bundle_leave(struct subscription *s);
 /* Everything up to here was handed over or covered. */
 uint64_t subscription_cursor(const struct subscription *s);
 bool subscription_at_head(const struct subscription *s);
+/* Everything up to here was handed to all who stand at the head. */
+uint64_t hub_position(const struct hub *h);
 /* Highest ID that this gateway may have shown to anybody: what hello must say,
  * so that a log that lost it answers with a reset. */
 uint64_t hub_seen(const struct hub *h);

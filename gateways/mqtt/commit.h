@@ -5,8 +5,17 @@
  * Each holds all that has changed: filters, entries in flight, identifiers of the client,
  * and the cursor ("P"), so that what the broker holds is true of one moment.
  *
- * A refused write is tried again within a second, but for ERR_FENCED: then the session
- * is another's and the client is ended.
+ *   at the turn's end   what must be written before something may leave
+ *   once a second       what else has changed, of all sessions, then the gateway's
+ *                       position, which is the cursor of those that follow it
+ *
+ * A session follows when its cursor stands at the gateway's position and everything it was
+ * handed is written or over.  That is said only at a checkpoint, and the position of one
+ * is told when all its writes are there: nobody follows past what was not written.
+ *
+ * How it fails: a refused write is tried again at the next checkpoint; with ERR_CONFLICT
+ * (an event of a shared group is another's by now) at once, without that event.  With
+ * ERR_FENCED the session is another's: the client is ended, nothing is written any more.
  */
 #ifndef MQTT_COMMIT_H
 #define MQTT_COMMIT_H
@@ -15,9 +24,9 @@
 
 /* Something must be written before something can leave: at the end of this turn. */
 void commit_soon(struct session *s);
-/* Something has changed that may wait for the next second. */
+/* Something has changed that may wait for the next checkpoint. */
 void commit_later(struct session *s);
-/* Puts all changes, P first. */
-void commit_items_put(struct session *s, struct buf *items);
+/* The session ends: detaches it, with all that is not written yet. */
+void commit_detach(struct session *s, bool will, uint32_t expiry);
 
 #endif

@@ -33,8 +33,16 @@ void deliver_message(struct session *s, const struct sub *sub, struct slice topi
 
 /* How many events of QoS 1 or 2 may be handed over now. */
 uint32_t deliver_room(const struct session *s);
+/* How many may be sent and not acknowledged. */
+uint32_t deliver_quota(const struct session *s);
 /* There is room again: wakes all sources. */
 void deliver_open(struct session *s);
+/* An entry of flight that waits to be sent again, once its event is read; false: the
+ * socket is full. */
+bool deliver_again(struct session *s, uint16_t packet_id, struct entry *e);
+/* Those that waited for their write and need not any more leave; false: the socket is
+ * full. */
+bool deliver_waiting(struct session *s);
 /* Events were lost: told with the next PUBLISH (5.0), on $SYS/sluice/gap or in the log. */
 void deliver_gap(struct session *s, const struct gap *gap);
 

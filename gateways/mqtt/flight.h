@@ -69,11 +69,14 @@ void flight_free(struct flight *f);
 /* A new entry at the end, or 0 when all identifiers are taken.  WAITING with `held`,
  * which is referenced, or SENT and counted without. */
 uint16_t flight_add(struct flight *f, uint64_t event, uint8_t qos, struct entry *held);
+bool flight_is_full(const struct flight *f); /* no identifier is left */
 /* NULL: no such. */
 struct flight_entry *flight_get(const struct flight *f, uint16_t id);
 /* In order; id 0: the first.  0 at the end. */
 uint16_t flight_next(const struct flight *f, uint16_t id);
-void flight_phase_set(struct flight *f, uint16_t id, enum flight_phase phase); /* marks it dirty */
+/* Marks it dirty if its item says something else then. */
+void flight_phase_set(struct flight *f, uint16_t id, enum flight_phase phase);
+void flight_count_sent(struct flight *f, uint16_t id, bool counted);
 void flight_release(struct flight *f, uint16_t id); /* lets go of `held` */
 /* It is over; its item, if there is one, goes away with the next WRITE. */
 void flight_remove(struct flight *f, uint16_t id);
@@ -81,8 +84,9 @@ void flight_remove(struct flight *f, uint16_t id);
 /* --- items ------------------------------------------------------------------------ */
 
 bool flight_dirty(const struct flight *f);
-/* Appends the changes as items and marks them as being written. */
-void flight_items_put(struct flight *f, struct buf *items);
+/* Appends the changes as items and marks them as being written.  Assigned events at
+ * QoS 2 are taken over by it (wire_taken into groups), or left out when groups is NULL. */
+void flight_items_put(struct flight *f, struct buf *items, struct buf *groups);
 /* The outcome of that write. */
 void flight_written(struct flight *f, bool ok);
 /* Reads one back, WAITING or RELEASED; false: it cannot be. */

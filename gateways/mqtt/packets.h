@@ -35,6 +35,7 @@ struct packet_own {
     const uint32_t *sub_ids;
     size_t sub_id_count;
     struct slice gap;  /* sluice-gap; empty: none */
+    bool gap_told;     /* out: it is in the packet */
     uint64_t now_ms;   /* for the remaining expiry */
     uint32_t max_size; /* of the whole packet */
 };
@@ -43,7 +44,7 @@ struct packet_own {
  * head.p, which is own->p + *head_at once own has stopped growing.  False: the packet
  * would be larger than max_size even without sluice-id, and nothing was done. */
 bool packet_make(struct buf *own, size_t room, struct conn_piece *piece, size_t *head_at,
-                 struct entry *e, const struct packet_own *o);
+                 struct entry *e, struct packet_own *o);
 
 /* A message that is no event, QoS 0 ($SYS/…). */
 void packet_message_put(struct buf *b, enum mqtt_version version, struct slice topic,

@@ -29,13 +29,12 @@
 
 /* A filter of the session. */
 struct sub {
-    UT_hash_handle hh; /* by `filter`: the inner one, as UNSUBSCRIBE says it */
+    struct sub *prev, *next; /* of the session; few, so a hash would cost more than it saves */
     struct session *session;
-    char *filter;       /* "a/#", "$share/g/a/#", "$SYS/#" */
+    char *filter; /* "a/#", "$share/g/a/#", "$SYS/#": as UNSUBSCRIBE says it */
     size_t filter_len;
     uint32_t id;        /* subscription identifier; 0: none */
     uint8_t qos;        /* granted */
-    uint8_t retain_handling;
     bool no_local, retain_as_published;
     bool dirty, writing; /* its item: to be written, being written */
     uint64_t from;       /* matches only later IDs */
@@ -77,10 +76,17 @@ struct session {
     struct commit *commit;        /* the WRITE under way; NULL: none */
     struct session *commit_next;  /* in mqtt.committing */
     bool committing;              /* it is there */
-    bool later;                   /* it has something for the next checkpoint */
+    bool urgent, later;           /* something for the turn's end, for the next checkpoint */
+    bool retry;                   /* a write was refused: all of it, at the next checkpoint */
+    bool fenced;                  /* it is another's */
     bool follows;                 /* at the broker: its cursor moves with our position */
     uint64_t cursor_written;      /* at the broker, while it does not follow */
 };
+
+static inline struct slice sub_name(const struct sub *s)
+{
+    return (struct slice){s->filter, s->filter_len};
+}
 
 /* --- connect.c, inbound.c, client.c call these ------------------------------------- */
 
@@ -111,6 +117,11 @@ void session_incoming_refused(struct session *s, uint16_t packet_id);
 /* PUBREL: forgets it; client_released once that is committed (maybe at once when it
  * is not stored). */
 void session_incoming_release(struct session *s, uint16_t packet_id);
+
+/* commit.c: what was being written is written. */
+void session_committed(struct session *s);
+/* PUBREL and the like, without properties. */
+void session_write_ack(struct session *s, enum mqtt_type type, uint16_t packet_id, uint8_t reason);
 
 /* The connection has ended, or the broker fences: writes what is left, detaches, frees.
  * No callback of it comes after. */

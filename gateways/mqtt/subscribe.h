@@ -1,6 +1,6 @@
 /*
- * subscribe.h - the filters of a session: SUBSCRIBE and UNSUBSCRIBE, and the main cursor
- * over them.
+ * subscribe.h - the filters of a session: SUBSCRIBE and UNSUBSCRIBE (subscribe.c), and
+ * the main cursor over them (filters.c).
  */
 #ifndef MQTT_SUBSCRIBE_H
 #define MQTT_SUBSCRIBE_H
@@ -14,15 +14,28 @@ struct slice sub_topic_filter(const struct sub *s);
 
 struct sub *session_sub_find(const struct session *s, struct slice filter);
 struct sub *session_sub_add(struct session *s, struct slice filter);
-void session_sub_remove(struct sub *sub); /* closes its replay, leaves its group */
+/* Ends its replay, leaves its group, frees it; its item is dropped with the next WRITE. */
+void session_sub_remove(struct sub *sub);
+void session_subs_free(struct session *s);
 
-/* Opens main over all plain filters that do not replay, at the session's cursor, or
- * closes it, keeping the cursor. */
+/* Opens main over all plain filters that do not replay, at the session's cursor, if it may
+ * be open now: nothing is being sent again, no SUBSCRIBE holds it.  Or closes it, keeping
+ * the cursor.  Idempotent. */
 void session_main_open(struct session *s);
 void session_main_close(struct session *s);
-/* Where it stands. */
+/* Where it stands; without a filter of main's, with the gateway. */
 uint64_t session_cursor(const struct session *s);
+/* Nothing of main's filters is between its cursor and the gateway's position. */
+bool session_at_head(const struct session *s);
+static inline bool sub_is_mains(const struct sub *s)
+{
+    return s->kind == SUB_PLAIN && s->replay == NULL;
+}
 
+/* session.c: what was being written is written. */
+void subscribe_committed(struct session *s);
+void subscribe_end(struct session *s); /* the session ends; idempotent */
+bool subscribe_holds_main(const struct session *s);
 /* retained.c: all that was asked for by retained_begin has been sent. */
 void subscribe_retained_done(struct session *s);
 /* replay.c: the filter's own cursor stands at `cursor`, not before main's: from now on it

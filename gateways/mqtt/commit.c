@@ -1,0 +1,284 @@
+/*
+ * commit.c - WRITE, DETACH and POSITION of sessions.
+ *
+ *   commit_soon ──▶ mqtt.committing ──turn's end──▶ WRITE ──ack──▶ session_committed
+ *
+ * A unit's request outlives its session when that ends first; its answer then only
+ * frees it.  What it carried is in the DETACH again, so nothing hangs on its outcome.
+ */
+#include "commit.h"
+
+#include <stdlib.h>
+
+#include "items.h"
+#include "log.h"
+#include "mem.h"
+#include "subscribe.h"
+
+struct commit {
+    struct link_publish link;
+    struct mqtt *mqtt;
+    struct session *session; /* NULL: it has ended, or it is none's */
+    bool checkpoint;
+    bool follows; /* what P says */
+    uint64_t cursor;
+};
+
+/* --- units --------------------------------------------------------------------------- */
+
+static struct commit *commit_new(struct mqtt *m, struct session *s, uint8_t op,
+                                 link_publish_cb cb)
+{
+    struct commit *c = mem_zalloc(sizeof *c);
+
+    c->mqtt = m;
+    c->session = s;
+    c->link.kind = LINK_SESSION;
+    c->link.op = op;
+    c->link.patient = true;
+    c->link.cb = cb;
+    c->link.data = c;
+    return c;
+}
+
+static void commit_send(struct commit *c)
+{
+    link_publish(c->mqtt->gateway->link, &c->link);
+}
+
+/* --- WRITE ------------------------------------------------------------------------------ */
+
+static void checkpoint_part_done(struct mqtt *m, bool ok);
+
+void commit_soon(struct session *s)
+{
+    s->urgent = true;
+    commit_later(s);
+    if (s->committing || s->ended)
+        return;
+    s->committing = true;
+    s->commit_next = s->mqtt->committing;
+    s->mqtt->committing = s;
+}
+
+void commit_later(struct session *s)
+{
+    s->later = true;
+}
+
+/* The event is another member's: it leaves this session. */
+static void conflict(struct session *s, struct slice text)
+{
+    uint64_t event;
+    uint16_t id, next;
+
+    if (!slice_u64(text, &event))
+        return;
+    for (id = flight_next(&s->flight, 0); id != 0; id = next) {
+        const struct flight_entry *e = flight_get(&s->flight, id);
+
+        next = flight_next(&s->flight, id);
+        if (e->event == event && e->group != NULL)
+            flight_remove(&s->flight, id);
+    }
+}
+
+static void refused(struct session *s, const struct wire_ack *a)
+{
+    items_written(s, false);
+    if (a->error == ERR_FENCED) {
+        s->fenced = true;
+        client_end(s->client, MQTT_TAKEN_OVER, NULL);
+        return;
+    }
+    if (a->error == ERR_CONFLICT) {
+        conflict(s, a->text);
+        commit_soon(s);
+        return;
+    }
+    s->retry = true;
+    if (mqtt_may_log(s->mqtt))
+        log_warn("a session's state was not written, it is tried again",
+                 LOG_S("client", s->id), LOG_S("error", error_code((enum sluice_error)a->error)));
+}
+
+static void on_write(struct link_publish *p, const struct wire_ack *a)
+{
+    struct commit *c = p->data;
+    struct session *s = c->session;
+    bool ok = a->error == ERR_NONE;
+
+    if (c->checkpoint)
+        checkpoint_part_done(c->mqtt, ok);
+    if (s != NULL) {
+        s->commit = NULL;
+        if (ok) {
+            s->follows = c->follows;
+            s->cursor_written = c->cursor;
+            items_written(s, true);
+            session_committed(s);
+        } else {
+            refused(s, a);
+        }
+        if (s->urgent && !s->retry)
+            commit_soon(s);
+    }
+    free(c);
+}
+
+/* Everything between the session's cursor and the gateway's position is none of its. */
+static bool may_follow(const struct session *s)
+{
+    return session_at_head(s);
+}
+
+static void write_session(struct session *s, bool checkpoint)
+{
+    struct commit *c = commit_new(s->mqtt, s, WIRE_WRITE, on_write);
+    struct buf items = {0}, groups = {0};
+    struct wire_write w = {.client = slice_of(s->id), .epoch = s->epoch};
+
+    c->checkpoint = checkpoint;
+    c->follows = checkpoint && may_follow(s);
+    c->cursor = session_cursor(s);
+    items_put_progress(&items, c->cursor, c->follows);
+    items_put_changes(s, &items, &groups);
+    w.items = (struct slice){(char *)items.p, items.len};
+    w.groups = (struct slice){(char *)groups.p, groups.len};
+    wire_write_put(&c->link.records, &w);
+    buf_free(&items);
+    buf_free(&groups);
+    s->commit = c;
+    s->urgent = s->later = s->retry = false;
+    commit_send(c);
+}
+
+void sessions_turn(struct mqtt *m)
+{
+    struct session *s;
+
+    while ((s = m->committing) != NULL) {
+        m->committing = s->commit_next;
+        s->committing = false;
+        if (s->urgent && s->commit == NULL && !s->ended)
+            write_session(s, false);
+    }
+}
+
+/* --- DETACH -------------------------------------------------------------------------------- */
+
+static void on_detached(struct link_publish *p, const struct wire_ack *a)
+{
+    struct commit *c = p->data;
+
+    if (a->error != ERR_NONE && a->error != ERR_FENCED && mqtt_may_log(c->mqtt))
+        log_warn("a session's end was not taken",
+                 LOG_S("error", error_code((enum sluice_error)a->error)));
+    free(c);
+}
+
+static void leave_turn(struct session *s)
+{
+    struct session **p = &s->mqtt->committing;
+
+    if (!s->committing)
+        return;
+    while (*p != s)
+        p = &(*p)->commit_next;
+    *p = s->commit_next;
+    s->committing = false;
+}
+
+void commit_detach(struct session *s, bool will, uint32_t expiry)
+{
+    struct wire_detach d = {.client = slice_of(s->id), .epoch = s->epoch, .will = will,
+                            .expiry = expiry};
+    struct buf items = {0};
+    struct commit *c;
+
+    leave_turn(s);
+    if (s->commit != NULL) {
+        s->commit->session = NULL;
+        s->commit = NULL;
+        items_written(s, false);
+    }
+    if (s->fenced)
+        return;
+    if (s->stored && expiry > 0) {
+        items_put_progress(&items, session_cursor(s), false);
+        items_put_changes(s, &items, NULL);
+    }
+    d.items = (struct slice){(char *)items.p, items.len};
+    c = commit_new(s->mqtt, NULL, WIRE_DETACH, on_detached);
+    wire_detach_put(&c->link.records, &d);
+    buf_free(&items);
+    commit_send(c);
+}
+
+/* --- once a second --------------------------------------------------------------------------- */
+
+static void on_position(struct link_publish *p, const struct wire_ack *a)
+{
+    struct commit *c = p->data;
+
+    if (a->error == ERR_NONE)
+        c->mqtt->checkpoint.said = c->cursor;
+    c->mqtt->checkpoint.writes--;
+    free(c);
+}
+
+static void position_send(struct mqtt *m)
+{
+    struct commit *c;
+
+    if (m->checkpoint.failed || m->checkpoint.position == m->checkpoint.said)
+        return;
+    c = commit_new(m, NULL, WIRE_POSITION, on_position);
+    c->cursor = m->checkpoint.position;
+    wire_position_put(&c->link.records, c->cursor);
+    m->checkpoint.writes++;
+    commit_send(c);
+}
+
+static void checkpoint_part_done(struct mqtt *m, bool ok)
+{
+    struct checkpoint *k = &m->checkpoint;
+
+    k->failed = k->failed || !ok;
+    if (--k->writes == 0)
+        position_send(m);
+}
+
+/* What the broker has of it is no longer true. */
+static bool is_due(struct session *s)
+{
+    bool follows = may_follow(s);
+
+    if (s->retry || (s->later && items_changed(s)))
+        return true;
+    s->later = false;
+    if (s->subs == NULL)
+        return false;
+    return follows != s->follows || (!follows && session_cursor(s) != s->cursor_written);
+}
+
+void sessions_checkpoint(struct mqtt *m)
+{
+    struct checkpoint *k = &m->checkpoint;
+    struct session *s;
+    bool any = false;
+
+    if (k->writes > 0)
+        return; /* the broker is behind, or away */
+    k->failed = false;
+    k->position = hub_position(m->gateway->hub);
+    for (s = m->sessions; s != NULL; s = s->hh.next) {
+        any = any || s->stored;
+        if (!s->stored || s->ended || s->commit != NULL || !is_due(s))
+            continue;
+        k->writes++;
+        write_session(s, true);
+    }
+    if (any && k->writes == 0)
+        position_send(m);
+}

@@ -1,0 +1,206 @@
+/*
+ * items.c - keys and values of a session's items, both ways.
+ *
+ * What is dropped is said before what is put: a filter or an identifier may have come
+ * again meanwhile.  A session that lives here alone has but the items of its shared
+ * filters, by which the broker knows the members of groups.
+ *
+ * How it fails: a value that cannot be read is another version's, and the session is not
+ * taken up; a filter that its client may no longer subscribe to is dropped and logged.
+ */
+#include "items.h"
+
+#include "auth.h"
+#include "commit.h"
+#include "incoming.h"
+#include "log.h"
+#include "replay.h"
+#include "subscribe.h"
+#include "topic.h"
+
+#define SUB_NO_LOCAL 1
+#define SUB_RETAIN 2
+#define GROUP_FROM_NOW UINT64_MAX /* start of a group: where the log is when it is made */
+
+static struct slice bytes_of(const struct buf *b)
+{
+    return (struct slice){(const char *)b->p, b->len};
+}
+
+static struct slice filter_key(struct buf *key, struct slice filter)
+{
+    buf_clear(key);
+    buf_u8(key, WIRE_ITEM_FILTER);
+    buf_put_slice(key, filter);
+    return bytes_of(key);
+}
+
+/* --- written ------------------------------------------------------------------------------ */
+
+void items_put_progress(struct buf *items, uint64_t cursor, bool follows)
+{
+    uint8_t bytes[WIRE_PROGRESS_HEAD];
+    struct buf value = {bytes, 0, sizeof bytes};
+    struct wire_item i = {.key = SLICE("P")};
+
+    buf_u64(&value, cursor);
+    buf_u8(&value, follows);
+    i.value = bytes_of(&value);
+    wire_item_put(items, &i);
+}
+
+static void put_sub(const struct sub *sub, struct buf *items)
+{
+    static struct buf key, value;
+    struct wire_item i = {.key = filter_key(&key, sub_name(sub))};
+
+    buf_clear(&value);
+    buf_u8(&value, sub->qos);
+    if (sub->kind == SUB_SHARED)
+        buf_u64(&value, sub->start.kind == START_AFTER ? sub->start.arg : GROUP_FROM_NOW);
+    buf_u8(&value, (sub->no_local ? SUB_NO_LOCAL : 0) | (sub->retain_as_published ? SUB_RETAIN : 0));
+    buf_u32(&value, sub->id);
+    buf_u64(&value, sub->from);
+    buf_u8(&value, (uint8_t)sub->start.kind);
+    buf_u64(&value, sub->start.arg);
+    replay_state_put(sub, &value);
+    i.value = bytes_of(&value);
+    wire_item_put(items, &i);
+}
+
+static void put_gone_subs(struct session *s, struct buf *items)
+{
+    static struct buf key;
+    struct reader r = reader_of(s->gone_subs.p, s->gone_subs.len);
+    struct wire_item i = {.drop = true};
+
+    while (r.left > 0) {
+        i.key = filter_key(&key, reader_str16(&r));
+        wire_item_put(items, &i);
+    }
+    buf_put(&s->going_subs, s->gone_subs.p, s->gone_subs.len);
+    buf_free(&s->gone_subs);
+}
+
+/* A replay moves on all the time. */
+static bool sub_changed(const struct sub *sub)
+{
+    if (!sub->session->stored)
+        return sub->dirty && sub->kind == SUB_SHARED;
+    return sub->dirty || sub->replay != NULL;
+}
+
+void items_put_changes(struct session *s, struct buf *items, struct buf *groups)
+{
+    struct sub *sub;
+
+    put_gone_subs(s, items);
+    for (sub = s->subs; sub != NULL; sub = sub->next) {
+        if (!sub_changed(sub))
+            continue;
+        put_sub(sub, items);
+        sub->dirty = false;
+        sub->writing = true;
+    }
+    if (!s->stored)
+        return;
+    flight_items_put(&s->flight, items, groups);
+    incoming_items_put(s, items);
+}
+
+bool items_changed(const struct session *s)
+{
+    const struct sub *sub;
+
+    for (sub = s->subs; sub != NULL; sub = sub->next)
+        if (sub_changed(sub))
+            return true;
+    return s->gone_subs.len > 0 || flight_dirty(&s->flight) || incoming_changed(s);
+}
+
+void items_written(struct session *s, bool ok)
+{
+    struct sub *sub;
+
+    for (sub = s->subs; sub != NULL; sub = sub->next) {
+        sub->dirty = sub->dirty || (sub->writing && !ok);
+        sub->writing = false;
+    }
+    if (!ok)
+        buf_put(&s->gone_subs, s->going_subs.p, s->going_subs.len);
+    buf_free(&s->going_subs);
+    flight_written(&s->flight, ok);
+    incoming_written(s, ok);
+}
+
+/* --- read -------------------------------------------------------------------------------------- */
+
+static bool progress_get(struct session *s, const struct wire_item *i)
+{
+    struct reader r = reader_of(i->value.p, i->value.len);
+
+    s->cursor = reader_u64(&r);
+    s->follows = reader_u8(&r) != 0;
+    s->cursor_written = s->cursor;
+    return reader_done(&r);
+}
+
+static bool sub_get(struct session *s, const struct wire_item *i)
+{
+    struct slice name = {i->key.p + 1, i->key.len - 1};
+    struct reader r = reader_of(i->value.p, i->value.len), state;
+    struct sub *sub = session_sub_add(s, name);
+    uint8_t options;
+    bool replays;
+
+    sub->qos = reader_u8(&r);
+    if (sub->kind == SUB_SHARED)
+        (void)reader_u64(&r);
+    options = reader_u8(&r);
+    sub->no_local = (options & SUB_NO_LOCAL) != 0;
+    sub->retain_as_published = (options & SUB_RETAIN) != 0;
+    sub->id = reader_u32(&r);
+    sub->from = reader_u64(&r);
+    sub->start.kind = reader_u8(&r);
+    sub->start.arg = reader_u64(&r);
+    state = r;
+    if (!replay_state_skip(&r, &replays) || !reader_done(&r) || sub->qos > 2 ||
+        sub->start.kind > START_LAST || filter_check(sub_topic_filter(sub)) != TOPIC_OK)
+        return false;
+    if (!auth_may(&s->client->principal, AUTH_SUBSCRIBE, sub_topic_filter(sub))) {
+        log_info("a session's filter is no longer permitted", LOG_S("client", s->id),
+                 LOG_SLICE("filter", name));
+        session_sub_remove(sub);
+    } else if (replays) {
+        replay_begin(sub, &state);
+    }
+    return true;
+}
+
+static bool item_get(struct session *s, const struct wire_item *i)
+{
+    switch (i->key.len > 0 ? i->key.p[0] : 0) {
+    case WIRE_ITEM_PROGRESS:
+        return progress_get(s, i);
+    case WIRE_ITEM_FILTER:
+        return sub_get(s, i);
+    case WIRE_ITEM_OUT:
+        return flight_item_get(&s->flight, i);
+    case WIRE_ITEM_IN:
+        return incoming_item_get(s, i);
+    default:
+        return false;
+    }
+}
+
+bool items_get(struct session *s, struct slice items)
+{
+    struct reader r = reader_of(items.p, items.len);
+    struct wire_item i;
+
+    while (wire_item_get(&r, &i))
+        if (!item_get(s, &i))
+            return false;
+    flight_items_done(&s->flight);
+    return !r.bad;
+}

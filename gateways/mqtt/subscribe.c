@@ -1,0 +1,528 @@
+/*
+ * subscribe.c - SUBSCRIBE and UNSUBSCRIBE, one at a time for each session.
+ *
+ *   PROBING   new filters: a subscription of their own finds where they are live from;
+ *             main runs on until then, and is closed at that very moment
+ *   WRITING   the items are written
+ *   RETAINED  SUBACK is said; retained messages go out
+ *   done      main opens again, over all filters, where it stood
+ *
+ * So main hands over nothing of a new filter before its SUBACK and its retained messages,
+ * and everything of it above `from`.
+ *
+ * How it fails: what is wrong with one filter is its code in the SUBACK.  Filters that the
+ * broker refuses get 0x97 or 0x80 there.  A write that the broker refuses is tried again
+ * (commit.h), and the SUBACK waits for it.
+ */
+#include "subscribe.h"
+
+#include <stdlib.h>
+
+#include "auth.h"
+#include "commit.h"
+#include "log.h"
+#include "mem.h"
+#include "replay.h"
+#include "retained.h"
+#include "shared.h"
+#include "sys.h"
+#include "topic.h"
+
+/* One filter of the packet. */
+struct asked {
+    struct sub *sub; /* NULL: refused, or unsubscribed */
+    bool probe;      /* new, from now on */
+    bool retained;
+};
+
+struct subscribing {
+    struct reaped reaped; /* first: its probe may be in a callback of its own when it ends */
+    struct session *session;
+    enum { PROBING, WRITING, RETAINED } stage;
+    bool unsubscribe;
+    bool holds_main;   /* it is closed until this is done */
+    bool main_changed; /* its filters are others now */
+    uint16_t packet_id;
+    bool probing;
+    struct subscription probe;
+    uint64_t from; /* what SUBACK says; 0: nothing */
+    uint8_t *codes;
+    size_t count;
+    struct asked asked[];
+};
+
+/* --- the last steps --------------------------------------------------------------------- */
+
+bool subscribe_holds_main(const struct session *s)
+{
+    return s->subscribing != NULL && s->subscribing->holds_main;
+}
+
+void subscribe_end(struct session *s)
+{
+    struct subscribing *g = s->subscribing;
+
+    if (g == NULL)
+        return;
+    s->subscribing = NULL;
+    if (g->probing)
+        subscription_close(&g->probe);
+    free(g->codes);
+    reaper_take(&s->mqtt->gateway->reaper, &g->reaped);
+}
+
+static void finish(struct session *s)
+{
+    if (s->subscribing->main_changed)
+        session_main_close(s);
+    subscribe_end(s);
+    session_main_open(s);
+    client_pump(s->client);
+}
+
+void subscribe_retained_done(struct session *s)
+{
+    finish(s);
+}
+
+static void retained_or_finish(struct session *s, struct subscribing *g)
+{
+    struct sub **subs = mem_array(g->count, sizeof(struct sub *));
+    size_t n = 0;
+
+    g->stage = RETAINED;
+    for (size_t i = 0; i < g->count; i++) {
+        struct sub *sub = g->asked[i].sub;
+
+        if (sub == NULL)
+            continue;
+        if (sub->kind == SUB_SHARED)
+            shared_joined(sub);
+        if (sub->kind == SUB_SYS)
+            sys_joined(sub);
+        if (g->asked[i].retained && sub->kind == SUB_SYS)
+            sys_retained(sub);
+        else if (g->asked[i].retained)
+            subs[n++] = sub;
+    }
+    if (n > 0)
+        retained_begin(s, subs, n);
+    else
+        finish(s);
+    free(subs);
+}
+
+static void put_sluice_id(struct buf *props, uint64_t id)
+{
+    char text[24];
+    struct buf digits = {(uint8_t *)text, 0, sizeof text};
+
+    buf_dec(&digits, id);
+    mqtt_prop_put_user(props, SLICE("sluice-id"), (struct slice){text, digits.len});
+}
+
+static void say_suback(struct session *s, const struct subscribing *g)
+{
+    struct mqtt *m = s->mqtt;
+    enum mqtt_type type = g->unsubscribe ? MQTT_UNSUBACK : MQTT_SUBACK;
+    struct slice props = {NULL, 0};
+
+    buf_clear(&m->props);
+    buf_clear(&m->packet);
+    if (s->client->version == MQTT_50 && s->client->problem_info && g->from > 0)
+        put_sluice_id(&m->props, g->from);
+    if (client_takes(s->client, MQTT_HEAD_MAX + 4 + m->props.len + g->count))
+        props = (struct slice){(char *)m->props.p, m->props.len};
+    mqtt_suback_put(&m->packet, s->client->version, type, g->packet_id, g->codes, g->count, props);
+    client_write(s->client, (struct slice){(char *)m->packet.p, m->packet.len});
+}
+
+/* --- writing -------------------------------------------------------------------------------- */
+
+/* Sessions that live here alone write no more than their membership of groups. */
+static bool is_written(const struct session *s, const struct sub *sub)
+{
+    return (!sub->dirty && !sub->writing) || (!s->stored && sub->kind != SUB_SHARED);
+}
+
+static bool all_written(const struct session *s, const struct subscribing *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (g->asked[i].sub != NULL && !is_written(s, g->asked[i].sub))
+            return false;
+    return s->gone_subs.len == 0 && s->going_subs.len == 0;
+}
+
+void subscribe_committed(struct session *s)
+{
+    struct subscribing *g = s->subscribing;
+
+    if (g == NULL || g->stage != WRITING || !all_written(s, g))
+        return;
+    say_suback(s, g);
+    retained_or_finish(s, g);
+}
+
+static void write_items(struct session *s, struct subscribing *g)
+{
+    g->stage = WRITING;
+    if (all_written(s, g))
+        subscribe_committed(s);
+    else
+        commit_soon(s);
+}
+
+/* --- probing ----------------------------------------------------------------------------------- */
+
+static bool has_old_mains(const struct session *s, const struct subscribing *g)
+{
+    const struct sub *sub;
+    size_t mains = 0, fresh = 0;
+
+    for (sub = s->subs; sub != NULL; sub = sub->next)
+        mains += sub_is_mains(sub);
+    for (size_t i = 0; i < g->count; i++)
+        fresh += g->asked[i].probe;
+    return mains > fresh;
+}
+
+/* Main may stand further than this gateway, when its session was at another before. */
+static uint64_t settle_main(struct session *s, struct subscribing *g, uint64_t from)
+{
+    g->holds_main = true;
+    session_main_close(s);
+    if (!has_old_mains(s, g))
+        s->cursor = from;
+    return from > s->cursor ? from : s->cursor;
+}
+
+static void on_started(struct subscription *probe, uint64_t cursor, const struct gap *gap)
+{
+    struct subscribing *g = probe->data;
+    struct session *s = g->session;
+
+    (void)gap; /* one that starts now has missed nothing */
+    g->from = settle_main(s, g, cursor);
+    for (size_t i = 0; i < g->count; i++)
+        if (g->asked[i].probe)
+            g->asked[i].sub->from = g->from;
+    write_items(s, g);
+}
+
+/* It is there to keep the filters live; main will read them. */
+static size_t on_events(struct subscription *probe, struct run *r)
+{
+    (void)probe;
+    return r->count;
+}
+
+static void on_gap(struct subscription *probe, const struct gap *gap)
+{
+    (void)probe;
+    (void)gap;
+}
+
+static void on_failed(struct subscription *probe, enum sluice_error error, struct slice text)
+{
+    struct subscribing *g = probe->data;
+    struct session *s = g->session;
+
+    log_warn("the broker refuses a filter", LOG_S("client", s->id), LOG_SLICE("text", text));
+    subscription_close(probe);
+    g->probing = false;
+    if (g->stage != PROBING)
+        return; /* main will find out */
+    for (size_t i = 0; i < g->count; i++) {
+        if (!g->asked[i].probe)
+            continue;
+        session_sub_remove(g->asked[i].sub);
+        g->asked[i] = (struct asked){NULL, false, false};
+        g->codes[i] = error == ERR_TOO_MANY ? MQTT_QUOTA : MQTT_UNSPECIFIED;
+    }
+    write_items(s, g);
+}
+
+static const struct subscription_ops probe_ops = {
+    .started = on_started, .events = on_events, .gap = on_gap, .failed = on_failed};
+
+static void begin(struct session *s, struct subscribing *g)
+{
+    struct slice filters[WIRE_FILTERS_MAX];
+    struct start now = {START_NOW, 0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->count; i++)
+        if (g->asked[i].probe)
+            filters[n++] = sub_name(g->asked[i].sub);
+    if (n == 0) {
+        write_items(s, g);
+        return;
+    }
+    g->probing = g->main_changed = true;
+    subscription_open(&g->probe, s->mqtt->gateway->hub, filters, n, now, &probe_ops, g);
+}
+
+/* --- SUBSCRIBE ----------------------------------------------------------------------------------- */
+
+static struct subscribing *subscribing_new(struct session *s, uint16_t packet_id, size_t count)
+{
+    struct subscribing *g = mem_zalloc(sizeof *g + count * sizeof g->asked[0]);
+
+    g->session = s;
+    g->packet_id = packet_id;
+    g->count = count;
+    g->codes = mem_zalloc(count);
+    s->subscribing = g;
+    return g;
+}
+
+static uint32_t max_subscriptions(const struct mqtt *m)
+{
+    uint32_t n = m->settings.max_subscriptions;
+
+    return n < WIRE_FILTERS_MAX ? n : WIRE_FILTERS_MAX;
+}
+
+static uint32_t count_subs(const struct session *s)
+{
+    const struct sub *sub;
+    uint32_t n = 0;
+
+    for (sub = s->subs; sub != NULL; sub = sub->next)
+        n++;
+    return n;
+}
+
+/* What a rule says of everything that the filter matches: the last rule that covers it
+ * counts, unless a later one may say otherwise of a part. */
+static bool is_volatile(const struct mqtt *m, struct slice filter)
+{
+    size_t count;
+    const struct retention_rule *rules = config_retention(m->gateway->config, &count);
+    bool is = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!rules[i].has_history)
+            continue;
+        if (!rules[i].volatile_)
+            is = false;
+        else if (filter_covers(slice_of(rules[i].filter), filter))
+            is = true;
+    }
+    return is;
+}
+
+static uint8_t grant(const struct mqtt *m, const struct sub *sub, uint8_t asked)
+{
+    if (sub->kind != SUB_PLAIN || is_volatile(m, sub_name(sub)))
+        asked = sub->kind == SUB_SHARED ? asked : 0;
+    return asked < m->settings.max_qos ? asked : m->settings.max_qos;
+}
+
+/* MQTT_OK, or the code of a filter that is refused. */
+static enum mqtt_reason check(const struct session *s, struct slice key, struct start start)
+{
+    struct slice name, filter = key;
+    bool shared = slice_starts(key, SLICE("$share/"));
+
+    if (shared && !subscribe_share_parse(key, &name, &filter))
+        return MQTT_BAD_FILTER;
+    if (filter_check(filter) != TOPIC_OK || (shared && slice_starts(filter, SLICE("$SYS/"))))
+        return MQTT_BAD_FILTER;
+    if (start.kind != START_NOW && (slice_starts(key, SLICE("$SYS/")) ||
+                                    (shared && start.kind != START_AFTER)))
+        return MQTT_BAD_FILTER;
+    if (!auth_may(&s->client->principal, AUTH_SUBSCRIBE, filter))
+        return MQTT_NOT_AUTHORIZED;
+    return MQTT_OK;
+}
+
+/* A start that was not asked for before begins anew; the same again does not rewind. */
+static void take_start(struct subscribing *g, struct sub *sub, struct start start, bool is_new)
+{
+    struct session *s = sub->session;
+
+    if (start.kind == START_NOW || (!is_new && replay_same_start(sub->start, start)))
+        return;
+    if (sub->kind == SUB_SHARED) {
+        if (is_new)
+            sub->start = start;
+        return;
+    }
+    replay_end(sub);
+    sub->start = start;
+    replay_begin(sub, NULL);
+    if (s->one == sub)
+        s->one = NULL;
+    g->main_changed = true;
+}
+
+static bool wants_retained(const struct session *s, const struct sub *sub,
+                           const struct mqtt_topic_option *o, struct start start, bool is_new)
+{
+    if (sub->kind == SUB_SHARED || start.kind != START_NOW)
+        return false;
+    if (sub->kind == SUB_PLAIN && !s->mqtt->settings.retain_available)
+        return false;
+    return o->retain_handling == 0 || (o->retain_handling == 1 && is_new);
+}
+
+/* The same filter earlier in this packet: the later one decides. */
+static bool take_over(struct subscribing *g, size_t i)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (g->asked[k].sub != g->asked[i].sub)
+            continue;
+        g->asked[i].probe = g->asked[k].probe;
+        g->asked[k] = (struct asked){NULL, false, false};
+        return true;
+    }
+    return false;
+}
+
+static uint8_t take_filter(struct subscribing *g, size_t i, const struct mqtt_topic_option *o,
+                           struct slice key, struct start start, uint32_t id)
+{
+    struct session *s = g->session;
+    enum mqtt_reason code = check(s, key, start);
+    struct sub *sub = session_sub_find(s, key);
+    bool is_new = sub == NULL;
+
+    if (code == MQTT_OK && is_new && count_subs(s) >= max_subscriptions(s->mqtt))
+        code = MQTT_QUOTA;
+    if (code != MQTT_OK)
+        return (uint8_t)code;
+    if (is_new) {
+        sub = session_sub_add(s, key);
+        sub->from = UINT64_MAX; /* until it is known */
+    }
+    sub->qos = grant(s->mqtt, sub, o->qos);
+    sub->no_local = o->no_local;
+    sub->retain_as_published = o->retain_as_published;
+    sub->id = id;
+    sub->dirty = true;
+    take_start(g, sub, start, is_new);
+    g->asked[i].sub = sub;
+    g->asked[i].probe = is_new && sub_is_mains(sub);
+    is_new = take_over(g, i) ? g->asked[i].probe : is_new;
+    g->asked[i].retained = wants_retained(s, sub, o, start, is_new);
+    return sub->qos;
+}
+
+/* No-local on a shared subscription is the one thing that ends the client (3.8.3-4). */
+static enum mqtt_reason check_all(const struct mqtt_subscribe *m, size_t *count)
+{
+    struct slice topics = m->topics;
+    struct mqtt_topic_option o;
+
+    *count = 0;
+    while (mqtt_subscribe_next(&topics, &o)) {
+        if (o.no_local && slice_starts(o.filter, SLICE("$share/")))
+            return MQTT_PROTOCOL_ERROR;
+        ++*count;
+    }
+    return MQTT_OK;
+}
+
+static uint8_t ask(struct subscribing *g, size_t i, const struct mqtt_topic_option *o,
+                   const struct mqtt_subscribe *m, struct buf *scratch)
+{
+    struct replay_limits limits = {
+        .max_last = config_num(g->session->mqtt->gateway->config, CFG_MAX_LAST)};
+    struct slice key;
+    struct start start;
+    enum mqtt_reason code = replay_props_get(&m->props, &limits, &start);
+
+    buf_clear(scratch);
+    if (code == MQTT_OK)
+        code = replay_filter_get(o->filter, &limits, scratch, &key, &start);
+    if (code != MQTT_OK)
+        return (uint8_t)code;
+    return take_filter(g, i, o, key, start,
+                       mqtt_prop_number(&m->props, MQTT_PROP_SUBSCRIPTION_ID, 0));
+}
+
+enum mqtt_reason session_subscribe(struct session *s, const struct mqtt_subscribe *m)
+{
+    struct slice topics = m->topics;
+    struct mqtt_topic_option o;
+    struct subscribing *g;
+    struct buf scratch = {0};
+    enum mqtt_reason reason;
+    size_t count;
+
+    if (s->subscribing != NULL)
+        return MQTT_BUSY;
+    reason = check_all(m, &count);
+    if (reason != MQTT_OK)
+        return reason;
+    g = subscribing_new(s, m->packet_id, count);
+    for (size_t i = 0; mqtt_subscribe_next(&topics, &o); i++) {
+        g->codes[i] = ask(g, i, &o, m, &scratch);
+        if (s->client->version == MQTT_311 && g->codes[i] > MQTT_GRANTED_2)
+            g->codes[i] = MQTT_UNSPECIFIED;
+    }
+    buf_free(&scratch);
+    begin(s, g);
+    return MQTT_OK;
+}
+
+/* --- UNSUBSCRIBE ------------------------------------------------------------------------------------- */
+
+static uint8_t drop(struct subscribing *g, struct slice filter, struct buf *scratch)
+{
+    struct replay_limits limits = {.max_last = UINT64_MAX};
+    struct start start = {START_NOW, 0};
+    struct slice key;
+    struct sub *sub;
+
+    buf_clear(scratch);
+    if (replay_filter_get(filter, &limits, scratch, &key, &start) != MQTT_OK)
+        return MQTT_BAD_FILTER;
+    sub = session_sub_find(g->session, key);
+    if (sub == NULL)
+        return MQTT_NO_SUBSCRIPTION;
+    g->main_changed = g->main_changed || sub_is_mains(sub);
+    session_sub_remove(sub);
+    return MQTT_OK;
+}
+
+enum mqtt_reason session_unsubscribe(struct session *s, const struct mqtt_subscribe *m)
+{
+    struct slice topics = m->topics, filter;
+    struct subscribing *g;
+    struct buf scratch = {0};
+    size_t count = 0;
+
+    if (s->subscribing != NULL)
+        return MQTT_BUSY;
+    while (mqtt_unsubscribe_next(&topics, &filter))
+        count++;
+    g = subscribing_new(s, m->packet_id, count);
+    g->unsubscribe = true;
+    topics = m->topics;
+    for (size_t i = 0; mqtt_unsubscribe_next(&topics, &filter); i++)
+        g->codes[i] = drop(g, filter, &scratch);
+    buf_free(&scratch);
+    write_items(s, g);
+    return MQTT_OK;
+}
+
+/* --- replays ------------------------------------------------------------------------------------------ */
+
+void subscribe_replay_joined(struct sub *sub, uint64_t cursor)
+{
+    struct session *s = sub->session;
+    bool others = false;
+    const struct sub *o;
+
+    for (o = s->subs; o != NULL; o = o->next)
+        others = others || (o != sub && sub_is_mains(o));
+    session_main_close(s);
+    if (!others)
+        s->cursor = cursor;
+    sub->from = cursor;
+    sub->dirty = true;
+    commit_later(s);
+    session_main_open(s);
+}
