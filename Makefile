@@ -16,7 +16,7 @@ OPT     ?= -O2 -g
 CFLAGS  ?= $(OPT)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
               $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP
-LIBS    := -lzmq -luv -lsqlite3 -linih -lz -lm
+LIBS    := -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto
 
 # --- what may include what ---------------------------------------------------
 INC_proto         := -Iproto
@@ -51,7 +51,8 @@ LIB_broker := $(BUILD)/lib/broker.a $(LIB_common)
 LIB_core   := $(BUILD)/lib/gateways-core.a $(LIB_common)
 
 BIN := $(BUILD)/bin
-BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice-ws $(BIN)/sluice-poll $(BIN)/sluice
+BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice-ws $(BIN)/sluice-poll \
+            $(BIN)/sluice-mqtt $(BIN)/sluice
 
 all: $(BINARIES) ## build everything into build/bin (the default)
 
@@ -59,13 +60,14 @@ $(BIN)/sluice-broker: $(OBJ)/broker/main.o $(LIB_broker)
 $(BIN)/sluice-sse: $(OBJ)/gateways/sse/main.o $(BUILD)/lib/gateways-sse.a $(LIB_core)
 $(BIN)/sluice-ws: $(OBJ)/gateways/ws/main.o $(BUILD)/lib/gateways-ws.a $(LIB_core)
 $(BIN)/sluice-poll: $(OBJ)/gateways/poll/main.o $(BUILD)/lib/gateways-poll.a $(LIB_core)
+$(BIN)/sluice-mqtt: $(OBJ)/gateways/mqtt/main.o $(BUILD)/lib/gateways-mqtt.a $(LIB_core)
 $(BIN)/sluice: $(OBJ)/gateways/cli/main.o $(BUILD)/lib/gateways-cli.a $(LIB_core)
 $(BINARIES):
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
 # --- dependencies --------------------------------------------------------------
-deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib \
+deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib libssl \
 	|| { echo 'libraries are missing: run deploy/install-deps.sh' >&2; exit 1; }
 deps: ## install what building needs (Debian)
 	@deploy/install-deps.sh build
