@@ -18,7 +18,7 @@
 #define WIRE_PAGE_ROWS 500
 #define WIRE_PAGE_SCAN 20000
 #define WIRE_PAGE_BYTES (1024u * 1024)
-#define WIRE_FILTERS_MAX 256 /* filters in one request */
+#define WIRE_FILTERS_MAX 1024 /* filters in one request: those of an MQTT session */
 
 struct wire_uuid {
     uint8_t b[16];

@@ -110,7 +110,7 @@ bool subscribe_filter(struct subscribe *s, const struct subscribe_limits *l, str
     enum topic_verdict v = filter_check(filter);
     char *at = text_end(s);
 
-    assert(l->max_filters <= WIRE_FILTERS_MAX);
+    assert(l->max_filters <= SUBSCRIBE_FILTERS_MAX);
     if (v != TOPIC_OK)
         return problem_set(p, ERR_BAD_FILTER, "topic", topic_verdict_text(v));
     if (s->filter_count >= l->max_filters)

@@ -24,8 +24,10 @@ struct subscribe_limits {
     uint64_t now_ms; /* UTC */
 };
 
+#define SUBSCRIBE_FILTERS_MAX 256
+
 struct subscribe {
-    struct slice filters[WIRE_FILTERS_MAX]; /* into text */
+    struct slice filters[SUBSCRIBE_FILTERS_MAX]; /* into text */
     size_t filter_count;
     struct start start;
     const char *start_field; /* the parameter that said it; NULL: none did */
