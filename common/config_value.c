@@ -57,7 +57,7 @@ static const struct {
     {CFG_MAX_BATCH, 1, 1000000},
     {CFG_MAX_HEADER, 1024, 64 << 10}, /* what a connection keeps unread */
     {CFG_MAX_CONNECTIONS, 1, 10000000},
-    {CFG_MAX_FILTERS, 1, WIRE_FILTERS_MAX},
+    {CFG_MAX_FILTERS, 1, 256}, /* SUBSCRIBE_FILTERS_MAX */
     {CFG_HEADER_TIMEOUT, 1, 3600000},
     {CFG_BODY_TIMEOUT, 1, 3600000},
     {CFG_IDLE_TIMEOUT, 1, 86400000},
