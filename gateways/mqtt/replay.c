@@ -13,9 +13,9 @@
  * Main may have handed over an event behind `beside` for another filter; the replay
  * leaves it out.
  *
- * Both may stand at the head.  Then main's cursor moves only when a turn has been handed
- * to all, so the whole of a run is below it, and joining waits for a moment between
- * turns (on_recheck): rare, for a replay normally joins when it catches up.
+ * Both may stand at the head (main was ahead of the gateway when the replay caught up:
+ * rare).  Where main is in the middle of a turn is not known there, so the replay takes
+ * nothing, and goes on between turns (on_recheck), from the ring.
  *
  * How it fails: a replay that the broker cannot serve ends the client's connection; its
  * session goes on with it.  What is gone from the log is announced as a gap.
@@ -75,6 +75,13 @@ static void join(struct replay *r, uint64_t cursor)
     subscribe_replay_joined(sub, cursor);
 }
 
+/* It has handed over everything up to its cursor. */
+static void join_if_there(struct replay *r)
+{
+    if (cursor_of(r) >= session_cursor(session_of(r)))
+        join(r, cursor_of(r));
+}
+
 static bool at_heads(const struct replay *r)
 {
     const struct session *s = session_of(r);
@@ -82,22 +89,20 @@ static bool at_heads(const struct replay *r)
     return s->main_open && subscription_at_head(&s->main) && subscription_at_head(&r->own);
 }
 
+static void recheck(struct replay *r);
+
 static void on_recheck(struct wheel_timer *t)
 {
     struct replay *r = CONTAINER_OF(t, struct replay, recheck);
-    struct session *s = session_of(r);
 
-    if (cursor_of(r) >= session_cursor(s))
-        join(r, cursor_of(r));
-    else
-        wheel_start(&s->mqtt->gateway->wheel, t, RECHECK_MS, on_recheck);
+    subscription_resume(&r->own);
+    recheck(r);
+    join_if_there(r);
 }
 
-/* It has handed over everything up to its cursor. */
-static void join_if_there(struct replay *r)
+static void recheck(struct replay *r)
 {
-    if (cursor_of(r) >= session_cursor(session_of(r)))
-        join(r, cursor_of(r));
+    wheel_start(&session_of(r)->mqtt->gateway->wheel, &r->recheck, RECHECK_MS, on_recheck);
 }
 
 /* --- handing over ----------------------------------------------------------------------- */
@@ -161,9 +166,13 @@ static size_t on_events(struct subscription *own, struct run *run)
     static struct run chosen; /* loop thread only */
     struct replay *r = own->data;
     struct session *s = session_of(r);
-    uint64_t upto = at_heads(r) ? UINT64_MAX : session_cursor(s);
+    uint64_t upto = session_cursor(s);
     size_t n = count_upto(run, upto), taken = 0, done;
 
+    if (at_heads(r)) {
+        recheck(r);
+        return 0;
+    }
     choose(r, run, n, &chosen);
     if (chosen.count > 0)
         taken = deliver_run(s, &chosen, r->sub, DELIVER_PUBLISHED);
@@ -198,9 +207,8 @@ static void on_started(struct subscription *own, uint64_t cursor, const struct g
 static void on_caught_up(struct subscription *own)
 {
     struct replay *r = own->data;
-    struct session *s = session_of(r);
 
-    wheel_start(&s->mqtt->gateway->wheel, &r->recheck, RECHECK_MS, on_recheck);
+    recheck(r);
     join_if_there(r);
 }
 
