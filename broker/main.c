@@ -64,6 +64,7 @@ static void on_batch(void *arg, const struct store_batch *batch)
     struct broker *b = arg;
 
     link_batch(b->link, batch);
+    sessions_batch(b->sessions, batch);
 }
 
 static void on_removed(void *arg, struct slice topic, uint64_t upto)
@@ -243,6 +244,17 @@ static bool open_store(struct broker *b)
     return b->store != NULL;
 }
 
+static struct sessions *sessions_open(struct broker *b)
+{
+    const struct sessions_options o = {
+        .reads = b->reads,
+        .window = config_num(b->config, CFG_PUBLISH_WINDOW),
+        .max_payload = config_num(b->config, CFG_MAX_PAYLOAD),
+    };
+
+    return sessions_new(&b->loop, b->store, &o);
+}
+
 static bool open_sockets(struct broker *b)
 {
     const struct config *c = b->config;
@@ -253,19 +265,15 @@ static bool open_sockets(struct broker *b)
         .max_body = config_num(c, CFG_MAX_BODY),
         .max_batch = (uint32_t)config_num(c, CFG_MAX_BATCH),
     };
-    const struct sessions_options sessions = {
-        .window = config_num(c, CFG_PUBLISH_WINDOW),
-        .max_payload = config_num(c, CFG_MAX_PAYLOAD),
-    };
     const struct apps_options apps = {
         .queue = config_num(c, CFG_QUEUE),
         .max_payload = config_num(c, CFG_MAX_PAYLOAD),
     };
 
-    b->sessions = sessions_new(&b->loop, b->store, &sessions);
+    b->reads = reads_new(&b->loop, b->store, (unsigned)config_num(c, CFG_READERS));
+    b->sessions = sessions_open(b);
     b->link = link_new(&b->loop, b->store, b->sessions, &link);
     b->apps = apps_new(&b->loop, b->store, &apps);
-    b->reads = reads_new(&b->loop, b->store, (unsigned)config_num(c, CFG_READERS));
     if (b->link != NULL && b->apps != NULL && b->reads != NULL)
         return reads_start(b->reads);
     log_error("ZeroMQ has no more sockets");

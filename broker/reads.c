@@ -26,7 +26,9 @@
 struct job {
     struct job *next;
     struct zmsg request;
-    struct buf reply; /* empty: not to be answered */
+    struct buf reply;                            /* empty: not to be answered */
+    void (*done)(void *arg, struct slice reply); /* the broker's own, not a peer's */
+    void *arg;
     uint8_t peer_len;
     char peer[];
 };
@@ -207,10 +209,10 @@ static void on_done(uv_async_t *wake)
     done = r->done;
     list_init(&r->done);
     uv_mutex_unlock(&r->lock);
-    if (done.first == NULL)
-        return;
     while ((j = list_pop(&done)) != NULL) {
-        if (j->reply.len > 0)
+        if (j->done != NULL && !r->stopping)
+            j->done(j->arg, (struct slice){(const char *)j->reply.p, j->reply.len});
+        else if (j->reply.len > 0)
             reply_send(r, (struct slice){j->peer, j->peer_len}, &j->reply);
         job_free(j);
     }
@@ -228,10 +230,17 @@ static void refuse_busy(struct reads *r, struct slice peer, const struct zmsg *r
     reply_send(r, peer, &reply);
 }
 
+static void job_queue(struct reads *r, struct job *j)
+{
+    uv_mutex_lock(&r->lock);
+    list_push(&r->queue, j);
+    uv_cond_signal(&r->work);
+    uv_mutex_unlock(&r->lock);
+}
+
 static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t count)
 {
     struct reads *r = arg;
-    struct job *j;
     bool full;
 
     if (count != 1) {
@@ -245,11 +254,21 @@ static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t 
         refuse_busy(r, peer, parts);
         return;
     }
-    j = job_new(peer, parts);
-    uv_mutex_lock(&r->lock);
-    list_push(&r->queue, j);
-    uv_cond_signal(&r->work);
-    uv_mutex_unlock(&r->lock);
+    job_queue(r, job_new(peer, parts));
+}
+
+void reads_ask(struct reads *r, struct buf *request, void (*done)(void *arg, struct slice reply),
+               void *arg)
+{
+    struct zmsg m;
+    struct job *j;
+
+    zmsg_init_buf(&m, request);
+    j = job_new((struct slice){"", 0}, &m);
+    zmsg_close(&m);
+    j->done = done;
+    j->arg = arg;
+    job_queue(r, j);
 }
 
 /* --- begin and end ------------------------------------------------------------------------ */

@@ -23,6 +23,11 @@ struct reads *reads_new(uv_loop_t *loop, struct store *store, unsigned threads);
 /* Begins to answer.  False, logged, when a reader or a thread is not to be had;
  * then too the end is reads_stop, reads_close, reads_free. */
 bool reads_start(struct reads *r);
+/* A read for the broker itself: takes the request's bytes; done runs once, later,
+ * with the reply, which it borrows; after reads_stop never.  The caller bounds how
+ * many it has under way. */
+void reads_ask(struct reads *r, struct buf *request, void (*done)(void *arg, struct slice reply),
+               void *arg);
 struct zsock *reads_socket(struct reads *r); /* to be bound */
 /* Ends the threads, each after the page at hand (the caller waits), and their
  * readers.  What is queued is not answered: the gateway asks the next broker. */

@@ -81,6 +81,8 @@ static void attach_finish(struct op *op, bool stored)
 
     all->stored += stored;
     all->stored -= op->found.version != 0;
+    if (!op->made.present)
+        groups_ended(all->groups, session_client(op->session));
     session_hold(op->session, op->unit.by, &op->made, stored);
     answer_send(op);
 }
@@ -117,7 +119,7 @@ static void settle_found(struct commit *c, struct op *op)
     }
     if (found->will_at != 0)
         (void)commit_will(c, op);
-    commit_end(c, client);
+    commit_end(c, op->session);
 }
 
 static void attach_commit(struct op *op)

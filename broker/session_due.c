@@ -52,8 +52,10 @@ static void on_committed(struct commit *c)
     bool ended = op->due == DUE_END && op->found.version != 0 && op->found.ends_at == op->due_at;
 
     if (c->error == ERR_NONE) {
-        if (ended)
+        if (ended) {
             op->session->all->stored--;
+            groups_ended(op->session->all->groups, session_client(op->session));
+        }
         op_end(op);
     } else if (op_drops_will(op, c)) {
         due_commit(op);
@@ -70,7 +72,7 @@ static void end_session(struct op *op, struct commit *c)
         (void)commit_will(c, op);
         due_drop(c, op->found.will_at, client, DUE_WILL);
     }
-    commit_end(c, client);
+    commit_end(c, op->session);
 }
 
 static void send_will(struct op *op, struct commit *c)

@@ -34,10 +34,11 @@ void commit_head(struct commit *c, struct slice client, const struct session_hea
     buf_free(&b);
 }
 
-void commit_end(struct commit *c, struct slice client)
+void commit_end(struct commit *c, const struct session *s)
 {
-    commit_drop_owner(c, SPACE_HEAD, client);
-    commit_drop_owner(c, SPACE_ITEM, client);
+    commit_drop_owner(c, SPACE_HEAD, session_client(s));
+    commit_drop_owner(c, SPACE_ITEM, session_client(s));
+    groups_end(s->all->groups, c, session_client(s));
 }
 
 bool commit_will(struct commit *c, struct op *op)
@@ -81,10 +82,13 @@ static bool will_is_due(const struct op *op)
 static void detach_finish(struct op *op)
 {
     struct session *s = op->session;
+    bool ended = expiry_now(op) == 0;
 
-    if (s->stored && expiry_now(op) == 0)
+    if (s->stored && ended)
         s->all->stored--;
     session_unhold(s);
+    if (ended)
+        groups_ended(s->all->groups, session_client(s));
     if (op->unit.by != NULL)
         unit_answer(&op->unit, (struct slice){NULL, 0});
     op_end(op);
@@ -159,7 +163,7 @@ static void detach_commit(struct op *op)
     if (will_is_due(op))
         (void)commit_will(c, op);
     if (expiry_now(op) == 0)
-        commit_end(c, session_client(s));
+        commit_end(c, s);
     else
         session_keep(op, c);
     commit_submit(c, s->all->store, on_committed);

@@ -22,6 +22,7 @@
 #include <utlist.h>
 
 #include "commit.h"
+#include "groups.h"
 #include "session_rows.h"
 #include "sessions.h"
 
@@ -112,6 +113,7 @@ struct sessions {
     struct store *store;
     const struct sessions_ops *ops;
     struct sessions_options options;
+    struct groups *groups;
     struct holder *holders;   /* by instance */
     struct session *sessions; /* by client */
     struct session *asleep;   /* those with wake_at */
@@ -127,6 +129,7 @@ struct sessions {
     struct store_request due_scan;
     struct store_request load;
     struct buf load_page; /* what load's owner and key point into */
+    size_t load_at;       /* of the spaces that are read */
     void (*loaded)(void *arg, bool ok);
     void *loaded_arg;
     void (*closed)(void *arg);
@@ -146,6 +149,7 @@ void session_hold(struct session *s, struct holder *h, const struct session_head
 void session_unhold(struct session *s);
 void session_maybe_free(struct session *s);
 void session_fence(const struct session *s);
+void session_call(const struct session *s, struct buf *frame); /* to its holder; takes the bytes */
 
 /* --- session_units.c ---------------------------------------------------------- */
 void position_forget(struct sessions *all, struct slice instance);
@@ -185,7 +189,8 @@ void detach_take(struct unit *u, struct sessions *all, struct slice body);
 void session_lose(struct session *s);
 void commit_items(struct commit *c, struct slice client, struct slice items);
 void commit_head(struct commit *c, struct slice client, const struct session_head *head);
-void commit_end(struct commit *c, struct slice client); /* nothing is left of it */
+/* Nothing is left of it; when that is stored, groups_ended. */
+void commit_end(struct commit *c, const struct session *s);
 /* The stored will, unless the store has refused it; false: there is nothing to send. */
 bool commit_will(struct commit *c, struct op *op);
 /* The commit of op has failed because of its will: it goes on without. */

@@ -1,6 +1,6 @@
 /*
  * session_load.c - what a start finds: the sessions that were attached when the
- * broker ended, and how far their gateways had got.
+ * broker ended, how far their gateways had got, and the shared groups.
  *
  * Their gateways may still live, with their clients: each has GRACE_START_MS to come
  * and say what it holds.  The doors open when all is read, so nothing is asked of the
@@ -9,11 +9,10 @@
  */
 #include "clock.h"
 #include "log.h"
+#include "mem.h"
 #include "session_impl.h"
 
 #define LOAD_PAGE 1000u
-
-static void load_next(struct sessions *all, uint8_t space, struct slice owner, struct slice key);
 
 static void load_done(struct sessions *all, bool ok)
 {
@@ -73,36 +72,46 @@ static bool load_position(struct sessions *all, const struct store_entry *e)
     return true;
 }
 
+static bool load_group(struct sessions *all, const struct store_entry *e)
+{
+    return groups_load(all->groups, e);
+}
+
 /* --- page by page ---------------------------------------------------------------------- */
 
-static bool load_entry(struct sessions *all, uint8_t space, const struct store_entry *e)
-{
-    return space == SPACE_HEAD ? load_head(all, e) : load_position(all, e);
-}
+static const struct {
+    uint8_t space;
+    bool (*load)(struct sessions *all, const struct store_entry *e);
+} spaces[] = {
+    {SPACE_HEAD, load_head},
+    {SPACE_GATEWAY, load_position},
+    {SPACE_GROUP, load_group},
+};
+
+static void load_next(struct sessions *all, struct slice owner, struct slice key);
 
 static void on_page(struct store_request *r)
 {
     struct sessions *all = r->data;
     struct reader rest = reader_of(r->found.p, r->found.len);
-    struct store_entry e = {.owner = {"", 0}};
-    bool ok = r->result.error == ERR_NONE;
+    struct store_entry e = {.owner = SLICE(""), .key = SLICE("")};
+    bool ok = r->result.error == ERR_NONE && !all->stopping;
 
-    if (all->stopping)
-        ok = false;
     while (ok && store_entry_get(&rest, &e))
-        ok = load_entry(all, r->space, &e);
-    if (!ok)
-        load_done(all, false);
-    else if (r->more)
-        load_next(all, r->space, e.owner, e.key);
-    else if (r->space == SPACE_HEAD)
-        load_next(all, SPACE_GATEWAY, (struct slice){"", 0}, (struct slice){"", 0});
-    else
-        load_done(all, true);
+        ok = spaces[all->load_at].load(all, &e);
+    if (!ok || (!r->more && all->load_at + 1 == ARRAY_LEN(spaces))) {
+        load_done(all, ok);
+        return;
+    }
+    if (!r->more) {
+        all->load_at++;
+        e = (struct store_entry){.owner = SLICE(""), .key = SLICE("")};
+    }
+    load_next(all, e.owner, e.key);
 }
 
 /* owner and key may point into what was found: it is kept until the answer. */
-static void load_next(struct sessions *all, uint8_t space, struct slice owner, struct slice key)
+static void load_next(struct sessions *all, struct slice owner, struct slice key)
 {
     struct buf before = all->load_page;
 
@@ -110,7 +119,7 @@ static void load_next(struct sessions *all, uint8_t space, struct slice owner, s
     buf_free(&before);
     all->load = (struct store_request){
         .kind = STORE_SCAN,
-        .space = space,
+        .space = spaces[all->load_at].space,
         .limit = LOAD_PAGE,
         .owner = owner,
         .key = key,
@@ -125,5 +134,5 @@ void sessions_load(struct sessions *all, void (*done)(void *arg, bool ok), void 
     all->loaded = done;
     all->loaded_arg = arg;
     all->epoch = clock_ms() << 20;
-    load_next(all, SPACE_HEAD, (struct slice){"", 0}, (struct slice){"", 0});
+    load_next(all, SLICE(""), SLICE(""));
 }

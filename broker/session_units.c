@@ -66,6 +66,7 @@ static void write_done(struct commit *c)
     struct write *w = c->data;
     struct buf answer = {0};
 
+    groups_written(w->unit.by->all->groups, &w->m, w->unit.seq, c->error == ERR_NONE);
     if (c->error == ERR_NONE) {
         buf_u64(&answer, c->id);
         unit_answer(&w->unit, (struct slice){(const char *)answer.p, answer.len});
@@ -123,11 +124,32 @@ void commit_items(struct commit *c, struct slice client, struct slice items)
     }
 }
 
+static void write_refuse(struct write *w, enum sluice_error error, uint64_t conflict)
+{
+    struct buf text = {0};
+
+    if (error == ERR_CONFLICT)
+        buf_dec(&text, conflict);
+    else
+        buf_puts(&text, error_text(error));
+    buf_u8(&text, 0);
+    unit_refuse(&w->unit, error, (const char *)text.p);
+    buf_free(&text);
+    free(w);
+}
+
 /* Of a session that ends with its connection nothing is kept but its events. */
-static void write_submit(struct write *w, const struct session *s)
+static void write_submit(struct write *w, struct session *s)
 {
     struct commit *c = commit_new(w);
+    uint64_t conflict;
+    enum sluice_error error = groups_write(s->all->groups, s, &w->m, w->unit.seq, c, &conflict);
 
+    if (error != ERR_NONE) {
+        write_refuse(w, error, conflict);
+        commit_free(c);
+        return;
+    }
     if (w->m.record.len != 0) {
         commit_event(c, &w->event);
         commit_link(c, &w->unit.by->instance, w->unit.seq);
@@ -147,7 +169,7 @@ static void write_take(struct unit *u, struct sessions *all, struct slice body)
     struct write *w = mem_zalloc(sizeof *w);
     const char *text = "The unit is malformed";
     enum sluice_error error = ERR_BAD_REQUEST;
-    const struct session *s = NULL;
+    struct session *s = NULL;
 
     w->unit = *u;
     if (wire_write_get(body, &w->m)) {

@@ -178,18 +178,29 @@ void session_hold(struct session *s, struct holder *h, const struct session_head
     }
     DL_APPEND(h->sessions, s);
     s->all->held++;
+    groups_attached(s->all->groups, s);
 }
 
 void session_unhold(struct session *s)
 {
     struct holder *h = s->holder;
 
+    groups_detached(s->all->groups, s);
     free((void *)(uintptr_t)s->head.principal.p);
     s->head = (struct session_head){0};
     s->holder = NULL;
     s->stored = s->closing = false;
     DL_DELETE(h->sessions, s);
     s->all->held--;
+}
+
+void session_call(const struct session *s, struct buf *frame)
+{
+    const struct holder *h = s->holder;
+
+    if (h->peer != NULL)
+        h->all->ops->call(h->peer, frame);
+    buf_free(frame);
 }
 
 static void fence(const struct holder *h, struct slice client, uint64_t epoch)
@@ -238,12 +249,22 @@ static bool hold_anew(struct holder *h, struct session *s, const struct wire_hol
     return true;
 }
 
+/* What was assigned to it may have been lost with the link: it is assigned again. */
+static void session_held_still(struct session *s)
+{
+    if (s->generation == s->holder->generation)
+        return;
+    s->generation = s->holder->generation;
+    groups_detached(s->all->groups, s);
+    groups_attached(s->all->groups, s);
+}
+
 static void hold_one(struct holder *h, const struct wire_hold *m)
 {
     struct session *s = session_find(h->all, m->client);
 
     if (s != NULL && s->holder == h && s->head.epoch == m->epoch)
-        s->generation = h->generation;
+        session_held_still(s);
     else if (!hold_anew(h, s, m))
         fence(h, m->client, m->epoch);
 }
@@ -265,6 +286,40 @@ static bool hold_take(struct holder *h, struct reader body)
     return true;
 }
 
+/* The session that a gateway speaks of; NULL: it is not, or no longer, its own. */
+static struct session *session_told(const struct holder *h, struct slice client, uint64_t epoch)
+{
+    struct session *s = session_find(h->all, client);
+
+    return s != NULL && s->holder == h && s->head.epoch == epoch ? s : NULL;
+}
+
+static bool credit_take(struct holder *h, struct reader body)
+{
+    struct wire_credit m;
+
+    while (wire_credit_get(&body, &m)) {
+        struct session *s = session_told(h, m.client, m.epoch);
+
+        if (s != NULL)
+            groups_credit(h->all->groups, s, m.credit);
+    }
+    return !body.bad;
+}
+
+static bool done_take(struct holder *h, struct reader body)
+{
+    struct wire_done m;
+
+    while (wire_done_get(&body, &m)) {
+        struct session *s = session_told(h, m.client, m.epoch);
+
+        if (s != NULL)
+            groups_done(h->all->groups, s, &m);
+    }
+    return !body.bad;
+}
+
 bool sessions_tell(struct holder *h, struct zmsg *m)
 {
     struct reader body;
@@ -273,12 +328,19 @@ bool sessions_tell(struct holder *h, struct zmsg *m)
     case WIRE_TELL_HOLD:
         return hold_take(h, body);
     case WIRE_TELL_CREDIT:
+        return credit_take(h, body);
     case WIRE_TELL_DONE:
+        return done_take(h, body);
     case WIRE_TELL_REPORT:
         return true;
     default:
         return false;
     }
+}
+
+void sessions_batch(struct sessions *all, const struct store_batch *b)
+{
+    groups_batch(all->groups, b);
 }
 
 bool sessions_held(const struct sessions *all)
@@ -299,6 +361,7 @@ static void sessions_second(struct sessions *all, uint64_t now)
             holder_free(h);
     }
     due_look(all);
+    groups_second(all->groups);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -328,6 +391,7 @@ struct sessions *sessions_new(uv_loop_t *loop, struct store *store,
     all->loop = loop;
     all->store = store;
     all->options = *o;
+    all->groups = groups_new(store, o->reads);
     (void)uv_timer_init(loop, &all->tick);
     all->tick.data = all;
     return all;
@@ -343,6 +407,7 @@ void sessions_stop(struct sessions *all)
     struct session *s, *next;
 
     all->stopping = true;
+    groups_stop(all->groups);
     (void)uv_timer_stop(&all->tick);
     HASH_ITER (hh, all->sessions, s, next) {
         ops_drop(s);
@@ -381,7 +446,9 @@ void sessions_free(struct sessions *all)
     }
     HASH_ITER (hh, all->holders, h, next_holder)
         holder_free(h);
+    groups_free(all->groups);
     buf_free(&all->load.found);
+    buf_free(&all->load_page);
     buf_free(&all->due_scan.found);
     free(all);
 }

@@ -21,8 +21,10 @@ struct sessions_ops {
     void (*acknowledge)(void *peer, const struct wire_session_ack *a);
     void (*call)(void *peer, struct buf *frame); /* takes frame's bytes */
 };
+struct reads;
 struct sessions_options {
-    uint64_t window; /* bytes of one gateway's units that may be under way */
+    struct reads *reads; /* for groups */
+    uint64_t window;     /* bytes of one gateway's units that may be under way */
     uint64_t max_payload;
 };
 
@@ -32,6 +34,9 @@ void sessions_serve(struct sessions *all, const struct sessions_ops *ops);
 /* Reads what the store has; done runs once, later.  Nothing else may be called
  * before.  Not ok: logged. */
 void sessions_load(struct sessions *all, void (*done)(void *arg, bool ok), void *arg);
+
+/* From the store's follower. */
+void sessions_batch(struct sessions *all, const struct store_batch *b);
 
 /* A gateway has said hello; its link has ended.  Until it has said which sessions it
  * holds (TELL HOLD), or the grace is over, they stay its own. */

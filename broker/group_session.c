@@ -1,0 +1,367 @@
+/*
+ * group_session.c - what sessions do to groups: join and leave them, take over what
+ * they were assigned, be done with it, come and go.
+ *
+ * Joining, leaving and taking over are part of a WRITE: what they mean for the map
+ * goes into its commit (groups_write), what they mean here becomes true when that has
+ * succeeded (groups_written).  Between the two an event is TAKING: nobody else gets it.
+ *
+ * The same WRITE may come twice, when the broker or the link died before its answer got
+ * through.  So an event that was taken over is known for a minute by the unit that did
+ * it, in the map too.
+ */
+#include <assert.h>
+
+#include "group_impl.h"
+
+/* --- taking over ----------------------------------------------------------------------- */
+
+static struct group_event *find_taken(const struct groups *all, const struct wire_taken *t)
+{
+    const struct group *g = group_find(all, t->group);
+
+    return g != NULL ? event_find(g, t->id) : NULL;
+}
+
+static bool is_this_unit(const struct group_event *ev, const struct session *s, uint64_t seq)
+{
+    return (ev->state == EVENT_TAKING || ev->state == EVENT_TAKEN) && ev->seq == seq &&
+           memcmp(&ev->by, &s->holder->instance, sizeof ev->by) == 0;
+}
+
+static bool may_take(const struct group_event *ev, const struct session *s, uint64_t seq)
+{
+    if (ev == NULL)
+        return false;
+    return (ev->state == EVENT_ASSIGNED && ev->member->client->session == s) ||
+           is_this_unit(ev, s, seq);
+}
+
+static bool takens_check(const struct groups *all, const struct session *s, struct slice list,
+                         uint64_t seq, uint64_t *conflict)
+{
+    struct reader r = reader_of(list.p, list.len);
+    struct wire_taken t;
+
+    while (wire_taken_get(&r, &t)) {
+        *conflict = t.id;
+        if (!may_take(find_taken(all, &t), s, seq))
+            return false;
+    }
+    return true;
+}
+
+static void take(struct group *g, struct group_event *ev, const struct session *s, uint64_t seq,
+                 struct commit *c)
+{
+    struct buf value = {0};
+
+    if (ev->state == EVENT_ASSIGNED)
+        ev->state = EVENT_TAKING;
+    ev->by = s->holder->instance;
+    ev->seq = seq;
+    event_row_put(g, ev);
+    buf_put(&value, ev->by.b, sizeof ev->by.b);
+    buf_u64(&value, ev->seq);
+    commit_put(c, SPACE_GROUP, commit_copy(c, g->name, g->name_len), event_key(c, ev->id),
+               commit_copy(c, value.p, value.len));
+    buf_free(&value);
+}
+
+static void takens_add(struct groups *all, const struct session *s, struct slice list, uint64_t seq,
+                       struct commit *c)
+{
+    struct reader r = reader_of(list.p, list.len);
+    struct wire_taken t;
+
+    while (wire_taken_get(&r, &t)) {
+        struct group *g = group_find(all, t.group);
+
+        take(g, event_find(g, t.id), s, seq, c);
+    }
+}
+
+static void taken_settle(struct group *g, struct group_event *ev, bool stored)
+{
+    if (ev->state != EVENT_TAKING)
+        return;
+    if (stored) {
+        event_taken(g, ev);
+        return;
+    }
+    event_row_failed(g, ev);
+    if (ev->member == NULL)
+        event_free_again(g, ev);
+    else
+        ev->state = EVENT_ASSIGNED;
+}
+
+static void takens_settle(struct groups *all, struct slice list, uint64_t seq, bool stored)
+{
+    struct reader r = reader_of(list.p, list.len);
+    struct wire_taken t;
+
+    while (wire_taken_get(&r, &t)) {
+        struct group_event *ev = find_taken(all, &t);
+
+        if (ev != NULL && ev->seq == seq)
+            taken_settle(group_find(all, t.group), ev, stored);
+    }
+}
+
+/* --- joining and leaving ------------------------------------------------------------------ */
+
+/* The value of an item "F$share/…". */
+static void shared_value(struct slice value, uint8_t *qos, uint64_t *start)
+{
+    struct reader r = reader_of(value.p, value.len);
+
+    *qos = reader_u8(&r);
+    *start = reader_u64(&r);
+    if (r.bad)
+        *start = UINT64_MAX;
+}
+
+static struct member *member_of(const struct groups *all, struct slice client, struct slice group)
+{
+    struct group_client *c = client_find(all, client);
+    struct group *g = group_find(all, group);
+
+    return c != NULL && g != NULL ? member_find(g, c) : NULL;
+}
+
+static void join(struct groups *all, struct session *s, struct slice name,
+                 const struct wire_item *item, struct commit *c)
+{
+    struct group *g = group_find(all, name);
+    struct group_client *client = client_of(all, session_client(s));
+    struct member *m = member_add(g, client);
+    struct slice owner = commit_copy(c, g->name, g->name_len);
+    uint8_t qos, value[8];
+    uint64_t start;
+
+    if (m == NULL) { /* too many: it gets nothing */
+        client_maybe_free(all, client);
+        return;
+    }
+    client->session = s;
+    m->joining++;
+    m->stored = s->head.expiry != 0;
+    shared_value(item->value, &qos, &start);
+    if (m->stored)
+        commit_put(c, SPACE_GROUP, owner, member_key(c, client_name(client)),
+                   commit_copy(c, &qos, 1));
+    if (g->placed)
+        return;
+    le64_put(value, start != UINT64_MAX ? start : store_head(all->store));
+    commit_put(c, SPACE_GROUP, owner, SLICE("C"), commit_copy(c, value, sizeof value));
+}
+
+static void leave(struct groups *all, struct session *s, struct slice name, struct commit *c)
+{
+    struct member *m = member_of(all, session_client(s), name);
+
+    if (m != NULL && m->stored)
+        commit_drop(c, SPACE_GROUP, commit_copy(c, m->group->name, m->group->name_len),
+                    member_key(c, client_name(m->client)));
+}
+
+static void joined(struct member *m, const struct wire_item *item)
+{
+    struct group *g = m->group;
+    uint64_t start;
+
+    shared_value(item->value, &m->qos, &start);
+    m->active = true;
+    if (!g->placed) {
+        g->placed = true;
+        g->live = start >= store_head(g->all->store);
+        g->cursor = g->live ? store_head(g->all->store) : start;
+        g->dirty = true;
+    }
+    group_serve(g);
+}
+
+static void member_leaves(struct groups *all, struct member *m)
+{
+    struct group_client *client = m->client;
+    struct group *g = m->group;
+
+    member_free(m);
+    client_maybe_free(all, client);
+    group_serve(g);
+    group_maybe_free(g);
+}
+
+static void item_settle(struct groups *all, struct slice client, const struct wire_item *item,
+                        bool stored)
+{
+    struct member *m = member_of(all, client, item_group(item->key));
+
+    if (m == NULL)
+        return;
+    if (item->drop) {
+        if (stored && m->joining == 0)
+            member_leaves(all, m);
+        return;
+    }
+    if (m->joining > 0)
+        m->joining--;
+    if (stored)
+        joined(m, item);
+    else if (!m->active && m->joining == 0)
+        member_leaves(all, m);
+}
+
+static bool groups_there(struct groups *all, struct slice items, enum sluice_error *error)
+{
+    struct reader r = reader_of(items.p, items.len);
+    struct wire_item item;
+
+    while (wire_item_get(&r, &item)) {
+        struct slice name = item_group(item.key);
+
+        if (name.len == 0 || item.drop || group_of(all, name) != NULL)
+            continue;
+        *error = HASH_COUNT(all->groups) >= GROUPS_MAX ? ERR_TOO_MANY : ERR_BAD_FILTER;
+        return false;
+    }
+    return true;
+}
+
+/* --- a WRITE ---------------------------------------------------------------------------------- */
+
+enum sluice_error groups_write(struct groups *all, struct session *s, const struct wire_write *m,
+                               uint64_t seq, struct commit *c, uint64_t *conflict)
+{
+    struct reader r = reader_of(m->items.p, m->items.len);
+    enum sluice_error error = ERR_NONE;
+    struct wire_item item;
+
+    if (!takens_check(all, s, m->groups, seq, conflict))
+        return ERR_CONFLICT;
+    if (!groups_there(all, m->items, &error))
+        return error; /* groups that were made go with the next tick */
+    takens_add(all, s, m->groups, seq, c);
+    while (wire_item_get(&r, &item)) {
+        struct slice name = item_group(item.key);
+
+        if (name.len > 0 && item.drop)
+            leave(all, s, name, c);
+        else if (name.len > 0)
+            join(all, s, name, &item, c);
+    }
+    return ERR_NONE;
+}
+
+void groups_written(struct groups *all, const struct wire_write *m, uint64_t seq, bool stored)
+{
+    struct reader r = reader_of(m->items.p, m->items.len);
+    struct wire_item item;
+
+    takens_settle(all, m->groups, seq, stored);
+    while (wire_item_get(&r, &item)) {
+        if (item_group(item.key).len > 0)
+            item_settle(all, m->client, &item, stored);
+    }
+}
+
+/* --- coming and going
+ * ----------------------------------------------------------------------------- */
+
+void groups_attached(struct groups *all, struct session *s)
+{
+    struct group_client *c = client_find(all, session_client(s));
+
+    if (c == NULL)
+        return;
+    c->session = s;
+    c->credit = 0;
+}
+
+static void member_lets_go(struct member *m)
+{
+    struct group_event *ev, *next;
+
+    DL_FOREACH_SAFE2 (m->events, ev, next, mnext) {
+        if (ev->state == EVENT_ASSIGNED)
+            event_unassign(m->group, ev);
+    }
+    group_serve(m->group);
+}
+
+void groups_detached(struct groups *all, struct session *s)
+{
+    struct group_client *c = client_find(all, session_client(s));
+    struct member *m, *next;
+
+    if (c == NULL || c->session != s)
+        return;
+    c->session = NULL;
+    c->credit = 0;
+    DL_FOREACH_SAFE2 (c->members, m, next, cnext) {
+        member_lets_go(m);
+    }
+}
+
+void groups_end(struct groups *all, struct commit *c, struct slice client)
+{
+    struct group_client *gone = client_find(all, client);
+    struct member *m;
+
+    if (gone == NULL)
+        return;
+    DL_FOREACH2 (gone->members, m, cnext) {
+        if (m->stored)
+            commit_drop(c, SPACE_GROUP, commit_copy(c, m->group->name, m->group->name_len),
+                        member_key(c, client));
+    }
+}
+
+void groups_ended(struct groups *all, struct slice client)
+{
+    struct group_client *gone = client_find(all, client);
+    struct member *m, *next;
+
+    if (gone == NULL)
+        return;
+    gone->session = NULL;
+    DL_FOREACH_SAFE2 (gone->members, m, next, cnext) {
+        struct group *g = m->group;
+
+        member_free(m);
+        group_serve(g);
+        group_maybe_free(g);
+    }
+    client_maybe_free(all, gone);
+}
+
+/* --- told
+ * -------------------------------------------------------------------------------------------- */
+
+void groups_credit(struct groups *all, const struct session *s, uint32_t credit)
+{
+    struct group_client *c = client_find(all, session_client(s));
+    struct member *m;
+
+    if (c == NULL || c->session != s)
+        return;
+    c->credit = credit;
+    DL_FOREACH2 (c->members, m, cnext) {
+        group_serve(m->group);
+    }
+}
+
+void groups_done(struct groups *all, const struct session *s, const struct wire_done *m)
+{
+    struct group *g = group_find(all, m->group);
+    struct group_event *ev = g != NULL ? event_find(g, m->id) : NULL;
+
+    if (ev == NULL || ev->state != EVENT_ASSIGNED || ev->member->client->session != s)
+        return;
+    if (m->returned)
+        event_unassign(g, ev);
+    else
+        event_gone(g, ev);
+    group_serve(g);
+}
