@@ -61,6 +61,8 @@ const char *config_text(const struct config *c, enum config_key k); /* "" when e
 uint64_t config_num(const struct config *c, enum config_key k);     /* int, size, ms, choice */
 bool config_bool(const struct config *c, enum config_key k);
 bool config_is_set(const struct config *c, enum config_key k); /* not the default */
+/* Key of that section and name, or CFG_COUNT; aliases count. */
+enum config_key config_find(struct slice section, struct slice name);
 /* Walks a CONFIG_LIST: *rest starts as slice_of(config_text(…)). */
 bool config_list_next(struct slice *rest, struct slice *item);
 const struct retention_rule *config_retention(const struct config *c, size_t *count);

@@ -57,8 +57,6 @@ struct config *config_new(const char *section, int argc, char **argv); /* all de
 void config_error(struct config *c, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Key of that section and name, or CFG_COUNT; aliases count. */
-enum config_key config_find(struct slice section, struct slice name);
 /* Reads text as `type`; NULL, or what is wrong with it ("not a number"), to be
  * followed by the choices if there are any. */
 const char *config_value_parse(enum config_type type, const char *choices, struct slice text,

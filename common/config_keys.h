@@ -6,7 +6,11 @@
  */
 #define GATEWAY_KEYS(ID, section, port, admin_port)                                                \
     X(ID##_LISTEN, section, "listen", CONFIG_LIST, "127.0.0.1:" port, NULL,                        \
-      "addresses to serve clients on")                                                             \
+      "addresses to serve clients on; with TLS once [tls] certificate is set")                     \
+    X(ID##_LISTEN_PLAIN, section, "listen_plain", CONFIG_LIST, "", NULL,                           \
+      "addresses to serve clients on without TLS, beside those of listen")                         \
+    X(ID##_TLS, section, "tls", CONFIG_BOOL, "on", NULL,                                           \
+      "off: this gateway speaks no TLS, whatever [tls] says")                                      \
     X(ID##_ADMIN, section, "admin_listen", CONFIG_TEXT, "127.0.0.1:" admin_port, NULL,             \
       "address of /healthz, /readyz and /metrics; empty: none")                                    \
     X(ID##_ALLOW_ORIGIN, section, "allow_origin", CONFIG_LIST, "", NULL,                           \
@@ -49,6 +53,8 @@ X(GATEWAY_CREDIT, "broker", "gateway_credit", CONFIG_SIZE, "4M", NULL,
   "live bytes that a gateway may leave unconfirmed before its live messages pause")
 X(PUBLISH_WINDOW, "broker", "publish_window", CONFIG_SIZE, "8M", NULL,
   "publish bytes that one gateway may have unacknowledged")
+X(SYS_INTERVAL, "broker", "sys_interval", CONFIG_DURATION, "10s", NULL,
+  "how often MQTT clients are told what is new under $SYS/; 0s: never")
 X(QUEUE, "broker", "queue", CONFIG_SIZE, "8M", NULL,
   "publish bytes from applications that may wait for the writer; then reading pauses")
 
@@ -83,6 +89,8 @@ X(POLL_MAX_LIMIT, "poll", "max_limit", CONFIG_INT, "500", NULL, "the largest lim
 GATEWAY_KEYS(MQTT, "mqtt", "1883", "8096")
 X(MQTT_LISTEN_WS, "mqtt", "listen_ws", CONFIG_LIST, "127.0.0.1:8085", NULL,
   "addresses to serve MQTT over WebSocket on; empty: none")
+X(MQTT_LISTEN_WS_PLAIN, "mqtt", "listen_ws_plain", CONFIG_LIST, "", NULL,
+  "addresses to serve MQTT over WebSocket on without TLS, beside those of listen_ws")
 X(MQTT_CONNECT_TIMEOUT, "mqtt", "connect_timeout", CONFIG_DURATION, "10s", NULL,
   "time for a client's CONNECT to arrive")
 X(MQTT_MAX_SESSION_EXPIRY, "mqtt", "max_session_expiry", CONFIG_DURATION, "0s", NULL,
@@ -109,6 +117,23 @@ X(MQTT_ON_GAP, "mqtt", "on_gap", CONFIG_CHOICE, "announce", "announce,drop-sessi
   "a session whose events are gone is told so, or ends: its client begins a new one")
 X(MQTT_SERVER_REFERENCE, "mqtt", "server_reference", CONFIG_TEXT, "", NULL,
   "where MQTT 5.0 clients are sent when the process stops, as host:port; empty: nowhere")
+
+X(TLS_CERTIFICATE, "tls", "certificate", CONFIG_LIST, "", NULL,
+  "PEM files, each with a certificate and the chain behind it; once set, gateways speak "
+  "TLS.  The first is for clients that ask for a name which none is for")
+X(TLS_KEY, "tls", "key", CONFIG_LIST, "", NULL,
+  "PEM files with their keys, in the same order; empty: the keys are in the certificates' "
+  "files")
+X(TLS_CLIENT_CA, "tls", "client_ca", CONFIG_TEXT, "", NULL,
+  "PEM file with the authorities of clients' certificates; empty: clients need none")
+X(TLS_VERIFY, "tls", "verify", CONFIG_CHOICE, "require", "require,optional",
+  "with client_ca: refuse clients without a certificate, or let them be anonymous")
+X(TLS_MIN_VERSION, "tls", "min_version", CONFIG_CHOICE, "1.2", "1.2,1.3",
+  "oldest version of TLS that is spoken")
+X(TLS_HANDSHAKE_TIMEOUT, "tls", "handshake_timeout", CONFIG_DURATION, "10s", NULL,
+  "time for a client to finish its handshake")
+X(TLS_MAX_HANDSHAKES, "tls", "max_handshakes", CONFIG_INT, "1000", NULL,
+  "handshakes under way at one gateway process; further clients wait to be accepted")
 
 X(MAX_PAYLOAD, "limits", "max_payload", CONFIG_SIZE, "1M", NULL, "payload of one event, bytes")
 X(MAX_BODY, "limits", "max_body", CONFIG_SIZE, "8M", NULL,

@@ -22,6 +22,12 @@ X(WAL_FRAMES, 'b', GAUGE, "sluice_wal_frames", "Frames in the write-ahead log")
 X(QUEUED_BYTES, 'b', GAUGE, "sluice_publish_queue_bytes", "Publish bytes waiting for the writer")
 X(CONNECTIONS, 'g', GAUGE, "sluice_connections", "Client connections open")
 X(ACCEPTED, 'g', COUNTER, "sluice_connections_total", "Client connections accepted")
+X(TLS_HANDSHAKES, 'g', COUNTER, "sluice_tls_handshakes_total", "TLS handshakes completed")
+X(TLS_RESUMED, 'g', COUNTER, "sluice_tls_resumed_total", "TLS handshakes that resumed a session")
+X(TLS_FAILED, 'g', COUNTER, "sluice_tls_handshakes_failed_total",
+  "TLS handshakes refused, broken off or timed out")
+X(TLS_EXPIRY, 'g', GAUGE, "sluice_tls_certificate_expiry_seconds",
+  "When the first TLS certificate expires, in seconds since 1970; 0 without TLS")
 X(SUBSCRIPTIONS, 'g', GAUGE, "sluice_subscriptions", "Subscriptions open")
 X(DELIVERED, 'g', COUNTER, "sluice_deliveries_total", "Events handed to subscribers")
 X(SENT_BYTES, 'g', COUNTER, "sluice_sent_bytes_total", "Bytes written to clients")

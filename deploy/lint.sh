@@ -43,7 +43,7 @@ check_library() {
 }
 
 check_includes() {
-    local line
+    local line header
     while read -r line; do
         complain "$line: an include names a header, not a path upwards"
     done < <(tracked '*.c' '*.h' | xargs grep -HnE '#include "\.\./' | cut -d: -f1,2)
@@ -51,6 +51,10 @@ check_includes() {
     check_library sqlite3.h broker/db.c broker/db.h
     check_library ini.h common/config_file.c
     check_library zlib.h gateways/ws/deflate.c
+    for header in bio err evp pem rand ssl x509 x509v3; do
+        check_library "openssl/$header.h" gateways/core/tls.c gateways/core/tls_server.c \
+            gateways/core/tls_self.c gateways/core/tls_internal.h
+    done
     check_library uv.h common broker gateways
     # proto is pure: no sockets, no files, no clock.
     check_library sys/socket.h common broker gateways

@@ -1,19 +1,16 @@
 /*
- * conn.c - reading, writing and ending of one client connection.
+ * conn.c - opening, reading and ending of one client connection.
  *
  *   OPEN ──conn_finish──▶ FLUSHING ──all written──▶ LINGERING ──eof, 1 s──▶ CLOSED
- *     └───────────────────────── conn_close, peer lost ────────────────────▶
+ *    ▲└───────────────────────── conn_close, peer lost ────────────────────▶
+ *   GREETING: TLS's handshake, before the owner knows of it
  *
- * Happy path of a stream: conn_write_run hands the shared iovecs to the socket,
- * the socket takes all, nothing else happens.  When it takes less, the rest of
- * the event that is half out becomes the tail, the uv_poll asks for POLLOUT, and
- * writable() runs when tail and control bytes are out.
+ * Happy path: what the socket has is read into a scratch buffer that all share and
+ * shown to the owner there; only what the owner leaves is copied.
  *
- * How it fails: a write error marks the connection LOST and swallows what
- * follows; the poll reports the broken socket in the next turn, and gone() runs
- * there, so that no callback ever runs inside a write.  The same goes for the
- * client that is cut off because what is held is over its limit: it is shut
- * down here and gone() comes from the poll.
+ * How it fails: gone() is called from the poll alone, never inside a call of the
+ * owner's; that writing has failed is told there as well.  A handshake that fails, or
+ * takes too long, ends before the owner has heard of the connection.
  */
 #include "conn.h"
 
@@ -24,23 +21,23 @@
 #include <unistd.h>
 
 #include "address_count.h"
-#include "log.h"
+#include "conn_internal.h"
 #include "mem.h"
 #include "metrics.h"
 
 #define LINGER_MS 1000
 #define LINGER_BYTES (4u * 1024 * 1024)
 #define FLUSH_MS 30000 /* a finished connection may stand still so long */
-
-enum conn_state { OPEN, LOST, FLUSHING, LINGERING, CLOSED };
+/* A step of a handshake takes a good part of a millisecond: what is live waits no
+ * longer than for so many of them. */
+#define HANDSHAKES_TURN 16
 
 static void conn_free(struct conn *c);
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 /* --- polling ------------------------------------------------------------------- */
 
-/* Asks the loop for what matters now; a system call only when that changes. */
-static void poll_update(struct conn *c)
+void conn_poll_update(struct conn *c)
 {
     uint8_t events = 0;
 
@@ -59,353 +56,6 @@ static void poll_update(struct conn *c)
         (void)uv_poll_start(&c->poll, events, on_poll);
 }
 
-/* --- the tail, and what it costs ------------------------------------------------ */
-
-static void stalled_remove(struct conn *c)
-{
-    struct conns *cs = c->conns;
-
-    if (c->stalled_prev != NULL)
-        c->stalled_prev->stalled_next = c->stalled_next;
-    else
-        cs->stalled_first = c->stalled_next;
-    if (c->stalled_next != NULL)
-        c->stalled_next->stalled_prev = c->stalled_prev;
-    else
-        cs->stalled_last = c->stalled_prev;
-    c->stalled_prev = c->stalled_next = NULL;
-}
-
-static void stalled_append(struct conn *c)
-{
-    struct conns *cs = c->conns;
-
-    c->stalled_prev = cs->stalled_last;
-    c->stalled_next = NULL;
-    if (cs->stalled_last != NULL)
-        cs->stalled_last->stalled_next = c;
-    else
-        cs->stalled_first = c;
-    cs->stalled_last = c;
-}
-
-static void tail_clear(struct conn *c)
-{
-    struct shared *held = c->held;
-
-    c->tail = (struct slice){NULL, 0};
-    pin_clear(&c->pin);
-    if (held == NULL)
-        return;
-    c->held = NULL;
-    stalled_remove(c);
-    if (--held->holders == 0)
-        c->conns->pinned -= held->bytes.len;
-    shared_unref(held);
-}
-
-static void lose(struct conn *c)
-{
-    c->state = LOST;
-    tail_clear(c);
-    buf_free(&c->out);
-    c->out_at = 0;
-    c->wanted = false;
-    poll_update(c);
-}
-
-/* The client resumes by ID when it comes back; gone() runs from the poll. */
-static void cut_off(struct conn *c)
-{
-    metric_add(M_STALLED_CLOSED, 1);
-    log_info("a stalled client is closed: too many half-written bytes in memory",
-             LOG_U("bytes", c->tail.len), LOG_U("pinned", c->conns->pinned));
-    (void)shutdown(c->fd, SHUT_RDWR);
-    if (c->state == OPEN)
-        lose(c);
-    else
-        tail_clear(c);
-}
-
-/* The tail lies in s.  Over the limit the clients stalled longest go, until enough
- * is let go of; c itself may be among them. */
-static void hold(struct conn *c, struct shared *s)
-{
-    struct conns *cs = c->conns;
-
-    assert(c->held == NULL && c->tail.len > 0);
-    shared_ref(s);
-    c->held = s;
-    if (s->holders++ == 0)
-        cs->pinned += s->bytes.len;
-    stalled_append(c);
-    while (cs->pinned > cs->pinned_max)
-        cut_off(cs->stalled_first);
-}
-
-/* The same for a tail that has to be copied. */
-static void hold_copy(struct conn *c, struct slice first, struct slice rest)
-{
-    struct buf copy = {0};
-    struct shared *s;
-
-    buf_put_slice(&copy, first);
-    buf_put_slice(&copy, rest);
-    s = shared_of(&copy);
-    c->tail = (struct slice){(char *)s->bytes.p, s->bytes.len};
-    hold(c, s);
-    shared_unref(s);
-}
-
-/* The block leaves memory: keep a copy of what this client has yet to get. */
-static void tail_evicted(struct pin *p)
-{
-    struct conn *c = CONTAINER_OF(p, struct conn, pin);
-
-    hold_copy(c, c->tail, (struct slice){NULL, 0});
-}
-
-/* --- writing ---------------------------------------------------------------------- */
-
-/* Bytes taken, 0 when the socket is full, -1 when the peer is lost. */
-static ssize_t socket_write(struct conn *c, const struct iovec *iov, int iovcnt)
-{
-    struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
-    ssize_t n;
-
-    do
-        n = iovcnt == 1 ? send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
-                        : sendmsg(c->fd, &m, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
-    c->conns->sent += (size_t)n;
-    c->wrote_tick = c->conns->wheel->tick;
-    return n;
-}
-
-bool conn_pending(const struct conn *c)
-{
-    return c->tail.len > 0 || c->out.len > 0;
-}
-
-static void write_bytes(struct conn *c, const char *p, size_t len)
-{
-    struct iovec iov = {(void *)(uintptr_t)p, len};
-    ssize_t n = 0;
-
-    if (c->state == LOST || len == 0)
-        return;
-    if (!conn_pending(c))
-        n = socket_write(c, &iov, 1);
-    if (n < 0) {
-        lose(c);
-    } else if ((size_t)n < len) {
-        buf_put(&c->out, p + n, len - (size_t)n);
-        poll_update(c);
-    }
-}
-
-/* A client that lets so many control bytes pile up is not there any more. */
-void conn_write(struct conn *c, const void *p, size_t len)
-{
-    assert(c->state == OPEN || c->state == LOST);
-    if (c->state == OPEN && conn_pending(c) && c->out.len + len > CONN_OUT_MAX)
-        cut_off(c);
-    else
-        write_bytes(c, p, len);
-}
-
-void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
-{
-    struct slice rest = {(char *)body->bytes.p, body->bytes.len};
-    struct iovec iov[2] = {{(void *)(uintptr_t)head.p, head.len}, {body->bytes.p, rest.len}};
-    ssize_t n;
-
-    assert(head.len > 0 && rest.len > 0);
-    if (c->state != OPEN || conn_pending(c)) {
-        write_bytes(c, head.p, head.len);
-        write_bytes(c, rest.p, rest.len);
-        return;
-    }
-    n = socket_write(c, iov, 2);
-    if (n < 0) {
-        lose(c);
-    } else if ((size_t)n < head.len) {
-        hold_copy(c, (struct slice){head.p + n, head.len - (size_t)n}, rest);
-        poll_update(c);
-    } else if ((size_t)n < head.len + rest.len) {
-        n -= (ssize_t)head.len;
-        c->tail = (struct slice){rest.p + n, rest.len - (size_t)n};
-        hold(c, body);
-        poll_update(c);
-    }
-}
-
-/* The rest of an event that is half out stays in its block as long as that stays. */
-static void keep_tail(struct conn *c, struct slice rest, struct block *b)
-{
-    c->tail = rest;
-    if (b->evicted) {
-        c->pin.block = NULL;
-        tail_evicted(&c->pin);
-    } else {
-        c->pin.evicted = tail_evicted;
-        pin_set(&c->pin, b);
-    }
-}
-
-/* n bytes are out: how many events that is, the one begun counted. */
-static size_t keep_rest_of_run(struct conn *c, struct run *r, const struct run_form *f, size_t n,
-                               unsigned form, form_encode encode)
-{
-    size_t whole = run_form_whole(r, f, n);
-    size_t begun = n - (whole > 0 ? f->ends[whole - 1] : 0);
-    struct slice bytes;
-
-    if (begun == 0)
-        return whole;
-    bytes = entry_encoded(r->entries[whole], form, encode);
-    assert(begun < bytes.len);
-    keep_tail(c, (struct slice){bytes.p + begun, bytes.len - begun}, r->entries[whole]->block);
-    return whole + 1;
-}
-
-size_t conn_write_run(struct conn *c, struct run *r, unsigned form, form_encode encode)
-{
-    const struct run_form *f;
-    ssize_t n;
-    size_t taken;
-
-    if (c->state != OPEN)
-        return r->count;
-    if (conn_pending(c)) {
-        c->wanted = true;
-        return 0;
-    }
-    f = run_form_get(r, form, encode);
-    n = socket_write(c, f->iov, f->iovcnt);
-    if ((size_t)n == f->bytes)
-        return r->count;
-    if (n < 0) {
-        lose(c);
-        return r->count;
-    }
-    taken = keep_rest_of_run(c, r, f, (size_t)n, form, encode);
-    c->wanted = true;
-    if (c->state == OPEN)
-        poll_update(c);
-    return taken;
-}
-
-static struct slice skip(struct slice s, size_t n)
-{
-    n = n < s.len ? n : s.len;
-    return (struct slice){s.p + n, s.len - n};
-}
-
-static size_t piece_size(const struct conn_piece *p)
-{
-    return p->head.len + p->shared.len + p->rest.len;
-}
-
-/* So many of its bytes are out, at least one and not all.  Only what is shared can
- * be the tail, so a head that is cut is copied with what follows. */
-static void keep_rest_of_piece(struct conn *c, const struct conn_piece *p, size_t begun)
-{
-    size_t head = begun < p->head.len ? begun : p->head.len;
-    size_t shared = begun - head < p->shared.len ? begun - head : p->shared.len;
-
-    buf_put_slice(&c->out, skip(p->rest, begun - head - shared));
-    if (head < p->head.len)
-        hold_copy(c, skip(p->head, head), p->shared);
-    else if (shared < p->shared.len)
-        keep_tail(c, skip(p->shared, shared), p->block);
-}
-
-static int gather(struct iovec *iov, const struct conn_piece *pieces, size_t count)
-{
-    int n = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct slice parts[] = {pieces[i].head, pieces[i].shared, pieces[i].rest};
-
-        for (size_t k = 0; k < ARRAY_LEN(parts); k++)
-            if (parts[k].len > 0)
-                iov[n++] = (struct iovec){(void *)(uintptr_t)parts[k].p, parts[k].len};
-    }
-    return n;
-}
-
-size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count)
-{
-    struct iovec iov[3 * CONN_PIECES_MAX];
-    size_t taken = 0;
-    ssize_t n;
-
-    assert(count > 0 && count <= CONN_PIECES_MAX);
-    if (c->state != OPEN)
-        return count;
-    if (conn_pending(c)) {
-        c->wanted = true;
-        return 0;
-    }
-    n = socket_write(c, iov, gather(iov, pieces, count));
-    if (n < 0) {
-        lose(c);
-        return count;
-    }
-    for (; taken < count && (size_t)n >= piece_size(&pieces[taken]); taken++)
-        n -= (ssize_t)piece_size(&pieces[taken]);
-    if (taken == count)
-        return count;
-    if (n > 0)
-        keep_rest_of_piece(c, &pieces[taken++], (size_t)n);
-    c->wanted = true;
-    if (c->state == OPEN)
-        poll_update(c);
-    return taken;
-}
-
-static bool flush_tail(struct conn *c)
-{
-    struct iovec iov = {(void *)(uintptr_t)c->tail.p, c->tail.len};
-    ssize_t n;
-
-    if (c->tail.len == 0)
-        return true;
-    n = socket_write(c, &iov, 1);
-    if (n < 0)
-        return false;
-    c->tail.p += n;
-    c->tail.len -= (size_t)n;
-    if (c->tail.len == 0) {
-        tail_clear(c);
-    } else if (n > 0 && c->held != NULL) {
-        stalled_remove(c); /* it moves: no longer the one stalled longest */
-        stalled_append(c);
-    }
-    return true;
-}
-
-static bool flush_out(struct conn *c)
-{
-    struct iovec iov = {c->out.p + c->out_at, c->out.len - c->out_at};
-    ssize_t n;
-
-    if (c->tail.len > 0 || c->out.len == 0)
-        return true;
-    n = socket_write(c, &iov, 1);
-    if (n < 0)
-        return false;
-    c->out_at += (size_t)n;
-    if (c->out_at == c->out.len) {
-        buf_free(&c->out);
-        c->out_at = 0;
-    }
-    return true;
-}
-
 /* --- the end ------------------------------------------------------------------------- */
 
 static void on_closed(uv_handle_t *h)
@@ -419,7 +69,7 @@ void conn_close(struct conn *c)
         return;
     c->state = CLOSED;
     wheel_stop(&c->timer);
-    tail_clear(c);
+    conn_let_go(c);
     buf_free(&c->out);
     uv_close((uv_handle_t *)&c->poll, on_closed);
     (void)close(c->fd);
@@ -450,7 +100,20 @@ static void linger(struct conn *c)
     c->paused = false;
     (void)shutdown(c->fd, SHUT_WR);
     conn_timer(c, LINGER_MS, on_linger_end);
-    poll_update(c);
+    conn_poll_update(c);
+}
+
+/* Finished: what is left is written, and TLS's own end behind it. */
+static void flush_out_rest(struct conn *c)
+{
+    if (!conn_pending(c) && c->tls != NULL) {
+        tls_finish(c->tls);
+        conn_unsent_count(c);
+    }
+    if (conn_pending(c))
+        conn_poll_update(c);
+    else
+        linger(c);
 }
 
 void conn_finish(struct conn *c)
@@ -461,14 +124,12 @@ void conn_finish(struct conn *c)
         buf_free(&c->in);
     if (c->state == LOST) {
         conn_close(c);
-    } else if (conn_pending(c)) {
-        c->state = FLUSHING;
-        c->paused = true; /* what it sends now is of no interest */
-        conn_timer(c, FLUSH_MS, on_flush_end);
-        poll_update(c);
-    } else {
-        linger(c);
+        return;
     }
+    c->state = FLUSHING;
+    c->paused = true; /* what it sends now is of no interest */
+    conn_timer(c, FLUSH_MS, on_flush_end);
+    flush_out_rest(c);
 }
 
 /* The peer is lost while the connection is the owner's. */
@@ -480,6 +141,51 @@ static void gone(struct conn *c)
     conn_close(c);
     if (owned)
         ops->gone(c);
+}
+
+/* --- TLS's handshake ------------------------------------------------------------------- */
+
+static void on_greeting_timeout(struct wheel_timer *t)
+{
+    struct conn *c = conn_of_timer(t);
+
+    tls_refuse(c->tls, "it took too long");
+    conn_close(c);
+}
+
+/* The others wait for the next turn: what they have sent stays readable. */
+static bool may_greet(struct conns *cs)
+{
+    uint64_t now = uv_now(cs->loop);
+
+    if (now != cs->handshakes_at)
+        cs->handshakes = 0;
+    cs->handshakes_at = now;
+    return cs->handshakes++ < HANDSHAKES_TURN;
+}
+
+/* Lingering lets a refused client read why. */
+static void greeted(struct conn *c, enum tls_state state)
+{
+    if (state == TLS_HANDSHAKE)
+        return;
+    wheel_stop(&c->timer);
+    if (state == TLS_LOST) {
+        linger(c);
+        return;
+    }
+    c->state = OPEN;
+    c->ops->opened(c);
+}
+
+struct slice conn_alpn(const struct conn *c)
+{
+    return c->tls == NULL ? (struct slice){NULL, 0} : tls_alpn(c->tls);
+}
+
+struct slice conn_peer_subject(const struct conn *c)
+{
+    return c->tls == NULL ? (struct slice){NULL, 0} : tls_peer_subject(c->tls);
 }
 
 /* --- reading -------------------------------------------------------------------------- */
@@ -502,7 +208,7 @@ static void offer(struct conn *c, struct slice bytes, bool kept)
     else if (used < bytes.len)
         buf_put(&c->in, bytes.p + used, bytes.len - used);
     c->paused = c->state == FLUSHING || c->in.len >= CONN_IN_MAX;
-    poll_update(c);
+    conn_poll_update(c);
     if (c->ops != ops)
         conn_pump(c); /* taken over: the rest is the new owner's */
 }
@@ -538,7 +244,7 @@ static void on_eof(struct conn *c)
         conn_close(c);
         return;
     }
-    poll_update(c);
+    conn_poll_update(c);
     c->ops->eof(c);
 }
 
@@ -549,7 +255,7 @@ static void discard(struct conn *c, size_t n)
         conn_close(c);
 }
 
-static void on_readable(struct conn *c)
+static void read_plain(struct conn *c)
 {
     ssize_t n;
 
@@ -568,20 +274,46 @@ static void on_readable(struct conn *c)
         received(c, c->conns->scratch, (size_t)n);
 }
 
+/* What came may end the client's side, or break the rules, behind bytes that count. */
+static void read_records(struct conn *c)
+{
+    static_assert(sizeof c->conns->scratch >= TLS_READ_MAX, "what is read fits");
+    size_t n = tls_read(c->tls, c->conns->scratch);
+    enum tls_state state = tls_state(c->tls);
+
+    conn_unsent_count(c);
+    if (c->state == GREETING)
+        greeted(c, state);
+    if (n > 0 && c->state == OPEN)
+        received(c, c->conns->scratch, n);
+    if (state == TLS_EOF && c->state == OPEN)
+        on_eof(c);
+    else if (state == TLS_LOST && c->state == OPEN)
+        gone(c);
+}
+
+static void on_readable(struct conn *c)
+{
+    if (c->tls == NULL || c->state == LINGERING)
+        read_plain(c);
+    else if (c->state != GREETING || may_greet(c->conns))
+        read_records(c);
+}
+
 static void on_writable(struct conn *c)
 {
-    if (!flush_tail(c) || !flush_out(c)) {
+    if (!conn_flush(c)) {
         gone(c);
         return;
     }
-    if (conn_pending(c))
+    if (conn_pending(c) || c->state == GREETING)
         return;
     if (c->state == FLUSHING) {
-        linger(c);
+        flush_out_rest(c);
         return;
     }
     c->wanted = false;
-    poll_update(c);
+    conn_poll_update(c);
     c->ops->writable(c);
 }
 
@@ -620,23 +352,16 @@ uint64_t conn_quiet_ms(const struct conn *c)
     return (c->conns->wheel->tick - c->wrote_tick) * WHEEL_TICK_MS;
 }
 
-struct conn *conn_new(struct conns *cs, int fd, size_t size, const struct conn_ops *ops, void *data,
-                      struct address_count *address)
+static struct conn *conn_make(struct conns *cs, int fd, size_t size)
 {
-    struct conn *c;
+    struct conn *c = mem_zalloc(size);
 
-    assert(size >= sizeof *c);
-    c = mem_zalloc(size);
     if (uv_poll_init(cs->loop, &c->poll, fd) != 0) {
-        (void)close(fd);
         free(c);
         return NULL;
     }
-    c->ops = ops;
-    c->data = data;
     c->conns = cs;
     c->fd = fd;
-    c->address = address;
     c->wrote_tick = cs->wheel->tick;
     c->next = cs->first;
     if (cs->first != NULL)
@@ -645,8 +370,31 @@ struct conn *conn_new(struct conns *cs, int fd, size_t size, const struct conn_o
     cs->count++;
     metric_add(M_ACCEPTED, 1);
     metric_add(M_CONNECTIONS, 1);
-    poll_update(c);
-    ops->opened(c);
+    return c;
+}
+
+struct conn *conn_new(struct conns *cs, int fd, struct tls *tls, size_t size,
+                      const struct conn_ops *ops, void *data, struct address_count *address)
+{
+    struct conn *c;
+
+    assert(size >= sizeof *c);
+    c = conn_make(cs, fd, size);
+    if (c == NULL) {
+        tls_free(tls);
+        (void)close(fd);
+        return NULL;
+    }
+    c->ops = ops;
+    c->data = data;
+    c->address = address;
+    c->tls = tls;
+    c->state = tls == NULL ? OPEN : GREETING;
+    conn_poll_update(c);
+    if (tls == NULL)
+        ops->opened(c);
+    else
+        conn_timer(c, tls_handshake_ms(tls), on_greeting_timeout);
     return c;
 }
 
@@ -663,6 +411,7 @@ static void conn_free(struct conn *c)
     cs->count--;
     metric_sub(M_CONNECTIONS, 1);
     address_count_drop(&cs->addresses, c->address);
+    tls_free(c->tls);
     buf_free(&c->in);
     free(c);
     if (cs->draining && cs->count == 0 && cs->empty != NULL)
@@ -692,6 +441,8 @@ void conns_drain(struct conns *cs, void (*empty)(void *arg), void *arg)
         next = c->next; /* conns are freed later, never in here */
         if (c->state == OPEN)
             c->ops->drain(c);
+        else if (c->state == GREETING)
+            conn_close(c);
     }
 }
 

@@ -4,15 +4,20 @@
  * Knows no protocol: its owner, a struct that begins with a struct conn, is the
  * protocol's.  It is made by a listener and lives in one allocation.
  *
- * Out goes, in this order:  tail, then out
+ * Out goes, in this order:  unsent, tail, then out
+ *   unsent the rest of a TLS record (tls.h).  Counts as written for the owner, and
+ *          against [limits] ring_pinned.
  *   tail   the rest of what is half written: of one event, or of an answer's
  *          body.  An event stays where it is encoded, shared with all, held by
  *          a pin; when its block leaves memory it is copied.  Such a copy, and
  *          a body that somebody has yet to take, count against [limits]
  *          ring_pinned.
  *   out    control bytes: heads, comments, small answers.  Freed when empty.
- * Events are only taken when both are empty, so control bytes that are written
+ * Events are only taken when all are empty, so control bytes that are written
  * after events come after them on the wire.
+ *
+ * With TLS the owner first hears of the connection when the handshake is over; then
+ * all is as without.
  *
  * Nothing is allocated and no timer is touched per delivery.  POLLOUT is asked
  * for only while something is left to write.
@@ -27,6 +32,7 @@
 
 #include "block.h"
 #include "shared.h"
+#include "tls.h"
 #include "wheel.h"
 
 #define CONN_IN_MAX (64u * 1024)   /* unread bytes of one client, then reading pauses */
@@ -57,12 +63,14 @@ struct conn {
     void *data;               /* the protocol's; at first what the listener was given */
     struct conn *prev, *next; /* all of the process */
     struct address_count *address;
-    struct buf in; /* unread bytes, only while a request is cut in two */
+    struct tls *tls; /* NULL: plain */
+    struct buf in;   /* unread bytes, only while a request is cut in two */
     struct buf out;
     size_t out_at; /* bytes of out already written */
     struct slice tail;
     struct pin pin;      /* of tail, unless it lies in held */
     struct shared *held; /* a body, or the copy of an event's rest; NULL: none */
+    size_t unsent;       /* as tls says, and as it is counted in pinned */
     struct conn *stalled_prev, *stalled_next; /* those that hold, longest stalled first */
     struct wheel_timer timer;
     uv_poll_t poll;
@@ -71,6 +79,7 @@ struct conn {
     uint8_t events; /* polled for */
     bool wanted;    /* writable() is owed */
     bool eof_seen, paused, offering;
+    bool stalled;        /* it is among those that hold */
     uint32_t discarded;  /* bytes read while lingering */
     uint64_t wrote_tick; /* of the wheel */
 };
@@ -84,6 +93,8 @@ struct conns {
     size_t max, max_per_address; /* 0: no limit */
     struct address_count *addresses;
     size_t pinned, pinned_max; /* bytes of all that is held, each counted once */
+    uint64_t handshakes_at;    /* the loop's time of the turn */
+    unsigned handshakes;       /* gone on with in this turn */
     struct conn *stalled_first, *stalled_last;
     uint64_t sent; /* bytes, not yet in the metric */
     bool draining;
@@ -98,10 +109,10 @@ void conns_drain(struct conns *cs, void (*empty)(void *arg), void *arg);
 void conns_close_all(struct conns *cs); /* now */
 void conns_refresh(struct conns *cs);   /* brings the metrics up to date */
 
-/* For listeners.  Takes fd, which is non-blocking; size is the owner's.  NULL
- * when the loop refuses the descriptor, which is closed then. */
-struct conn *conn_new(struct conns *cs, int fd, size_t size, const struct conn_ops *ops, void *data,
-                      struct address_count *address);
+/* For listeners.  Takes fd, which is non-blocking, and tls, which is NULL for plain;
+ * size is the owner's.  NULL when the loop refuses the descriptor; both are gone then. */
+struct conn *conn_new(struct conns *cs, int fd, struct tls *tls, size_t size,
+                      const struct conn_ops *ops, void *data, struct address_count *address);
 /* Another protocol goes on with it (an upgrade): unread bytes are shown to it. */
 void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data);
 
@@ -124,6 +135,10 @@ struct conn_piece {
  * CONN_PIECES_MAX.  What is the client's own is copied if need be. */
 size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count);
 bool conn_pending(const struct conn *c); /* something is left to write */
+/* What TLS has settled (tls.h); empty when nothing was, and without TLS.  They live as
+ * long as the connection's memory. */
+struct slice conn_alpn(const struct conn *c);
+struct slice conn_peer_subject(const struct conn *c);
 /* Shows the unread bytes to input() again: the owner is ready for them. */
 void conn_pump(struct conn *c);
 /* The one timer of a connection; 0 stops it.  fire may do anything. */

@@ -269,6 +269,8 @@ static void on_reload(void *arg)
     if (fresh == NULL)
         return;
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
+    if (g->tls != NULL)
+        (void)tls_server_reload(g->tls, fresh);
     config_free(fresh);
     log_info("configuration reloaded");
 }
@@ -304,7 +306,8 @@ static bool open_admin(struct gateway *g)
     return g->admin != NULL;
 }
 
-bool gateway_listen(struct gateway *g, const char *addresses, const struct listener_options *o)
+static bool listen_on(struct gateway *g, const char *addresses, struct tls_server *tls,
+                      const struct listener_options *o)
 {
     struct slice rest = slice_of(addresses), one;
     struct listener *l;
@@ -318,13 +321,24 @@ bool gateway_listen(struct gateway *g, const char *addresses, const struct liste
             return false;
         }
         address = mem_strndup(one.p, one.len);
-        l = listener_open(&g->conns, address, o);
+        l = listener_open(&g->conns, address, tls, o);
         free(address);
         if (l == NULL)
             return false;
         g->listeners[g->listener_count++] = l;
     }
     return true;
+}
+
+bool gateway_listen(struct gateway *g, const char *addresses, const struct listener_options *o)
+{
+    return listen_on(g, addresses, g->tls, o);
+}
+
+bool gateway_listen_plain(struct gateway *g, const char *addresses,
+                          const struct listener_options *o)
+{
+    return listen_on(g, addresses, NULL, o);
 }
 
 /* The protocol's own routes, then those of every HTTP gateway. */
@@ -354,28 +368,41 @@ static void make_routes(struct gateway *g)
     g->http = http_new(g->config, &g->routes, g);
 }
 
-static const char *http_addresses(const struct gateway *g)
+static enum config_key own_key(const struct gateway *g, const char *name)
 {
-    return g->spec->listen != 0 ? config_address(g->config, g->spec->listen)
-                                : config_listen(g->config, g->spec->section);
+    return config_find(slice_of(g->spec->section), slice_of(name));
+}
+
+static bool open_tls(struct gateway *g)
+{
+    if (*config_text(g->config, CFG_TLS_CERTIFICATE) == '\0' ||
+        !config_bool(g->config, own_key(g, "tls")))
+        return true;
+    g->tls = tls_server_new(g->config);
+    return g->tls != NULL;
+}
+
+static bool listen_http(struct gateway *g)
+{
+    struct listener_options o = http_listener(g->http);
+    bool main_door = g->spec->listen == 0;
+    enum config_key listen = main_door ? own_key(g, "listen") : g->spec->listen;
+    enum config_key plain = main_door ? own_key(g, "listen_plain") : g->spec->listen_plain;
+
+    return gateway_listen(g, config_address(g->config, listen), &o) &&
+           gateway_listen_plain(g, config_text(g->config, plain), &o);
 }
 
 static bool open_doors(struct gateway *g)
 {
-    struct listener_options o;
-
     g->conns.max = config_num(g->config, CFG_MAX_CONNECTIONS);
     g->conns.max_per_address = config_num(g->config, CFG_MAX_PER_ADDRESS);
     g->conns.pinned_max = config_num(g->config, CFG_RING_PINNED);
     if (g->spec->routes != NULL)
         make_routes(g);
     g->started = true;
-    if (g->spec->start != NULL && !g->spec->start(g))
-        return false;
-    if (g->http == NULL)
-        return true;
-    o = http_listener(g->http);
-    return gateway_listen(g, http_addresses(g), &o);
+    return open_tls(g) && (g->spec->start == NULL || g->spec->start(g)) &&
+           (g->http == NULL || listen_http(g));
 }
 
 /* Our uv_check is made first: libuv runs the newest first, so hub_turn comes
@@ -407,6 +434,7 @@ static void gateway_free(struct gateway *g)
 {
     if (g->http != NULL)
         http_free(g->http);
+    tls_server_free(g->tls);
     free((void *)(uintptr_t)g->routes.list);
     zsock_shutdown();
     config_free(g->config);

@@ -32,8 +32,9 @@ struct gateway {
     struct reaper reaper;
     struct conns conns;
     struct routes routes;
-    struct http *http; /* NULL when the spec has no routes */
-    void *protocol;    /* the gateway's own */
+    struct http *http;      /* NULL when the spec has no routes */
+    struct tls_server *tls; /* NULL: this gateway speaks none */
+    void *protocol;         /* the gateway's own */
 
     struct admin *admin;
     struct process *process;
@@ -49,8 +50,8 @@ struct gateway_spec {
     const char *section;          /* of the configuration: "sse" */
     enum config_key allow_origin; /* of that section; used with routes */
     /* Where it serves HTTP when that is not its main door: then only its own routes
-     * are there.  0: the section's `listen`. */
-    enum config_key listen;
+     * are there.  0: the section's `listen` and `listen_plain`. */
+    enum config_key listen, listen_plain;
     /* Its HTTP routes; those that all HTTP gateways share come behind them. */
     const struct route *routes;
     size_t route_count;
@@ -71,9 +72,12 @@ struct gateway_spec {
 
 int gateway_main(const struct gateway_spec *spec, int argc, char **argv);
 
-/* Listens on a CONFIG_LIST of addresses, asking auth first; for gateways that
- * do not speak HTTP, from start().  False: logged. */
+/* Listens on a CONFIG_LIST of addresses, asking auth first, with TLS when that is
+ * configured, or without it in any case; for gateways that do not speak HTTP, from
+ * start().  False: logged. */
 bool gateway_listen(struct gateway *g, const char *addresses, const struct listener_options *o);
+bool gateway_listen_plain(struct gateway *g, const char *addresses,
+                          const struct listener_options *o);
 /* Limits out of the configuration, as of now. */
 struct subscribe_limits gateway_subscribe_limits(const struct gateway *g);
 struct publish_limits gateway_publish_limits(const struct gateway *g);

@@ -605,6 +605,7 @@ static void http_opened(struct conn *c)
 
     h->http = c->data;
     h->state = HEAD;
+    h->x.principal.name = conn_peer_subject(c);
     conn_timer(c, h->http->header_timeout, on_head_timeout);
     h->timing = true;
 }
@@ -745,6 +746,7 @@ void http_free(struct http *h)
 
 struct listener_options http_listener(struct http *h)
 {
+    static const char *const alpn[] = {"http/1.1", NULL};
     static const char refusal[] =
         "HTTP/1.1 429 Too Many Requests\r\n"
         "Content-Type: application/problem+json\r\n"
@@ -756,5 +758,6 @@ struct listener_options http_listener(struct http *h)
     return (struct listener_options){.conn_size = sizeof(struct http_conn),
                                      .ops = &http_conn_ops,
                                      .data = h,
-                                     .refusal = SLICE(refusal)};
+                                     .refusal = SLICE(refusal),
+                                     .alpn = alpn};
 }

@@ -5,7 +5,9 @@
  * each becomes a conn.  TCP_NODELAY is set once, on the listening socket: the
  * accepted ones inherit it.
  *
- * How it fails: out of descriptors or memory, accepting pauses for PAUSE_MS.
+ * How it fails: out of descriptors or memory, accepting pauses for PAUSE_MS.  With
+ * too many TLS handshakes under way it pauses for a moment, so that a crowd that comes
+ * back at once is served in the order in which it came.
  * Whatever happened to a single client while it waited is no concern of ours.
  */
 #include "listener.h"
@@ -26,10 +28,12 @@
 #define BACKLOG 4096
 #define ACCEPT_TURN 256
 #define PAUSE_MS 200
+#define BUSY_MS 100
 #define LOG_EVERY_MS 5000
 
 struct listener {
     struct conns *conns;
+    struct tls_server *tls; /* NULL: plain */
     struct listener_options options;
     uv_poll_t poll;
     struct wheel_timer pause;
@@ -57,24 +61,30 @@ static bool may_log(struct listener *l)
     return true;
 }
 
-static void pause_accepting(struct listener *l, int error)
+static void pause_accepting(struct listener *l, uint64_t ms)
+{
+    (void)uv_poll_stop(&l->poll);
+    wheel_start(l->conns->wheel, &l->pause, ms, resume);
+}
+
+static void out_of_room(struct listener *l, int error)
 {
     if (may_log(l))
         log_error("cannot accept clients for the moment", LOG_S("error", strerror(error)),
                   LOG_U("connections", l->conns->count));
-    (void)uv_poll_stop(&l->poll);
-    wheel_start(l->conns->wheel, &l->pause, PAUSE_MS, resume);
+    pause_accepting(l, PAUSE_MS);
 }
 
 static void refuse(struct listener *l, int fd, const char *limit)
 {
+    struct slice said = l->tls == NULL ? l->options.refusal : tls_server_refusal();
     ssize_t n = 0;
 
     if (may_log(l))
         log_warn("a client is refused", LOG_S("limit", limit),
                  LOG_U("connections", l->conns->count));
-    if (l->options.refusal.len > 0)
-        n = send(fd, l->options.refusal.p, l->options.refusal.len, MSG_NOSIGNAL);
+    if (said.len > 0)
+        n = send(fd, said.p, said.len, MSG_NOSIGNAL);
     (void)n; /* a courtesy */
     (void)shutdown(fd, SHUT_WR);
     (void)close(fd);
@@ -82,8 +92,10 @@ static void refuse(struct listener *l, int fd, const char *limit)
 
 static void welcome(struct listener *l, int fd, const struct sockaddr *peer)
 {
+    const struct listener_options *o = &l->options;
     struct conns *cs = l->conns;
     struct address_count *address = NULL;
+    struct tls *tls;
 
     if (cs->max > 0 && cs->count >= cs->max) {
         refuse(l, fd, "max_connections");
@@ -96,11 +108,12 @@ static void welcome(struct listener *l, int fd, const struct sockaddr *peer)
             return;
         }
     }
-    if (conn_new(cs, fd, l->options.conn_size, l->options.ops, l->options.data, address) == NULL)
+    tls = l->tls != NULL ? tls_new(l->tls, fd, o->alpn) : NULL;
+    if (conn_new(cs, fd, tls, o->conn_size, o->ops, o->data, address) == NULL)
         address_count_drop(&cs->addresses, address);
 }
 
-static bool out_of_room(int error)
+static bool says_no_room(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -115,14 +128,18 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPT_TURN; i++) {
+        if (l->tls != NULL && tls_server_busy(l->tls)) {
+            pause_accepting(l, BUSY_MS);
+            return;
+        }
         len = sizeof peer;
         fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
             welcome(l, fd, (struct sockaddr *)&peer);
         else if (errno == EAGAIN)
             return;
-        else if (out_of_room(errno)) {
-            pause_accepting(l, errno);
+        else if (says_no_room(errno)) {
+            out_of_room(l, errno);
             return;
         }
     }
@@ -147,7 +164,7 @@ static int listen_on(const struct sockaddr *address, socklen_t len)
     return -1;
 }
 
-struct listener *listener_open(struct conns *cs, const char *address,
+struct listener *listener_open(struct conns *cs, const char *address, struct tls_server *tls,
                                const struct listener_options *o)
 {
     struct sockaddr_storage parsed;
@@ -163,11 +180,12 @@ struct listener *listener_open(struct conns *cs, const char *address,
     }
     l = mem_zalloc(sizeof *l);
     l->conns = cs;
+    l->tls = tls;
     l->options = *o;
     l->fd = fd;
     (void)uv_poll_init(cs->loop, &l->poll, fd);
     (void)uv_poll_start(&l->poll, UV_READABLE, on_poll);
-    log_info("listening", LOG_S("address", address));
+    log_info("listening", LOG_S("address", address), LOG_S("tls", tls != NULL ? "on" : "off"));
     return l;
 }
 

@@ -11,6 +11,7 @@ static const struct gateway_spec mqtt = {
     .section = "mqtt",
     .allow_origin = CFG_MQTT_ALLOW_ORIGIN,
     .listen = CFG_MQTT_LISTEN_WS,
+    .listen_plain = CFG_MQTT_LISTEN_WS_PLAIN,
     .routes = routes,
     .route_count = sizeof routes / sizeof routes[0],
     .start = mqtt_start,

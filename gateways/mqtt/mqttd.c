@@ -2,7 +2,7 @@
  * mqttd.c - what all clients of the process share: settings, listeners, the end of a
  * turn, calls of the broker.
  *
- *   start   settings, the listener of plain MQTT (WebSocket's is the gateway's own)
+ *   start   settings, the listeners of MQTT over TCP (WebSocket's is the gateway's own)
  *   turn    sessions write what must precede packets, clients say what they gathered
  *   up      the broker is told which sessions are held here
  *   call    the broker fences a session, assigns a shared event, or tells $SYS
@@ -173,12 +173,16 @@ void mqtt_turn(struct gateway *g)
 
 /* --- the process --------------------------------------------------------------------------- */
 
-static bool listen_plain(struct gateway *g)
+static bool listen_tcp(struct gateway *g)
 {
-    struct listener_options o = {
-        .conn_size = sizeof(struct conn), .ops = &client_tcp_ops, .data = g->protocol};
+    static const char *const alpn[] = {"mqtt", NULL};
+    struct listener_options o = {.conn_size = sizeof(struct conn),
+                                 .ops = &client_tcp_ops,
+                                 .data = g->protocol,
+                                 .alpn = alpn};
 
-    return gateway_listen(g, config_listen(g->config, "mqtt"), &o);
+    return gateway_listen(g, config_listen(g->config, "mqtt"), &o) &&
+           gateway_listen_plain(g, config_text(g->config, CFG_MQTT_LISTEN_PLAIN), &o);
 }
 
 bool mqtt_start(struct gateway *g)
@@ -194,7 +198,7 @@ bool mqtt_start(struct gateway *g)
     m->log_left = LOGS_PER_TICK;
     (void)uv_idle_init(&g->loop, &m->idle);
     wheel_start(&g->wheel, &m->tick, TICK_MS, on_tick);
-    return listen_plain(g);
+    return listen_tcp(g);
 }
 
 void mqtt_upgrade(struct exchange *x)

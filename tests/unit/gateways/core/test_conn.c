@@ -79,7 +79,7 @@ static void open_client(struct client *c)
     memset(c, 0, sizeof *c);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
-    ck_assert_ptr_nonnull(conn_new(&conns, fds[0], sizeof(struct conn), &ops, c, NULL));
+    ck_assert_ptr_nonnull(conn_new(&conns, fds[0], NULL, sizeof(struct conn), &ops, c, NULL));
     c->fd = fds[1];
 }
 

@@ -91,7 +91,7 @@ static void begin(bool websocket)
     conns_init(&conns, &loop, &wheel);
     conns.pinned_max = 1 << 20;
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    c = conn_new(&conns, fds[0], sizeof(struct conn), &conn_ops, NULL, NULL);
+    c = conn_new(&conns, fds[0], NULL, sizeof(struct conn), &conn_ops, NULL, NULL);
     fd = fds[1];
     all = (struct transports){.packet_max = PACKET_MAX, .held_max = 1 << 20};
     take = -1;
