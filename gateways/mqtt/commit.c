@@ -26,8 +26,7 @@ struct commit {
 
 /* --- units --------------------------------------------------------------------------- */
 
-static struct commit *commit_new(struct mqtt *m, struct session *s, uint8_t op,
-                                 link_publish_cb cb)
+static struct commit *commit_new(struct mqtt *m, struct session *s, uint8_t op, link_publish_cb cb)
 {
     struct commit *c = mem_zalloc(sizeof *c);
 
@@ -98,8 +97,8 @@ static void refused(struct session *s, const struct wire_ack *a)
     }
     s->retry = true;
     if (mqtt_may_log(s->mqtt))
-        log_warn("a session's state was not written, it is tried again",
-                 LOG_S("client", s->id), LOG_S("error", error_code((enum sluice_error)a->error)));
+        log_warn("a session's state was not written, it is tried again", LOG_S("client", s->id),
+                 LOG_S("error", error_code((enum sluice_error)a->error)));
 }
 
 static void on_write(struct link_publish *p, const struct wire_ack *a)
@@ -191,8 +190,8 @@ static void leave_turn(struct session *s)
 
 void commit_detach(struct session *s, bool will, uint32_t expiry)
 {
-    struct wire_detach d = {.client = slice_of(s->id), .epoch = s->epoch, .will = will,
-                            .expiry = expiry};
+    struct wire_detach d = {
+        .client = slice_of(s->id), .epoch = s->epoch, .will = will, .expiry = expiry};
     struct buf items = {0};
     struct commit *c;
 

@@ -86,8 +86,7 @@ static void share_all(const struct session *s, struct share *share, const struct
     const struct sub *sub;
 
     for (sub = s->subs; sub != NULL; sub = sub->next)
-        if (sub_is_mains(sub) && e->id > sub->from &&
-            filter_match(sub_name(sub), e->topic))
+        if (sub_is_mains(sub) && e->id > sub->from && filter_match(sub_name(sub), e->topic))
             share_add(share, sub, e);
 }
 
@@ -140,16 +139,19 @@ static bool may_pass(const struct session *s, uint8_t qos)
     return deliver_room(s) > 0;
 }
 
+/* A group's credit depends on the room, whoever had used it up. */
 void deliver_open(struct session *s)
 {
-    if (!s->blocked || s->resume != NULL)
+    if (s->resume != NULL)
+        return;
+    shared_resume(s);
+    if (!s->blocked)
         return;
     s->blocked = false;
     if (s->main_open)
         subscription_resume(&s->main);
     replay_resume(s);
     retained_resume(s);
-    shared_resume(s);
 }
 
 /* --- pieces --------------------------------------------------------------------------------- */
@@ -207,12 +209,16 @@ static struct slice gap_text(const struct session *s)
     return (struct slice){(char *)text.p, text.len};
 }
 
+/* None at QoS 2: clients are about (MQTT.js) that hand a message on at PUBREL, and have
+ * forgotten by then which topic the alias stood for. */
 static void own_alias(const struct session *s, struct slice topic, struct packet_own *o,
                       uint16_t *told)
 {
     uint16_t number;
 
     *told = 0;
+    if (o->qos == 2)
+        return;
     switch (aliases_use(s->aliases, topic, &number)) {
     case ALIAS_NONE:
         return;
@@ -231,10 +237,15 @@ static bool writing_add(struct entry *e, const struct share *share, uint16_t pac
 {
     struct session *s = writing.session;
     size_t i = writing.count;
-    struct packet_own o = {.version = s->client->version, .qos = share->qos, .dup = dup,
-                           .retain = share->retain, .packet_id = packet_id,
-                           .sub_ids = share->ids, .sub_id_count = share->id_count,
-                           .gap = gap_text(s), .now_ms = clock_ms(),
+    struct packet_own o = {.version = s->client->version,
+                           .qos = share->qos,
+                           .dup = dup,
+                           .retain = share->retain,
+                           .packet_id = packet_id,
+                           .sub_ids = share->ids,
+                           .sub_id_count = share->id_count,
+                           .gap = gap_text(s),
+                           .now_ms = clock_ms(),
                            .max_size = s->client->max_packet};
     uint16_t alias;
 
@@ -287,8 +298,8 @@ static bool leave_now(struct session *s, struct entry *e, const struct share *sh
 
 enum step { STEP_TAKEN, STEP_SKIPPED, STEP_WAITS, STEP_FULL };
 
-static enum step step(struct session *s, struct sub *only, enum deliver_kind kind,
-                      struct entry *e, uint64_t now)
+static enum step step(struct session *s, struct sub *only, enum deliver_kind kind, struct entry *e,
+                      uint64_t now)
 {
     static struct share share;
 
@@ -308,7 +319,8 @@ static enum step step(struct session *s, struct sub *only, enum deliver_kind kin
     return STEP_SKIPPED;
 }
 
-/* --- runs --------------------------------------------------------------------------------------- */
+/* --- runs ---------------------------------------------------------------------------------------
+ */
 
 /* Nothing in it is for this client alone, so that it goes out in the shared form. */
 static bool is_plain(const struct session *s, const struct run *r)
@@ -357,8 +369,7 @@ static bool progress_flush(struct progress *p, size_t next)
     return taken == n;
 }
 
-static size_t run_pieces(struct session *s, struct run *r, struct sub *only,
-                         enum deliver_kind kind)
+static size_t run_pieces(struct session *s, struct run *r, struct sub *only, enum deliver_kind kind)
 {
     static struct progress p;
     uint64_t now = clock_ms();
@@ -397,7 +408,8 @@ size_t deliver_run(struct session *s, struct run *r, struct sub *only, enum deli
     return n;
 }
 
-/* --- one at a time ----------------------------------------------------------------------------- */
+/* --- one at a time -----------------------------------------------------------------------------
+ */
 
 static bool assigned_waits(struct session *s, struct sub *sub, struct entry *e,
                            const struct share *share)
@@ -437,8 +449,7 @@ bool deliver_assigned(struct session *s, struct sub *sub, struct entry *e)
     static struct share share;
     bool taken;
 
-    if (!share_get(s, sub, DELIVER_PUBLISHED, &e->e, &share) ||
-        event_expired(&e->e, clock_ms())) {
+    if (!share_get(s, sub, DELIVER_PUBLISHED, &e->e, &share) || event_expired(&e->e, clock_ms())) {
         shared_done(s, sub->group, e->e.id, false);
         return true;
     }
@@ -468,7 +479,8 @@ void deliver_message(struct session *s, const struct sub *sub, struct slice topi
     client_write(s->client, (struct slice){(char *)packet.p, packet.len});
 }
 
-/* --- what waits in flight ------------------------------------------------------------------------ */
+/* --- what waits in flight ------------------------------------------------------------------------
+ */
 
 static bool waited_add(struct session *s, uint16_t id, struct entry *e)
 {
@@ -527,7 +539,8 @@ bool deliver_waiting(struct session *s)
     return waited_flush(s);
 }
 
-/* --- gaps ----------------------------------------------------------------------------------------- */
+/* --- gaps
+ * ----------------------------------------------------------------------------------------- */
 
 static void gap_remember(struct session *s, const struct gap *gap)
 {

@@ -141,8 +141,8 @@ static void on_failed(struct subscription *main, enum sluice_error error, struct
 {
     struct session *s = main->data;
 
-    log_warn("a session cannot be served", LOG_S("client", s->id), LOG_S("error", error_code(error)),
-             LOG_SLICE("text", text));
+    log_warn("a session cannot be served", LOG_S("client", s->id),
+             LOG_S("error", error_code(error)), LOG_SLICE("text", text));
     session_main_close(s);
     client_end(s->client, MQTT_UNAVAILABLE, "events cannot be read");
 }

@@ -58,10 +58,10 @@ struct flight {
     struct flight_entry *entries; /* NULL: none yet */
     uint32_t cap;                 /* identifiers below it; a power of two, at most 65,536 */
     uint32_t count;
-    uint32_t sent;    /* counted ones */
-    uint32_t waiting; /* in FLIGHT_WAITING */
-    uint32_t order;   /* the last given out */
-    uint16_t last;    /* identifier given out last */
+    uint32_t sent;          /* counted ones */
+    uint32_t waiting;       /* in FLIGHT_WAITING */
+    uint32_t order;         /* the last given out */
+    uint16_t last;          /* identifier given out last */
     struct buf gone, going; /* identifiers, u16 each: items to drop */
 };
 

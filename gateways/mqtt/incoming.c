@@ -19,7 +19,7 @@ struct in_ids {
     struct in_id {
         uint16_t id;
         uint8_t state;
-    } *list;
+    } * list;
 };
 
 static struct in_id *find(const struct session *s, uint16_t id)

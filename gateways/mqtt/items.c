@@ -58,7 +58,8 @@ static void put_sub(const struct sub *sub, struct buf *items)
     buf_u8(&value, sub->qos);
     if (sub->kind == SUB_SHARED)
         buf_u64(&value, sub->start.kind == START_AFTER ? sub->start.arg : GROUP_FROM_NOW);
-    buf_u8(&value, (sub->no_local ? SUB_NO_LOCAL : 0) | (sub->retain_as_published ? SUB_RETAIN : 0));
+    buf_u8(&value,
+           (sub->no_local ? SUB_NO_LOCAL : 0) | (sub->retain_as_published ? SUB_RETAIN : 0));
     buf_u32(&value, sub->id);
     buf_u64(&value, sub->from);
     buf_u8(&value, (uint8_t)sub->start.kind);
@@ -133,7 +134,8 @@ void items_written(struct session *s, bool ok)
     incoming_written(s, ok);
 }
 
-/* --- read -------------------------------------------------------------------------------------- */
+/* --- read --------------------------------------------------------------------------------------
+ */
 
 static bool progress_get(struct session *s, const struct wire_item *i)
 {

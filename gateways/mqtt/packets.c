@@ -129,8 +129,8 @@ static void put_50_framed(struct buf *b, const struct event *e)
 }
 
 const form_encode packet_encoders[] = {
-    [PACKET_311] = put_311,          [PACKET_311_FRAMED] = put_311_framed,
-    [PACKET_50] = put_50,            [PACKET_50_FRAMED] = put_50_framed,
+    [PACKET_311] = put_311,         [PACKET_311_FRAMED] = put_311_framed,
+    [PACKET_50] = put_50,           [PACKET_50_FRAMED] = put_50_framed,
     [PACKET_BODY_50] = put_body_50,
 };
 
@@ -172,8 +172,8 @@ static bool fits(const struct packet_own *o, struct slice topic, size_t rest)
 }
 
 /* Leaves out what is ours until the packet fits. */
-static bool fit_50(struct buf *own, const struct event *e, struct slice topic,
-                   struct packet_own *o, struct slice *shared)
+static bool fit_50(struct buf *own, const struct event *e, struct slice topic, struct packet_own *o,
+                   struct slice *shared)
 {
     size_t without_gap, skip = id_size(e->id);
 
@@ -200,8 +200,8 @@ static void put_packet_id(struct buf *b, uint16_t id)
 }
 
 /* Fixed header, topic and identifier; returns where the head began. */
-static size_t head_begin(struct buf *b, size_t room, struct slice topic,
-                         const struct packet_own *o, size_t rest)
+static size_t head_begin(struct buf *b, size_t room, struct slice topic, const struct packet_own *o,
+                         size_t rest)
 {
     size_t at;
 

@@ -30,8 +30,8 @@ struct packet_own {
     bool dup, retain;
     uint16_t packet_id; /* QoS 1 and 2 */
     /* 5.0 */
-    uint16_t alias;         /* 0: none */
-    bool topic_known;       /* by the alias: it is left out */
+    uint16_t alias;   /* 0: none */
+    bool topic_known; /* by the alias: it is left out */
     const uint32_t *sub_ids;
     size_t sub_id_count;
     struct slice gap;  /* sluice-gap; empty: none */

@@ -33,14 +33,14 @@ struct sub {
     struct session *session;
     char *filter; /* "a/#", "$share/g/a/#", "$SYS/#": as UNSUBSCRIBE says it */
     size_t filter_len;
-    uint32_t id;        /* subscription identifier; 0: none */
-    uint8_t qos;        /* granted */
+    uint32_t id; /* subscription identifier; 0: none */
+    uint8_t qos; /* granted */
     bool no_local, retain_as_published;
     bool dirty, writing; /* its item: to be written, being written */
     uint64_t from;       /* matches only later IDs */
     enum { SUB_PLAIN, SUB_SHARED, SUB_SYS } kind;
-    struct replay *replay; /* it has a cursor of its own; NULL: main's */
-    struct start start;    /* as asked for: the same again does not rewind */
+    struct replay *replay;    /* it has a cursor of its own; NULL: main's */
+    struct start start;       /* as asked for: the same again does not rewind */
     struct group_name *group; /* SUB_SHARED */
 };
 
@@ -58,9 +58,9 @@ struct session {
     struct buf gone_subs, going_subs; /* filters whose items must go, str16 each */
     struct subscription main;
     bool main_open;
-    struct sub *one; /* main has no filter but this; NULL: several, or none */
-    bool blocked;    /* a source was told that the client is full */
-    uint64_t cursor; /* of main while it is closed */
+    struct sub *one;       /* main has no filter but this; NULL: several, or none */
+    bool blocked;          /* a source was told that the client is full */
+    uint64_t cursor;       /* of main while it is closed */
     uint64_t skip_qos0_to; /* resumed: events of QoS 0 up to here are not wanted */
     struct flight flight;
     struct resume *resume;           /* what is in flight is being sent again; NULL: done */
@@ -73,14 +73,14 @@ struct session {
     struct shared_member *shared;    /* shared.c: its part in groups; NULL: none */
 
     /* commit.c's */
-    struct commit *commit;        /* the WRITE under way; NULL: none */
-    struct session *commit_next;  /* in mqtt.committing */
-    bool committing;              /* it is there */
-    bool urgent, later;           /* something for the turn's end, for the next checkpoint */
-    bool retry;                   /* a write was refused: all of it, at the next checkpoint */
-    bool fenced;                  /* it is another's */
-    bool follows;                 /* at the broker: its cursor moves with our position */
-    uint64_t cursor_written;      /* at the broker, while it does not follow */
+    struct commit *commit;       /* the WRITE under way; NULL: none */
+    struct session *commit_next; /* in mqtt.committing */
+    bool committing;             /* it is there */
+    bool urgent, later;          /* something for the turn's end, for the next checkpoint */
+    bool retry;                  /* a write was refused: all of it, at the next checkpoint */
+    bool fenced;                 /* it is another's */
+    bool follows;                /* at the broker: its cursor moves with our position */
+    uint64_t cursor_written;     /* at the broker, while it does not follow */
 };
 
 static inline struct slice sub_name(const struct sub *s)

@@ -172,7 +172,8 @@ static void write_items(struct session *s, struct subscribing *g)
         commit_soon(s);
 }
 
-/* --- probing ----------------------------------------------------------------------------------- */
+/* --- probing -----------------------------------------------------------------------------------
+ */
 
 static bool has_old_mains(const struct session *s, const struct subscribing *g)
 {
@@ -262,7 +263,8 @@ static void begin(struct session *s, struct subscribing *g)
     subscription_open(&g->probe, s->mqtt->gateway->hub, filters, n, now, &probe_ops, g);
 }
 
-/* --- SUBSCRIBE ----------------------------------------------------------------------------------- */
+/* --- SUBSCRIBE -----------------------------------------------------------------------------------
+ */
 
 static struct subscribing *subscribing_new(struct session *s, uint16_t packet_id, size_t count)
 {
@@ -314,23 +316,40 @@ static bool is_volatile(const struct mqtt *m, struct slice filter)
 
 static uint8_t grant(const struct mqtt *m, const struct sub *sub, uint8_t asked)
 {
-    if (sub->kind != SUB_PLAIN || is_volatile(m, sub_name(sub)))
-        asked = sub->kind == SUB_SHARED ? asked : 0;
+    if (sub->kind == SUB_SYS || is_volatile(m, sub_topic_filter(sub)))
+        return 0;
     return asked < m->settings.max_qos ? asked : m->settings.max_qos;
+}
+
+static const struct slice share_prefix = {"$share/", 7};
+static const struct slice sys_prefix = {"$SYS/", 5};
+
+/* *filter: without "$share/…". */
+static bool is_filter(struct slice key, struct slice *filter)
+{
+    struct slice name;
+
+    *filter = key;
+    if (!slice_starts(key, share_prefix))
+        return filter_check(key) == TOPIC_OK;
+    return subscribe_share_parse(key, &name, filter) && filter_check(*filter) == TOPIC_OK &&
+           !slice_starts(*filter, sys_prefix);
+}
+
+/* A start that this kind of filter cannot have. */
+static bool is_misplaced(struct slice key, struct start start)
+{
+    if (slice_starts(key, sys_prefix))
+        return start.kind != START_NOW;
+    return slice_starts(key, share_prefix) && start.kind != START_NOW && start.kind != START_AFTER;
 }
 
 /* MQTT_OK, or the code of a filter that is refused. */
 static enum mqtt_reason check(const struct session *s, struct slice key, struct start start)
 {
-    struct slice name, filter = key;
-    bool shared = slice_starts(key, SLICE("$share/"));
+    struct slice filter;
 
-    if (shared && !subscribe_share_parse(key, &name, &filter))
-        return MQTT_BAD_FILTER;
-    if (filter_check(filter) != TOPIC_OK || (shared && slice_starts(filter, SLICE("$SYS/"))))
-        return MQTT_BAD_FILTER;
-    if (start.kind != START_NOW && (slice_starts(key, SLICE("$SYS/")) ||
-                                    (shared && start.kind != START_AFTER)))
+    if (!is_filter(key, &filter) || is_misplaced(key, start))
         return MQTT_BAD_FILTER;
     if (!auth_may(&s->client->principal, AUTH_SUBSCRIBE, filter))
         return MQTT_NOT_AUTHORIZED;
@@ -417,7 +436,7 @@ static enum mqtt_reason check_all(const struct mqtt_subscribe *m, size_t *count)
 
     *count = 0;
     while (mqtt_subscribe_next(&topics, &o)) {
-        if (o.no_local && slice_starts(o.filter, SLICE("$share/")))
+        if (o.no_local && slice_starts(o.filter, share_prefix))
             return MQTT_PROTOCOL_ERROR;
         ++*count;
     }
@@ -427,8 +446,8 @@ static enum mqtt_reason check_all(const struct mqtt_subscribe *m, size_t *count)
 static uint8_t ask(struct subscribing *g, size_t i, const struct mqtt_topic_option *o,
                    const struct mqtt_subscribe *m, struct buf *scratch)
 {
-    struct replay_limits limits = {
-        .max_last = config_num(g->session->mqtt->gateway->config, CFG_MAX_LAST)};
+    struct replay_limits limits = {.max_last =
+                                       config_num(g->session->mqtt->gateway->config, CFG_MAX_LAST)};
     struct slice key;
     struct start start;
     enum mqtt_reason code = replay_props_get(&m->props, &limits, &start);
@@ -467,17 +486,19 @@ enum mqtt_reason session_subscribe(struct session *s, const struct mqtt_subscrib
     return MQTT_OK;
 }
 
-/* --- UNSUBSCRIBE ------------------------------------------------------------------------------------- */
+/* --- UNSUBSCRIBE
+ * ------------------------------------------------------------------------------------- */
 
 static uint8_t drop(struct subscribing *g, struct slice filter, struct buf *scratch)
 {
     struct replay_limits limits = {.max_last = UINT64_MAX};
     struct start start = {START_NOW, 0};
-    struct slice key;
+    struct slice key, inner;
     struct sub *sub;
 
     buf_clear(scratch);
-    if (replay_filter_get(filter, &limits, scratch, &key, &start) != MQTT_OK)
+    if (replay_filter_get(filter, &limits, scratch, &key, &start) != MQTT_OK ||
+        !is_filter(key, &inner))
         return MQTT_BAD_FILTER;
     sub = session_sub_find(g->session, key);
     if (sub == NULL)
@@ -508,7 +529,8 @@ enum mqtt_reason session_unsubscribe(struct session *s, const struct mqtt_subscr
     return MQTT_OK;
 }
 
-/* --- replays ------------------------------------------------------------------------------------------ */
+/* --- replays
+ * ------------------------------------------------------------------------------------------ */
 
 void subscribe_replay_joined(struct sub *sub, uint64_t cursor)
 {
