@@ -6,6 +6,8 @@
  */
 #include "upgrade.h"
 
+#include <string.h>
+
 #include "gateway.h"
 
 static void require_upgrade(struct exchange *x, const char *why)
@@ -22,9 +24,34 @@ static void require_upgrade(struct exchange *x, const char *why)
     exchange_answer(x, &a, &body);
 }
 
+/* A numeric address, or localhost; a name can be made to point here by anybody who owns
+ * it (DNS rebinding). */
+static bool is_address(struct slice host)
+{
+    size_t i = 0;
+
+    if (slice_starts(host, SLICE("localhost:")) || slice_starts(host, SLICE("[")))
+        return true;
+    while (i < host.len && strchr("0123456789.:", host.p[i]) != NULL)
+        i++;
+    return i == host.len && i > 0;
+}
+
+/* It comes from the very address that it asks.  Clients that are no browsers say so. */
+static bool is_same_address(const struct exchange *x, struct slice origin)
+{
+    struct slice host = http1_header(x->request, "host", NULL);
+    const char *at = memmem(origin.p, origin.len, "://", 3);
+    size_t scheme = at != NULL ? (size_t)(at - origin.p) + 3 : origin.len;
+
+    return host.p != NULL && is_address(host) &&
+           slice_eq_nocase(host, (struct slice){origin.p + scheme, origin.len - scheme});
+}
+
 static bool origin_ok(const struct exchange *x, const struct ws_handshake *h)
 {
-    return h->origin.p == NULL || cors_origin(&gateway_of(x)->routes, x->request).p != NULL;
+    return h->origin.p == NULL || is_same_address(x, h->origin) ||
+           cors_origin(&gateway_of(x)->routes, x->request).p != NULL;
 }
 
 bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h)

@@ -9,8 +9,8 @@
 
 /* Reads the handshake (see ws_handshake.h) and checks the Origin: a page of any site
  * can open a WebSocket here, with the user's own network behind it, and its Origin is
- * all that tells.  Whoever sends none is no browser.  False: the exchange has been
- * answered. */
+ * all that tells.  Whoever sends none is no browser; one of the numeric address that is
+ * asked (or localhost) is always allowed.  False: the exchange has been answered. */
 bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h);
 
 #endif

@@ -144,14 +144,14 @@ void deliver_open(struct session *s)
 {
     if (s->resume != NULL)
         return;
+    if (s->blocked) {
+        s->blocked = false;
+        if (s->main_open)
+            subscription_resume(&s->main);
+        replay_resume(s);
+        retained_resume(s);
+    }
     shared_resume(s);
-    if (!s->blocked)
-        return;
-    s->blocked = false;
-    if (s->main_open)
-        subscription_resume(&s->main);
-    replay_resume(s);
-    retained_resume(s);
 }
 
 /* --- pieces --------------------------------------------------------------------------------- */
