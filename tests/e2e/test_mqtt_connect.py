@@ -268,16 +268,17 @@ def test_many_takeovers_at_once_leave_one(mqtt2):
     wait_for(lambda: sum(map(up, clients)) == 1, "one has the session")
 
 
+@pytest.mark.parametrize("elsewhere, reason", [(None, 0x8B), ("other.example:1883", 0x9C)])
 @versions
-def test_shutdown(new_mqtt, version):
-    """MQTT-4.13.1-1: told by 0x8B."""
-    mqtt = new_mqtt("[mqtt]\nserver_reference = other.example:1883\n")
+def test_shutdown(new_mqtt, version, elsewhere, reason):
+    """4.11, 4.13: told, and where to go if there is such a place."""
+    mqtt = new_mqtt(f"[mqtt]\nserver_reference = {elsewhere or ''}\n")
     c = mqtt.connect("a", version)
     mqtt.sluice.processes["mqtt"].popen.terminate()
     reasons = []
     while (p := c.read()) is not None:
         reasons.append((p.reason, p.props.get("server_reference")))
-    assert reasons == ([(0x8B, "other.example:1883")] if version == V5 else [])
+    assert reasons == ([(reason, elsewhere)] if version == V5 else [])
 
 
 # --- without the broker
