@@ -397,6 +397,11 @@ bool groups_load(struct groups *all, const struct store_entry *e)
     return ok;
 }
 
+uint64_t groups_members(const struct groups *all)
+{
+    return all->member_count;
+}
+
 /* --- time --------------------------------------------------------------------------------- */
 
 static void taken_expire(struct group *g, uint64_t now)

@@ -44,6 +44,7 @@ void groups_ended(struct groups *all, struct slice client);
 void groups_credit(struct groups *all, const struct session *s, uint32_t credit);
 void groups_done(struct groups *all, const struct session *s, const struct wire_done *m);
 
+uint64_t groups_members(const struct groups *all);
 /* Once a second, and what the store makes visible. */
 void groups_second(struct groups *all);
 void groups_batch(struct groups *all, const struct store_batch *b);

@@ -276,7 +276,7 @@ static struct peer *peer_add(struct link *l, struct slice id, const struct wire_
     p->id_len = id.len;
     memcpy(p->id, id.p, id.len);
     HASH_ADD(hh, l->peers, id, id.len, p);
-    p->holder = sessions_join(l->sessions, &p->instance, p);
+    p->holder = sessions_join(l->sessions, &p->instance, p->name, p);
     l->up++;
     metric_set(M_GATEWAYS, l->up);
     return p;

@@ -250,6 +250,7 @@ static struct sessions *sessions_open(struct broker *b)
         .reads = b->reads,
         .window = config_num(b->config, CFG_PUBLISH_WINDOW),
         .max_payload = config_num(b->config, CFG_MAX_PAYLOAD),
+        .sys_interval = config_num(b->config, CFG_SYS_INTERVAL),
     };
 
     return sessions_new(&b->loop, b->store, &o);

@@ -79,6 +79,7 @@ static void attach_finish(struct op *op, bool stored)
 {
     struct sessions *all = op->session->all;
 
+    all->attaches++;
     all->stored += stored;
     all->stored -= op->found.version != 0;
     if (!op->made.present)

@@ -54,6 +54,7 @@ static void on_committed(struct commit *c)
     if (c->error == ERR_NONE) {
         if (ended) {
             op->session->all->stored--;
+            op->session->all->expired++;
             groups_ended(op->session->all->groups, session_client(op->session));
         }
         op_end(op);

@@ -9,6 +9,7 @@
  *   session_due.c      the ends of wills' delays and of sessions
  *   session_rows.c     rows of the map, as bytes
  *   session_load.c     what a start finds
+ *   session_sys.c      reports of gateways, and $SYS
  *   commit.c           one request to the store, gathered
  *
  * What attaches or ends a session is an *op*, and the ops of one client run one
@@ -25,6 +26,7 @@
 #include "groups.h"
 #include "session_rows.h"
 #include "sessions.h"
+#include "sys.h"
 
 #define SESSIONS_MAX 1000000u   /* in memory; then attaching is refused */
 #define SESSION_OPS_MAX 8u      /* of one client, waiting; then attaching is refused */
@@ -40,12 +42,15 @@
 struct holder {
     struct sessions *all;
     struct wire_uuid instance;
-    void *peer;          /* NULL: its link has ended */
-    uint64_t position;   /* of its sessions that follow */
-    uint64_t generation; /* rises when its link ends: what it holds is then in doubt */
-    uint64_t deadline;   /* monotonic ms: then what is in doubt ends; 0: nothing is */
-    uint64_t given_up;   /* monotonic ms: when its sessions were ended for it; 0: never */
-    uint32_t units;      /* under way; they keep this struct */
+    void *peer;                /* NULL: its link has ended */
+    uint64_t position;         /* of its sessions that follow */
+    uint64_t generation;       /* rises when its link ends: what it holds is then in doubt */
+    uint64_t deadline;         /* monotonic ms: then what is in doubt ends; 0: nothing is */
+    uint64_t given_up;         /* monotonic ms: when its sessions were ended for it; 0: never */
+    bool wants_sys;            /* it serves MQTT: $SYS is told to it … */
+    bool greeted;              /* … and has been, since its hello */
+    struct wire_report report; /* its last */
+    uint32_t units;            /* under way; they keep this struct */
     uint64_t bytes;
     struct session *sessions; /* a list */
     UT_hash_handle hh;
@@ -119,7 +124,10 @@ struct sessions {
     struct session *asleep;   /* those with wake_at */
     uint64_t epoch;           /* the last one given */
     uint64_t held;            /* sessions */
-    uint64_t stored;          /* sessions with rows */
+    uint64_t held_stored;     /* those of them that have rows */
+    uint64_t stored;          /* sessions with rows, held or not */
+    uint64_t attaches;        /* since the start */
+    uint64_t expired;         /* the same */
     bool stopping;
     uv_timer_t tick;
     uint64_t second_at; /* the next look at what goes by seconds */
@@ -127,6 +135,10 @@ struct sessions {
     unsigned due_ops;   /* of the last look, under way */
     bool due_scanning;
     struct store_request due_scan;
+    struct sys *sys;
+    struct wire_report reports_gone; /* of holders that have gone */
+    uint64_t sys_at;                 /* monotonic ms */
+    bool sys_greet;                  /* somebody has said hello */
     struct store_request load;
     struct buf load_page; /* what load's owner and key point into */
     size_t load_at;       /* of the spaces that are read */
@@ -150,6 +162,10 @@ void session_unhold(struct session *s);
 void session_maybe_free(struct session *s);
 void session_fence(const struct session *s);
 void session_call(const struct session *s, struct buf *frame); /* to its holder; takes the bytes */
+
+/* --- session_sys.c ---------------------------------------------------------- */
+void sys_tick(struct sessions *all, uint64_t now);
+void sys_holder_gone(struct sessions *all, const struct wire_report *last);
 
 /* --- session_units.c ---------------------------------------------------------- */
 void position_forget(struct sessions *all, struct slice instance);

@@ -56,16 +56,21 @@ static void holder_free(struct holder *h)
 {
     if (h->position != 0 && !h->all->stopping)
         position_forget(h->all, (struct slice){(const char *)h->instance.b, sizeof h->instance.b});
+    sys_holder_gone(h->all, &h->report);
     HASH_DEL(h->all->holders, h);
     free(h);
 }
 
-struct holder *sessions_join(struct sessions *all, const struct wire_uuid *instance, void *peer)
+struct holder *sessions_join(struct sessions *all, const struct wire_uuid *instance,
+                             const char *name, void *peer)
 {
     struct holder *h = holder_of(all, instance);
     uint64_t grace = clock_mono_ms() + GRACE_LINK_MS;
 
     h->peer = peer;
+    h->wants_sys = strcmp(name, "mqtt") == 0;
+    h->greeted = false;
+    all->sys_greet = true;
     if (h->deadline != 0 && h->deadline < grace)
         h->deadline = grace;
     return h;
@@ -178,6 +183,7 @@ void session_hold(struct session *s, struct holder *h, const struct session_head
     }
     DL_APPEND(h->sessions, s);
     s->all->held++;
+    s->all->held_stored += stored;
     groups_attached(s->all->groups, s);
 }
 
@@ -189,9 +195,10 @@ void session_unhold(struct session *s)
     free((void *)(uintptr_t)s->head.principal.p);
     s->head = (struct session_head){0};
     s->holder = NULL;
+    s->all->held--;
+    s->all->held_stored -= s->stored;
     s->stored = s->closing = false;
     DL_DELETE(h->sessions, s);
-    s->all->held--;
 }
 
 void session_call(const struct session *s, struct buf *frame)
@@ -320,6 +327,16 @@ static bool done_take(struct holder *h, struct reader body)
     return !body.bad;
 }
 
+static bool report_take(struct holder *h, struct reader body)
+{
+    struct wire_report m;
+
+    if (!wire_report_get(&body, &m))
+        return false;
+    h->report = m;
+    return true;
+}
+
 bool sessions_tell(struct holder *h, struct zmsg *m)
 {
     struct reader body;
@@ -332,7 +349,7 @@ bool sessions_tell(struct holder *h, struct zmsg *m)
     case WIRE_TELL_DONE:
         return done_take(h, body);
     case WIRE_TELL_REPORT:
-        return true;
+        return report_take(h, body);
     default:
         return false;
     }
@@ -370,6 +387,7 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now = clock_mono_ms();
 
     sessions_wake_due(all, now);
+    sys_tick(all, now);
     if (now < all->second_at)
         return;
     all->second_at = now + 1000;
@@ -392,6 +410,7 @@ struct sessions *sessions_new(uv_loop_t *loop, struct store *store,
     all->store = store;
     all->options = *o;
     all->groups = groups_new(store, o->reads);
+    all->sys = sys_new(clock_mono_ms());
     (void)uv_timer_init(loop, &all->tick);
     all->tick.data = all;
     return all;
@@ -447,6 +466,7 @@ void sessions_free(struct sessions *all)
     HASH_ITER (hh, all->holders, h, next_holder)
         holder_free(h);
     groups_free(all->groups);
+    sys_free(all->sys);
     buf_free(&all->load.found);
     buf_free(&all->load_page);
     buf_free(&all->due_scan.found);

@@ -26,6 +26,7 @@ struct sessions_options {
     struct reads *reads; /* for groups */
     uint64_t window;     /* bytes of one gateway's units that may be under way */
     uint64_t max_payload;
+    uint64_t sys_interval; /* ms between two tellings of $SYS; 0: none */
 };
 
 struct sessions *sessions_new(uv_loop_t *loop, struct store *store,
@@ -40,7 +41,8 @@ void sessions_batch(struct sessions *all, const struct store_batch *b);
 
 /* A gateway has said hello; its link has ended.  Until it has said which sessions it
  * holds (TELL HOLD), or the grace is over, they stay its own. */
-struct holder *sessions_join(struct sessions *all, const struct wire_uuid *instance, void *peer);
+struct holder *sessions_join(struct sessions *all, const struct wire_uuid *instance,
+                             const char *name, void *peer);
 void sessions_leave(struct holder *h, const void *peer);
 /* A SESSION or TELL frame; moves from m.  False: it is malformed. */
 bool sessions_units(struct holder *h, struct zmsg *m);

@@ -34,6 +34,7 @@ static const struct {
     {CFG_GATEWAY_CREDIT, 4 << 10, 1 << 30},
     {CFG_PUBLISH_WINDOW, 4 << 10, 1 << 30},
     {CFG_QUEUE, 4 << 10, UINT64_C(16) << 30},
+    {CFG_SYS_INTERVAL, 0, 3600000},
     {CFG_SSE_KEEPALIVE, 100, 3600000},
     {CFG_WS_PING, 0, 86400000},
     {CFG_WS_PING_TIMEOUT, 100, 3600000},

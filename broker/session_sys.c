@@ -1,0 +1,83 @@
+/*
+ * session_sys.c - what MQTT gateways report, summed, and told to all of them.
+ *
+ * A gateway reports its counters since its own start, so the sum needs no more than
+ * each one's last report, and what those that have gone had reported last.
+ * Told every `sys_interval`, and to a gateway within a tick of its hello.
+ */
+#include <malloc.h>
+
+#include "clock.h"
+#include "session_impl.h"
+
+static void report_add(struct wire_report *sum, const struct wire_report *r)
+{
+#define X(name) sum->name += r->name;
+    WIRE_REPORT(X)
+#undef X
+}
+
+/* Of what is connected or subscribed there, nothing is left. */
+void sys_holder_gone(struct sessions *all, const struct wire_report *last)
+{
+    struct wire_report r = *last;
+
+    r.clients_connected = r.subscriptions = 0;
+    report_add(&all->reports_gone, &r);
+}
+
+static struct sys_now now_of(const struct sessions *all)
+{
+    struct store_status status;
+    struct sys_now now = {
+        .ms = clock_mono_ms(),
+        .connected = all->held,
+        .disconnected = all->stored - all->held_stored,
+        .expired = all->expired,
+        .attaches = all->attaches,
+        .shared = groups_members(all->groups),
+        .heap = mallinfo2().uordblks,
+        .gateways = all->reports_gone,
+    };
+
+    store_status(all->store, &status);
+    now.retained = status.retained;
+    now.events = status.events;
+    now.bytes = status.bytes;
+    for (const struct holder *h = all->holders; h != NULL; h = h->hh.next)
+        report_add(&now.gateways, &h->report);
+    return now;
+}
+
+static void tell(struct sessions *all, bool greeted)
+{
+    struct holder *h, *next;
+
+    HASH_ITER (hh, all->holders, h, next) {
+        struct buf frame = {0};
+
+        if (h->peer == NULL || !h->wants_sys || (h->greeted && greeted))
+            continue;
+        h->greeted = true;
+        sys_frame(all->sys, &frame);
+        all->ops->call(h->peer, &frame);
+        buf_free(&frame);
+    }
+}
+
+void sys_tick(struct sessions *all, uint64_t now)
+{
+    uint64_t interval = all->options.sys_interval;
+    bool due = now >= all->sys_at;
+
+    if (interval == 0 || (!due && !all->sys_greet))
+        return;
+    all->sys_greet = false;
+    if (due) {
+        struct sys_now is = now_of(all);
+
+        all->sys_at = now + interval;
+        sys_update(all->sys, &is);
+    }
+    tell(all, !due);
+}
