@@ -57,7 +57,7 @@ BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice-ws $(BIN)/sluic
 all: $(BINARIES) ## build everything into build/bin (the default)
 
 $(BIN)/sluice-broker: $(OBJ)/broker/main.o $(LIB_broker)
-$(BIN)/sluice-sse: $(OBJ)/gateways/sse/main.o $(BUILD)/lib/gateways-sse.a $(LIB_core)
+$(BIN)/sluice-sse: $(OBJ)/gateways/sse/main.o $(LIB_core)
 $(BIN)/sluice-ws: $(OBJ)/gateways/ws/main.o $(BUILD)/lib/gateways-ws.a $(LIB_core)
 $(BIN)/sluice-poll: $(OBJ)/gateways/poll/main.o $(BUILD)/lib/gateways-poll.a $(LIB_core)
 $(BIN)/sluice-mqtt: $(OBJ)/gateways/mqtt/main.o $(BUILD)/lib/gateways-mqtt.a $(LIB_core)

@@ -150,6 +150,11 @@ static bool split_target(struct http1_request *r, struct slice target)
     return true;
 }
 
+bool http1_target_set(struct http1_request *r, struct slice target)
+{
+    return target.len > 0 && all_in(target, CHAR_TARGET) && split_target(r, target);
+}
+
 static int parse_request_line(struct http1_request *r, struct cursor *c, size_t target_max)
 {
     struct slice target;

@@ -53,6 +53,9 @@ struct http1_limits {
  * success.  Remembers nothing: call again with the same bytes and more. */
 int http1_request_parse(struct http1_request *r, const char *p, size_t len,
                         const struct http1_limits *limits);
+/* Path and query out of a target that came by itself (HTTP/2's :path); r->method is
+ * there already.  False when it is none. */
+bool http1_target_set(struct http1_request *r, struct slice target);
 /* The value of the header of that name; p == NULL when absent.  A header that
  * comes more than once is joined nowhere: the first value, and *repeated (may be
  * NULL) says so. */

@@ -365,7 +365,12 @@ static void make_routes(struct gateway *g)
         .count = count,
         .allow_origin = slice_of(config_text(g->config, g->spec->allow_origin)),
     };
-    g->http = http_new(g->config, &g->routes, g);
+    if (g->spec->carrier == NULL)
+        g->http = http_new(g->config, &g->routes, g);
+    if (g->spec->keepalive != 0)
+        g->streams.keepalive_ms = config_num(g->config, g->spec->keepalive);
+    if (g->spec->retry != 0)
+        g->streams.retry_ms = config_num(g->config, g->spec->retry);
 }
 
 static enum config_key own_key(const struct gateway *g, const char *name)
@@ -382,9 +387,10 @@ static bool open_tls(struct gateway *g)
     return g->tls != NULL;
 }
 
-static bool listen_http(struct gateway *g)
+static bool listen_routes(struct gateway *g)
 {
-    struct listener_options o = http_listener(g->http);
+    struct listener_options o =
+        g->spec->carrier != NULL ? g->spec->carrier(g) : http_listener(g->http);
     bool main_door = g->spec->listen == 0;
     enum config_key listen = main_door ? own_key(g, "listen") : g->spec->listen;
     enum config_key plain = main_door ? own_key(g, "listen_plain") : g->spec->listen_plain;
@@ -402,7 +408,7 @@ static bool open_doors(struct gateway *g)
         make_routes(g);
     g->started = true;
     return open_tls(g) && (g->spec->start == NULL || g->spec->start(g)) &&
-           (g->http == NULL || listen_http(g));
+           (g->spec->routes == NULL || listen_routes(g));
 }
 
 /* Our uv_check is made first: libuv runs the newest first, so hub_turn comes

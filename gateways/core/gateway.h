@@ -32,9 +32,12 @@ struct gateway {
     struct reaper reaper;
     struct conns conns;
     struct routes routes;
-    struct http *http;      /* NULL when the spec has no routes */
+    struct http *http;      /* NULL when the spec has no routes, or a carrier of its own */
     struct tls_server *tls; /* NULL: this gateway speaks none */
-    void *protocol;         /* the gateway's own */
+    struct {
+        uint64_t keepalive_ms, retry_ms; /* 0: none */
+    } streams;
+    void *protocol; /* the gateway's own */
 
     struct admin *admin;
     struct process *process;
@@ -55,6 +58,9 @@ struct gateway_spec {
     /* Its HTTP routes; those that all HTTP gateways share come behind them. */
     const struct route *routes;
     size_t route_count;
+    /* What serves them, after start(); NULL: HTTP/1.1 (http.h). */
+    struct listener_options (*carrier)(struct gateway *g);
+    enum config_key keepalive, retry; /* of event_stream.h; used with routes, 0: none */
     uint64_t linger_ms; /* see hub_limits; 0: ten seconds */
     /* Before listening; may be NULL.  False: logged, the process ends. */
     bool (*start)(struct gateway *g);

@@ -17,10 +17,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "clock.h"
 #include "http_body.h"
+#include "http_date.h"
 #include "mem.h"
 #include "metrics.h"
 
@@ -34,10 +33,9 @@ struct http {
     void *gateway;
     struct http1_limits limits;
     uint64_t header_timeout, body_timeout, idle_timeout;
-    size_t max_payload, max_body;
+    struct route_limits bodies_max;
     struct http_bodies bodies;
-    time_t date_second;
-    char date[40];
+    struct http_date date;
     struct buf out; /* what is being written right now */
 };
 
@@ -68,19 +66,6 @@ static struct http_conn *http_of_exchange(struct exchange *x)
 
 /* --- answers --------------------------------------------------------------------- */
 
-static const char *date_now(struct http *h)
-{
-    time_t now = (time_t)(clock_ms() / 1000);
-    struct tm tm;
-
-    if (now != h->date_second) {
-        h->date_second = now;
-        (void)gmtime_r(&now, &tm);
-        (void)strftime(h->date, sizeof h->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
-    }
-    return h->date;
-}
-
 static void put_field(struct buf *b, const char *name, struct slice value)
 {
     buf_puts(b, name);
@@ -89,33 +74,27 @@ static void put_field(struct buf *b, const char *name, struct slice value)
     buf_puts(b, "\r\n");
 }
 
-/* Vary stands in answers to other origins too, for caches keep those as well. */
-static void put_cors(const struct http_conn *h, struct buf *b)
-{
-    if (h->http->routes->allow_origin.len > 0)
-        put_field(b, "Vary", SLICE("Origin"));
-    if (h->origin.p == NULL)
-        return;
-    put_field(b, "Access-Control-Allow-Origin", h->origin);
-    put_field(b, "Access-Control-Expose-Headers", SLICE(CORS_EXPOSED));
-}
-
 /* Everything of a head but its framing and the empty line. */
 static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
 {
+    struct answer_field cors[CORS_FIELDS];
+    size_t count;
+
     buf_puts(b, "HTTP/1.1 ");
     buf_dec(b, (uint64_t)a->status);
     buf_puts(b, " ");
     buf_puts(b, status_text(a->status));
     buf_puts(b, "\r\n");
-    buf_puts(b, date_now(h->http));
+    put_field(b, "Date", http_date_now(&h->http->date));
     if (a->content_type != NULL)
         put_field(b, "Content-Type", slice_of(a->content_type));
     for (size_t i = 0; i < a->field_count; i++)
         put_field(b, a->fields[i].name, a->fields[i].value);
     for (size_t i = 0; i < a->more_count; i++)
         put_field(b, a->more[i].name, a->more[i].value);
-    put_cors(h, b);
+    count = cors_fields(h->http->routes, h->origin, cors);
+    for (size_t i = 0; i < count; i++)
+        put_field(b, cors[i].name, cors[i].value);
     if (!h->keep)
         buf_puts(b, "Connection: close\r\n");
     else if (h->minor == 0)
@@ -313,83 +292,21 @@ struct conn *http_take_conn(struct exchange *x)
     return &h->conn;
 }
 
-/* --- OPTIONS -------------------------------------------------------------------------- */
-
-static void answer_preflight(struct http_conn *h, const struct buf *allow)
-{
-    struct answer a = {.status = 204};
-    struct slice methods = {(char *)allow->p, allow->len};
-    struct buf none = {0};
-
-    if (methods.len > 0) /* OPTIONS * names no resource */
-        answer_field(&a, "Allow", methods);
-    if (h->origin.p != NULL && cors_is_preflight(h->x.request)) {
-        answer_field(&a, "Access-Control-Allow-Methods", methods);
-        answer_field(&a, "Access-Control-Allow-Headers", SLICE(CORS_HEADERS));
-        answer_field(&a, "Access-Control-Max-Age", SLICE("86400"));
-    }
-    exchange_answer(&h->x, &a, &none);
-}
-
 /* --- dispatch -------------------------------------------------------------------------- */
-
-static void answer_method(struct http_conn *h, const struct problem *p, const struct buf *allow)
-{
-    struct answer a = {.status = error_status(p->error),
-                       .content_type = "application/problem+json"};
-    struct buf body = {0};
-
-    if (allow->len > 0)
-        answer_field(&a, "Allow", (struct slice){(char *)allow->p, allow->len});
-    problem_put(&body, p);
-    exchange_answer(&h->x, &a, &body);
-}
-
-static size_t body_max(const struct http *h, const struct route *route)
-{
-    switch (route->body) {
-    case ROUTE_PAYLOAD:
-        return h->max_payload;
-    case ROUTE_BATCH:
-        return h->max_body;
-    case ROUTE_NO_BODY:
-        break;
-    }
-    return 0;
-}
 
 static bool has_body(const struct http1_request *r)
 {
     return r->chunked || r->content_length > 0;
 }
 
-/* What is wrong with a request before its body is read; ERR_NONE: go on. */
-static enum sluice_error check_body(const struct http *h, const struct http1_request *r,
-                                    const struct route *route, struct problem *p)
-{
-    size_t max = body_max(h, route);
-
-    if (r->content_length > max || (r->chunked && max == 0))
-        (void)problem_setf(p, ERR_TOO_LARGE, "Content-Length",
-                           "The body may hold %zu bytes at most here", max);
-    else if (http1_header(r, "expect", NULL).p != NULL && !r->expect_continue)
-        (void)problem_set(p, ERR_EXPECTATION, "Expect", "Only 100-continue is understood");
-    return p->error;
-}
-
-/* Paths that have no handler for the method: OPTIONS, 404, 405. */
+/* The body of a request that no handler gets is not read. */
 static void no_route(struct http_conn *h, const struct http1_request *r, const struct problem *p,
                      const struct buf *allow)
 {
-    bool any = slice_eq(r->path, SLICE("*"));
-
     h->keep = h->keep && !has_body(r);
     h->state = BUSY;
     conn_timer(&h->conn, 0, NULL);
-    if (slice_eq(r->method, SLICE("OPTIONS")) && (any || allow->len > 0))
-        answer_preflight(h, allow);
-    else
-        answer_method(h, p, allow);
+    route_answer_none(&h->x, h->origin, p, allow);
 }
 
 static void dispatch(struct http_conn *h, const struct route *route, struct slice rest,
@@ -514,7 +431,8 @@ static size_t accept_head(struct http_conn *h, const struct http1_request *r,
         dispatch(h, route, path_rest, rest);
         return n + rest.len;
     }
-    h->body = http_body_new(&h->http->bodies, r, (struct slice){in.p, n}, body_max(h->http, route));
+    h->body = http_body_new(&h->http->bodies, r, (struct slice){in.p, n},
+                            route_body_max(route, &h->http->bodies_max));
     h->state = BODY;
     conn_timer(&h->conn, h->http->body_timeout, on_body_timeout);
     if (r->expect_continue && rest.len == 0)
@@ -533,7 +451,7 @@ static size_t take_request(struct http_conn *h, const struct http1_request *r, s
 
     if (route == NULL)
         no_route(h, r, &p, &allow);
-    else if (check_body(h->http, r, route, &p) != ERR_NONE)
+    else if (!route_body_ok(route, &h->http->bodies_max, r, &p))
         refuse(h, &p, !has_body(r));
     else
         used = accept_head(h, r, route, path_rest, in, n);
@@ -712,14 +630,6 @@ static const struct conn_ops http_conn_ops = {.opened = http_opened,
 /* --- the server
  * -------------------------------------------------------------------------------------- */
 
-/* One body that its own limit allows must not wait for room that never comes. */
-static size_t bodies_max(const struct http *h, size_t queue)
-{
-    size_t largest = h->max_body > h->max_payload ? h->max_body : h->max_payload;
-
-    return queue > largest ? queue : largest;
-}
-
 struct http *http_new(const struct config *c, const struct routes *routes, void *gateway)
 {
     struct http *h = mem_zalloc(sizeof *h);
@@ -732,9 +642,9 @@ struct http *http_new(const struct config *c, const struct routes *routes, void 
     h->header_timeout = config_num(c, CFG_HEADER_TIMEOUT);
     h->body_timeout = config_num(c, CFG_BODY_TIMEOUT);
     h->idle_timeout = config_num(c, CFG_IDLE_TIMEOUT);
-    h->max_payload = config_num(c, CFG_MAX_PAYLOAD);
-    h->max_body = config_num(c, CFG_MAX_BODY);
-    h->bodies.bytes_max = bodies_max(h, config_num(c, CFG_PUBLISH_QUEUE));
+    h->bodies_max.max_payload = config_num(c, CFG_MAX_PAYLOAD);
+    h->bodies_max.max_body = config_num(c, CFG_MAX_BODY);
+    h->bodies.bytes_max = http_bodies_max(c);
     return h;
 }
 

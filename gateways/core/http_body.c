@@ -9,6 +9,14 @@
 
 #include "mem.h"
 
+size_t http_bodies_max(const struct config *c)
+{
+    size_t payload = config_num(c, CFG_MAX_PAYLOAD), body = config_num(c, CFG_MAX_BODY);
+    size_t largest = body > payload ? body : payload, queue = config_num(c, CFG_PUBLISH_QUEUE);
+
+    return queue > largest ? queue : largest;
+}
+
 struct http_body *http_body_new(struct http_bodies *all, const struct http1_request *r,
                                 struct slice head, size_t max)
 {

@@ -5,11 +5,15 @@
 #ifndef CORE_HTTP_BODY_H
 #define CORE_HTTP_BODY_H
 
+#include "config.h"
 #include "http1.h"
 
 struct http_bodies {
     size_t bytes, bytes_max; /* of all that are being collected */
 };
+
+/* bytes_max: what the configuration says, and never less than one body may hold. */
+size_t http_bodies_max(const struct config *c);
 
 enum http_body_state { BODY_MORE, BODY_WHOLE, BODY_MALFORMED, BODY_TOO_LARGE, BODY_NO_ROOM };
 

@@ -55,6 +55,34 @@ const struct route *route_find(const struct routes *rs, const struct http1_reque
     return NULL;
 }
 
+/* --- bodies ------------------------------------------------------------------ */
+
+size_t route_body_max(const struct route *route, const struct route_limits *l)
+{
+    switch (route->body) {
+    case ROUTE_PAYLOAD:
+        return l->max_payload;
+    case ROUTE_BATCH:
+        return l->max_body;
+    case ROUTE_NO_BODY:
+        break;
+    }
+    return 0;
+}
+
+bool route_body_ok(const struct route *route, const struct route_limits *l,
+                   const struct http1_request *r, struct problem *p)
+{
+    size_t max = route_body_max(route, l);
+
+    if (r->content_length > max || (r->chunked && max == 0))
+        return problem_setf(p, ERR_TOO_LARGE, "Content-Length",
+                            "The body may hold %zu bytes at most here", max);
+    if (http1_header(r, "expect", NULL).p != NULL && !r->expect_continue)
+        return problem_set(p, ERR_EXPECTATION, "Expect", "Only 100-continue is understood");
+    return true;
+}
+
 /* --- CORS -------------------------------------------------------------------- */
 
 struct slice cors_origin(const struct routes *rs, const struct http1_request *r)
@@ -74,4 +102,60 @@ bool cors_is_preflight(const struct http1_request *r)
 {
     return slice_eq(r->method, SLICE("OPTIONS")) &&
            http1_header(r, "access-control-request-method", NULL).p != NULL;
+}
+
+/* Vary stands in answers to other origins too, for caches keep those as well. */
+size_t cors_fields(const struct routes *rs, struct slice origin,
+                   struct answer_field out[CORS_FIELDS])
+{
+    size_t n = 0;
+
+    if (rs->allow_origin.len > 0)
+        out[n++] = (struct answer_field){"Vary", SLICE("Origin")};
+    if (origin.p == NULL)
+        return n;
+    out[n++] = (struct answer_field){"Access-Control-Allow-Origin", origin};
+    out[n++] = (struct answer_field){"Access-Control-Expose-Headers", SLICE(CORS_EXPOSED)};
+    return n;
+}
+
+/* --- no handler -------------------------------------------------------------- */
+
+static void answer_options(struct exchange *x, struct slice origin, struct slice methods)
+{
+    struct answer a = {.status = 204};
+    struct buf none = {0};
+
+    if (methods.len > 0) /* OPTIONS * names no resource */
+        answer_field(&a, "Allow", methods);
+    if (origin.p != NULL && cors_is_preflight(x->request)) {
+        answer_field(&a, "Access-Control-Allow-Methods", methods);
+        answer_field(&a, "Access-Control-Allow-Headers", SLICE(CORS_HEADERS));
+        answer_field(&a, "Access-Control-Max-Age", SLICE("86400"));
+    }
+    exchange_answer(x, &a, &none);
+}
+
+static void answer_method(struct exchange *x, const struct problem *p, struct slice methods)
+{
+    struct answer a = {.status = error_status(p->error),
+                       .content_type = "application/problem+json"};
+    struct buf body = {0};
+
+    if (methods.len > 0)
+        answer_field(&a, "Allow", methods);
+    problem_put(&body, p);
+    exchange_answer(x, &a, &body);
+}
+
+void route_answer_none(struct exchange *x, struct slice origin, const struct problem *p,
+                       const struct buf *allow)
+{
+    struct slice methods = {(char *)allow->p, allow->len};
+    bool any = slice_eq(x->request->path, SLICE("*"));
+
+    if (slice_eq(x->request->method, SLICE("OPTIONS")) && (any || methods.len > 0))
+        answer_options(x, origin, methods);
+    else
+        answer_method(x, p, methods);
 }

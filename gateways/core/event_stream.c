@@ -1,5 +1,5 @@
 /*
- * sse_stream.c - a subscription on an exchange.
+ * event_stream.c - a subscription on an exchange.
  *
  *   WAITING ──started()──▶ OPEN ──gone, drain, a gap that must fail──▶ ended
  *      └── the broker is away for AWAY_MS: OPEN with comments only ──▲
@@ -18,12 +18,9 @@
  * A stream may end inside a callback of its own subscription, which still looks
  * at it afterwards; so the reaper frees it.
  */
-#include "sse_stream.h"
+#include "event_stream.h"
 
-#include <stdlib.h>
-
-#include "exchange.h"
-#include "log.h"
+#include "gateway.h"
 #include "mem.h"
 #include "sse.h"
 #include "topic.h"
@@ -32,11 +29,11 @@
 
 enum form { SSE_RAW, SSE_JSON, NDJSON, NDJSON_CHUNKS };
 
-struct sse_stream {
+struct event_stream {
     struct reaped reaped; /* first */
     struct subscription subscription;
     struct exchange *x;
-    struct sse *sse;
+    struct gateway *gateway;
     struct wheel_timer timer;
     uint64_t said; /* the last position that was given to the client */
     uint8_t form;
@@ -52,7 +49,7 @@ static const form_encode encoders[] = {
     [NDJSON_CHUNKS] = ndjson_put_event_chunk,
 };
 
-static bool is_ndjson(const struct sse_stream *st)
+static bool is_ndjson(const struct event_stream *st)
 {
     return st->form >= NDJSON;
 }
@@ -60,15 +57,15 @@ static bool is_ndjson(const struct sse_stream *st)
 /* --- the end ---------------------------------------------------------------------- */
 
 /* No callback after this one; returns the exchange, for its last word. */
-static struct exchange *stream_end(struct sse_stream *st)
+static struct exchange *stream_end(struct event_stream *st)
 {
     subscription_close(&st->subscription);
     wheel_stop(&st->timer);
-    reaper_take(&st->sse->gateway->reaper, &st->reaped);
+    reaper_take(&st->gateway->reaper, &st->reaped);
     return st->x;
 }
 
-static void stream_fail(struct sse_stream *st, const struct problem *p)
+static void stream_fail(struct event_stream *st, const struct problem *p)
 {
     bool open = st->open;
     struct exchange *x = stream_end(st);
@@ -81,13 +78,13 @@ static void stream_fail(struct sse_stream *st, const struct problem *p)
 
 /* --- control blocks ------------------------------------------------------------------ */
 
-static void write_buf(struct sse_stream *st, struct buf *b)
+static void write_buf(struct event_stream *st, struct buf *b)
 {
     exchange_write(st->x, (struct slice){(char *)b->p, b->len});
     buf_free(b);
 }
 
-static void put_position(struct sse_stream *st, struct buf *b, uint64_t cursor)
+static void put_position(struct event_stream *st, struct buf *b, uint64_t cursor)
 {
     if (is_ndjson(st))
         ndjson_put_upto(b, cursor);
@@ -97,7 +94,7 @@ static void put_position(struct sse_stream *st, struct buf *b, uint64_t cursor)
     st->placed = true;
 }
 
-static void put_gap(struct sse_stream *st, struct buf *b, const struct gap *gap)
+static void put_gap(struct event_stream *st, struct buf *b, const struct gap *gap)
 {
     if (is_ndjson(st))
         ndjson_put_gap(b, gap);
@@ -109,14 +106,14 @@ static void put_gap(struct sse_stream *st, struct buf *b, const struct gap *gap)
 
 static void on_keepalive(struct wheel_timer *t);
 
-static void keepalive_start(struct sse_stream *st, uint64_t ms)
+static void keepalive_start(struct event_stream *st, uint64_t ms)
 {
-    wheel_start(&st->sse->gateway->wheel, &st->timer, ms, on_keepalive);
+    wheel_start(&st->gateway->wheel, &st->timer, ms, on_keepalive);
 }
 
 /* A position goes along when it has moved.  A client that has not taken the last
  * bytes needs no sign of life from us. */
-static void keepalive_write(struct sse_stream *st)
+static void keepalive_write(struct event_stream *st)
 {
     uint64_t cursor = subscription_cursor(&st->subscription);
     struct buf b = {0};
@@ -132,8 +129,8 @@ static void keepalive_write(struct sse_stream *st)
 
 static void on_keepalive(struct wheel_timer *t)
 {
-    struct sse_stream *st = CONTAINER_OF(t, struct sse_stream, timer);
-    uint64_t quiet = exchange_quiet_ms(st->x), every = st->sse->keepalive_ms;
+    struct event_stream *st = CONTAINER_OF(t, struct event_stream, timer);
+    uint64_t quiet = exchange_quiet_ms(st->x), every = st->gateway->streams.keepalive_ms;
 
     if (quiet < every) {
         keepalive_start(st, every - quiet);
@@ -143,7 +140,7 @@ static void on_keepalive(struct wheel_timer *t)
     keepalive_write(st);
 }
 
-static void open_stream(struct sse_stream *st)
+static void open_stream(struct event_stream *st)
 {
     struct answer a = {.status = 200,
                        .content_type =
@@ -157,19 +154,19 @@ static void open_stream(struct sse_stream *st)
     st->open = true;
     if (is_ndjson(st))
         st->form = st->x->chunks ? NDJSON_CHUNKS : NDJSON;
-    else if (st->sse->retry_ms > 0)
-        sse_put_retry(&b, (unsigned)st->sse->retry_ms);
+    else if (st->gateway->streams.retry_ms > 0)
+        sse_put_retry(&b, (unsigned)st->gateway->streams.retry_ms);
     if (b.len > 0)
         write_buf(st, &b);
-    if (st->sse->keepalive_ms > 0)
-        keepalive_start(st, st->sse->keepalive_ms);
+    if (st->gateway->streams.keepalive_ms > 0)
+        keepalive_start(st, st->gateway->streams.keepalive_ms);
     else
         wheel_stop(&st->timer);
 }
 
 /* --- what the hub says ----------------------------------------------------------------- */
 
-static void fail_on_gap(struct sse_stream *st, const struct gap *gap)
+static void fail_on_gap(struct event_stream *st, const struct gap *gap)
 {
     struct problem p = {.gap = gap};
 
@@ -179,7 +176,7 @@ static void fail_on_gap(struct sse_stream *st, const struct gap *gap)
 
 static void on_gap(struct subscription *s, const struct gap *gap)
 {
-    struct sse_stream *st = s->data;
+    struct event_stream *st = s->data;
     struct buf b = {0};
 
     if (st->on_gap_fail) {
@@ -193,7 +190,7 @@ static void on_gap(struct subscription *s, const struct gap *gap)
 /* The notice and its position are one block: who has seen the one has the other. */
 static void on_started(struct subscription *s, uint64_t cursor, const struct gap *gap)
 {
-    struct sse_stream *st = s->data;
+    struct event_stream *st = s->data;
     struct buf b = {0};
 
     if (gap != NULL && st->on_gap_fail) {
@@ -211,7 +208,7 @@ static void on_started(struct subscription *s, uint64_t cursor, const struct gap
 
 static size_t on_events(struct subscription *s, struct run *r)
 {
-    struct sse_stream *st = s->data;
+    struct event_stream *st = s->data;
 
     return exchange_run(st->x, r, st->form, encoders[st->form]);
 }
@@ -236,14 +233,14 @@ static void on_gone(struct exchange *x)
 
 static void on_writable(struct exchange *x)
 {
-    struct sse_stream *st = x->data;
+    struct event_stream *st = x->data;
 
     subscription_resume(&st->subscription);
 }
 
 static void on_drain(struct exchange *x)
 {
-    struct sse_stream *st = x->data;
+    struct event_stream *st = x->data;
 
     if (st->open)
         exchange_end(stream_end(st));
@@ -260,11 +257,11 @@ static const struct exchange_owner stream_owner = {
 /* The broker has not said yet where the stream begins. */
 static void on_waited(struct wheel_timer *t)
 {
-    struct sse_stream *st = CONTAINER_OF(t, struct sse_stream, timer);
+    struct event_stream *st = CONTAINER_OF(t, struct event_stream, timer);
     struct problem p = {0};
 
-    if (link_is_up(st->sse->gateway->link)) {
-        wheel_start(&st->sse->gateway->wheel, t, AWAY_MS, on_waited);
+    if (link_is_up(st->gateway->link)) {
+        wheel_start(&st->gateway->wheel, t, AWAY_MS, on_waited);
         return;
     }
     if (is_ndjson(st) || st->on_gap_fail) {
@@ -300,11 +297,11 @@ static bool choose_form(const struct http1_request *r, const struct subscribe *s
 
 static void subscribe_stream(struct exchange *x, const struct subscribe *s, uint8_t form)
 {
-    struct sse_stream *st = mem_zalloc(sizeof *st);
+    struct event_stream *st = mem_zalloc(sizeof *st);
     struct gateway *g = gateway_of(x);
 
     st->x = x;
-    st->sse = g->protocol;
+    st->gateway = g;
     st->form = form;
     st->on_gap_fail = s->on_gap_fail;
     x->owner = &stream_owner;
@@ -325,7 +322,7 @@ static void answer_head(struct exchange *x, uint8_t form)
     exchange_answer(x, &a, &none);
 }
 
-void sse_stream_open(struct exchange *x)
+void event_stream_open(struct exchange *x)
 {
     struct subscribe_limits limits = gateway_subscribe_limits(gateway_of(x));
     struct problem p = {0};
@@ -343,23 +340,4 @@ void sse_stream_open(struct exchange *x)
     else
         subscribe_stream(x, &s, form);
     subscribe_free(&s);
-}
-
-/* --- the process
- * ----------------------------------------------------------------------------------- */
-
-bool sse_start(struct gateway *g)
-{
-    struct sse *sse = mem_zalloc(sizeof *sse);
-
-    sse->gateway = g;
-    sse->keepalive_ms = config_num(g->config, CFG_SSE_KEEPALIVE);
-    sse->retry_ms = config_num(g->config, CFG_SSE_RETRY);
-    g->protocol = sse;
-    return true;
-}
-
-void sse_stop(struct gateway *g)
-{
-    free(g->protocol);
 }
