@@ -191,8 +191,8 @@ static ssize_t record_write(struct conn *c, const struct iovec *iov, int iovcnt)
 
     conn_unsent_count(c);
     relieve(c->conns);
-    if (n < 0 || c->state == LOST)
-        return -1;
+    if (n < 0 || tls_state(c->tls) == TLS_LOST)
+        return -1; /* lost, or cut off for what it holds itself */
     wrote(c, (size_t)n);
     return n;
 }
