@@ -40,6 +40,12 @@ static struct commit *commit_new(struct mqtt *m, struct session *s, uint8_t op, 
     return c;
 }
 
+static void commit_free(struct commit *c)
+{
+    buf_free(&c->link.records);
+    free(c);
+}
+
 static void commit_send(struct commit *c)
 {
     link_publish(c->mqtt->gateway->link, &c->link);
@@ -122,7 +128,7 @@ static void on_write(struct link_publish *p, const struct wire_ack *a)
         if (s->urgent && !s->retry)
             commit_soon(s);
     }
-    free(c);
+    commit_free(c);
 }
 
 /* Everything between the session's cursor and the gateway's position is none of its. */
@@ -173,7 +179,7 @@ static void on_detached(struct link_publish *p, const struct wire_ack *a)
     if (a->error != ERR_NONE && a->error != ERR_FENCED && mqtt_may_log(c->mqtt))
         log_warn("a session's end was not taken",
                  LOG_S("error", error_code((enum sluice_error)a->error)));
-    free(c);
+    commit_free(c);
 }
 
 static void leave_turn(struct session *s)
@@ -223,7 +229,7 @@ static void on_position(struct link_publish *p, const struct wire_ack *a)
     if (a->error == ERR_NONE)
         c->mqtt->checkpoint.said = c->cursor;
     c->mqtt->checkpoint.writes--;
-    free(c);
+    commit_free(c);
 }
 
 static void position_send(struct mqtt *m)
