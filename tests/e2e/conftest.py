@@ -6,11 +6,17 @@
     def test_it(mqtt2):      the same with a second MQTT gateway, "mqtt-2"
     def test_it(new_mqtt):   new_mqtt("[mqtt]\\nmax_qos = 1\\n"): the same, configured
     def test_it(one_mqtt):   a door to a system that a worker's tests share
+    def test_it(npm):        npm("ws@8") is a NODE_PATH with that package in it
 """
+
+import fcntl
+import pathlib
+import shutil
+import subprocess
 
 import mqttlib
 import pytest
-from sluicelib import Sluice
+from sluicelib import BIN, Sluice
 from wslib import Door
 
 
@@ -79,3 +85,25 @@ def one_mqtt(shared_system):
     door.close()
     if not all(p.running() for p in door.sluice.processes.values()):
         running.pop().end()
+
+
+@pytest.fixture(scope="session")
+def npm():
+    """Packages are installed once, into the build folder."""
+    if shutil.which("npm") is None:
+        pytest.fail("npm is missing: run deploy/install-deps.sh test")
+    node = pathlib.Path(BIN).resolve().parent / "node"
+    node.mkdir(parents=True, exist_ok=True)
+
+    def get(package):
+        with open(node / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (node / "node_modules" / package.split("@")[0]).is_dir():
+                done = subprocess.run(
+                    ["npm", "install", "--prefix", node, "--no-audit", "--no-fund", package],
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+                if done.returncode != 0:
+                    pytest.skip(f"npm's registry cannot be reached: {done.stdout[-300:]}")
+        return str(node / "node_modules")
+
+    yield get

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from sluicelib import Raw, wait_for
-from wslib import BINARY, WebSocket, frame
+from wslib import BINARY, CLOSE, PONG, WebSocket, frame
 
 (CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK, UNSUBSCRIBE,
  UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH) = range(1, 16)
@@ -335,18 +335,24 @@ class WsBytes:
         self.ws = WebSocket(port, path, protocol, rcvbuf=rcvbuf)
         self.socket = self.ws.raw.socket
         self.buffer = b""
+        self.pongs = []
+        self.close_code = None
 
     def send(self, raw):
         self.ws.open()
         self.ws.raw.send(frame(BINARY, raw))
 
     def take(self, n):
-        while len(self.buffer) < n:
-            message = self.ws._message()
-            if message is None:
+        while len(self.buffer) < n and (got := self.ws.frame()) is not None:
+            opcode, payload, _ = got
+            if opcode == CLOSE:
+                self.close_code = struct.unpack(">H", payload[:2])[0]
                 break
-            assert isinstance(message, bytes), "a text frame"
-            self.buffer += message
+            assert opcode in (BINARY, PONG), got
+            if opcode == PONG:
+                self.pongs.append(payload)
+            else:
+                self.buffer += payload
         out, self.buffer = self.buffer[:n], self.buffer[n:]
         return out
 

@@ -2,19 +2,16 @@
 subprotocols, with and without compression."""
 
 import asyncio
-import fcntl
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 
 import pytest
 import websockets
-from sluicelib import BIN, TIMEOUT
+from sluicelib import TIMEOUT
 from wslib import path_of
 
-NODE = pathlib.Path(BIN).resolve().parent / "node"
 TEXTS = ["", "a", "ünïcödé 🦆", "x" * 125, "y" * 70000, "z" * (1 << 20)]
 
 compressed = pytest.mark.parametrize("compression", [None, "deflate"])
@@ -86,31 +83,14 @@ def test_python_sees_close_codes(ws, compression):
 
 # --- npm's ws
 
-@pytest.fixture(scope="session")
-def npm_ws():
-    """NODE_PATH with ws in it: installed once, into the build folder."""
-    if shutil.which("npm") is None:
-        pytest.fail("npm is missing: run deploy/install-deps.sh test")
-    NODE.mkdir(parents=True, exist_ok=True)
-    with open(NODE / "lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (NODE / "node_modules/ws").is_dir():
-            done = subprocess.run(
-                ["npm", "install", "--prefix", NODE, "--no-audit", "--no-fund", "ws@8"],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-            if done.returncode != 0:
-                pytest.skip(f"npm's registry cannot be reached: {done.stdout[-300:]}")
-    return str(NODE / "node_modules")
-
-
 @compressed
 @pytest.mark.parametrize("protocol", BOTH)
-def test_npm_ws_speaks_both(ws, npm_ws, protocol, compression):
+def test_npm_ws_speaks_both(ws, npm, protocol, compression):
     form = protocol.removeprefix("sluice.")
     url = f"ws://127.0.0.1:{ws.sluice.port('ws')}{path_of('js/text')}"
     script = pathlib.Path(__file__).with_name("ws_client.js")
     done = subprocess.run(["node", script, url, form, compression or "plain"],
-                          env={**os.environ, "NODE_PATH": npm_ws}, timeout=3 * TIMEOUT,
+                          env={**os.environ, "NODE_PATH": npm("ws@8")}, timeout=3 * TIMEOUT,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
