@@ -32,7 +32,7 @@ static bool takes_more(const struct member *m)
     const struct session *s = m->client->session;
 
     return m->active && m->client->credit > 0 && s != NULL && !s->closing &&
-           s->holder->peer != NULL;
+           s->holder->peer != NULL && s->holder->assigned < GATEWAY_ASSIGNED_MAX;
 }
 
 /* The one with the most credit; among equals, who has waited longest. */
@@ -116,7 +116,7 @@ static bool assign(struct group *g, struct group_event *ev, const struct event *
     }
     if (ev == NULL)
         ev = event_add(g, e->id);
-    event_assign(ev, m);
+    event_assign(ev, m, (uint32_t)record.len);
     g->dirty = true;
     if (qos == 2 && ev->row != ROW_THERE)
         send_when_stored(g, ev, record);
@@ -196,6 +196,32 @@ void groups_batch(struct groups *all, const struct store_batch *b)
     submit_touched(all);
 }
 
+/* --- reading --------------------------------------------------------------------------------- */
+
+static void read_begin(struct group *g, struct buf *request,
+                       void (*done)(void *arg, struct slice reply))
+{
+    g->reading = true;
+    g->all->reading++;
+    reads_ask(g->all->reads, request, done, g);
+}
+
+/* Whoever waits in line is next; this group, if it goes on, is behind it. */
+static void read_end(struct group *g)
+{
+    struct groups *all = g->all;
+
+    g->reading = false;
+    all->reading--;
+    while (all->line != NULL && all->reading < GROUP_READS_MAX) {
+        struct group *next = all->line;
+
+        DL_DELETE2(all->line, next, line_prev, line_next);
+        next->in_line = false;
+        group_serve(next);
+    }
+}
+
 /* --- behind -------------------------------------------------------------------------------- */
 
 /* Goes on from the page's end, or from before the event that nobody takes. */
@@ -224,7 +250,7 @@ static void on_page(void *arg, struct slice reply)
     struct group *g = arg;
     struct wire_page page;
 
-    g->reading = false;
+    read_end(g);
     if (!wire_page_get(reply.p, reply.len, &page) || page.error != ERR_NONE)
         return; /* the tick tries again */
     if (!g->live && g->free == NULL)
@@ -245,8 +271,7 @@ static void read_page(struct group *g, uint32_t limit)
     struct buf request = {0};
 
     wire_page_req_put(&request, &q);
-    g->reading = true;
-    reads_ask(g->all->reads, &request, on_page, g);
+    read_begin(g, &request, on_page);
 }
 
 /* --- once more ------------------------------------------------------------------------------- */
@@ -273,7 +298,7 @@ static void on_event(void *arg, struct slice reply)
     struct group *g = arg;
     struct wire_page page;
 
-    g->reading = false;
+    read_end(g);
     if (!wire_page_get(reply.p, reply.len, &page))
         return;
     event_read(g, &page);
@@ -287,18 +312,29 @@ static void read_event(struct group *g, uint64_t id)
     struct buf request = {0};
 
     wire_event_req_put(&request, id, id);
-    g->reading = true;
-    reads_ask(g->all->reads, &request, on_event, g);
+    read_begin(g, &request, on_event);
+}
+
+static bool has_to_read(const struct group *g)
+{
+    if (!g->placed || g->reading || g->in_line || g->all->stopping)
+        return false;
+    return g->free != NULL || (!g->live && HASH_COUNT(g->by_id) < GROUP_EVENTS_MAX);
 }
 
 void group_serve(struct group *g)
 {
-    uint32_t credit = credit_of(g);
+    struct groups *all = g->all;
+    uint32_t credit = has_to_read(g) ? credit_of(g) : 0;
 
-    if (g->reading || credit == 0 || g->all->stopping || !g->placed)
+    if (credit == 0)
         return;
-    if (g->free != NULL)
+    if (all->reading >= GROUP_READS_MAX) {
+        g->in_line = true;
+        DL_APPEND2(all->line, g, line_prev, line_next);
+    } else if (g->free != NULL) {
         read_event(g, g->free->id);
-    else if (!g->live && HASH_COUNT(g->by_id) < GROUP_EVENTS_MAX)
+    } else {
         read_page(g, credit);
+    }
 }

@@ -27,7 +27,10 @@
 #define GROUP_EVENTS_MAX 65536u    /* of one group, assigned and not done with */
 #define GROUP_TAKEN_MS 60000u      /* a unit that took an event over may come again */
 #define GROUP_START_MS 30000u      /* after a start, a group waits for its members so long */
+#define GROUP_TAKEN_MAX 8192u      /* of one group; then the oldest is forgotten sooner */
 #define GROUP_PAGE_ROWS 200u
+#define GROUP_READS_MAX 64u             /* of all groups at once; the rest wait in line */
+#define GATEWAY_ASSIGNED_MAX (8u << 20) /* bytes with one gateway; then it gets no more */
 
 /* An event that a group has passed and is not done with.
  *
@@ -38,6 +41,8 @@ struct group_event {
     enum { EVENT_FREE, EVENT_ASSIGNED, EVENT_TAKING, EVENT_TAKEN } state;
     enum { ROW_NONE, ROW_SUBMITTED, ROW_THERE } row;
     struct member *member;             /* ASSIGNED, TAKING */
+    struct holder *holder;             /* of the member's session, whose bytes they are */
+    uint32_t size;                     /* of the record */
     struct group_event *next, *prev;   /* of group.events, rising; TAKEN: of group.taken */
     struct group_event *mnext, *mprev; /* of member.events */
     struct group_event *unext, *uprev; /* of group.unsaved: ROW_NONE */
@@ -72,13 +77,15 @@ struct group_client {
 
 struct group {
     struct groups *all;
-    struct slice filter;        /* of name */
-    struct group *sibling;      /* another share of the same filter */
-    uint64_t cursor;            /* all that matches up to here is among `events`, or done with */
-    bool placed;                /* the cursor is set */
-    bool live;                  /* and so is all up to the head */
-    bool dirty;                 /* "C" or an "E" is to be written */
-    bool reading;               /* a page, or one event */
+    struct slice filter;   /* of name */
+    struct group *sibling; /* another share of the same filter */
+    uint64_t cursor;       /* all that matches up to here is among `events`, or done with */
+    bool placed;           /* the cursor is set */
+    bool live;             /* and so is all up to the head */
+    bool dirty;            /* "C" or an "E" is to be written */
+    bool reading;          /* a page, or one event */
+    bool in_line;          /* to read: of groups.line */
+    struct group *line_next, *line_prev;
     unsigned saves;             /* under way */
     struct save *save;          /* of the batch or page at hand */
     struct group *touched_next; /* of groups.touched */
@@ -88,6 +95,7 @@ struct group {
     struct group_event *events; /* not TAKEN, by rising ID */
     struct group_event *free;   /* none before it is FREE; NULL: none is */
     struct group_event *taken;  /* in the order of their times */
+    unsigned taken_count;
     struct group_event *unsaved;
     struct buf gone; /* IDs whose rows are to go, u64 each */
     UT_hash_handle hh;
@@ -103,6 +111,8 @@ struct groups {
     struct filter_tree *filters;  /* filter → the first of its siblings */
     unsigned member_count;
     struct group *touched; /* by the batch at hand: with a save to submit */
+    struct group *line;    /* waiting to read */
+    unsigned reading;
     bool stopping;
 };
 
@@ -120,7 +130,7 @@ struct member *member_add(struct group *g, struct group_client *c); /* NULL: too
 void member_free(struct member *m); /* what it has becomes free; its group and client stay */
 struct group_event *event_find(const struct group *g, uint64_t id);
 struct group_event *event_add(struct group *g, uint64_t id); /* FREE; the highest of all */
-void event_assign(struct group_event *ev, struct member *m);
+void event_assign(struct group_event *ev, struct member *m, uint32_t size);
 /* Its member is gone: FREE, or still TAKING, for that is under way. */
 void event_unassign(struct group *g, struct group_event *ev);
 void event_free_again(struct group *g, struct group_event *ev); /* TAKING has failed */

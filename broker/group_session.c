@@ -284,8 +284,7 @@ static void member_lets_go(struct member *m)
     struct group_event *ev, *next;
 
     DL_FOREACH_SAFE2 (m->events, ev, next, mnext) {
-        if (ev->state == EVENT_ASSIGNED)
-            event_unassign(m->group, ev);
+        event_unassign(m->group, ev);
     }
     group_serve(m->group);
 }
@@ -297,11 +296,11 @@ void groups_detached(struct groups *all, struct session *s)
 
     if (c == NULL || c->session != s)
         return;
-    c->session = NULL;
     c->credit = 0;
     DL_FOREACH_SAFE2 (c->members, m, next, cnext) {
         member_lets_go(m);
     }
+    c->session = NULL;
 }
 
 void groups_end(struct groups *all, struct commit *c, struct slice client)

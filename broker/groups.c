@@ -97,6 +97,7 @@ static void events_free(struct group *g)
 
 static void group_free(struct group *g)
 {
+    assert(!g->in_line);
     sibling_remove(g);
     HASH_DEL(g->all->groups, g);
     events_free(g);
@@ -113,7 +114,7 @@ void group_maybe_free(struct group *g)
 {
     struct commit *c;
 
-    if (g->members != NULL || g->saves > 0 || g->reading || g->all->stopping ||
+    if (g->members != NULL || g->saves > 0 || g->reading || g->in_line || g->all->stopping ||
         g->wait_until > clock_mono_ms())
         return;
     c = commit_new(NULL);
@@ -208,13 +209,21 @@ struct group_event *event_find(const struct group *g, uint64_t id)
     return ev;
 }
 
+static void event_leaves_member(struct group_event *ev)
+{
+    if (ev->member == NULL)
+        return;
+    DL_DELETE2(ev->member->events, ev, mprev, mnext);
+    ev->holder->assigned -= ev->size;
+    ev->member = NULL;
+    ev->holder = NULL;
+}
+
 void event_free_again(struct group *g, struct group_event *ev)
 {
     ev->state = EVENT_FREE;
     ev->sender = NULL;
-    if (ev->member != NULL)
-        DL_DELETE2(ev->member->events, ev, mprev, mnext);
-    ev->member = NULL;
+    event_leaves_member(ev);
     if (g->free == NULL || ev->id < g->free->id)
         g->free = ev;
 }
@@ -242,12 +251,15 @@ static void free_moves(struct group *g, struct group_event *ev)
     while (g->free != NULL && g->free->state != EVENT_FREE);
 }
 
-void event_assign(struct group_event *ev, struct member *m)
+void event_assign(struct group_event *ev, struct member *m, uint32_t size)
 {
     assert(ev->state == EVENT_FREE);
     free_moves(m->group, ev);
     ev->state = EVENT_ASSIGNED;
     ev->member = m;
+    ev->holder = m->client->session->holder;
+    ev->size = size;
+    ev->holder->assigned += size;
     DL_APPEND2(m->events, ev, mprev, mnext);
 }
 
@@ -257,8 +269,7 @@ void event_unassign(struct group *g, struct group_event *ev)
         event_free_again(g, ev);
         return;
     }
-    DL_DELETE2(ev->member->events, ev, mprev, mnext);
-    ev->member = NULL;
+    event_leaves_member(ev);
 }
 
 void event_row_put(struct group *g, struct group_event *ev)
@@ -281,11 +292,10 @@ static void event_leaves(struct group *g, struct group_event *ev)
 {
     if (ev->state == EVENT_TAKEN) {
         DL_DELETE(g->taken, ev);
+        g->taken_count--;
         return;
     }
-    if (ev->member != NULL)
-        DL_DELETE2(ev->member->events, ev, mprev, mnext);
-    ev->member = NULL;
+    event_leaves_member(ev);
     free_moves(g, ev);
     DL_DELETE(g->events, ev);
 }
@@ -297,6 +307,7 @@ void event_taken(struct group *g, struct group_event *ev)
     ev->row = ROW_THERE;
     ev->until = clock_mono_ms() + GROUP_TAKEN_MS;
     DL_APPEND(g->taken, ev);
+    g->taken_count++;
 }
 
 void event_gone(struct group *g, struct group_event *ev)
@@ -406,7 +417,7 @@ uint64_t groups_members(const struct groups *all)
 
 static void taken_expire(struct group *g, uint64_t now)
 {
-    while (g->taken != NULL && g->taken->until <= now)
+    while (g->taken != NULL && (g->taken->until <= now || g->taken_count > GROUP_TAKEN_MAX))
         event_gone(g, g->taken);
 }
 
@@ -451,6 +462,7 @@ void groups_free(struct groups *all)
     if (all == NULL)
         return;
     HASH_ITER (hh, all->groups, g, next) {
+        g->in_line = false;
         while (g->members != NULL) {
             struct group_client *c = g->members->client;
 

@@ -69,6 +69,7 @@ static void items_collect(struct op *op, struct commit *c)
             commit_put(c, SPACE_ITEM, client, item.key, item.value);
             buf_free(&progress);
         }
+        op->filters += e.key.p[0] == WIRE_ITEM_FILTER;
         wire_item_put(&op->items, &item);
     }
 }
@@ -85,6 +86,7 @@ static void attach_finish(struct op *op, bool stored)
     if (!op->made.present)
         groups_ended(all->groups, session_client(op->session));
     session_hold(op->session, op->unit.by, &op->made, stored);
+    op->session->filters = op->filters;
     answer_send(op);
 }
 
@@ -130,6 +132,7 @@ static void attach_commit(struct op *op)
     bool stored = op->made.expiry != 0 || op->made.has_will || op->made.present;
 
     buf_clear(&op->items);
+    op->filters = 0;
     settle_found(c, op);
     if (stored)
         commit_head(c, client, &op->made);
@@ -252,7 +255,7 @@ enum op_step attach_begin(struct op *op)
     }
     if (is_repeat(op))
         return attach_repeat(op);
-    if (!slice_eq(s->head.principal, op->attach.principal)) {
+    if (!s->principal_unknown && !slice_eq(s->head.principal, op->attach.principal)) {
         op_start(op);
         refuse(op, ERR_FORBIDDEN, "The session is another principal's");
         return OP_STARTED;

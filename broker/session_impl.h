@@ -28,8 +28,9 @@
 #include "sessions.h"
 #include "sys.h"
 
-#define SESSIONS_MAX 1000000u   /* in memory; then attaching is refused */
-#define SESSION_OPS_MAX 8u      /* of one client, waiting; then attaching is refused */
+#define SESSIONS_MAX 1000000u /* in memory; then attaching is refused */
+#define SESSION_OPS_MAX 8u    /* of one client, waiting; then attaching is refused */
+#define SESSION_FILTERS_MAX 100000u
 #define HOLDER_UNITS_MAX 65536u /* of one gateway, under way; then its units are refused */
 #define FENCE_MS 500u           /* for whoever held the session to let go of it */
 #define GRACE_LINK_MS 3000u     /* for a gateway to come back after its link was lost */
@@ -52,6 +53,7 @@ struct holder {
     struct wire_report report; /* its last */
     uint32_t units;            /* under way; they keep this struct */
     uint64_t bytes;
+    uint64_t assigned;        /* bytes of shared events that it has and is not done with */
     struct session *sessions; /* a list */
     UT_hash_handle hh;
 };
@@ -64,6 +66,9 @@ struct session {
     struct session_head head;    /* while held; its principal is owned */
     uint64_t generation;         /* the holder's, when it last said that it holds it */
     bool stored;                 /* it has rows */
+    bool principal_unknown;      /* HOLD does not say it */
+    uint32_t filters;            /* items that were put, less those dropped: at least as many
+                                    as there are */
     bool closing;                /* its end has begun: the holder's units are refused */
     struct op *running;          /* NULL: none */
     struct op *waiting;          /* in order */
@@ -106,6 +111,7 @@ struct op {
     struct slice will;         /* what is stored: a record */
     struct session_head made;  /* what is to be stored */
     struct buf items;          /* of the answer */
+    uint32_t filters;          /* of them */
     struct store_request heads, rows;
     unsigned scans; /* of the two, under way */
     enum sluice_error scan_error;

@@ -3,7 +3,8 @@
  */
 #include "session_rows.h"
 
-#define HEAD_FORM 1 /* first byte of a head */
+#define HEAD_FORM 1     /* first byte of a head */
+#define ITEM_SMALL 4096 /* bytes of the values of which a session may have many */
 
 static void flag_put(struct buf *b, bool v)
 {
@@ -91,10 +92,11 @@ bool item_is_well_formed(const struct wire_item *item)
     case WIRE_ITEM_PROGRESS:
         return item->key.len == 1 && (item->drop || item->value.len >= WIRE_PROGRESS_HEAD);
     case WIRE_ITEM_FILTER:
-        return item->key.len > 1 && (item->drop || item->value.len >= 1);
+        return item->key.len > 1 && (item->drop || item->value.len >= 1) &&
+               item->value.len <= ITEM_SMALL;
     case WIRE_ITEM_OUT:
     case WIRE_ITEM_IN:
-        return item->key.len == 3;
+        return item->key.len == 3 && item->value.len <= ITEM_SMALL;
     default:
         return false;
     }

@@ -77,38 +77,48 @@ static void write_done(struct commit *c)
     free(w);
 }
 
-static enum sluice_error items_check(struct slice items, const char **text)
+/* *filters: how many more filters there are then, at most. */
+static enum sluice_error items_check(struct slice items, uint32_t *filters, const char **text)
 {
     struct reader r = reader_of(items.p, items.len);
     struct wire_item item;
 
     while (wire_item_get(&r, &item)) {
-        if (item_is_well_formed(&item))
-            continue;
-        *text = "An item is not well formed";
-        return ERR_BAD_REQUEST;
+        if (!item_is_well_formed(&item)) {
+            *text = "An item is not well formed";
+            return ERR_BAD_REQUEST;
+        }
+        if (item.key.p[0] == WIRE_ITEM_FILTER && !item.drop)
+            *filters += 1;
+        else if (item.key.p[0] == WIRE_ITEM_FILTER && *filters > 0)
+            *filters -= 1;
     }
-    return ERR_NONE;
+    *text = "Too many filters";
+    return *filters > SESSION_FILTERS_MAX ? ERR_TOO_MANY : ERR_NONE;
 }
 
-static enum sluice_error write_check(struct write *w, const struct session *s, const char **text)
+static enum sluice_error write_check(struct write *w, struct session *s, const char **text)
 {
     struct reader r = reader_of(w->m.record.p, w->m.record.len);
+    enum sluice_error error = ERR_BAD_EVENT;
+    uint32_t filters;
 
     if (s == NULL || s->holder != w->unit.by || s->head.epoch != w->m.epoch || s->closing) {
         *text = "Another connection holds the session";
         return ERR_FENCED;
     }
     if (w->m.record.len != 0) {
-        enum sluice_error error = ERR_BAD_EVENT;
-
         *text = "The event is malformed";
         if (event_record_get(&r, &w->event.e))
             error = publish_check(&w->event, s->all->options.max_payload, text);
         if (error != ERR_NONE)
             return error;
     }
-    return items_check(w->m.items, text);
+    filters = s->filters;
+    error = items_check(w->m.items, &filters, text);
+    if (error == ERR_NONE)
+        s->filters = filters;
+    return error;
 }
 
 void commit_items(struct commit *c, struct slice client, struct slice items)

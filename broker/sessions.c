@@ -174,7 +174,8 @@ void session_hold(struct session *s, struct holder *h, const struct session_head
     s->head = *head;
     s->head.principal.p = mem_strndup(head->principal.p, head->principal.len);
     s->stored = stored;
-    s->closing = false;
+    s->closing = s->principal_unknown = false;
+    s->filters = 0;
     s->generation = h->generation;
     if (h->peer == NULL) { /* it has gone meanwhile, or has not come yet */
         s->generation--;
@@ -253,6 +254,7 @@ static bool hold_anew(struct holder *h, struct session *s, const struct wire_hol
         return false;
     }
     session_hold(s, h, &head, false);
+    s->principal_unknown = true;
     return true;
 }
 
@@ -303,28 +305,34 @@ static struct session *session_told(const struct holder *h, struct slice client,
 
 static bool credit_take(struct holder *h, struct reader body)
 {
+    struct reader r = body;
     struct wire_credit m;
 
-    while (wire_credit_get(&body, &m)) {
+    while (wire_credit_get(&r, &m))
+        continue;
+    while (!r.bad && wire_credit_get(&body, &m)) {
         struct session *s = session_told(h, m.client, m.epoch);
 
         if (s != NULL)
             groups_credit(h->all->groups, s, m.credit);
     }
-    return !body.bad;
+    return !r.bad;
 }
 
 static bool done_take(struct holder *h, struct reader body)
 {
+    struct reader r = body;
     struct wire_done m;
 
-    while (wire_done_get(&body, &m)) {
+    while (wire_done_get(&r, &m))
+        continue;
+    while (!r.bad && wire_done_get(&body, &m)) {
         struct session *s = session_told(h, m.client, m.epoch);
 
         if (s != NULL)
             groups_done(h->all->groups, s, &m);
     }
-    return !body.bad;
+    return !r.bad;
 }
 
 static bool report_take(struct holder *h, struct reader body)

@@ -1,5 +1,6 @@
 """MQTT sessions in the broker, spoken of as gateways do, to the real process."""
 
+import random
 import struct
 import time
 
@@ -428,3 +429,93 @@ def test_many_sessions_survive_a_kill(broker, gateway, other):
     assert sessions[0].write(progress(1)) == 0
     assert sessions[2000].write(progress(1)).error == FENCED
     assert isinstance(sessions[2000].detach(), Refused)
+
+
+# --- all at once --------------------------------------------------------------------------------------------
+
+class Crowd:
+    """Clients that move between gateways, which come and go, under a broker that is
+    killed; and what must be true of them all the time."""
+
+    def __init__(self, broker, seed):
+        self.broker, self.random = broker, random.Random(seed)
+        self.gateways = [SessionGateway(broker) for _ in range(3)]
+        self.sessions = {}                 # client: the one that was attached last
+        self.epochs = {}
+        self.written = {n: (0, 0) for n in self.clients()} # last acknowledged, last sent
+        self.events = {}                   # payload: its ID
+
+    @staticmethod
+    def clients():
+        return [f"c{n}" for n in range(6)]
+
+    def attach(self):
+        client, gateway = self.random.choice(self.clients()), self.random.choice(self.gateways)
+        had = client in self.epochs
+        s = gateway.attach(client, expiry=NEVER, will=self.random.choice([None, WILL]),
+                           delay=self.random.choice([0, 1]))
+        assert s.epoch > self.epochs.get(client, 0)
+        assert s.present == had
+        acked, sent = self.written[client]
+        value = int(s.items.get("O\x00\x01", b"0"))
+        assert acked <= value <= sent
+        self.written[client] = (value, sent)
+        self.epochs[client] = s.epoch
+        self.sessions[client] = s
+        for g in self.gateways:
+            if g is not gateway:
+                g.held.pop(client, None)
+
+    def write(self):
+        if not self.sessions:
+            return
+        s = self.random.choice(list(self.sessions.values()))
+        acked, sent = self.written[s.client]
+        payload = f"{s.client}/{sent + 1}"
+        self.written[s.client] = (acked, sent + 1)
+        answer = s.write(put("O\x00\x01", str(sent + 1).encode()),
+                         record=record("log", payload.encode()))
+        if isinstance(answer, Refused): # its gateway was away too long
+            assert answer.error == FENCED
+            return
+        self.written[s.client] = (sent + 1, sent + 1)
+        self.events[payload] = answer
+
+    def detach(self):
+        if not self.sessions:
+            return
+        client = self.random.choice(list(self.sessions))
+        self.sessions.pop(client).detach(will=self.random.choice([True, False]))
+
+    def rejoin(self):
+        self.random.choice(self.gateways).rejoin()
+
+    def die(self):
+        n = self.random.randrange(len(self.gateways))
+        for s in list(self.gateways[n].held.values()):
+            self.sessions.pop(s.client, None)
+        self.gateways[n].leave()
+        self.gateways[n] = SessionGateway(self.broker)
+
+    def kill(self):
+        self.broker.kill()
+        self.broker.start()
+        for g in self.gateways:
+            g.rejoin()
+
+    def step(self):
+        steps = (self.attach, self.write, self.detach, self.rejoin, self.die, self.kill)
+        self.random.choices(steps, (10, 20, 5, 1, 1, 0.5))[0]()
+
+    def check(self):
+        stored = [(e.payload.decode(), e.id) for e in Reader(self.broker).all("log")]
+        assert len(stored) == len(set(stored))
+        assert self.events.items() <= dict(stored).items()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_crowd_keeps_its_promises(broker, seed):
+    crowd = Crowd(broker, seed)
+    for _ in range(250):
+        crowd.step()
+    crowd.check()
