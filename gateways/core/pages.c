@@ -45,11 +45,13 @@ static void fail(struct page *p, enum sluice_error error, struct slice text)
 {
     struct subscription *s;
 
+    assert(p->block == NULL);
+    DL_DELETE2(p->feed->pages, p, prev, next); /* who closes in failed() drops its pages */
     while ((s = p->waiters) != NULL) {
         subscription_unwait(s);
         s->ops->failed(s, error, text);
     }
-    page_free(p);
+    free(p);
 }
 
 /* The reply is here: lay a block over its records. */

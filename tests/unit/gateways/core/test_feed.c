@@ -10,8 +10,9 @@
 static uint64_t now;
 static struct hub *hub;
 static struct subscription sub;
-static unsigned added, dropped, failed;
+static unsigned added, dropped, failed, cancelled;
 static uint32_t last_ref;
+static struct link_read *asked;
 
 static uint64_t fake_clock(void *arg)
 {
@@ -37,13 +38,15 @@ static void on_drop(void *link, uint32_t ref)
 static void on_read(void *link, struct link_read *r)
 {
     (void)link;
-    buf_free(&r->frame); /* never answered */
+    buf_free(&r->frame);
+    asked = r;
 }
 
 static void on_cancel(void *link, struct link_read *r)
 {
     (void)link;
     (void)r;
+    cancelled++;
 }
 
 static void on_started(struct subscription *s, uint64_t cursor, const struct gap *gap)
@@ -67,10 +70,11 @@ static void on_gap(struct subscription *s, const struct gap *gap)
 
 static void on_failed(struct subscription *s, enum sluice_error error, struct slice text)
 {
-    (void)s;
     (void)text;
     ck_assert_int_eq(error, ERR_TOO_MANY);
     failed++;
+    if (s->data != NULL)
+        subscription_close(s);
 }
 
 static const struct subscription_ops ops = {
@@ -84,7 +88,7 @@ static void setup(void)
         .ring = 1 << 20, .page_cache = 1 << 20, .turn = 1 << 20, .linger_ms = LINGER};
     const struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 100};
 
-    added = dropped = failed = 0;
+    added = dropped = failed = cancelled = 0;
     now = 1000000;
     clock_replace(fake_clock, NULL);
     hub = hub_new(&link, &limits);
@@ -189,10 +193,38 @@ START_TEST(test_a_refused_filter_is_asked_for_again)
 }
 END_TEST
 
+static void answer_start(uint64_t from)
+{
+    struct buf b = {0};
+    struct zmsg z;
+
+    wire_start_put(&b, 0, 100, &from, 1);
+    zmsg_init_buf(&z, &b);
+    asked->cb(asked, ERR_NONE, SLICE(""), &z);
+    zmsg_close(&z);
+}
+
+/* With last=N a page is one subscription's own, and goes when it closes. */
+START_TEST(test_who_closes_when_its_page_fails_cancels_nothing)
+{
+    struct slice filter = SLICE("a");
+
+    subscription_open(&sub, hub, &filter, 1, (struct start){START_LAST, 1}, &ops, &sub);
+    (void)hub_turn(hub);
+    answer_start(50);
+    hub_filter_live(hub, last_ref, 100);
+    (void)hub_turn(hub);
+    asked->cb(asked, ERR_TOO_MANY, SLICE(""), NULL);
+    ck_assert_uint_eq(failed, 1);
+    ck_assert_uint_eq(cancelled, 0);
+}
+END_TEST
+
 int main(void)
 {
     return RUN_TESTS("feed", setup, teardown, test_a_filter_stays_a_while_without_anybody,
                      test_whoever_comes_back_finds_it, test_a_subscription_keeps_it,
                      test_two_feeds_share_a_filter, test_the_idle_ones_are_bounded,
-                     test_a_refused_filter_is_asked_for_again);
+                     test_a_refused_filter_is_asked_for_again,
+                     test_who_closes_when_its_page_fails_cancels_nothing);
 }
