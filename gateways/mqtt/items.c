@@ -102,6 +102,8 @@ void items_put_changes(struct session *s, struct buf *items, struct buf *groups)
         put_sub(sub, items);
         sub->dirty = false;
         sub->writing = true;
+        sub->saying = sub->unsaid;
+        sub->unsaid = false;
     }
     if (!s->stored)
         return;
@@ -126,6 +128,8 @@ void items_written(struct session *s, bool ok)
     for (sub = s->subs; sub != NULL; sub = sub->next) {
         sub->dirty = sub->dirty || (sub->writing && !ok);
         sub->writing = false;
+        sub->unsaid = sub->unsaid || (sub->saying && !ok);
+        sub->saying = false;
     }
     if (!ok)
         buf_put(&s->gone_subs, s->going_subs.p, s->going_subs.len);

@@ -37,6 +37,7 @@ struct sub {
     uint8_t qos; /* granted */
     bool no_local, retain_as_published;
     bool dirty, writing; /* its item: to be written, being written */
+    bool unsaid, saying; /* the same of what SUBSCRIBE said, which SUBACK waits for */
     uint64_t from;       /* matches only later IDs */
     enum { SUB_PLAIN, SUB_SHARED, SUB_SYS } kind;
     struct replay *replay;    /* it has a cursor of its own; NULL: main's */

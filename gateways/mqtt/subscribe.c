@@ -142,7 +142,7 @@ static void say_suback(struct session *s, const struct subscribing *g)
 /* Sessions that live here alone write no more than their membership of groups. */
 static bool is_written(const struct session *s, const struct sub *sub)
 {
-    return (!sub->dirty && !sub->writing) || (!s->stored && sub->kind != SUB_SHARED);
+    return (!sub->unsaid && !sub->saying) || (!s->stored && sub->kind != SUB_SHARED);
 }
 
 static bool all_written(const struct session *s, const struct subscribing *g)
@@ -419,7 +419,7 @@ static uint8_t take_filter(struct subscribing *g, size_t i, const struct mqtt_to
     sub->no_local = o->no_local;
     sub->retain_as_published = o->retain_as_published;
     sub->id = id;
-    sub->dirty = true;
+    sub->dirty = sub->unsaid = true;
     take_start(g, sub, start, is_new);
     g->asked[i].sub = sub;
     g->asked[i].probe = is_new && sub_is_mains(sub);

@@ -20,13 +20,15 @@
 #include "log.h"
 #include "mem.h"
 #include "session.h"
+#include "topic.h"
 #include "upgrade.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
 
 #define PEERS 3
-static const char *const topics[] = {"a", "a/b", "c", "$SYS/x", "a/+", "#", "$share/g/a/#",
-                                     "$after/5/a/b", "$last/2/#", "a/#", "$after/0/c", "+/b"};
+static const char *const topics[] = {
+    "a",         "a/b", "c",          "$SYS/x", "a/+", "#", "$share/g/a/#", "$after/5/a/b",
+    "$last/2/#", "a/#", "$after/0/c", "+/b"};
 #define TOPICS 3
 static const char *const names[] = {"x", "y", ""};
 
@@ -59,8 +61,8 @@ static struct world {
     struct kept *kept;
     struct link_publish *publishes;
     struct link_read *reads;
-    struct buf filters; /* refs that are not live yet */
-    struct buf retained;
+    struct buf filters;       /* refs that are not live yet */
+    struct buf log, retained; /* records */
     bool link_full, link_down;
     uint64_t head, epoch, now;
 } w;
@@ -178,6 +180,12 @@ bool gateway_listen(struct gateway *g, const char *addresses, const struct liste
     return o->ops == &client_tcp_ops;
 }
 
+bool gateway_listen_plain(struct gateway *g, const char *addresses,
+                          const struct listener_options *o)
+{
+    return gateway_listen(g, addresses, o);
+}
+
 struct conn *http_take_conn(struct exchange *x)
 {
     (void)x;
@@ -277,6 +285,7 @@ static void live(struct event *e)
     e->id = ++w.head;
     e->time = w.now;
     event_record_put(&b, e);
+    buf_put(&w.log, b.p, b.len);
     if ((e->flags & EVENT_RETAIN) != 0) {
         buf_clear(&w.retained);
         if (e->payload.len > 0)
@@ -309,19 +318,62 @@ static void events(uint8_t which)
 
 /* --- the broker: reads ------------------------------------------------------------------------ */
 
-static void page_put(struct buf *b, uint8_t how)
+static bool wants(const struct wire_page_req *q, const struct event *e)
 {
-    struct wire_page page = {.head = w.head,
-                             .removed_to = how % 4 == 1 ? w.head : 0,
-                             .reason = how % 4 == 1 ? GAP_EXPIRED : GAP_NONE};
-    struct event e = {.id = w.head, .time = w.now, .topic = SLICE("a"), .payload = SLICE("p")};
-    uint32_t count = how % 4 == 3;
+    for (size_t i = 0; i < q->filter_count; i++)
+        if (e->id > q->filters[i].from && filter_match(q->filters[i].filter, e->topic))
+            return e->id > q->after;
+    return false;
+}
 
-    e.flags = 2 << EVENT_QOS_SHIFT;
+/* gone: all of it was removed. */
+static void page_put(struct buf *b, const struct buf *request, bool gone)
+{
+    struct wire_filter filters[64];
+    struct wire_page_req q = {.filters = filters};
+    struct wire_page page = {
+        .head = w.head, .removed_to = gone ? w.head : 0, .reason = gone ? GAP_EXPIRED : GAP_NONE};
+    struct reader r = reader_of(w.log.p, w.log.len);
+    uint32_t count = 0;
+    struct event e;
+
+    assert(wire_page_req_get(request->p, request->len, &q, filters, 64));
     wire_page_begin(b, &page);
-    if (count > 0)
+    while (r.left > 0 && event_record_get(&r, &e)) {
+        if (gone || !wants(&q, &e))
+            continue;
         event_record_put(b, &e);
+        count++;
+    }
     wire_page_finish(b, 0, w.head, count);
+}
+
+static void event_put(struct buf *b, const struct buf *request, bool gone)
+{
+    struct wire_page page = {.request = WIRE_EVENT, .head = w.head};
+    struct reader r = reader_of(w.log.p, w.log.len);
+    uint64_t ref, id;
+    struct event e;
+
+    assert(wire_event_req_get(request->p, request->len, &ref, &id));
+    while (!gone && r.left > 0 && event_record_get(&r, &e)) {
+        if (e.id != id)
+            continue;
+        wire_page_begin(b, &page);
+        event_record_put(b, &e);
+        wire_page_finish(b, 0, id, 1);
+        return;
+    }
+}
+
+static void start_put(struct buf *b, const struct buf *request)
+{
+    struct wire_filter filters[64];
+    struct wire_start_req q = {.filters = filters};
+    uint64_t froms[64] = {0};
+
+    assert(wire_start_req_get(request->p, request->len, &q, filters, 64));
+    wire_start_put(b, 0, w.head, froms, q.filter_count);
 }
 
 static void retained_put(struct buf *b)
@@ -337,38 +389,56 @@ static void retained_put(struct buf *b)
     wire_retained_finish(b, 0, false, upto.p != NULL, upto);
 }
 
+static void reply_put(struct buf *b, const struct buf *request, uint8_t how)
+{
+    switch (request->p[0]) {
+    case WIRE_PAGE:
+        page_put(b, request, how % 8 == 1);
+        break;
+    case WIRE_EVENT:
+        event_put(b, request, how % 8 == 1);
+        break;
+    case WIRE_START:
+        start_put(b, request);
+        break;
+    case WIRE_RETAINED:
+        retained_put(b);
+        break;
+    default:
+        assert(false);
+    }
+}
+
+/* An error when there is no reply. */
 static void read_answer(uint8_t how)
 {
     struct link_read *r = w.reads;
     struct buf b = {0};
     struct zmsg z;
-    uint8_t kind;
 
     if (r == NULL)
         return;
     DL_DELETE(w.reads, r);
-    kind = r->frame.p[0];
+    if (how % 8 != 2)
+        reply_put(&b, &r->frame, how);
     buf_free(&r->frame);
-    if (how % 4 == 2 || (kind != WIRE_PAGE && kind != WIRE_RETAINED)) {
-        r->cb(r, ERR_BAD_FILTER, SLICE("refused"), NULL);
+    if (b.len == 0) {
+        r->cb(r, how % 2 == 0 ? ERR_BAD_FILTER : ERR_NOT_FOUND, SLICE("refused"), NULL);
         return;
     }
-    if (kind == WIRE_PAGE)
-        page_put(&b, how);
-    else
-        retained_put(&b);
     zmsg_init_buf(&z, &b);
     r->cb(r, ERR_NONE, SLICE(""), &z);
     zmsg_close(&z);
 }
 
-/* --- the broker: sessions ---------------------------------------------------------------------- */
+/* --- the broker: sessions ----------------------------------------------------------------------
+ */
 
 static struct kept *keep(struct slice name)
 {
     struct kept *k;
 
-    DL_FOREACH(w.kept, k) {
+    DL_FOREACH (w.kept, k) {
         if (slice_eq(slice_of(k->name), name))
             return k;
     }
@@ -506,7 +576,8 @@ static void answer(enum sluice_error error)
     buf_free(&data);
 }
 
-/* --- what went out ------------------------------------------------------------------------------ */
+/* --- what went out ------------------------------------------------------------------------------
+ */
 
 static void owe(struct peer *p, uint8_t type, uint16_t id)
 {
@@ -524,18 +595,18 @@ static void put_in_flight(struct peer *p, uint16_t id, uint8_t qos)
     owe(p, qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, id);
 }
 
+/* Only where the identifier lies: the encoders have tests of their own. */
 static void check_publish(struct peer *p, const struct mqtt_head *h, struct slice body)
 {
-    struct mqtt_publish m;
-    enum mqtt_reason reason;
-    struct slice rest = body;
+    const uint8_t *bytes = (const uint8_t *)body.p;
+    uint8_t qos = h->flags >> 1 & 3;
+    size_t topic;
 
-    /* Subscription identifiers are ours to say, and what a client may not. */
-    (void)rest;
-    reason = mqtt_publish_get(p->version, h->flags, body, &m);
-    assert(reason == MQTT_OK || reason == MQTT_PROTOCOL_ERROR || reason == MQTT_BAD_TOPIC);
-    if (reason == MQTT_OK && m.qos > 0)
-        put_in_flight(p, m.packet_id, m.qos);
+    assert(qos < 3 && body.len >= 2);
+    topic = (size_t)bytes[0] << 8 | bytes[1];
+    assert(body.len >= 2 + topic + (qos > 0 ? 2 : 0));
+    if (qos > 0)
+        put_in_flight(p, (uint16_t)(bytes[2 + topic] << 8 | bytes[3 + topic]), qos);
 }
 
 static void check_connack(struct peer *p, struct slice body)
@@ -588,7 +659,8 @@ static void check_written(struct peer *p)
     buf_clear(&p->written);
 }
 
-/* --- the client ------------------------------------------------------------------------------------ */
+/* --- the client
+ * ------------------------------------------------------------------------------------ */
 
 static void open_peer(struct peer *p)
 {
@@ -768,7 +840,8 @@ static void send_short(struct peer *p, uint8_t how)
     send_packet(p, firsts[how % 8 == 0], &none);
 }
 
-/* --- steps ------------------------------------------------------------------------------------------ */
+/* --- steps
+ * ------------------------------------------------------------------------------------------ */
 
 static void pass_time(uint64_t ms)
 {
@@ -881,7 +954,8 @@ static void step(struct reader *r)
         step_world(p, op % 16, arg);
 }
 
-/* --- one input ---------------------------------------------------------------------------------------- */
+/* --- one input
+ * ---------------------------------------------------------------------------------------- */
 
 static uint64_t fake_clock(void *arg)
 {
@@ -922,7 +996,7 @@ static void forget_sessions(void)
 {
     struct kept *k, *next;
 
-    DL_FOREACH_SAFE(w.kept, k, next) {
+    DL_FOREACH_SAFE (w.kept, k, next) {
         DL_DELETE(w.kept, k);
         buf_free(&k->items);
         free(k);
@@ -949,6 +1023,7 @@ static void end(void)
     for (size_t i = 0; i < PEERS; i++)
         free_peer(&w.peers[i]);
     buf_free(&w.filters);
+    buf_free(&w.log);
     buf_free(&w.retained);
     w.link_full = w.link_down = false;
     (void)uv_run(&w.gateway.loop, UV_RUN_NOWAIT);
