@@ -1,0 +1,569 @@
+/*
+ * mqtt_world.h - what fuzz_mqtt_session.c plays: the sockets of clients, the link, and a
+ * broker that keeps a log and sessions in memory.  Included once.
+ */
+#ifndef FUZZ_MQTT_WORLD_H
+#define FUZZ_MQTT_WORLD_H
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "feed.h"
+#include "http.h"
+#include "mem.h"
+#include "session.h"
+#include "topic.h"
+#include "upgrade.h"
+
+#define PEERS 3
+static const char *const topics[] = {
+    "a",         "a/b", "c",          "$SYS/x", "a/+", "#", "$share/g/a/#", "$after/5/a/b",
+    "$last/2/#", "a/#", "$after/0/c", "+/b"};
+#define TOPICS 3
+static const char *const names[] = {"x", "y", ""};
+
+struct peer {
+    struct conn conn;
+    bool open, full, offering, ended;
+    struct buf in, written;
+    uint8_t version;
+    uint32_t max_packet;
+    uint16_t receive_maximum;
+    bool greeted, refused, over;
+    uint8_t in_use[65536 / 8]; /* our packet identifiers, not acknowledged by the client */
+    unsigned flying;
+    struct buf owed; /* acknowledgements: type u8, identifier u16 */
+};
+
+/* What the broker keeps of a session. */
+struct kept {
+    struct kept *next, *prev;
+    char name[64];
+    uint64_t epoch;
+    bool held;
+    struct buf items; /* as written, one after the other */
+};
+
+static struct world {
+    struct gateway gateway;
+    struct peer peers[PEERS];
+    struct kept *kept;
+    struct link_publish *publishes;
+    struct link_read *reads;
+    struct buf filters;       /* refs that are not live yet */
+    struct buf log, retained; /* records */
+    bool link_full, link_down;
+    uint64_t head, epoch, now;
+} w;
+
+static struct peer *peer_of(const struct conn *c)
+{
+    return CONTAINER_OF((uintptr_t)c, struct peer, conn);
+}
+
+/* --- the socket ---------------------------------------------------------------------- */
+
+bool conn_pending(const struct conn *c)
+{
+    return peer_of(c)->full;
+}
+
+void conn_write(struct conn *c, const void *p, size_t len)
+{
+    assert(!peer_of(c)->ended);
+    buf_put(&peer_of(c)->written, p, len);
+}
+
+void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
+{
+    conn_write(c, head.p, head.len);
+    conn_write(c, body->bytes.p, body->bytes.len);
+}
+
+size_t conn_write_run(struct conn *c, struct run *r, unsigned form, form_encode encode)
+{
+    struct peer *p = peer_of(c);
+    size_t n = p->full ? 0 : r->count;
+
+    assert(!p->ended);
+    for (size_t i = 0; i < n; i++) {
+        struct slice s = entry_encoded(r->entries[i], form, encode);
+        buf_put_slice(&p->written, s);
+    }
+    return n;
+}
+
+size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count)
+{
+    struct peer *p = peer_of(c);
+    size_t n = p->full ? 0 : count;
+
+    assert(!p->ended && count > 0 && count <= CONN_PIECES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        buf_put_slice(&p->written, pieces[i].head);
+        buf_put_slice(&p->written, pieces[i].shared);
+        buf_put_slice(&p->written, pieces[i].rest);
+    }
+    return n;
+}
+
+void conn_finish(struct conn *c)
+{
+    struct peer *p = peer_of(c);
+
+    assert(!p->ended);
+    p->ended = true;
+    wheel_stop(&c->timer);
+}
+
+void conn_close(struct conn *c)
+{
+    conn_finish(c);
+}
+
+void conn_pump(struct conn *c)
+{
+    struct peer *p = peer_of(c);
+    size_t used;
+
+    if (p->ended || p->offering || p->in.len == 0)
+        return;
+    p->offering = true;
+    used = client_tcp_ops.input(c, (struct slice){(char *)p->in.p, p->in.len});
+    p->offering = false;
+    assert(used <= p->in.len);
+    buf_consume(&p->in, used);
+}
+
+void conn_timer(struct conn *c, uint64_t ms, void (*fire)(struct wheel_timer *t))
+{
+    assert(!peer_of(c)->ended);
+    if (ms == 0)
+        wheel_stop(&c->timer);
+    else
+        wheel_start(&w.gateway.wheel, &c->timer, ms, fire);
+}
+
+struct conn *conn_of_timer(struct wheel_timer *t)
+{
+    return CONTAINER_OF(t, struct conn, timer);
+}
+
+void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data)
+{
+    (void)ops;
+    c->data = data;
+}
+
+void conns_refresh(struct conns *cs)
+{
+    (void)cs;
+}
+
+/* --- doors that are not entered here ------------------------------------------------- */
+
+bool gateway_listen(struct gateway *g, const char *addresses, const struct listener_options *o)
+{
+    (void)g;
+    (void)addresses;
+    return o->ops == &client_tcp_ops;
+}
+
+bool gateway_listen_plain(struct gateway *g, const char *addresses,
+                          const struct listener_options *o)
+{
+    return gateway_listen(g, addresses, o);
+}
+
+struct conn *http_take_conn(struct exchange *x)
+{
+    (void)x;
+    return NULL;
+}
+
+bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h)
+{
+    (void)x;
+    (void)subprotocols;
+    (void)h;
+    return false;
+}
+
+/* --- the link ------------------------------------------------------------------------ */
+
+void link_publish(struct link *l, struct link_publish *p)
+{
+    (void)l;
+    assert(p->records.len > 0);
+    DL_APPEND(w.publishes, p);
+}
+
+bool link_publish_full(const struct link *l)
+{
+    (void)l;
+    return w.link_full;
+}
+
+bool link_is_up(const struct link *l)
+{
+    (void)l;
+    return !w.link_down;
+}
+
+void link_tell(struct link *l, struct buf *frame)
+{
+    (void)l;
+    buf_free(frame);
+}
+
+static void read_ask(void *link, struct link_read *r)
+{
+    (void)link;
+    DL_APPEND(w.reads, r);
+}
+
+static void read_cancel(void *link, struct link_read *r)
+{
+    (void)link;
+    DL_DELETE(w.reads, r);
+    buf_free(&r->frame);
+}
+
+void link_read(struct link *l, struct link_read *r)
+{
+    (void)l;
+    read_ask(NULL, r);
+}
+
+void link_read_cancel(struct link *l, struct link_read *r)
+{
+    (void)l;
+    read_cancel(NULL, r);
+}
+
+static void filter_add(void *link, uint32_t ref, struct slice filter)
+{
+    (void)link;
+    (void)filter;
+    buf_u32(&w.filters, ref);
+}
+
+static void filter_drop(void *link, uint32_t ref)
+{
+    (void)link;
+    (void)ref;
+}
+
+static void filters_live(void)
+{
+    struct reader r = reader_of(w.filters.p, w.filters.len);
+
+    while (r.left > 0)
+        hub_filter_live(w.gateway.hub, reader_u32(&r), w.head);
+    buf_clear(&w.filters);
+}
+
+/* --- the broker: events -------------------------------------------------------------- */
+
+static void live(struct event *e)
+{
+    uint64_t after = w.head;
+    struct buf b = {0};
+    struct zmsg z;
+
+    e->id = ++w.head;
+    e->time = w.now;
+    event_record_put(&b, e);
+    buf_put(&w.log, b.p, b.len);
+    if ((e->flags & EVENT_RETAIN) != 0) {
+        buf_clear(&w.retained);
+        if (e->payload.len > 0)
+            buf_put(&w.retained, b.p, b.len);
+    }
+    zmsg_init_buf(&z, &b);
+    hub_live(w.gateway.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
+    zmsg_close(&z);
+}
+
+static void store(struct slice records)
+{
+    struct reader r = reader_of(records.p, records.len);
+    struct event e;
+
+    assert(event_record_get(&r, &e));
+    live(&e);
+}
+
+static void events(uint8_t which)
+{
+    for (unsigned i = 0; i < 1u + which / 32; i++) {
+        struct event e = {.topic = slice_of(topics[(which + i) % TOPICS]),
+                          .payload = which % 2 ? SLICE("text") : SLICE("\xff\x00")};
+
+        e.flags = (uint16_t)((which % 3) << EVENT_QOS_SHIFT);
+        live(&e);
+    }
+}
+
+/* --- the broker: reads --------------------------------------------------------------- */
+
+static bool wants(const struct wire_page_req *q, const struct event *e)
+{
+    for (size_t i = 0; i < q->filter_count; i++)
+        if (e->id > q->filters[i].from && filter_match(q->filters[i].filter, e->topic))
+            return e->id > q->after;
+    return false;
+}
+
+/* gone: all of it was removed. */
+static void page_put(struct buf *b, const struct buf *request, bool gone)
+{
+    struct wire_filter filters[64];
+    struct wire_page_req q = {.filters = filters};
+    struct wire_page page = {
+        .head = w.head, .removed_to = gone ? w.head : 0, .reason = gone ? GAP_EXPIRED : GAP_NONE};
+    struct reader r = reader_of(w.log.p, w.log.len);
+    uint32_t count = 0;
+    struct event e;
+
+    assert(wire_page_req_get(request->p, request->len, &q, filters, 64));
+    wire_page_begin(b, &page);
+    while (r.left > 0 && event_record_get(&r, &e)) {
+        if (gone || !wants(&q, &e))
+            continue;
+        event_record_put(b, &e);
+        count++;
+    }
+    wire_page_finish(b, 0, w.head, count);
+}
+
+static void event_put(struct buf *b, const struct buf *request, bool gone)
+{
+    struct wire_page page = {.request = WIRE_EVENT, .head = w.head};
+    struct reader r = reader_of(w.log.p, w.log.len);
+    uint64_t ref, id;
+    struct event e;
+
+    assert(wire_event_req_get(request->p, request->len, &ref, &id));
+    while (!gone && r.left > 0 && event_record_get(&r, &e)) {
+        if (e.id != id)
+            continue;
+        wire_page_begin(b, &page);
+        event_record_put(b, &e);
+        wire_page_finish(b, 0, id, 1);
+        return;
+    }
+}
+
+static void start_put(struct buf *b, const struct buf *request)
+{
+    struct wire_filter filters[64];
+    struct wire_start_req q = {.filters = filters};
+    uint64_t froms[64] = {0};
+
+    assert(wire_start_req_get(request->p, request->len, &q, filters, 64));
+    wire_start_put(b, 0, w.head, froms, q.filter_count);
+}
+
+static void retained_put(struct buf *b)
+{
+    struct reader r = reader_of(w.retained.p, w.retained.len);
+    struct slice upto = {NULL, 0};
+    struct event e;
+
+    wire_retained_begin(b, 0, w.head);
+    buf_put(b, w.retained.p, w.retained.len);
+    if (r.left > 0 && event_record_get(&r, &e))
+        upto = e.topic;
+    wire_retained_finish(b, 0, false, upto.p != NULL, upto);
+}
+
+static void reply_put(struct buf *b, const struct buf *request, uint8_t how)
+{
+    switch (request->p[0]) {
+    case WIRE_PAGE:
+        page_put(b, request, how % 8 == 1);
+        break;
+    case WIRE_EVENT:
+        event_put(b, request, how % 8 == 1);
+        break;
+    case WIRE_START:
+        start_put(b, request);
+        break;
+    case WIRE_RETAINED:
+        retained_put(b);
+        break;
+    default:
+        assert(false);
+    }
+}
+
+/* An error when there is no reply. */
+static void read_answer(uint8_t how)
+{
+    struct link_read *r = w.reads;
+    struct buf b = {0};
+    struct zmsg z;
+
+    if (r == NULL)
+        return;
+    DL_DELETE(w.reads, r);
+    if (how % 8 != 2)
+        reply_put(&b, &r->frame, how);
+    buf_free(&r->frame);
+    if (b.len == 0) {
+        r->cb(r, how % 2 == 0 ? ERR_BAD_FILTER : ERR_NOT_FOUND, SLICE("refused"), NULL);
+        return;
+    }
+    zmsg_init_buf(&z, &b);
+    r->cb(r, ERR_NONE, SLICE(""), &z);
+    zmsg_close(&z);
+}
+
+/* --- the broker: sessions ------------------------------------------------------------ */
+
+static struct kept *keep(struct slice name)
+{
+    struct kept *k;
+
+    DL_FOREACH (w.kept, k) {
+        if (slice_eq(slice_of(k->name), name))
+            return k;
+    }
+    k = mem_zalloc(sizeof *k);
+    assert(name.len < sizeof k->name);
+    memcpy(k->name, name.p, name.len);
+    DL_APPEND(w.kept, k);
+    return k;
+}
+
+static void drop_item(struct kept *k, struct slice key)
+{
+    struct reader r = reader_of(k->items.p, k->items.len);
+    struct buf rest = {0};
+    struct wire_item i;
+
+    while (wire_item_get(&r, &i))
+        if (!slice_eq(i.key, key))
+            wire_item_put(&rest, &i);
+    buf_free(&k->items);
+    k->items = rest;
+}
+
+static void apply(struct kept *k, struct slice items)
+{
+    struct reader r = reader_of(items.p, items.len);
+    struct wire_item i;
+
+    while (wire_item_get(&r, &i)) {
+        drop_item(k, i.key);
+        if (!i.drop)
+            wire_item_put(&k->items, &i);
+    }
+}
+
+static void fence(const struct kept *k)
+{
+    struct buf b = {0};
+
+    wire_fence_put(&b, slice_of(k->name), k->epoch);
+    struct reader body;
+    uint8_t op = wire_call_get(b.p, b.len, &body);
+    mqtt_call(&w.gateway, op, body);
+    buf_free(&b);
+}
+
+static enum sluice_error attach(struct slice body, struct buf *answer)
+{
+    struct wire_attached a = {.head = w.head};
+    struct wire_attach m;
+    struct kept *k;
+
+    assert(wire_attach_get(body, &m));
+    k = keep(m.client);
+    if (k->held)
+        fence(k);
+    if (m.clean || m.expiry == 0)
+        buf_free(&k->items);
+    k->held = true;
+    a.epoch = k->epoch = ++w.epoch;
+    a.present = k->items.len > 0;
+    a.items = (struct slice){(char *)k->items.p, k->items.len};
+    wire_attached_put(answer, &a);
+    return ERR_NONE;
+}
+
+static enum sluice_error write_items(struct slice body, struct buf *answer)
+{
+    struct wire_write m;
+    struct kept *k;
+
+    assert(wire_write_get(body, &m));
+    k = keep(m.client);
+    if (k->epoch != m.epoch)
+        return ERR_FENCED;
+    apply(k, m.items);
+    if (m.record.len > 0)
+        store(m.record);
+    buf_u64(answer, m.record.len > 0 ? w.head : 0);
+    return ERR_NONE;
+}
+
+static enum sluice_error detach(struct slice body)
+{
+    struct wire_detach m;
+    struct kept *k;
+
+    assert(wire_detach_get(body, &m));
+    k = keep(m.client);
+    if (k->epoch != m.epoch)
+        return ERR_FENCED;
+    apply(k, m.items);
+    if (m.expiry == 0)
+        buf_free(&k->items);
+    k->held = false;
+    return ERR_NONE;
+}
+
+static enum sluice_error session_unit(const struct link_publish *p, struct buf *answer)
+{
+    struct slice body = {(char *)p->records.p, p->records.len};
+
+    switch (p->op) {
+    case WIRE_ATTACH:
+        return attach(body, answer);
+    case WIRE_WRITE:
+        return write_items(body, answer);
+    case WIRE_DETACH:
+        return detach(body);
+    default:
+        return ERR_NONE;
+    }
+}
+
+/* The next unit is answered: carried out, or refused with the error. */
+static void answer(enum sluice_error error)
+{
+    struct link_publish *p = w.publishes;
+    struct wire_ack a = {.count = 1};
+    struct buf data = {0};
+
+    if (p == NULL)
+        return;
+    DL_DELETE(w.publishes, p);
+    if (error == ERR_NONE && p->kind == LINK_EVENTS)
+        store((struct slice){(char *)p->records.p, p->records.len});
+    else if (error == ERR_NONE)
+        error = session_unit(p, &data);
+    if (p->kind == LINK_EVENTS && error == ERR_NONE)
+        buf_u64(&data, w.head);
+    a.error = (uint16_t)error;
+    a.ids = a.data = (struct slice){(char *)data.p, data.len};
+    a.text = error == ERR_NONE ? SLICE("") : SLICE("5");
+    p->cb(p, &a);
+    buf_free(&data);
+}
+
+#endif
