@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "group_impl.h"
 #include "log.h"
+#include "metrics.h"
 
 uint64_t group_cursor(const struct group *g)
 {
@@ -77,6 +78,7 @@ void assign_send(const struct member *m, struct slice record)
     struct wire_assign a = {client_name(m->client), s->head.epoch, group_name(m->group), record};
     struct buf frame = {0};
 
+    metric_add(M_ASSIGNED, 1);
     wire_call_begin(&frame, WIRE_CALL_ASSIGN);
     wire_assign_put(&frame, &a);
     session_call(s, &frame);

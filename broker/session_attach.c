@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
+#include "metrics.h"
 #include "publish.h"
 #include "session_impl.h"
 
@@ -81,6 +82,7 @@ static void attach_finish(struct op *op, bool stored)
     struct sessions *all = op->session->all;
 
     all->attaches++;
+    metric_add(M_TAKEOVERS, op->fenced);
     all->stored += stored;
     all->stored -= op->found.version != 0;
     if (!op->made.present)
@@ -96,6 +98,7 @@ static void on_committed(struct commit *c)
 {
     struct op *op = c->data;
 
+    will_count(c);
     if (c->error == ERR_NONE)
         attach_finish(op, true);
     else if (op_drops_will(op, c))
@@ -229,9 +232,11 @@ static bool holder_is_over(struct op *op)
 {
     struct session *s = op->session;
 
-    if (s->holder->peer == NULL || op->fenced)
-        return true;
+    bool told = op->fenced;
+
     op->fenced = true;
+    if (s->holder->peer == NULL || told)
+        return true;
     session_fence(s);
     session_sleep(s, FENCE_MS);
     return false;

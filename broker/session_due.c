@@ -51,6 +51,7 @@ static void on_committed(struct commit *c)
     struct op *op = c->data;
     bool ended = op->due == DUE_END && op->found.version != 0 && op->found.ends_at == op->due_at;
 
+    will_count(c);
     if (c->error == ERR_NONE) {
         if (ended) {
             op->session->all->stored--;

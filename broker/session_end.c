@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 #include "publish.h"
 #include "session_impl.h"
 
@@ -52,6 +53,11 @@ bool commit_will(struct commit *c, struct op *op)
         return false;
     commit_event(c, &will);
     return true;
+}
+
+void will_count(const struct commit *c)
+{
+    metric_add(M_WILLS, c->id != 0);
 }
 
 bool op_drops_will(struct op *op, const struct commit *c)
@@ -111,6 +117,7 @@ static void on_committed(struct commit *c)
 {
     struct op *op = c->data;
 
+    will_count(c);
     if (c->error == ERR_NONE)
         detach_finish(op);
     else if (op_drops_will(op, c))

@@ -215,6 +215,7 @@ void commit_head(struct commit *c, struct slice client, const struct session_hea
 void commit_end(struct commit *c, const struct session *s);
 /* The stored will, unless the store has refused it; false: there is nothing to send. */
 bool commit_will(struct commit *c, struct op *op);
+void will_count(const struct commit *c); /* afterwards */
 /* The commit of op has failed because of its will: it goes on without. */
 bool op_drops_will(struct op *op, const struct commit *c);
 void due_put(struct sessions *all, struct commit *c, uint64_t at, struct slice client, char what);

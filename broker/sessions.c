@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
+#include "metrics.h"
 #include "session_impl.h"
 
 /* --- holders ------------------------------------------------------------------- */
@@ -385,6 +386,8 @@ static void sessions_second(struct sessions *all, uint64_t now)
         if (holder_is_idle(h))
             holder_free(h);
     }
+    metric_set(M_SESSIONS_ATTACHED, all->held);
+    metric_set(M_SESSIONS_STORED, all->stored);
     due_look(all);
     groups_second(all->groups);
 }

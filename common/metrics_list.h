@@ -13,6 +13,13 @@ X(REMOVED, 'b', COUNTER, "sluice_events_removed_total", "Events removed by reten
 X(PAGES, '*', COUNTER, "sluice_pages_total", "History pages read")
 X(BAD_FRAMES, '*', COUNTER, "sluice_bad_frames_total", "Malformed ZeroMQ messages")
 X(GATEWAYS, 'b', GAUGE, "sluice_gateways", "Gateways connected")
+X(SESSIONS_ATTACHED, 'b', GAUGE, "sluice_sessions_attached", "MQTT sessions with a client")
+X(SESSIONS_STORED, 'b', GAUGE, "sluice_sessions_stored", "MQTT sessions that outlive their connection")
+X(TAKEOVERS, 'b', COUNTER, "sluice_session_takeovers_total",
+  "MQTT sessions attached while another connection held them")
+X(WILLS, 'b', COUNTER, "sluice_wills_sent_total", "Wills published")
+X(ASSIGNED, 'b', COUNTER, "sluice_shared_assigned_total",
+  "Events assigned to a member of a shared subscription")
 X(PAUSES, 'b', COUNTER, "sluice_gateway_pauses_total",
   "Times a gateway's live messages were paused")
 X(HEAD, '*', GAUGE, "sluice_head_id", "Highest event ID")

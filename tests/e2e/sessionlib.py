@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import zmq
 
-from brokerlib import BAD_REQUEST, Gateway, Reader, events_of, parse, str16
+from brokerlib import Gateway, Reader, events_of, parse, str16
 
 SESSION, TELL, SESSION_ACKS, CALL = 8, 9, 72, 73
 ATTACH, WRITE, DETACH, POSITION = range(1, 5)
@@ -16,8 +16,6 @@ FENCE, ASSIGN, SYS = range(1, 4)
 FORBIDDEN, FENCED, CONFLICT, BAD_EVENT = 7, 8, 30, 5
 NEVER = 0xFFFFFFFF
 HEAD = 0xFFFFFFFFFFFFFFFF
-
-__all__ = ["BAD_REQUEST"]
 
 
 def put(key, value=b""):

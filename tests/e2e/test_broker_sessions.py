@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from brokerlib import Broker, Reader, record, wait_for
-from sessionlib import (BAD_EVENT, BAD_REQUEST, FENCED, FORBIDDEN, NEVER, Refused, Session,
+from brokerlib import BAD_REQUEST, Broker, Reader, record, wait_for
+from sessionlib import (BAD_EVENT, FENCED, FORBIDDEN, NEVER, Refused, Session,
                         SessionGateway, drop, progress, progress_of, put, topics_of)
 
 WILL = record("wills/a", b"gone")
@@ -138,7 +138,7 @@ def test_a_takeover_waits_for_the_last_checkpoint(gateway, other):
     assert a.present and a.items.keys() == {"P", "O\x00\x01"}
 
 
-def test_a_takeover_waits_no_longer_than_half_a_second(gateway, other):
+def test_a_takeover_waits_no_longer_than_half_a_second(broker, gateway, other):
     s = gateway.attach("c", expiry=60)
     started = time.monotonic()
     new = other.attach("c", expiry=60)
@@ -146,6 +146,7 @@ def test_a_takeover_waits_no_longer_than_half_a_second(gateway, other):
     assert s.write(put("Fa", b"\x00")).error == FENCED
     assert s.detach().error == FENCED
     assert new.write(put("Fa", b"\x00")) == 0
+    assert broker.metric("sluice_session_takeovers_total") == 1
 
 
 def test_a_takeover_does_not_wait_for_a_gateway_that_has_gone(broker, gateway, other):
@@ -245,6 +246,7 @@ def test_a_malformed_will_is_refused(gateway):
 def test_a_will_is_sent_when_the_connection_fails(broker, gateway):
     gateway.attach("c", will=WILL).detach(will=True)
     assert topics_of(broker) == [("wills/a", b"gone")]
+    assert broker.metric("sluice_wills_sent_total") == 1
 
 
 def test_a_will_is_forgotten_when_the_client_says_goodbye(broker, gateway):
