@@ -16,7 +16,7 @@ OPT     ?= -O2 -g
 CFLAGS  ?= $(OPT)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
               $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP
-LIBS    := -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto
+LIBS    := -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2
 
 # --- what may include what ---------------------------------------------------
 INC_proto         := -Iproto
@@ -26,10 +26,11 @@ INC_gateways/core := -Igateways/core -Icommon -Iproto
 INC_gateways/sse  := -Igateways/sse -Igateways/core -Icommon -Iproto
 INC_gateways/ws   := -Igateways/ws -Igateways/core -Icommon -Iproto
 INC_gateways/poll := -Igateways/poll -Igateways/core -Icommon -Iproto
+INC_gateways/h2   := -Igateways/h2 -Igateways/core -Icommon -Iproto
 INC_gateways/mqtt := -Igateways/mqtt -Igateways/core -Icommon -Iproto
 INC_gateways/cli  := -Igateways/cli -Igateways/core -Icommon -Iproto
-FOLDERS := proto common broker gateways/core gateways/sse gateways/ws gateways/poll gateways/mqtt \
-           gateways/cli
+FOLDERS := proto common broker gateways/core gateways/sse gateways/ws gateways/poll gateways/h2 \
+           gateways/mqtt gateways/cli
 
 OBJ := $(BUILD)/obj
 objects = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
@@ -52,7 +53,7 @@ LIB_core   := $(BUILD)/lib/gateways-core.a $(LIB_common)
 
 BIN := $(BUILD)/bin
 BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice-ws $(BIN)/sluice-poll \
-            $(BIN)/sluice-mqtt $(BIN)/sluice
+            $(BIN)/sluice-h2 $(BIN)/sluice-mqtt $(BIN)/sluice
 
 all: $(BINARIES) ## build everything into build/bin (the default)
 
@@ -60,6 +61,7 @@ $(BIN)/sluice-broker: $(OBJ)/broker/main.o $(LIB_broker)
 $(BIN)/sluice-sse: $(OBJ)/gateways/sse/main.o $(LIB_core)
 $(BIN)/sluice-ws: $(OBJ)/gateways/ws/main.o $(BUILD)/lib/gateways-ws.a $(LIB_core)
 $(BIN)/sluice-poll: $(OBJ)/gateways/poll/main.o $(BUILD)/lib/gateways-poll.a $(LIB_core)
+$(BIN)/sluice-h2: $(OBJ)/gateways/h2/main.o $(BUILD)/lib/gateways-h2.a $(LIB_core)
 $(BIN)/sluice-mqtt: $(OBJ)/gateways/mqtt/main.o $(BUILD)/lib/gateways-mqtt.a $(LIB_core)
 $(BIN)/sluice: $(OBJ)/gateways/cli/main.o $(BUILD)/lib/gateways-cli.a $(LIB_core)
 $(BINARIES):
@@ -67,7 +69,7 @@ $(BINARIES):
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
 # --- dependencies --------------------------------------------------------------
-deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib libssl \
+deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib libssl libnghttp2 \
 	|| { echo 'libraries are missing: run deploy/install-deps.sh' >&2; exit 1; }
 deps: ## install what building needs (Debian)
 	@deploy/install-deps.sh build

@@ -265,6 +265,7 @@ static const struct {
     {CFG_SSE_LISTEN, "127.0.0.1", 1},     {CFG_SSE_ADMIN, "127.0.0.1", 11},
     {CFG_WS_LISTEN, "127.0.0.1", 2},      {CFG_WS_ADMIN, "127.0.0.1", 12},
     {CFG_POLL_LISTEN, "127.0.0.1", 3},    {CFG_POLL_ADMIN, "127.0.0.1", 13},
+    {CFG_H2_LISTEN, "127.0.0.1", 4},      {CFG_H2_ADMIN, "127.0.0.1", 14},
     {CFG_MQTT_LISTEN, "127.0.0.1", 6},    {CFG_MQTT_ADMIN, "127.0.0.1", 16},
     {CFG_MQTT_LISTEN_WS, "127.0.0.1", 5}, {CFG_BROKER_ADMIN, "127.0.0.1", 10},
     {CFG_APPS, "tcp://127.0.0.1", 7},

@@ -86,6 +86,23 @@ X(POLL_LIMIT, "poll", "limit", CONFIG_INT, "100", NULL,
   "events in one answer when a poll does not say")
 X(POLL_MAX_LIMIT, "poll", "max_limit", CONFIG_INT, "500", NULL, "the largest limit=")
 
+GATEWAY_KEYS(H2, "h2", "8084", "8094")
+X(H2_KEEPALIVE, "h2", "keepalive", CONFIG_DURATION, "15s", NULL,
+  "a quiet stream gets a comment and its position so often")
+X(H2_RETRY, "h2", "retry", CONFIG_DURATION, "2s", NULL,
+  "how long a browser waits before it reconnects (SSE's retry:); 0s: not said")
+X(H2_MAX_STREAMS, "h2", "max_streams", CONFIG_INT, "1000", NULL,
+  "streams that a client may have open on one connection")
+X(H2_MAX_STREAMS_TOTAL, "h2", "max_streams_total", CONFIG_INT, "100000", NULL,
+  "streams of all clients; more are refused")
+X(H2_WINDOW, "h2", "window", CONFIG_SIZE, "1M", NULL,
+  "bytes that a client may send ahead on one stream; 16 times as many on a connection")
+X(H2_GLITCHES, "h2", "glitches", CONFIG_INT, "1000", NULL,
+  "frames that serve nothing (cancelled streams, pings, settings, empty data and so on) "
+  "that a client may send at once; then its connection ends")
+X(H2_GLITCH_RATE, "h2", "glitch_rate", CONFIG_INT, "100", NULL,
+  "and how many a second in the long run")
+
 GATEWAY_KEYS(MQTT, "mqtt", "1883", "8096")
 X(MQTT_LISTEN_WS, "mqtt", "listen_ws", CONFIG_LIST, "127.0.0.1:8085", NULL,
   "addresses to serve MQTT over WebSocket on; empty: none")

@@ -54,6 +54,14 @@ X(PUBLISH_PENDING, 'g', GAUGE, "sluice_publishes_pending",
 X(LINK_UP, 'g', GAUGE, "sluice_link_up", "1 while the broker is connected")
 X(HTTP_REQUESTS, 'g', COUNTER, "sluice_http_requests_total", "HTTP requests")
 X(HTTP_BAD, 'g', COUNTER, "sluice_http_malformed_total", "Malformed HTTP requests")
+X(H2_STREAMS, 'g', GAUGE, "sluice_http2_streams", "HTTP/2 streams open")
+X(H2_REFUSED, 'g', COUNTER, "sluice_http2_streams_refused_total",
+  "HTTP/2 streams refused because of a limit")
+X(H2_RESETS, 'g', COUNTER, "sluice_http2_resets_total", "HTTP/2 streams reset by their clients")
+X(H2_ERRORS, 'g', COUNTER, "sluice_http2_errors_total",
+  "HTTP/2 connections ended because of what their client sent")
+X(H2_CALMED, 'g', COUNTER, "sluice_http2_calmed_total",
+  "Of them, those whose client sent too much that serves nothing")
 X(WS_MALFORMED, 'g', COUNTER, "sluice_websocket_malformed_total",
   "WebSockets closed because of what their client sent")
 X(MQTT_CONNECTS_311, 'g', COUNTER, "sluice_mqtt_connects_311_total", "MQTT 3.1.1 clients accepted")

@@ -134,6 +134,9 @@ struct conn_piece {
 /* The same as conn_write_run for events that are each client's own: 1 to
  * CONN_PIECES_MAX.  What is the client's own is copied if need be. */
 size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count);
+/* All of it is taken, and what the socket does not take is copied: for a protocol that
+ * must say the rest of what it began.  Nothing may be pending. */
+void conn_write_whole(struct conn *c, const struct iovec *iov, int count);
 bool conn_pending(const struct conn *c); /* something is left to write */
 /* What TLS has settled (tls.h); empty when nothing was, and without TLS.  They live as
  * long as the connection's memory. */

@@ -15,6 +15,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <sys/socket.h>
 
 #include "conn_internal.h"
@@ -154,18 +155,23 @@ static void hold(struct conn *c, struct shared *s)
     relieve(cs);
 }
 
-/* The same for a tail that has to be copied. */
-static void hold_copy(struct conn *c, struct slice first, struct slice rest)
+/* The same for a tail that had to be copied; takes the copy. */
+static void hold_bytes(struct conn *c, struct buf *copy)
 {
-    struct buf copy = {0};
-    struct shared *s;
+    struct shared *s = shared_of(copy);
 
-    buf_put_slice(&copy, first);
-    buf_put_slice(&copy, rest);
-    s = shared_of(&copy);
     c->tail = (struct slice){(char *)s->bytes.p, s->bytes.len};
     hold(c, s);
     shared_unref(s);
+}
+
+static void hold_copy(struct conn *c, struct slice first, struct slice rest)
+{
+    struct buf copy = {0};
+
+    buf_put_slice(&copy, first);
+    buf_put_slice(&copy, rest);
+    hold_bytes(c, &copy);
 }
 
 /* The block leaves memory: keep a copy of what this client has yet to get. */
@@ -396,6 +402,50 @@ size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t
     if (c->state == OPEN)
         conn_poll_update(c);
     return taken;
+}
+
+/* All but the first `taken` bytes. */
+static void hold_rest(struct conn *c, const struct iovec *iov, int count, size_t taken)
+{
+    struct buf copy = {0};
+
+    for (int i = 0; i < count; i++) {
+        size_t skipped = taken < iov[i].iov_len ? taken : iov[i].iov_len;
+
+        taken -= skipped;
+        buf_put(&copy, (const char *)iov[i].iov_base + skipped, iov[i].iov_len - skipped);
+    }
+    hold_bytes(c, &copy);
+}
+
+static size_t iovec_size(const struct iovec *iov, int count)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < count; i++)
+        n += iov[i].iov_len;
+    return n;
+}
+
+void conn_write_whole(struct conn *c, const struct iovec *iov, int count)
+{
+    ssize_t n = 0;
+    int some;
+
+    assert(count > 0 && (c->state != OPEN || !conn_pending(c)));
+    while (c->state == OPEN && count > 0) {
+        some = count < IOV_MAX ? count : IOV_MAX;
+        n = conn_pending(c) ? 0 : socket_write(c, iov, some); /* TLS: its record may be */
+        if (n < 0) {
+            lose(c);
+        } else if ((size_t)n < iovec_size(iov, some)) {
+            hold_rest(c, iov, count, (size_t)n);
+            conn_poll_update(c);
+            return;
+        }
+        iov += some;
+        count -= some;
+    }
 }
 
 static bool flush_unsent(struct conn *c)

@@ -1,0 +1,145 @@
+/*
+ * h2.h - a connection, its streams, and what all of a process share.
+ *
+ *   h2_conn     bytes between socket and session; turns, limits, draining, the end
+ *   h2_stream   a request on its way to a handler, and the exchange it gets
+ *   h2_answer   what the handler says: answers, streams of events
+ *   h2_gateway  what the connections share
+ *
+ *   socket ──conn──▶ h2_conn ──▶ session ──▶ h2_stream ──▶ handler
+ *          ◀──────── gather ◀─── frames  ◀── h2_answer ◀── exchange_ops
+ *
+ * A stream sends, in this order:   tail, body, out, then events
+ *   tail   the rest of an event that its window cut in two; shared, held by a pin
+ *   body   of an answer
+ *   out    control bytes: comments, positions, notices
+ * and takes events only while all are empty, its window is open and the socket takes
+ * bytes.  Else the events stay where they are, in the ring or the store, and the stream
+ * waits, without holding up its siblings: for its window in nghttp2, for the socket in
+ * its connection's `waiting`.
+ *
+ * Loop thread.
+ */
+#ifndef H2_H2_H
+#define H2_H2_H
+
+#include "gateway.h"
+#include "gather.h"
+#include "held.h"
+#include "http_body.h"
+#include "http_date.h"
+#include "request.h"
+#include "session.h"
+
+struct h2_conn;
+struct h2_stream;
+
+/* What all connections of the process share; g->protocol. */
+struct h2 {
+    struct gateway *gateway;
+    struct session_limits session;
+    struct route_limits bodies_max;
+    struct http_bodies bodies; /* heads of requests that wait for their bodies, too */
+    uint64_t header_timeout, body_timeout, idle_timeout;
+    size_t streams, streams_max;
+    struct held_list held; /* what streams have begun to send */
+    struct gather_pool pool;
+    struct http_date date;
+    struct h2_conn *speaking; /* have something to send at the turn's end */
+};
+
+/* --- one connection --------------------------------------------------------------- */
+
+struct h2_conn {
+    struct conn conn; /* first */
+    struct h2 *h2;
+    struct session *session; /* NULL: its preface is not whole, or it is over */
+    struct gather *gather;   /* what this turn has to say */
+    struct h2_stream *streams, *waiting;
+    size_t stream_count;
+    size_t preface; /* bytes of it that have come */
+    struct h2_conn *speaking_prev, *speaking_next;
+    bool speaking, draining, over;
+};
+
+extern const struct conn_ops h2_conn_ops;
+
+/* It has something to send: at the end of the turn. */
+void h2_conn_speak(struct h2_conn *h);
+/* Frames are made of what there is to send, and gathered. */
+void h2_conn_send(struct h2_conn *h);
+/* It has no streams any more. */
+void h2_conn_idle(struct h2_conn *h);
+
+/* --- one stream ------------------------------------------------------------------- */
+
+enum h2_stream_state {
+    H2_HEAD,     /* fields are coming */
+    H2_BODY,     /* the body is */
+    H2_BUSY,     /* a handler has it */
+    H2_ANSWERED, /* an answer is on its way */
+    H2_STREAM,   /* a handler streams on it */
+    H2_ENDED,    /* and has ended: what is left is on its way */
+    H2_OVER
+};
+
+/* Events that are being handed over, and how far they are out. */
+struct h2_feed {
+    struct run *run;
+    unsigned form;
+    form_encode encode;
+    size_t entry, at; /* the next byte: in which event, and where in it */
+    size_t left;      /* bytes in all */
+};
+
+struct h2_stream {
+    struct reaped reaped; /* first */
+    struct exchange x;
+    struct h2_conn *conn;
+    struct h2_stream *prev, *next;                 /* of the connection */
+    struct h2_stream *waiting_prev, *waiting_next; /* of those that wait for the socket */
+    int32_t id;
+    uint8_t state;
+    bool waiting;
+    bool wanted; /* writable() is owed */
+    bool head_only;
+    bool last; /* nothing comes behind what there is to send */
+    struct wheel_timer timer;
+    uint64_t moved; /* the wheel's tick at which it last sent something */
+
+    struct request *request; /* until the handler has had it */
+    struct buf in;           /* its body */
+    size_t body_max;
+    size_t counted;      /* of both, in h2->bodies */
+    struct slice origin; /* Access-Control-Allow-Origin of the answer */
+
+    struct slice tail;
+    struct pin pin;       /* of tail, unless it is copied */
+    struct buf tail_copy; /* what was left of it when its block left memory */
+    struct shared *body;
+    size_t body_at;
+    struct buf out;
+    size_t out_at;
+    struct held held; /* what of all that takes memory of its own */
+    struct h2_feed *feed;
+};
+
+extern const struct session_ops h2_session_ops;
+extern const struct exchange_ops h2_exchange_ops;
+
+/* It is over, whoever says so: the handler learns it if it has the stream. */
+void h2_stream_over(struct h2_stream *st);
+/* Nothing of it shall be sent any more; the client sees that it is not whole. */
+void h2_stream_reset(struct h2_stream *st, enum h2_error error);
+void h2_stream_held_cut(struct held *h); /* for held_list */
+/* The socket takes bytes again. */
+void h2_stream_wake(struct h2_stream *st);
+/* The process ends. */
+void h2_stream_drain(struct h2_stream *st);
+
+/* h2_answer.c: session_ops, and the end of what there is to send. */
+size_t h2_answer_offer(void *stream, size_t max, bool *last);
+void h2_answer_put(void *stream, size_t len);
+void h2_answer_drop(struct h2_stream *st);
+
+#endif

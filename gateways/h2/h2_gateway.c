@@ -1,0 +1,58 @@
+/*
+ * h2_gateway.c - what the connections of the process share, from its start to its end.
+ */
+#include "h2_gateway.h"
+
+#include <stdlib.h>
+
+#include "h2.h"
+#include "mem.h"
+
+static struct session_limits session_limits(const struct config *c)
+{
+    return (struct session_limits){.max_streams = (uint32_t)config_num(c, CFG_H2_MAX_STREAMS),
+                                   .window = (uint32_t)config_num(c, CFG_H2_WINDOW),
+                                   .max_header = config_num(c, CFG_MAX_HEADER),
+                                   .glitches = config_num(c, CFG_H2_GLITCHES),
+                                   .glitch_rate = config_num(c, CFG_H2_GLITCH_RATE)};
+}
+
+bool h2_start(struct gateway *g)
+{
+    struct h2 *h2 = mem_zalloc(sizeof *h2);
+    const struct config *c = g->config;
+
+    h2->gateway = g;
+    h2->session = session_limits(c);
+    h2->bodies_max.max_payload = config_num(c, CFG_MAX_PAYLOAD);
+    h2->bodies_max.max_body = config_num(c, CFG_MAX_BODY);
+    h2->bodies.bytes_max = http_bodies_max(c);
+    h2->header_timeout = config_num(c, CFG_HEADER_TIMEOUT);
+    h2->body_timeout = config_num(c, CFG_BODY_TIMEOUT);
+    h2->idle_timeout = config_num(c, CFG_IDLE_TIMEOUT);
+    h2->streams_max = config_num(c, CFG_H2_MAX_STREAMS_TOTAL);
+    h2->held.max = config_num(c, CFG_RING_PINNED);
+    h2->held.cut = h2_stream_held_cut;
+    g->protocol = h2;
+    return true;
+}
+
+void h2_stop(struct gateway *g)
+{
+    struct h2 *h2 = g->protocol;
+
+    gather_pool_free(&h2->pool);
+    free(h2);
+    g->protocol = NULL;
+}
+
+/* A client over a limit is told by closing: it has not said yet that it speaks HTTP/2. */
+struct listener_options h2_listener(struct gateway *g)
+{
+    static const char *const alpn[] = {"h2", NULL};
+
+    return (struct listener_options){.conn_size = sizeof(struct h2_conn),
+                                     .ops = &h2_conn_ops,
+                                     .data = g->protocol,
+                                     .alpn = alpn};
+}

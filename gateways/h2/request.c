@@ -1,0 +1,147 @@
+/*
+ * request.c - fields gathered in one buffer, as places in it until it stops growing.
+ *
+ * Pseudo fields become what they are in HTTP/1.1: a request line, and Host.  Crumbs of
+ * a cookie are put together again (RFC 9113, 8.2.3).
+ */
+#include "request.h"
+
+#include <stdlib.h>
+
+#include "mem.h"
+
+struct place {
+    size_t at, len;
+};
+
+enum pseudo { METHOD, SCHEME, AUTHORITY, PATH, PROTOCOL, PSEUDOS };
+static const char *const pseudo_names[PSEUDOS] = {
+    [METHOD] = ":method", [SCHEME] = ":scheme",     [AUTHORITY] = ":authority",
+    [PATH] = ":path",     [PROTOCOL] = ":protocol",
+};
+
+struct request {
+    struct buf text, cookie;
+    struct place pseudo[PSEUDOS];
+    bool given[PSEUDOS];
+    bool host;
+    size_t count; /* one more than fits: too many */
+    struct place names[HTTP1_HEADERS_MAX], values[HTTP1_HEADERS_MAX];
+};
+
+struct request *request_new(void)
+{
+    return mem_zalloc(sizeof(struct request));
+}
+
+void request_free(struct request *q)
+{
+    if (q == NULL)
+        return;
+    buf_free(&q->text);
+    buf_free(&q->cookie);
+    free(q);
+}
+
+size_t request_size(const struct request *q)
+{
+    return sizeof *q + q->text.cap + q->cookie.cap;
+}
+
+static struct place keep(struct request *q, struct slice s)
+{
+    struct place p = {q->text.len, s.len};
+
+    buf_put_slice(&q->text, s);
+    return p;
+}
+
+static struct slice at(const struct request *q, struct place p)
+{
+    return (struct slice){p.len > 0 ? (const char *)q->text.p + p.at : "", p.len};
+}
+
+static void add_pseudo(struct request *q, struct slice name, struct slice value)
+{
+    for (int i = 0; i < PSEUDOS; i++)
+        if (slice_eq(name, slice_of(pseudo_names[i]))) {
+            q->pseudo[i] = keep(q, value);
+            q->given[i] = true;
+        }
+}
+
+static void add_cookie(struct request *q, struct slice value)
+{
+    if (q->cookie.len > 0)
+        buf_puts(&q->cookie, "; ");
+    buf_put_slice(&q->cookie, value);
+}
+
+void request_add(struct request *q, struct slice name, struct slice value)
+{
+    if (name.p[0] == ':') {
+        add_pseudo(q, name, value);
+    } else if (slice_eq(name, SLICE("cookie"))) {
+        add_cookie(q, value);
+    } else if (q->count < HTTP1_HEADERS_MAX) {
+        q->host = q->host || slice_eq(name, SLICE("host"));
+        q->names[q->count] = keep(q, name);
+        q->values[q->count++] = keep(q, value);
+    } else {
+        q->count = HTTP1_HEADERS_MAX + 1;
+    }
+}
+
+static bool put(struct http1_request *r, struct slice name, struct slice value)
+{
+    if (r->header_count == HTTP1_HEADERS_MAX)
+        return false;
+    r->headers[r->header_count++] = (struct http1_header){name, value};
+    return true;
+}
+
+static bool put_fields(struct request *q, struct http1_request *r)
+{
+    size_t own = q->count <= HTTP1_HEADERS_MAX ? q->count : HTTP1_HEADERS_MAX;
+
+    for (size_t i = 0; i < own; i++)
+        (void)put(r, at(q, q->names[i]), at(q, q->values[i]));
+    if (q->given[AUTHORITY] && !q->host && !put(r, SLICE("host"), at(q, q->pseudo[AUTHORITY])))
+        return false;
+    if (q->cookie.len > 0 &&
+        !put(r, SLICE("cookie"), (struct slice){(char *)q->cookie.p, q->cookie.len}))
+        return false;
+    return q->count <= HTTP1_HEADERS_MAX;
+}
+
+/* A body without a length is what a chunked one is in HTTP/1.1. */
+static bool read_framing(struct http1_request *r, bool ended)
+{
+    struct slice length = http1_header(r, "content-length", NULL);
+
+    r->has_length = length.p != NULL;
+    r->chunked = !ended && !r->has_length;
+    r->expect_continue = http1_has_token(r, "expect", "100-continue");
+    return !r->has_length || slice_u64(length, &r->content_length);
+}
+
+enum sluice_error request_read(struct request *q, bool ended, struct http1_request *r)
+{
+    struct slice path = at(q, q->pseudo[PATH]);
+
+    *r = (struct http1_request){.method = at(q, q->pseudo[METHOD]), .minor = 1};
+    r->path = SLICE("/");
+    if (!put_fields(q, r))
+        return ERR_HEAD_TOO_LARGE;
+    if (!q->given[PATH])
+        return ERR_NOT_IMPLEMENTED; /* CONNECT: this is no proxy */
+    if (path.len == 0 || (path.p[0] != '/' && !slice_eq(path, SLICE("*"))) ||
+        !http1_target_set(r, path) || !read_framing(r, ended))
+        return ERR_BAD_REQUEST;
+    return ERR_NONE;
+}
+
+struct slice request_protocol(const struct request *q)
+{
+    return q->given[PROTOCOL] ? at(q, q->pseudo[PROTOCOL]) : (struct slice){NULL, 0};
+}
