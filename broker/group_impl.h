@@ -28,6 +28,7 @@
 #define GROUP_TAKEN_MS 60000u      /* a unit that took an event over may come again */
 #define GROUP_START_MS 30000u      /* after a start, a group waits for its members so long */
 #define GROUP_TAKEN_MAX 8192u      /* of one group; then the oldest is forgotten sooner */
+#define GROUP_REFRESH_MS 60000u
 #define GROUP_PAGE_ROWS 200u
 #define GROUP_READS_MAX 64u             /* of all groups at once; the rest wait in line */
 #define GATEWAY_ASSIGNED_MAX (8u << 20) /* bytes with one gateway; then it gets no more */
@@ -80,6 +81,8 @@ struct group {
     struct slice filter;   /* of name */
     struct group *sibling; /* another share of the same filter */
     uint64_t cursor;       /* all that matches up to here is among `events`, or done with */
+    uint64_t saved_cursor; /* as last written */
+    uint64_t refresh_at;   /* monotonic ms */
     bool placed;           /* the cursor is set */
     bool live;             /* and so is all up to the head */
     bool dirty;            /* "C" or an "E" is to be written */

@@ -113,11 +113,12 @@ static void on_saved(struct commit *c)
 
 /* --- before --------------------------------------------------------------------------- */
 
-static void put_cursor(struct commit *c, const struct group *g)
+static void put_cursor(struct commit *c, struct group *g)
 {
     uint8_t value[8];
 
-    le64_put(value, group_cursor(g));
+    g->saved_cursor = group_cursor(g);
+    le64_put(value, g->saved_cursor);
     commit_put(c, SPACE_GROUP, commit_copy(c, g->name, g->name_len), SLICE("C"),
                commit_copy(c, value, sizeof value));
 }

@@ -354,10 +354,17 @@ static bool load_cursor(struct group *g, struct reader value)
 
 static bool load_member(struct group *g, struct slice client, struct reader value)
 {
-    struct member *m = client.len > 0 ? member_add(g, client_of(g->all, client)) : NULL;
+    struct group_client *c;
+    struct member *m;
 
-    if (m == NULL)
+    if (client.len == 0)
         return false;
+    c = client_of(g->all, client);
+    m = member_add(g, c);
+    if (m == NULL) {
+        client_maybe_free(g->all, c);
+        return false;
+    }
     m->qos = reader_u8(&value);
     m->active = m->stored = true;
     return reader_done(&value);
@@ -387,7 +394,7 @@ static bool load_event(struct group *g, struct slice key, struct reader value)
     return true;
 }
 
-bool groups_load(struct groups *all, const struct store_entry *e)
+void groups_load(struct groups *all, const struct store_entry *e)
 {
     struct group *g = group_of(all, e->owner);
     struct reader value = reader_of(e->value.p, e->value.len);
@@ -405,7 +412,6 @@ bool groups_load(struct groups *all, const struct store_entry *e)
     }
     if (!ok)
         log_error("a shared subscription is damaged", LOG_SLICE("group", e->owner));
-    return ok;
 }
 
 uint64_t groups_members(const struct groups *all)
@@ -421,6 +427,16 @@ static void taken_expire(struct group *g, uint64_t now)
         event_gone(g, g->taken);
 }
 
+/* The cursor of a live group moves with the head, unwritten: now and then it is, so
+ * that a start does not read what nobody will get. */
+static void cursor_refresh(struct group *g, uint64_t now)
+{
+    if (now < g->refresh_at)
+        return;
+    g->refresh_at = now + GROUP_REFRESH_MS;
+    g->dirty = g->dirty || group_cursor(g) != g->saved_cursor;
+}
+
 void groups_second(struct groups *all)
 {
     uint64_t now = clock_mono_ms();
@@ -428,6 +444,7 @@ void groups_second(struct groups *all)
 
     HASH_ITER (hh, all->groups, g, next) {
         taken_expire(g, now);
+        cursor_refresh(g, now);
         group_checkpoint(g);
         group_serve(g);
         group_maybe_free(g);

@@ -22,8 +22,8 @@ struct session;
 
 struct groups *groups_new(struct store *store, struct reads *reads);
 void groups_free(struct groups *all);
-/* A row of SPACE_GROUP, at the start.  False: it cannot be read; logged. */
-bool groups_load(struct groups *all, const struct store_entry *e);
+/* A row of SPACE_GROUP, at the start.  One that cannot be read is logged. */
+void groups_load(struct groups *all, const struct store_entry *e);
 
 /* A WRITE of a session that is attached: adds what its shared filters and the events
  * that it takes over mean to the commit.  ERR_CONFLICT: *conflict is not the

@@ -12,7 +12,8 @@
  *   - it has ended, or is ended by `clean`: all rows go, a will still waiting for
  *     its delay is sent;
  *   - it is resumed: such a will is not sent;
- *   - it is another principal's: refused.
+ *   - it is another principal's: refused;
+ *   - it cannot be read: all rows go, as if it had ended.
  * A session without rows that needs none is attached without a write.
  *
  * The same unit again (the broker was killed, or the link, before the answer got
@@ -113,6 +114,8 @@ static void settle_found(struct commit *c, struct op *op)
     struct slice client = session_client(op->session);
     const struct session_head *found = &op->found;
 
+    if (op->damaged)
+        commit_end(c, op->session);
     if (found->version == 0)
         return;
     if (found->ends_at != 0)

@@ -107,6 +107,7 @@ struct op {
     bool fenced;               /* the holder has been told to let go */
     bool repeated;             /* answered before, the answer was lost */
     bool will_refused;         /* the store does not take it: go on without */
+    bool damaged;              /* there is something stored that is no head */
     struct session_head found; /* what is stored; version 0: nothing */
     struct slice will;         /* what is stored: a record */
     struct session_head made;  /* what is to be stored */

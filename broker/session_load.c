@@ -4,8 +4,8 @@
  *
  * Their gateways may still live, with their clients: each has GRACE_START_MS to come
  * and say what it holds.  The doors open when all is read, so nothing is asked of the
- * sessions before.  A head that cannot be read is of a damaged or newer file: that
- * ends the start.
+ * sessions before.  A row that cannot be read is logged and passed over: that session
+ * begins anew when it is attached, that group without its event or member.
  */
 #include "clock.h"
 #include "log.h"
@@ -38,28 +38,27 @@ static void load_held(struct sessions *all, struct slice client, const struct se
     h->deadline = clock_mono_ms() + GRACE_START_MS;
 }
 
-static bool load_head(struct sessions *all, const struct store_entry *e)
+static void load_head(struct sessions *all, const struct store_entry *e)
 {
     struct session_head head;
 
     if (!slice_eq(e->key, KEY_HEAD))
-        return true;
+        return;
     if (!session_head_get(e->value, &head)) {
         log_error("a session is damaged", LOG_SLICE("client", e->owner));
-        return false;
+        return;
     }
     all->stored++;
     if (head.epoch > all->epoch)
         all->epoch = head.epoch;
     if (!holder_is_nobody(&head.holder))
         load_held(all, e->owner, &head);
-    return true;
 }
 
 /* --- positions ---------------------------------------------------------------------- */
 
 /* One that holds nothing has ended in order, or was given up. */
-static bool load_position(struct sessions *all, const struct store_entry *e)
+static void load_position(struct sessions *all, const struct store_entry *e)
 {
     struct reader value = reader_of(e->value.p, e->value.len);
     struct holder *h = NULL;
@@ -69,19 +68,18 @@ static bool load_position(struct sessions *all, const struct store_entry *e)
         h->position = reader_u64(&value);
     else
         position_forget(all, e->owner);
-    return true;
 }
 
-static bool load_group(struct sessions *all, const struct store_entry *e)
+static void load_group(struct sessions *all, const struct store_entry *e)
 {
-    return groups_load(all->groups, e);
+    groups_load(all->groups, e);
 }
 
 /* --- page by page ---------------------------------------------------------------------- */
 
 static const struct {
     uint8_t space;
-    bool (*load)(struct sessions *all, const struct store_entry *e);
+    void (*load)(struct sessions *all, const struct store_entry *e);
 } spaces[] = {
     {SPACE_HEAD, load_head},
     {SPACE_GATEWAY, load_position},
@@ -98,7 +96,7 @@ static void on_page(struct store_request *r)
     bool ok = r->result.error == ERR_NONE && !all->stopping;
 
     while (ok && store_entry_get(&rest, &e))
-        ok = spaces[all->load_at].load(all, &e);
+        spaces[all->load_at].load(all, &e);
     if (!ok || (!r->more && all->load_at + 1 == ARRAY_LEN(spaces))) {
         load_done(all, ok);
         return;

@@ -107,12 +107,15 @@ static void head_read(struct op *op)
 
     op->found = (struct session_head){0};
     op->will = (struct slice){NULL, 0};
+    op->damaged = false;
     while (store_entry_get(&r, &e)) {
         if (slice_eq(e.key, KEY_WILL))
             op->will = e.value;
-        else if (!slice_eq(e.key, KEY_HEAD) || !session_head_get(e.value, &op->found))
-            op->found = (struct session_head){0};
+        else if (!session_head_get(e.value, &op->found))
+            op->damaged = true;
     }
+    if (op->damaged)
+        op->found = (struct session_head){0};
 }
 
 static void on_scan(struct store_request *r)

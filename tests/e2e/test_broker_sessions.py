@@ -1,12 +1,14 @@
 """MQTT sessions in the broker, spoken of as gateways do, to the real process."""
 
+import glob
 import random
+import sqlite3
 import struct
 import time
 
 import pytest
 
-from brokerlib import BAD_REQUEST, Broker, Reader, record, wait_for
+from brokerlib import BAD_REQUEST, BUSY, Broker, Reader, record, wait_for
 from sessionlib import (BAD_EVENT, FENCED, FORBIDDEN, NEVER, Refused, Session,
                         SessionGateway, drop, progress, progress_of, put, topics_of)
 
@@ -181,6 +183,30 @@ def test_the_same_attach_again_is_answered_as_before(broker, gateway):
     assert not first.present
     assert Session(gateway, "c", first.epoch, 60).detach(will=False) is None
     assert no_will(broker)
+
+
+def test_more_attaches_than_may_wait_are_refused(gateway, other):
+    gateway.attach("c", expiry=60)
+    seqs = [other.send_attach("c", expiry=60) for _ in range(12)]
+    errors = [a.error for a in map(other.attached, seqs) if isinstance(a, Refused)]
+    assert errors == [BUSY] * 4
+
+
+def test_a_damaged_session_begins_anew(broker, gateway):
+    gateway.attach("c", expiry=NEVER).write(put("Fa", b"\x00"))
+    gateway.attach("d", expiry=NEVER).write(put("Fa", b"\x00"))
+    broker.kill()
+    with sqlite3.connect(glob.glob(f"{broker.data}/*.db")[0]) as db:
+        assert db.execute("UPDATE state SET value = x'ff' WHERE owner = CAST('c' AS BLOB)"
+                          " AND key = CAST('H' AS BLOB)").rowcount == 1
+    broker.start()
+    gateway.rejoin()
+    gateway.until(lambda: gateway.fences, "the fence")
+    s = gateway.attach("c", expiry=NEVER)
+    assert not s.present and s.items == {}
+    s.detach()
+    assert gateway.attach("c", expiry=NEVER).present
+    assert gateway.attach("d", expiry=NEVER).items == {"Fa": b"\x00"}
 
 
 # --- events of sessions -------------------------------------------------------------------
