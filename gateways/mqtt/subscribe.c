@@ -204,9 +204,14 @@ static void on_started(struct subscription *probe, uint64_t cursor, const struct
 
     (void)gap; /* one that starts now has missed nothing */
     g->from = settle_main(s, g, cursor);
-    for (size_t i = 0; i < g->count; i++)
-        if (g->asked[i].probe)
-            g->asked[i].sub->from = g->from;
+    for (size_t i = 0; i < g->count; i++) {
+        struct sub *sub = g->asked[i].sub;
+
+        if (!g->asked[i].probe)
+            continue;
+        sub->from = g->from;
+        sub->dirty = sub->unsaid = true; /* not before: nobody could match it */
+    }
     write_items(s, g);
 }
 
@@ -392,7 +397,7 @@ static bool take_over(struct subscribing *g, size_t i)
     for (size_t k = 0; k < i; k++) {
         if (g->asked[k].sub != g->asked[i].sub)
             continue;
-        g->asked[i].probe = g->asked[k].probe;
+        g->asked[i].probe = g->asked[k].probe && sub_is_mains(g->asked[i].sub);
         g->asked[k] = (struct asked){NULL, false, false};
         return true;
     }
@@ -419,11 +424,12 @@ static uint8_t take_filter(struct subscribing *g, size_t i, const struct mqtt_to
     sub->no_local = o->no_local;
     sub->retain_as_published = o->retain_as_published;
     sub->id = id;
-    sub->dirty = sub->unsaid = true;
     take_start(g, sub, start, is_new);
     g->asked[i].sub = sub;
     g->asked[i].probe = is_new && sub_is_mains(sub);
     is_new = take_over(g, i) ? g->asked[i].probe : is_new;
+    if (!g->asked[i].probe)
+        sub->dirty = sub->unsaid = true;
     g->asked[i].retained = wants_retained(s, sub, o, start, is_new);
     return sub->qos;
 }
