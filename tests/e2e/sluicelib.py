@@ -49,7 +49,7 @@ def is_free(port):
         return True
 
 
-claims = collections.deque(maxlen=40)  # as many as one worker uses at a time, and more
+claims = collections.deque(maxlen=16)  # as many as one worker uses at a time, and more
 
 
 def claim(base):
@@ -65,10 +65,9 @@ def claim(base):
 
 
 def port_base():
-    """The first of 20 free ports below the kernel's own range, apart for each worker."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+    """The first of 20 free ports below the kernel's own range, of nobody else's."""
     while True:
-        base = 10000 + worker * 2500 + random.randrange(0, 2480, 20)
+        base = 10000 + random.randrange(0, 20000, 20)
         if claim(base) and all(is_free(base + i) for i in range(20)):
             return base
 
@@ -160,6 +159,7 @@ class Sluice:
         self.processes = {}
         self.gateways = gateways
         self.session = requests.Session()
+        self.tls = None  # an ssl.SSLContext once clients are to speak TLS (tlslib.py)
         self.streams = []
 
     # --- processes
@@ -214,7 +214,8 @@ class Sluice:
 
     def url(self, path, gateway="sse", **params):
         query = urllib.parse.urlencode(params, doseq=True, quote_via=urllib.parse.quote)
-        return f"http://127.0.0.1:{self.port(gateway)}{path}{'?' + query if query else ''}"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.port(gateway)}{path}{'?' + query if query else ''}"
 
     def admin(self, path, who="sse"):
         """(status, text) of the admin listener."""
@@ -272,7 +273,8 @@ class Sluice:
     def stream(self, name="", headers=None, /, gateway="sse", rcvbuf=None, **params):
         """An open stream; name is the path's topic, '' subscribes by ?topic= alone."""
         path = "/events" + ("/" + urllib.parse.quote(name) if name else "")
-        s = Stream(self.port(gateway), self.url(path, gateway, **params), headers or {}, rcvbuf)
+        s = Stream(self.port(gateway), self.url(path, gateway, **params), headers or {}, rcvbuf,
+                   self.tls)
         self.streams.append(s)
         return s
 
@@ -283,18 +285,20 @@ class Sluice:
         return r.json()
 
     def raw(self, gateway="sse"):
-        return Raw(self.port(gateway))
+        return Raw(self.port(gateway), tls=self.tls)
 
 
 class Raw:
-    """A TCP connection, for bytes that no client library would send."""
+    """A connection, for bytes that no client library would send."""
 
-    def __init__(self, port, rcvbuf=None):
+    def __init__(self, port, rcvbuf=None, tls=None):
         self.socket = socket.socket()
         self.socket.settimeout(TIMEOUT)
         if rcvbuf:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.socket.connect(("127.0.0.1", port))
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.buffer = b""
         self.ended = False
 
@@ -390,8 +394,8 @@ class Item:
 class Stream:
     """A stream of SSE blocks or NDJSON lines, read item by item."""
 
-    def __init__(self, port, url, headers, rcvbuf=None):
-        self.raw = Raw(port, rcvbuf)
+    def __init__(self, port, url, headers, rcvbuf=None, tls=None):
+        self.raw = Raw(port, rcvbuf, tls)
         path = url.split("/", 3)[3]
         lines = [f"GET /{path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
         lines += [f"{k}: {v}" for k, v in headers.items()]
