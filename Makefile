@@ -68,6 +68,26 @@ $(BINARIES):
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
+# Binaries with failpoints (common/failpoint.h): the files that have some are compiled once
+# more; the archives give what is still missing.
+FAIL := $(BUILD)/failpoints
+FAIL_SOURCES := $(shell grep -l 'FAILPOINT' broker/*.c gateways/mqtt/*.c)
+failing = $(patsubst %.c,$(FAIL)/obj/%.o,$(filter $(1)/%,$(FAIL_SOURCES)))
+define fail_rules
+$(FAIL)/obj/$(1)/%.o: $(1)/%.c | deps-present
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) -DSLUICE_FAILPOINTS $$(INC_$(1)) -c $$< -o $$@
+endef
+$(foreach f,broker gateways/mqtt,$(eval $(call fail_rules,$(f))))
+FAIL_BINARIES := $(FAIL)/bin/sluice-broker $(FAIL)/bin/sluice-mqtt
+$(FAIL)/bin/sluice-broker: $(OBJ)/broker/main.o $(call failing,broker) $(LIB_broker)
+$(FAIL)/bin/sluice-mqtt: $(OBJ)/gateways/mqtt/main.o $(call failing,gateways/mqtt) \
+                         $(BUILD)/lib/gateways-mqtt.a $(LIB_core)
+$(FAIL_BINARIES):
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+failpoints: $(FAIL_BINARIES)
+
 # --- dependencies --------------------------------------------------------------
 deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib libssl libnghttp2 \
 	|| { echo 'libraries are missing: run deploy/install-deps.sh' >&2; exit 1; }
@@ -101,20 +121,20 @@ $(foreach f,$(filter-out gateways/core,$(filter gateways/%,$(FOLDERS))),\
   $(eval $(call unit_rules,$(f),$(BUILD)/lib/$(subst /,-,$(f)).a $(LIB_core))))
 
 test: deps deps-test ## units, end to end and faults (installs what it needs)
-	@$(MAKE) --no-print-directory -j$(JOBS) all unit-binaries load
+	@$(MAKE) --no-print-directory -j$(JOBS) all unit-binaries load failpoints
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
 unit-binaries: $(UNIT_TESTS)
 unit: unit-binaries ## unit tests only
 	@tests/unit/run $(UNIT_TESTS)
-e2e: all load ## end to end, browser and fault tests only
+e2e: all load failpoints ## end to end, browser and fault tests only
 	@BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -n 4 --dist load -p no:cacheprovider \
 	  tests/e2e tests/browser tests/faults $(PYTEST_ARGS)
 
 asan: deps deps-test ## the whole suite under address and undefined sanitizers
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan \
 	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
-	  all unit-binaries load
+	  all unit-binaries load failpoints
 	@CK_FORK=no $(MAKE) --no-print-directory BUILD=build/asan \
 	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
 	  unit e2e
@@ -164,7 +184,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all deps deps-test deps-present run test unit unit-binaries e2e asan tsan fuzz \
+.PHONY: all failpoints deps deps-test deps-present run test unit unit-binaries e2e asan tsan fuzz \
         fuzz-binaries load bench format lint install clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all

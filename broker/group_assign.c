@@ -15,6 +15,7 @@
 #include <assert.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "group_impl.h"
 #include "log.h"
 #include "metrics.h"
@@ -132,8 +133,10 @@ static void group_submit_save(struct group *g)
     struct save *s = g->save;
 
     g->save = NULL;
-    if (s != NULL)
-        save_submit(s);
+    if (s == NULL)
+        return;
+    FAILPOINT(broker_group_save);
+    save_submit(s);
 }
 
 /* --- at the head ------------------------------------------------------------------------- */

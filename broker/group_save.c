@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "failpoint.h"
 #include "group_impl.h"
 #include "mem.h"
 
@@ -89,6 +90,7 @@ static void sends_settle(struct save *s, bool stored)
         if (ev == NULL || ev->sender != s || ev->state != EVENT_ASSIGNED)
             continue;
         ev->sender = NULL;
+        FAILPOINT(broker_group_saved);
         if (stored && ev->row == ROW_THERE)
             assign_send(ev->member, record);
         else

@@ -12,6 +12,7 @@
  */
 #include <assert.h>
 
+#include "failpoint.h"
 #include "group_impl.h"
 
 /* --- taking over ----------------------------------------------------------------------- */
@@ -56,6 +57,7 @@ static void take(struct group *g, struct group_event *ev, const struct session *
 {
     struct buf value = {0};
 
+    FAILPOINT(broker_take);
     if (ev->state == EVENT_ASSIGNED)
         ev->state = EVENT_TAKING;
     ev->by = s->holder->instance;
@@ -85,6 +87,7 @@ static void taken_settle(struct group *g, struct group_event *ev, bool stored)
 {
     if (ev->state != EVENT_TAKING)
         return;
+    FAILPOINT(broker_taken);
     if (stored) {
         event_taken(g, ev);
         return;

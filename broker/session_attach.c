@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
@@ -99,6 +100,7 @@ static void on_committed(struct commit *c)
 {
     struct op *op = c->data;
 
+    FAILPOINT(broker_attached);
     will_count(c);
     if (c->error == ERR_NONE)
         attach_finish(op, true);
@@ -151,6 +153,7 @@ static void attach_commit(struct op *op)
         attach_finish(op, false);
         return;
     }
+    FAILPOINT(broker_attach);
     commit_submit(c, op->session->all->store, on_committed);
 }
 

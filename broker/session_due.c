@@ -8,6 +8,7 @@
  * the head does not confirm is stale and goes without effect.
  */
 #include "clock.h"
+#include "failpoint.h"
 #include "session_impl.h"
 
 #define DUE_PAGE 256u
@@ -51,6 +52,7 @@ static void on_committed(struct commit *c)
     struct op *op = c->data;
     bool ended = op->due == DUE_END && op->found.version != 0 && op->found.ends_at == op->due_at;
 
+    FAILPOINT(broker_due_done);
     will_count(c);
     if (c->error == ERR_NONE) {
         if (ended) {
@@ -100,6 +102,7 @@ static void due_commit(struct op *op)
     if (there && op->due == DUE_WILL && op->found.will_at == op->due_at)
         send_will(op, c);
     due_drop(c, op->due_at, session_client(s), op->due);
+    FAILPOINT(broker_due);
     commit_submit(c, s->all->store, on_committed);
 }
 

@@ -17,6 +17,7 @@
 #include <assert.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "log.h"
 #include "metrics.h"
 #include "publish.h"
@@ -117,6 +118,7 @@ static void on_committed(struct commit *c)
 {
     struct op *op = c->data;
 
+    FAILPOINT(broker_detached);
     will_count(c);
     if (c->error == ERR_NONE)
         detach_finish(op);
@@ -173,6 +175,7 @@ static void detach_commit(struct op *op)
         commit_end(c, s);
     else
         session_keep(op, c);
+    FAILPOINT(broker_detach);
     commit_submit(c, s->all->store, on_committed);
 }
 

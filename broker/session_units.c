@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "failpoint.h"
 #include "mem.h"
 #include "publish.h"
 #include "session_impl.h"
@@ -66,6 +67,7 @@ static void write_done(struct commit *c)
     struct write *w = c->data;
     struct buf answer = {0};
 
+    FAILPOINT(broker_written);
     groups_written(w->unit.by->all->groups, &w->m, w->unit.seq, c->error == ERR_NONE);
     if (c->error == ERR_NONE) {
         buf_u64(&answer, c->id);
@@ -187,6 +189,7 @@ static void write_take(struct unit *u, struct sessions *all, struct slice body)
         error = write_check(w, s, &text);
     }
     if (error == ERR_NONE) {
+        FAILPOINT(broker_write);
         write_submit(w, s);
         return;
     }
@@ -200,6 +203,7 @@ static void position_done(struct commit *c)
 {
     struct unit *u = c->data;
 
+    FAILPOINT(broker_positioned);
     if (c->error == ERR_NONE)
         unit_answer(u, (struct slice){NULL, 0});
     else
@@ -227,6 +231,7 @@ static void position_take(struct unit *u, struct sessions *all, struct slice bod
     le64_put(value, h->position);
     commit_put(c, SPACE_GATEWAY, (struct slice){(const char *)h->instance.b, sizeof h->instance.b},
                KEY_POSITION, commit_copy(c, value, sizeof value));
+    FAILPOINT(broker_position);
     commit_submit(c, all->store, position_done);
 }
 

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "failpoint.h"
 #include "items.h"
 #include "log.h"
 #include "mem.h"
@@ -155,6 +156,7 @@ static void write_session(struct session *s, bool checkpoint)
     buf_free(&groups);
     s->commit = c;
     s->urgent = s->later = s->retry = false;
+    FAILPOINT(mqtt_write);
     commit_send(c);
 }
 
@@ -226,6 +228,7 @@ static void on_position(struct link_publish *p, const struct wire_ack *a)
 {
     struct commit *c = p->data;
 
+    FAILPOINT(mqtt_positioned);
     if (a->error == ERR_NONE)
         c->mqtt->checkpoint.said = c->cursor;
     c->mqtt->checkpoint.writes--;
@@ -242,6 +245,7 @@ static void position_send(struct mqtt *m)
     c->cursor = m->checkpoint.position;
     wire_position_put(&c->link.records, c->cursor);
     m->checkpoint.writes++;
+    FAILPOINT(mqtt_position);
     commit_send(c);
 }
 

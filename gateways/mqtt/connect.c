@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "failpoint.h"
 #include "log.h"
 #include "mem.h"
 #include "message.h"
@@ -184,6 +185,7 @@ static void attached(struct client *c, struct attach *a, const struct wire_attac
 {
     struct mqtt *m = c->mqtt;
 
+    FAILPOINT(mqtt_attached);
     end_former(m, c->id);
     c->session = session_new(c, w);
     if (c->session == NULL) {

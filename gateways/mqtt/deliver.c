@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "commit.h"
 #include "event_json.h"
+#include "failpoint.h"
 #include "log.h"
 #include "mem.h"
 #include "packets.h"
@@ -278,6 +279,7 @@ static void wait_for_write(struct session *s, struct entry *e, const struct shar
     assert(id != 0); /* the quota is below the number of identifiers */
     flight_get(&s->flight, id)->retain = share->retain;
     commit_soon(s);
+    FAILPOINT(mqtt_out_gathered);
 }
 
 static bool leave_now(struct session *s, struct entry *e, const struct share *share)
@@ -487,6 +489,7 @@ static bool waited_add(struct session *s, uint16_t id, struct entry *e)
     static struct share share;
     const struct flight_entry *f = flight_get(&s->flight, id);
 
+    FAILPOINT(mqtt_out_written);
     (void)share_get(s, NULL, DELIVER_PUBLISHED, &e->e, &share);
     share.qos = f->qos;
     share.retain = f->retain;
@@ -508,6 +511,7 @@ static bool waited_flush(struct session *s)
         flight_release(&s->flight, writing.waited[i]);
         flight_phase_set(&s->flight, writing.waited[i], FLIGHT_SENT);
         flight_count_sent(&s->flight, writing.waited[i], true);
+        FAILPOINT(mqtt_publish_left);
     }
     s->blocked = s->blocked || taken < n;
     return taken == n;

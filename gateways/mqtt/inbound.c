@@ -26,6 +26,7 @@
 #include <utlist.h>
 
 #include "aliases.h"
+#include "failpoint.h"
 #include "log.h"
 #include "mem.h"
 #include "message.h"
@@ -98,6 +99,7 @@ static void say(struct client *c, const struct inbound *in)
         if (in->reason >= MQTT_UNSPECIFIED)
             received_done(c);
         say_ack(c, MQTT_PUBREC, in->packet_id, in->reason, in->id);
+        FAILPOINT_AFTER(mqtt_pubrec_left, client_flush(c));
     }
 }
 
@@ -192,6 +194,7 @@ static void on_ack(struct link_publish *lp, const struct wire_ack *a)
     struct inbound *in = CONTAINER_OF(lp, struct inbound, link);
     struct client *c = in->client;
 
+    FAILPOINT(mqtt_in_written);
     buf_free(&in->link.records);
     if (c == NULL) {
         free(in);
@@ -338,6 +341,7 @@ enum mqtt_reason inbound_publish(struct client *c, uint8_t flags, struct slice b
     struct mqtt_publish m;
     enum mqtt_reason decoded = mqtt_publish_get(c->version, flags, body, &m), reason;
 
+    FAILPOINT(mqtt_publish_come);
     if (decoded != MQTT_OK)
         return refuse_decoded(c, &m, decoded);
     c->mqtt->report.publish_received++;
@@ -364,6 +368,7 @@ enum mqtt_reason inbound_release(struct client *c, struct slice body)
     struct mqtt_ack m;
     enum mqtt_reason reason = mqtt_ack_get(c->version, MQTT_PUBREL, body, &m);
 
+    FAILPOINT(mqtt_pubrel_come);
     if (reason != MQTT_OK)
         return reason;
     if (session_incoming_known(c->session, m.packet_id))
@@ -375,8 +380,10 @@ enum mqtt_reason inbound_release(struct client *c, struct slice body)
 
 void client_released(struct client *c, uint16_t packet_id)
 {
+    FAILPOINT(mqtt_in_released);
     received_done(c);
     say_ack(c, MQTT_PUBCOMP, packet_id, MQTT_OK, 0);
+    FAILPOINT_AFTER(mqtt_pubcomp_left, client_flush(c));
 }
 
 void inbound_leave(struct client *c)

@@ -16,6 +16,7 @@
 #include "aliases.h"
 #include "commit.h"
 #include "deliver.h"
+#include "failpoint.h"
 #include "incoming.h"
 #include "items.h"
 #include "log.h"
@@ -96,6 +97,7 @@ void session_start(struct session *s)
 
 void session_resumed(struct session *s)
 {
+    FAILPOINT(mqtt_resumed);
     subs_join(s);
     session_main_open(s);
     s->blocked = true; /* whoever tried meanwhile was told so */
@@ -119,6 +121,7 @@ static void group_done(struct session *s, struct flight_entry *e, bool returned)
 
     if (group == NULL)
         return;
+    FAILPOINT(mqtt_taken);
     e->group = NULL;
     shared_done(s, group, e->event, returned);
     group_name_unref(group);
@@ -151,8 +154,10 @@ static void on_puback(struct session *s, uint16_t id)
 
 static void release(struct session *s, uint16_t id)
 {
+    FAILPOINT(mqtt_pubrec_written);
     session_write_ack(s, MQTT_PUBREL, id, MQTT_OK);
     flight_phase_set(&s->flight, id, FLIGHT_RELEASED);
+    FAILPOINT_AFTER(mqtt_pubrel_left, client_flush(s->client));
 }
 
 static void received(struct session *s, uint16_t id)
@@ -170,6 +175,7 @@ static void on_pubrec(struct session *s, uint16_t id, uint8_t reason)
 {
     const struct flight_entry *e = flight_get(&s->flight, id);
 
+    FAILPOINT(mqtt_pubrec_come);
     if (e == NULL || e->qos != 2)
         session_write_ack(s, MQTT_PUBREL, id, MQTT_ID_NOT_FOUND);
     else if (e->phase == FLIGHT_RELEASED)
@@ -184,6 +190,7 @@ static void on_pubcomp(struct session *s, uint16_t id)
 {
     const struct flight_entry *e = flight_get(&s->flight, id);
 
+    FAILPOINT(mqtt_pubcomp_come);
     if (e != NULL && e->phase == FLIGHT_RELEASED)
         flight_over(s, id);
 }
@@ -250,6 +257,7 @@ void session_end(struct session *s, bool will, uint32_t expiry)
 {
     struct mqtt *m = s->mqtt;
 
+    FAILPOINT(mqtt_detach);
     s->ended = true;
     HASH_DELETE(hh, m->sessions, s);
     commit_detach(s, will, expiry);

@@ -18,6 +18,7 @@
 #include <utlist.h>
 
 #include "deliver.h"
+#include "failpoint.h"
 #include "log.h"
 #include "mem.h"
 #include "subscribe.h"
@@ -215,6 +216,7 @@ static void take(struct sub *sub, struct block *b)
     struct shared_member *sm = sub->session->shared;
     struct assigned *a = mem_zalloc(sizeof *a);
 
+    FAILPOINT(mqtt_assigned);
     a->sub = sub;
     a->block = b;
     DL_APPEND(sm->queue, a);
