@@ -353,6 +353,7 @@ static void link_hello(struct link *l, struct slice id, const struct zmsg *m)
         return;
     }
     hello_answer(p, &h);
+    sessions_greet(p->holder);
 }
 
 /* --- what a gateway asks ------------------------------------------------------------------ */

@@ -48,8 +48,7 @@ struct holder {
     uint64_t generation;       /* rises when its link ends: what it holds is then in doubt */
     uint64_t deadline;         /* monotonic ms: then what is in doubt ends; 0: nothing is */
     uint64_t given_up;         /* monotonic ms: when its sessions were ended for it; 0: never */
-    bool wants_sys;            /* it serves MQTT: $SYS is told to it … */
-    bool greeted;              /* … and has been, since its hello */
+    bool wants_sys;            /* it serves MQTT: $SYS is told to it */
     struct wire_report report; /* its last */
     uint32_t units;            /* under way; they keep this struct */
     uint64_t bytes;
@@ -145,7 +144,6 @@ struct sessions {
     struct sys *sys;
     struct wire_report reports_gone; /* of holders that have gone */
     uint64_t sys_at;                 /* monotonic ms */
-    bool sys_greet;                  /* somebody has said hello */
     struct store_request load;
     struct buf load_page; /* what load's owner and key point into */
     size_t load_at;       /* of the spaces that are read */

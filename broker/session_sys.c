@@ -3,7 +3,7 @@
  *
  * A gateway reports its counters since its own start, so the sum needs no more than
  * each one's last report, and what those that have gone had reported last.
- * Told every `sys_interval`, and to a gateway within a tick of its hello.
+ * Told every `sys_interval`, and to a gateway behind its hello-ok.
  */
 #include <malloc.h>
 
@@ -49,35 +49,40 @@ static struct sys_now now_of(const struct sessions *all)
     return now;
 }
 
-static void tell(struct sessions *all, bool greeted)
+static void update(struct sessions *all)
 {
-    struct holder *h, *next;
+    struct sys_now now = now_of(all);
 
-    HASH_ITER (hh, all->holders, h, next) {
-        struct buf frame = {0};
+    sys_update(all->sys, &now);
+}
 
-        if (h->peer == NULL || !h->wants_sys || (h->greeted && greeted))
-            continue;
-        h->greeted = true;
-        sys_frame(all->sys, &frame);
-        all->ops->call(h->peer, &frame);
-        buf_free(&frame);
-    }
+static void tell(struct holder *h)
+{
+    struct buf frame = {0};
+
+    if (h->peer == NULL || !h->wants_sys)
+        return;
+    sys_frame(h->all->sys, &frame);
+    h->all->ops->call(h->peer, &frame);
+    buf_free(&frame);
 }
 
 void sys_tick(struct sessions *all, uint64_t now)
 {
-    uint64_t interval = all->options.sys_interval;
-    bool due = now >= all->sys_at;
+    struct holder *h, *next;
 
-    if (interval == 0 || (!due && !all->sys_greet))
+    if (all->options.sys_interval == 0 || now < all->sys_at)
         return;
-    all->sys_greet = false;
-    if (due) {
-        struct sys_now is = now_of(all);
+    all->sys_at = now + all->options.sys_interval;
+    update(all);
+    HASH_ITER (hh, all->holders, h, next)
+        tell(h);
+}
 
-        all->sys_at = now + interval;
-        sys_update(all->sys, &is);
-    }
-    tell(all, !due);
+void sessions_greet(struct holder *h)
+{
+    if (h->all->options.sys_interval == 0)
+        return;
+    update(h->all);
+    tell(h);
 }

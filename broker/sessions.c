@@ -70,8 +70,6 @@ struct holder *sessions_join(struct sessions *all, const struct wire_uuid *insta
 
     h->peer = peer;
     h->wants_sys = strcmp(name, "mqtt") == 0;
-    h->greeted = false;
-    all->sys_greet = true;
     if (h->deadline != 0 && h->deadline < grace)
         h->deadline = grace;
     return h;

@@ -43,6 +43,7 @@ void sessions_batch(struct sessions *all, const struct store_batch *b);
  * holds (TELL HOLD), or the grace is over, they stay its own. */
 struct holder *sessions_join(struct sessions *all, const struct wire_uuid *instance,
                              const char *name, void *peer);
+void sessions_greet(struct holder *h); /* after its hello-ok: $SYS, as it is now */
 void sessions_leave(struct holder *h, const void *peer);
 /* A SESSION or TELL frame; moves from m.  False: it is malformed. */
 bool sessions_units(struct holder *h, struct zmsg *m);
