@@ -72,14 +72,15 @@ void commit_later(struct session *s)
     s->later = true;
 }
 
-/* The event is another member's: it leaves this session. */
-static void conflict(struct session *s, struct slice text)
+/* The event is another member's: it leaves this session.  False: there is none. */
+static bool conflict(struct session *s, struct slice text)
 {
+    uint32_t before = s->flight.count;
     uint64_t event;
     uint16_t id, next;
 
     if (!slice_u64(text, &event))
-        return;
+        return false;
     for (id = flight_next(&s->flight, 0); id != 0; id = next) {
         const struct flight_entry *e = flight_get(&s->flight, id);
 
@@ -87,6 +88,7 @@ static void conflict(struct session *s, struct slice text)
         if (e->event == event && e->group != NULL)
             flight_remove(&s->flight, id);
     }
+    return s->flight.count < before;
 }
 
 static void refused(struct session *s, const struct wire_ack *a)
@@ -97,8 +99,7 @@ static void refused(struct session *s, const struct wire_ack *a)
         client_end(s->client, MQTT_TAKEN_OVER, NULL);
         return;
     }
-    if (a->error == ERR_CONFLICT) {
-        conflict(s, a->text);
+    if (a->error == ERR_CONFLICT && conflict(s, a->text)) {
         commit_soon(s);
         return;
     }

@@ -144,6 +144,14 @@ void flight_count_sent(struct flight *f, uint16_t id, bool counted)
     count(f, e, true);
 }
 
+/* PUBREL is sent in the order of PUBREC, now and again (MQTT-4.6.0-4). */
+static void move_last(struct flight *f, uint16_t id)
+{
+    unlink_entry(f, &f->entries[id]);
+    link_last(f, id);
+    f->entries[id].order = ++f->order;
+}
+
 /* What an item says of the phase. */
 static enum flight_phase in_item(uint8_t phase)
 {
@@ -157,10 +165,12 @@ void flight_phase_set(struct flight *f, uint16_t id, enum flight_phase phase)
     struct flight_entry *e = flight_get(f, id);
 
     count(f, e, false);
-    if (in_item(phase) != in_item(e->phase))
+    if (in_item((uint8_t)phase) != in_item(e->phase))
         e->dirty = true;
     e->phase = (uint8_t)phase;
     count(f, e, true);
+    if (phase == FLIGHT_RECEIVED)
+        move_last(f, id);
 }
 
 void flight_release(struct flight *f, uint16_t id)

@@ -45,7 +45,6 @@ struct subscribing {
     uint16_t packet_id;
     bool probing;
     struct subscription probe;
-    uint64_t from; /* what SUBACK says; 0: nothing */
     uint8_t *codes;
     size_t count;
     struct asked asked[];
@@ -121,16 +120,31 @@ static void put_sluice_id(struct buf *props, uint64_t id)
     mqtt_prop_put_user(props, SLICE("sluice-id"), (struct slice){text, digits.len});
 }
 
+/* Above it all of them match; 0: there is no such ID. */
+static uint64_t latest_from(const struct subscribing *g)
+{
+    uint64_t from = 0;
+
+    for (size_t i = 0; i < g->count; i++) {
+        const struct sub *sub = g->asked[i].sub;
+
+        if (sub != NULL && sub_is_mains(sub) && from < sub->from)
+            from = sub->from;
+    }
+    return from;
+}
+
 static void say_suback(struct session *s, const struct subscribing *g)
 {
     struct mqtt *m = s->mqtt;
     enum mqtt_type type = g->unsubscribe ? MQTT_UNSUBACK : MQTT_SUBACK;
     struct slice props = {NULL, 0};
+    uint64_t from = latest_from(g);
 
     buf_clear(&m->props);
     buf_clear(&m->packet);
-    if (s->client->version == MQTT_50 && s->client->problem_info && g->from > 0)
-        put_sluice_id(&m->props, g->from);
+    if (s->client->version == MQTT_50 && s->client->problem_info && from > 0)
+        put_sluice_id(&m->props, from);
     if (client_takes(s->client, MQTT_HEAD_MAX + 4 + m->props.len + g->count))
         props = (struct slice){(char *)m->props.p, m->props.len};
     mqtt_suback_put(&m->packet, s->client->version, type, g->packet_id, g->codes, g->count, props);
@@ -201,15 +215,16 @@ static void on_started(struct subscription *probe, uint64_t cursor, const struct
 {
     struct subscribing *g = probe->data;
     struct session *s = g->session;
+    uint64_t from;
 
     (void)gap; /* one that starts now has missed nothing */
-    g->from = settle_main(s, g, cursor);
+    from = settle_main(s, g, cursor);
     for (size_t i = 0; i < g->count; i++) {
         struct sub *sub = g->asked[i].sub;
 
         if (!g->asked[i].probe)
             continue;
-        sub->from = g->from;
+        sub->from = from;
         sub->dirty = sub->unsaid = true; /* not before: nobody could match it */
     }
     write_items(s, g);

@@ -128,6 +128,18 @@ START_TEST(test_the_list_is_in_order_of_sending)
 }
 END_TEST
 
+START_TEST(test_what_was_received_is_in_the_order_of_that)
+{
+    uint16_t a = flight_add(&flight, 1, 2, NULL), b = flight_add(&flight, 2, 2, NULL);
+
+    flight_phase_set(&flight, b, FLIGHT_RECEIVED);
+    flight_phase_set(&flight, a, FLIGHT_RECEIVED);
+    ck_assert_uint_eq(flight_next(&flight, 0), b);
+    ck_assert_uint_eq(flight_next(&flight, b), a);
+    ck_assert_uint_gt(flight_get(&flight, a)->order, flight_get(&flight, b)->order);
+}
+END_TEST
+
 /* --- what is counted ---------------------------------------------------------------------- */
 
 START_TEST(test_what_was_sent_counts_until_it_is_over)
@@ -381,7 +393,8 @@ int main(void)
         "flight", setup, teardown, test_identifiers_are_never_0_and_never_in_use,
         test_identifiers_go_round, test_all_65535_can_be_in_flight_and_then_no_more,
         test_an_identifier_that_stays_is_gone_round, test_unknown_identifiers_are_none,
-        test_the_list_is_in_order_of_sending, test_what_was_sent_counts_until_it_is_over,
+        test_the_list_is_in_order_of_sending, test_what_was_received_is_in_the_order_of_that,
+        test_what_was_sent_counts_until_it_is_over,
         test_what_waits_holds_its_block_until_it_has_left,
         test_what_was_over_before_it_was_written_writes_nothing,
         test_items_bring_back_identifier_event_qos_and_phase,
