@@ -1,7 +1,9 @@
 """MQTT sessions in the broker, spoken of as gateways do, to the real process."""
 
 import glob
+import os
 import random
+import resource
 import sqlite3
 import struct
 import time
@@ -12,6 +14,7 @@ from brokerlib import BAD_REQUEST, BUSY, Broker, Reader, record, wait_for
 from sessionlib import (BAD_EVENT, FENCED, FORBIDDEN, NEVER, Refused, Session,
                         SessionGateway, drop, progress, progress_of, put, topics_of)
 
+STORE_FULL, STORE_FAILED = 25, 26
 WILL = record("wills/a", b"gone")
 
 
@@ -401,6 +404,54 @@ def test_a_session_that_was_given_up_is_fenced(broker, gateway, other):
     gateway.until(lambda: gateway.fences, "the fence")
     assert gateway.fences == [("c", s.epoch)]
     assert other.attach("c", expiry=60).present
+
+
+# --- a full disk -----------------------------------------------------------------------------------
+
+def limit_files(broker, size):
+    resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def disk_full(broker):
+    """No file of the broker's may grow."""
+    limit_files(broker, max(os.path.getsize(f) for f in glob.glob(f"{broker.data}/sluice.db*")))
+
+
+def disk_empty(broker):
+    limit_files(broker, resource.RLIM_INFINITY)
+
+
+def fails(answer):
+    return isinstance(answer, Refused) and answer.error in (STORE_FULL, STORE_FAILED)
+
+
+def test_what_a_full_disk_refuses_can_be_said_again(broker, gateway):
+    s = gateway.attach("c", will=WILL, expiry=60)
+    disk_full(broker)
+    while not fails(s.write(put("Fa", bytes(4000)))):
+        pass
+    assert fails(s.detach(will=True))
+    assert fails(gateway.attach("d", expiry=60))
+    assert not isinstance(gateway.attach("e"), Refused) # it needs no room
+    disk_empty(broker)
+    wait_for(lambda: not fails(s.write(put("Fa", b"\x00"))), "room")
+    assert s.detach(will=True) is None
+    assert topics_of(broker) == [("wills/a", b"gone")]
+    assert gateway.attach("c", expiry=60).items == {"Fa": b"\x00"}
+
+
+def test_a_dead_gateways_will_waits_for_room(broker, gateway, other):
+    other.attach("c", will=WILL, expiry=60)
+    s = gateway.attach("d", expiry=60)
+    disk_full(broker)
+    while not fails(s.write(put("Fa", bytes(4000)))):
+        pass
+    other.leave()
+    wait_for(lambda: "gateway that has gone" in broker.logged(), "the grace is over")
+    assert no_will(broker)
+    disk_empty(broker)
+    will_sent(broker)
+    assert gateway.attach("c", expiry=60).present
 
 
 # --- positions -----------------------------------------------------------------------------------------
