@@ -11,7 +11,7 @@
  *                                main has sent
  *
  * Main may have handed over an event behind `beside` for another filter; the replay
- * leaves it out.
+ * leaves it out.  Without any other filter it just runs to the head and becomes main.
  *
  * Both may stand at the head (main was ahead of the gateway when the replay caught up:
  * rare).  Where main is in the middle of a turn is not known there, so the replay takes
@@ -124,10 +124,21 @@ static bool is_mains(const struct replay *r, const struct event *e)
     if (e->id <= r->beside)
         return false;
     for (sub = s->subs; sub != NULL; sub = sub->next)
-        if (sub != r->sub && sub->kind == SUB_PLAIN && sub->replay == NULL && e->id > sub->from &&
+        if (sub_is_mains(sub) && e->id > sub->from &&
             filter_match(sub_topic_filter(sub), e->topic) && !(sub->no_local && is_own(s, e)))
             return true;
     return false;
+}
+
+/* Main's cursor; without a filter of main's nothing holds the replay back. */
+static uint64_t limit(const struct session *s)
+{
+    const struct sub *sub;
+
+    for (sub = s->subs; sub != NULL; sub = sub->next)
+        if (sub_is_mains(sub))
+            return session_cursor(s);
+    return UINT64_MAX;
 }
 
 /* How many of the run are not above main's cursor. */
@@ -166,7 +177,7 @@ static size_t on_events(struct subscription *own, struct run *run)
     static struct run chosen; /* loop thread only */
     struct replay *r = own->data;
     struct session *s = session_of(r);
-    uint64_t upto = session_cursor(s);
+    uint64_t upto = limit(s), cursor = cursor_of(r);
     size_t n = count_upto(run, upto), taken = 0, done;
 
     if (at_heads(r)) {
@@ -179,7 +190,7 @@ static size_t on_events(struct subscription *own, struct run *run)
     done = count_done(run, n, &chosen, taken);
     changed(r);
     if (done == n && n < run->count)
-        join(r, upto);
+        join(r, upto > cursor ? upto : cursor);
     return done;
 }
 

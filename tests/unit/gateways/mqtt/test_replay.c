@@ -105,11 +105,21 @@ bool subscribe_holds_main(const struct session *s)
     return false;
 }
 
+static bool has_mains(const struct sub *but)
+{
+    const struct sub *sub;
+
+    for (sub = session.subs; sub != NULL; sub = sub->next)
+        if (sub != but && sub_is_mains(sub))
+            return true;
+    return false;
+}
+
 void subscribe_replay_joined(struct sub *sub, uint64_t cursor)
 {
     ck_assert_ptr_null(sub->replay);
     session_main_close(&session);
-    if (session.subs == sub && sub->next == NULL)
+    if (!has_mains(sub))
         session.cursor = cursor;
     ck_assert_uint_ge(cursor, session.cursor);
     sub->from = cursor;
@@ -136,10 +146,10 @@ static void add_main(void)
     struct slice name = slice_of(filter_names[chance(ARRAY_LEN(filter_names))]);
     struct sub *sub;
 
-    if (session_sub_find(&session, name) != NULL)
+    if (!model.up || session_sub_find(&session, name) != NULL)
         return;
     session_main_close(&session);
-    if (session.subs == NULL)
+    if (!has_mains(NULL))
         session.cursor = model.head;
     sub = session_sub_add(&session, name);
     sub->from = model.head;
@@ -216,6 +226,8 @@ static void step(void)
     case 7:
         if (one_in(5))
             add_replay();
+        else if (one_in(10))
+            add_main();
         else if (one_in(20))
             model_retain(&model);
         else if (one_in(20))
