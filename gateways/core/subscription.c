@@ -362,6 +362,12 @@ static enum pump pump_ring(struct subscription *s)
     return PUMP_STOP;
 }
 
+/* What is later comes live, for all filters. */
+static bool is_covered(const struct subscription *s)
+{
+    return feed_covers(s->feed, s->cursor) && s->cursor >= s->store_until;
+}
+
 /* The filters are not live yet, or the store has nothing new to tell. */
 static enum pump wait_for_coverage(struct subscription *s)
 {
@@ -397,7 +403,9 @@ static enum pump pump_page(struct subscription *s)
         s->cursor = p->upto;
     if (s->froms != NULL && s->cursor >= s->store_until)
         froms_drop(s);
-    return s->cursor > from ? PUMP_ON : wait_for_coverage(s);
+    if (s->cursor > from || is_covered(s)) /* covered: it was only to be judged */
+        return PUMP_ON;
+    return wait_for_coverage(s);
 }
 
 static enum pump pump_ahead(struct subscription *s)
@@ -416,7 +424,7 @@ static enum pump pump_ahead(struct subscription *s)
  * needs no judge; one beyond it may be from the future: only a page can tell. */
 static enum pump pump_once(struct subscription *s)
 {
-    bool covered = feed_covers(s->feed, s->cursor) && s->cursor >= s->store_until;
+    bool covered = is_covered(s);
 
     if (covered && s->cursor <= s->hub->upto)
         return pump_ring(s);
