@@ -7,8 +7,8 @@ acknowledges unless told otherwise.  Door is a running gateway with its clients.
 """
 
 import itertools
+import socket
 import struct
-import threading
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -370,6 +370,7 @@ class Client:
     def __init__(self, port, version=V5, over="tcp", rcvbuf=None):
         self.version = version
         self.raw = WsBytes(port, rcvbuf=rcvbuf) if over == "ws" else Raw(port, rcvbuf)
+        self.raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.kept = deque()
         self.aliases = {}
         self.alias_uses = 0
@@ -392,22 +393,31 @@ class Client:
 
     # --- in
 
+    def _frame(self):
+        """(first byte, body) of the next packet; None at the end.  A timeout takes nothing."""
+        head = self.raw.take(1)
+        try:
+            while head and len(head) < 5 and (len(head) == 1 or head[-1] & 0x80):
+                byte = self.raw.take(1)
+                head = head + byte if byte else b""
+            if not head:
+                return None
+            size = Reader(head[1:]).varint()
+            body = self.raw.take(size)
+        except TimeoutError:
+            self.raw.buffer = head + self.raw.buffer
+            raise
+        return (head[0], body) if len(body) == size else None
+
     def read(self):
         """The next packet from the socket; None at the end."""
         try:
-            head = self.raw.take(1)
-            if not head:
-                return None
-            length = b""
-            while len(length) < 4 and (not length or length[-1] & 0x80):
-                byte = self.raw.take(1)
-                if not byte:
-                    return None
-                length += byte
-            body = self.raw.take(Reader(length).varint())
+            got = self._frame()
         except ConnectionError:
+            got = None
+        if got is None:
             return None
-        p = decode(self.version, head[0], body)
+        p = decode(self.version, *got)
         if p.kind == PUBLISH and self.version == V5:
             self._resolve(p)
         return p
@@ -509,6 +519,22 @@ class Client:
             self.take(PUBREL, p.id)
             self.send(ack(PUBCOMP, p.id, version=self.version))
 
+    def serve(self, seconds):
+        """Answers all that comes, until nothing has come for so long; the messages."""
+        got, before = [], self.raw.socket.gettimeout()
+        self.raw.socket.settimeout(seconds)
+        try:
+            while (p := self.kept.popleft() if self.kept else self.read()) is not None:
+                if p.kind == PUBLISH:
+                    got.append(p)
+                answer = {(PUBLISH, 1): PUBACK, (PUBLISH, 2): PUBREC, (PUBREL, None): PUBCOMP}
+                if (p.kind, p.qos) in answer:
+                    self.send(ack(answer[p.kind, p.qos], p.id, version=self.version))
+        except TimeoutError:
+            pass
+        self.raw.socket.settimeout(before)
+        return got
+
     def message(self, ack=True):
         p = self.take(PUBLISH)
         if ack:
@@ -585,21 +611,3 @@ class Door:
         for c in self.opened:
             c.close()
 
-
-def both(*calls):
-    """Runs them at once: what each must see before the other goes on."""
-    results, failures = [None] * len(calls), []
-
-    def run(n, call):
-        try:
-            results[n] = call()
-        except BaseException as e:  # raised below
-            failures.append(e)
-    threads = [threading.Thread(target=run, args=a) for a in enumerate(calls)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if failures:
-        raise failures[0]
-    return results

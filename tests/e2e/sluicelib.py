@@ -42,6 +42,8 @@ def wait_for(condition, what, timeout=TIMEOUT):
 
 def is_free(port):
     with socket.socket() as s:
+        # As our listeners do: connections that linger after their end are no hindrance.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             s.bind(("127.0.0.1", port))
         except OSError:

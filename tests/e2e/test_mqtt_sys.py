@@ -1,6 +1,7 @@
 """$SYS/broker/…: what MQTT's tools look for; summed over gateways, never in the log."""
 
 import re
+import time
 
 import pytest
 from mqttlib import V3, V5, Client
@@ -37,19 +38,21 @@ def test_the_topics_that_tools_look_for(mqtt, version):
 
 
 def test_they_are_retained(mqtt):
-    """Also for one who comes later, and for one topic."""
-    for n in range(2):
-        c = mqtt.connect(f"c{n}")
-        c.subscribed("$SYS/broker/version", qos=1)
-        m = c.message()
-        assert (m.topic, m.retain) == ("$SYS/broker/version", True)
+    """For one who comes later, and for one topic."""
+    first = mqtt.connect("first")
+    first.subscribed("$SYS/#", qos=0)
+    told(first, "version")
+    c = mqtt.connect("c")
+    c.subscribed("$SYS/broker/version", qos=0)
+    m = c.message()
+    assert (m.topic, m.retain) == ("$SYS/broker/version", True)
 
 
 @pytest.mark.parametrize("filter", ["$SYS/#", "$SYS/broker/+", "$SYS/+/version",
                                     "$SYS/broker/version/#"])
 def test_filters(mqtt, filter):
     c = mqtt.connect("c")
-    c.subscribed(filter, qos=1)
+    c.subscribed(filter, qos=0)
     told(c, "version")
 
 
@@ -63,14 +66,29 @@ def test_wildcards_at_the_first_level_do_not_see_them(mqtt):
     assert c.message().topic == "a"
 
 
-def test_clients_are_counted_over_all_gateways(mqtt2):
-    c = mqtt2.connect("c")
-    others = [mqtt2.connect(f"o{n}", gateway=("mqtt", "mqtt-2")[n % 2]) for n in range(5)]
+def test_clients_are_counted_over_all_gateways(new_mqtt):
+    mqtt = new_mqtt("[broker]\nsys_interval = 100ms\n", gateways=("mqtt", "mqtt-2"))
+    c = mqtt.connect("c")
+    others = [mqtt.connect(f"o{n}", gateway=("mqtt", "mqtt-2")[n % 2]) for n in range(5)]
     c.subscribed("$SYS/broker/clients/connected", qos=0)
     wait_for(lambda: c.message().payload == b"6", "six are counted")
     for o in others[:3]:
         o.disconnect()
     wait_for(lambda: c.message().payload == b"3", "three are counted")
+
+
+def test_they_may_be_switched_off(new_mqtt):
+    mqtt = new_mqtt("[broker]\nsys_interval = 0s\n")
+    c = mqtt.connect("c")
+    c.subscribed("$SYS/#", "a", qos=0)
+    begun = time.monotonic()
+    wait_for(lambda: time.monotonic() > begun + 1.2, "a tick has passed")
+    mqtt.publish("a", b"x")
+    assert c.message().topic == "a"
+
+
+def test_only_qos_0_is_granted(mqtt):
+    assert mqtt.connect("c").subscribe("$SYS/#", "a", qos=2).codes == [0, 2]
 
 
 def test_they_are_not_in_the_log(mqtt):
