@@ -120,21 +120,35 @@ void session_subs_free(struct session *s)
 
 /* --- main ---------------------------------------------------------------------------------- */
 
+/* What was removed from before a filter begins is no loss. */
+static bool is_loss(const struct session *s, const struct gap *gap)
+{
+    const struct sub *sub;
+
+    if (gap->reason != GAP_EXPIRED && gap->reason != GAP_DELETED)
+        return true;
+    for (sub = s->subs; sub != NULL; sub = sub->next)
+        if (sub_is_mains(sub) && sub->from < gap->removed_to)
+            return true;
+    return false;
+}
+
+static void on_gap(struct subscription *main, const struct gap *gap)
+{
+    if (is_loss(main->data, gap))
+        deliver_gap(main->data, gap);
+}
+
 static void on_started(struct subscription *main, uint64_t cursor, const struct gap *gap)
 {
     (void)cursor;
     if (gap != NULL)
-        deliver_gap(main->data, gap);
+        on_gap(main, gap);
 }
 
 static size_t on_events(struct subscription *main, struct run *r)
 {
     return deliver_run(main->data, r, NULL, DELIVER_PUBLISHED);
-}
-
-static void on_gap(struct subscription *main, const struct gap *gap)
-{
-    deliver_gap(main->data, gap);
 }
 
 static void on_failed(struct subscription *main, enum sluice_error error, struct slice text)
