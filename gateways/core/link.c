@@ -43,6 +43,7 @@
 #define READ_AGAIN_MS 10000
 #define READ_BUSY_MS 50
 #define HEARTBEAT_MS 1000
+#define CLOSE_LINGER_MS 200   /* the ends of clients are the last that is said */
 #define QUEUE_MESSAGES 100000 /* above both windows, which count bytes */
 
 enum link_state { LINK_DOWN, LINK_GREETING, LINK_UP, LINK_CLOSING };
@@ -753,7 +754,7 @@ void link_close(struct link *l, void (*closed)(void *arg), void *arg)
     metric_set(M_LINK_UP, 0);
     publisher_abandon(&l->publisher);
     if (l->link != NULL)
-        zsock_close(l->link, 0, socket_closed);
+        zsock_close(l->link, CLOSE_LINGER_MS, socket_closed);
     if (l->reads != NULL)
         zsock_close(l->reads, 0, socket_closed);
     uv_close((uv_handle_t *)&l->timer, handle_closed);

@@ -141,9 +141,14 @@ static void finish(struct client *c, bool will)
     transport_finish(&c->transport);
 }
 
+static bool is_violation(uint8_t reason)
+{
+    return reason != MQTT_TAKEN_OVER && reason != MQTT_SHUTTING_DOWN && reason != MQTT_USE_ANOTHER;
+}
+
 static void log_violation(struct client *c)
 {
-    if (c->reason == MQTT_TAKEN_OVER || c->reason == MQTT_SHUTTING_DOWN)
+    if (!is_violation(c->reason))
         return;
     metric_add(M_MQTT_VIOLATIONS, 1);
     if (mqtt_may_log(c->mqtt))

@@ -177,8 +177,10 @@ static void end_former(struct mqtt *m, const char *id)
     struct session *former;
 
     HASH_FIND_STR(m->sessions, id, former);
-    if (former != NULL)
-        client_over(former->client);
+    if (former == NULL)
+        return;
+    client_fence(former->client);
+    client_over(former->client);
 }
 
 static void attached(struct client *c, struct attach *a, const struct wire_attached *w)
