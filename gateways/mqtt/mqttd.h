@@ -10,13 +10,14 @@
  *   inbound.c     PUBLISH and PUBREL of clients, until they are acknowledged
  *   message.c     what clients publish, and their wills, as events
  *   aliases.c     topic aliases, both ways
- *   session.c     a session's state, its items, attach to detach
- *   subscribe.c   SUBSCRIBE, UNSUBSCRIBE: the filters of a session
- *   deliver.c     events to a client: the session's cursor
- *   flight.c      what is in flight to a client; its acknowledgements
- *   packets.c     events as PUBLISH packets, encoded once
+ *   session.c     a session: attach to detach, acknowledgements of its client
+ *   items.c       its state as rows of the broker; commit.c writes them
+ *   subscribe.c   SUBSCRIBE, UNSUBSCRIBE; filters.c: what is subscribed, the main cursor
+ *   deliver.c     events to a client; packets.c: as PUBLISH, encoded once
+ *   flight.c      what is in flight to a client; resume.c: sent again
+ *   incoming.c    QoS 2 from a client: identifiers that are not released
  *   retained.c    retained messages at subscribing
- *   replay.c      $after, $last, sluice-after…: a filter on a cursor of its own
+ *   replay.c      a filter on a cursor of its own; replay_words.c: $after, sluice-last…
  *   shared.c      shared subscriptions, the member's side
  *   sys.c         $SYS/
  *
