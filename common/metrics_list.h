@@ -14,7 +14,8 @@ X(PAGES, '*', COUNTER, "sluice_pages_total", "History pages read")
 X(BAD_FRAMES, '*', COUNTER, "sluice_bad_frames_total", "Malformed ZeroMQ messages")
 X(GATEWAYS, 'b', GAUGE, "sluice_gateways", "Gateways connected")
 X(SESSIONS_ATTACHED, 'b', GAUGE, "sluice_sessions_attached", "MQTT sessions with a client")
-X(SESSIONS_STORED, 'b', GAUGE, "sluice_sessions_stored", "MQTT sessions that outlive their connection")
+X(SESSIONS_STORED, 'b', GAUGE, "sluice_sessions_stored",
+  "MQTT sessions that outlive their connection")
 X(TAKEOVERS, 'b', COUNTER, "sluice_session_takeovers_total",
   "MQTT sessions attached while another connection held them")
 X(WILLS, 'b', COUNTER, "sluice_wills_sent_total", "Wills published")

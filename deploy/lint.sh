@@ -54,7 +54,7 @@ check_includes() {
     check_library zlib.h gateways/ws/deflate.c
     for header in bio err evp pem rand ssl x509 x509v3; do
         check_library "openssl/$header.h" gateways/core/tls.c gateways/core/tls_server.c \
-            gateways/core/tls_self.c gateways/core/tls_internal.h
+            gateways/core/tls_self.c gateways/core/tls_client.c gateways/core/tls_internal.h
     done
     check_library uv.h common broker gateways
     # proto is pure: no sockets, no files, no clock.

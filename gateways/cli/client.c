@@ -19,6 +19,14 @@ void client_address(const struct config *c, const char *section, struct buf *out
     buf_u8(out, '\0');
 }
 
+const char *client_certificates(const struct config *c, const char *section)
+{
+    const char *list = config_text(c, CFG_TLS_CERTIFICATE);
+
+    return *list != '\0' && config_bool(c, config_find(slice_of(section), SLICE("tls"))) ? list
+                                                                                         : NULL;
+}
+
 void client_query(struct buf *target, const char *name, const char *value)
 {
     if (value == NULL)
@@ -66,6 +74,8 @@ void client_problem(unsigned status, struct slice body, struct buf *out)
 
     if (json_check(body) != JSON_OBJECT) {
         buf_printf(out, "the answer was %u", status);
+        if (slice_starts(body, SLICE("This port speaks TLS")))
+            buf_puts(out, ": that port speaks TLS; say --tls-certificate FILE");
         return;
     }
     client_member_text(body, "code", out);
@@ -116,10 +126,11 @@ static int refused(unsigned status, const struct buf *body)
     return CLI_FAILED;
 }
 
-static int exchange(struct http_client *h, const char *address, const char *target,
-                    struct buf *answer)
+static int exchange(struct http_client *h, const char *address, const char *certificates,
+                    const char *target, struct buf *answer)
 {
-    if (http_get(h, address, target, "Accept: application/json\r\n", CLIENT_TIMEOUT_MS) != 0 ||
+    if (http_get(h, address, certificates, target, "Accept: application/json\r\n",
+                 CLIENT_TIMEOUT_MS) != 0 ||
         http_read_all(h, answer, CLIENT_ANSWER_MAX) != 0)
         return cli_fail(CLI_FAILED, "%s", h->error);
     if (h->response.status != 200)
@@ -137,7 +148,7 @@ int client_get(const struct config *c, const char *target, struct buf *answer)
     int rc;
 
     client_address(c, "sse", &address);
-    rc = exchange(&h, (char *)address.p, target, answer);
+    rc = exchange(&h, (char *)address.p, client_certificates(c, "sse"), target, answer);
     http_close(&h);
     buf_free(&address);
     return rc;

@@ -11,6 +11,8 @@
 
 /* The first address that clients of a section ("sse") are served on. */
 void client_address(const struct config *c, const char *section, struct buf *out);
+/* What is shown there: see http_get; NULL when TLS is off. */
+const char *client_certificates(const struct config *c, const char *section);
 /* Appends ?name=value or &name=value, encoded; value NULL: nothing. */
 void client_query(struct buf *target, const char *name, const char *value);
 /* GETs a JSON object.  CLI_OK, or CLI_FAILED and told on standard error. */

@@ -18,6 +18,7 @@
 
 #include "http_client.h"
 #include "process.h"
+#include "tls_client.h"
 
 #define READ_SIZE (64u * 1024)
 
@@ -94,19 +95,33 @@ static int connect_to(struct http_client *h, const char *address)
     return connect_finish(h, address);
 }
 
+/* After -1 of one of the two below: 0 when it is worth trying again, by now. */
+static int wait_again(struct http_client *h, short plain)
+{
+    short events = h->tls != NULL ? tls_client_events(h->tls) : plain;
+
+    if (h->tls != NULL && events == 0)
+        return fail(h, "%s", tls_client_error(h->tls));
+    if (h->tls == NULL && errno == EINTR)
+        return 0;
+    if (h->tls == NULL && errno != EAGAIN)
+        return fail(h, "the connection was lost (%s)", strerror(errno));
+    return wait_for(h, events);
+}
+
 static int send_all(struct http_client *h, const struct buf *b)
 {
     size_t sent = 0;
 
     while (sent < b->len) {
-        ssize_t n = send(h->fd, b->p + sent, b->len - sent, MSG_NOSIGNAL);
+        const uint8_t *p = b->p + sent;
+        ssize_t n = h->tls != NULL ? tls_client_send(h->tls, p, b->len - sent)
+                                   : send(h->fd, p, b->len - sent, MSG_NOSIGNAL);
 
         if (n >= 0)
             sent += (size_t)n;
-        else if (errno == EAGAIN && wait_for(h, POLLOUT) != 0)
+        else if (wait_again(h, POLLOUT) != 0)
             return -1;
-        else if (errno != EAGAIN && errno != EINTR)
-            return fail(h, "the connection was lost (%s)", strerror(errno));
     }
     return 0;
 }
@@ -119,13 +134,14 @@ static ssize_t receive(struct http_client *h)
     buf_consume(&h->in, h->used); /* at most the beginning of a chunk's head is left */
     h->used = 0;
     for (;;) {
-        n = recv(h->fd, buf_reserve(&h->in, READ_SIZE), READ_SIZE, 0);
+        void *room = buf_reserve(&h->in, READ_SIZE);
+
+        n = h->tls != NULL ? tls_client_recv(h->tls, room, READ_SIZE)
+                           : recv(h->fd, room, READ_SIZE, 0);
         if (n >= 0)
             break;
-        if (errno == EAGAIN && wait_for(h, POLLIN) != 0)
+        if (wait_again(h, POLLIN) != 0)
             return -1;
-        if (errno != EAGAIN && errno != EINTR)
-            return fail(h, "the connection was lost (%s)", strerror(errno));
     }
     h->in.len += (size_t)n;
     return n;
@@ -180,12 +196,15 @@ static void content_type_keep(struct http_client *h)
         type->p = (const char *)h->type.p;
 }
 
-int http_get(struct http_client *h, const char *address, const char *target, const char *headers,
-             unsigned timeout_ms)
+int http_get(struct http_client *h, const char *address, const char *certificates,
+             const char *target, const char *headers, unsigned timeout_ms)
 {
     *h = (struct http_client){.fd = -1, .timeout_ms = timeout_ms};
-    if (connect_to(h, address) != 0 || request_send(h, address, target, headers) != 0 ||
-        head_read(h) != 0)
+    if (connect_to(h, address) != 0)
+        return -1;
+    if (certificates != NULL)
+        h->tls = tls_client_new(h->fd, certificates);
+    if (request_send(h, address, target, headers) != 0 || head_read(h) != 0)
         return -1;
     content_type_keep(h);
     h->left = h->response.length;
@@ -278,6 +297,8 @@ int http_read_all(struct http_client *h, struct buf *out, size_t max)
 
 void http_close(struct http_client *h)
 {
+    tls_client_free(h->tls);
+    h->tls = NULL;
     if (h->fd >= 0)
         (void)close(h->fd);
     h->fd = -1;

@@ -61,7 +61,7 @@ static unsigned ask(const char *address, const char *target, struct buf *out)
     unsigned status = 0;
 
     buf_clear(out);
-    if (http_get(&h, address, target, "", TIMEOUT_MS) == 0 &&
+    if (http_get(&h, address, NULL, target, "", TIMEOUT_MS) == 0 &&
         http_read_all(&h, out, ANSWER_MAX) == 0)
         status = h.response.status;
     http_close(&h);

@@ -206,8 +206,8 @@ static enum outcome connect_once(struct sub *s, struct http_client *h)
     s->progress = false;
     target_put(s, &target);
     headers_put(s, &headers);
-    if (http_get(h, (char *)s->address.p, (char *)target.p, (char *)headers.p,
-                 patience_ms(s->in->config)) == 0)
+    if (http_get(h, (char *)s->address.p, client_certificates(s->in->config, "sse"),
+                 (char *)target.p, (char *)headers.p, patience_ms(s->in->config)) == 0)
         o = answered(s, h);
     http_close(h);
     buf_free(&target);

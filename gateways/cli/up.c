@@ -25,13 +25,22 @@
 
 #include "child.h"
 #include "cli.h"
+#include "client.h"
 #include "log.h"
 #include "mem.h"
 #include "process.h"
+#include "self_signed.h"
+
+enum { UP_SELF_SIGNED };
+static const struct option_spec options[] = {
+    [UP_SELF_SIGNED] = {"tls-self-signed", 0, NULL,
+                        "speak TLS, with a certificate made for a first try"},
+};
 
 struct up {
     uv_loop_t loop;
     const struct invocation *in;
+    struct self_signed self_signed;
     struct process *process;
     uv_signal_t sigchld;
     uv_timer_t broker_turn;               /* the gateways have had their time */
@@ -134,17 +143,30 @@ static bool all_ready(const struct up *up)
     return true;
 }
 
-static void announce_sse(const struct config *c)
+static void announce_curl(const struct up *up, const char *what, const char *how,
+                          struct slice address)
 {
-    struct slice rest = slice_of(config_listen(c, "sse")), a;
-    const char *host;
+    const char *certificate = up->self_signed.certificate;
+    bool tls = certificate != NULL || client_certificates(up->in->config, "sse") != NULL;
+
+    printf("sluice: %s curl %s", what, how);
+    if (certificate != NULL)
+        printf(" --cacert %s", certificate);
+    printf(" %s://%s%.*s/events/TOPIC\n", tls ? "https" : "http",
+           slice_starts(address, SLICE(":")) ? "localhost" : "", (int)address.len, address.p);
+}
+
+static void announce_sse(const struct up *up)
+{
+    struct slice rest = slice_of(config_listen(up->in->config, "sse")), a;
 
     if (!config_list_next(&rest, &a))
         return;
-    host = slice_starts(a, SLICE(":")) ? "localhost" : "";
-    printf("sluice: subscribe  curl -N http://%s%.*s/events/TOPIC\n", host, (int)a.len, a.p);
-    printf("sluice: publish    curl -d MESSAGE http://%s%.*s/events/TOPIC\n", host, (int)a.len,
-           a.p);
+    announce_curl(up, "subscribe ", "-N", a);
+    announce_curl(up, "publish   ", "-d MESSAGE", a);
+    if (up->self_signed.certificate != NULL)
+        printf("sluice: commands   sluice sub TOPIC --tls-certificate %s\n",
+               up->self_signed.certificate);
 }
 
 /* The line that programs wait for; then where to go, for a person. */
@@ -156,7 +178,7 @@ static void announce(struct up *up)
     printf("sluice: ready\n");
     for (size_t i = 0; i < up->count; i++)
         if (strcmp(up->children[i].name, "sse") == 0)
-            announce_sse(up->in->config);
+            announce_sse(up);
     if (config_list_next(&rest, &a))
         printf("sluice: apps       %.*s (ZeroMQ)\n", (int)a.len, a.p);
     (void)fflush(stdout);
@@ -247,6 +269,8 @@ static int add_children(struct up *up)
 {
     static const struct child_ops ops = {on_ready, on_died};
 
+    char **flags = up->self_signed.argv != NULL ? up->self_signed.argv : up->in->args->argv;
+
     for (size_t i = 0; i < PROCESSES_MAX; i++) {
         char *path = process_path(&process_specs[i]);
         int rc;
@@ -255,8 +279,8 @@ static int add_children(struct up *up)
             return cli_fail(CLI_FAILED, "%s is not beside this program", process_specs[i].binary);
         if (path == NULL)
             continue;
-        rc = child_init(&up->children[up->count], &up->loop, &process_specs[i], path,
-                        up->in->args->argv, &ops, up);
+        rc = child_init(&up->children[up->count], &up->loop, &process_specs[i], path, flags, &ops,
+                        up);
         if (rc != 0)
             return cli_fail(CLI_FAILED, "cannot prepare %s: %s", process_specs[i].binary,
                             strerror(-rc));
@@ -321,8 +345,13 @@ static int run(const struct invocation *in)
              (enum log_format)config_num(in->config, CFG_LOG_FORMAT));
     up = mem_zalloc(sizeof *up);
     up->in = in;
-    supervise(up);
-    rc = up->exit_code;
+    if (arguments_get(in->args, UP_SELF_SIGNED) != NULL)
+        rc = self_signed_make(&up->self_signed, in);
+    if (rc == CLI_OK) {
+        supervise(up);
+        rc = up->exit_code;
+    }
+    self_signed_free(&up->self_signed);
     free(up);
     return rc;
 }
@@ -335,5 +364,7 @@ const struct command command_up = {
                "prints `sluice: ready` when all are connected and listening.  SIGTERM or Ctrl-C\n"
                "stops them all; SIGHUP makes them read the configuration again.  Flags reach all\n"
                "processes: --sse-listen is what --listen is to sluice-sse.\n",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
     .run = run,
 };

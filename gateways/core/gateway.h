@@ -61,7 +61,7 @@ struct gateway_spec {
     /* What serves them, after start(); NULL: HTTP/1.1 (http.h). */
     struct listener_options (*carrier)(struct gateway *g);
     enum config_key keepalive, retry; /* of event_stream.h; used with routes, 0: none */
-    uint64_t linger_ms; /* see hub_limits; 0: ten seconds */
+    uint64_t linger_ms;               /* see hub_limits; 0: ten seconds */
     /* Before listening; may be NULL.  False: logged, the process ends. */
     bool (*start)(struct gateway *g);
     /* The end of a turn: everything is handed out.  May be NULL. */

@@ -94,7 +94,7 @@ static void finish(void)
 
 static int get(unsigned timeout_ms)
 {
-    return http_get(&client, server.address, "/x?y", "Accept: a/b\r\n", timeout_ms);
+    return http_get(&client, server.address, NULL, "/x?y", "Accept: a/b\r\n", timeout_ms);
 }
 
 static const struct {
@@ -201,7 +201,7 @@ END_TEST
 
 START_TEST(nobody_there_is_an_error_that_names_the_address)
 {
-    ck_assert_int_eq(http_get(&client, "127.0.0.1:1", "/", "", PATIENCE_MS), -1);
+    ck_assert_int_eq(http_get(&client, "127.0.0.1:1", NULL, "/", "", PATIENCE_MS), -1);
     ck_assert_ptr_nonnull(strstr(client.error, "127.0.0.1:1"));
     http_close(&client);
 }

@@ -9,7 +9,7 @@
 #include "blocks.h"
 #include "metrics.h"
 #include "run_suite.h"
-#include "tls_client.h"
+#include "tls_peer.h"
 
 #define PAYLOAD 100000 /* many records, and more than the socket's buffer takes */
 #define RECORD (16384 + 256)
@@ -668,6 +668,53 @@ START_TEST(test_a_reload_in_the_middle_of_a_handshake_is_harmless)
 }
 END_TEST
 
+/* Signed by itself, and its own authority. */
+static X509 *device_certificate(EVP_PKEY *pair)
+{
+    X509 *x = X509_new();
+    X509_NAME *name = X509_get_subject_name(x);
+
+    (void)X509_set_version(x, X509_VERSION_3);
+    (void)X509_gmtime_adj(X509_getm_notBefore(x), -60);
+    (void)X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+    (void)X509_set_pubkey(x, pair);
+    (void)X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const uint8_t *)"Büro, Ltd", -1, -1,
+                                     0);
+    (void)X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)"device-7", -1, -1,
+                                     0);
+    (void)X509_set_issuer_name(x, name);
+    ck_assert_int_gt(X509_sign(x, pair, EVP_sha256()), 0);
+    return x;
+}
+
+START_TEST(test_the_subject_of_a_clients_certificate_is_known)
+{
+    EVP_PKEY *pair = EVP_EC_gen("P-256");
+    X509 *x = device_certificate(pair);
+    char authority[64];
+    char *argv[] = {"test", "--tls-certificate", certificate, "--tls-key",
+                    key,    "--tls-client-ca",   authority,   NULL};
+    struct config *strict;
+    FILE *f;
+
+    (void)snprintf(authority, sizeof authority, "%s/authority.pem", folder);
+    f = fopen(authority, "w");
+    ck_assert_int_eq(PEM_write_X509(f, x), 1);
+    (void)fclose(f);
+    ck_assert_int_eq(config_load(&strict, "sse", 7, argv), CONFIG_GO);
+    ck_assert(tls_server_reload(server, strict));
+    (void)unlink(authority);
+    client_close(&client);
+    open_connection(trusting);
+    ck_assert_int_eq(SSL_use_cert_and_key(client.ssl, x, pair, NULL, 1), 1);
+    handshake();
+    ck_assert(slice_eq(conn_peer_subject(owner.conn), SLICE("CN=device-7,O=Büro\\, Ltd")));
+    X509_free(x);
+    EVP_PKEY_free(pair);
+    config_free(strict);
+}
+END_TEST
+
 START_TEST(test_a_certificate_that_is_there_is_kept)
 {
     X509 *before = SSL_CTX_get0_certificate(trusting), *after;
@@ -714,6 +761,7 @@ int main(void)
         test_writes_to_a_lost_client_are_swallowed, test_bad_files_leave_the_old_ones_in_force,
         test_a_reload_does_not_disturb_who_is_here,
         test_a_reload_in_the_middle_of_a_handshake_is_harmless,
+        test_the_subject_of_a_clients_certificate_is_known,
         test_a_certificate_that_is_there_is_kept);
     (void)unlink(certificate);
     (void)unlink(key);

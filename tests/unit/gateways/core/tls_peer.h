@@ -1,14 +1,15 @@
 /*
- * tls_client.h - a TLS client on one end of a socket pair, for the core's unit tests.
+ * tls_peer.h - a TLS client on one end of a socket pair, for the core's unit tests.
  *
  * It talks when told to: client_send puts records on the wire, as many bytes of them as
  * the test says; client_receive takes so many from it.
  */
-#ifndef TEST_TLS_CLIENT_H
-#define TEST_TLS_CLIENT_H
+#ifndef TEST_TLS_PEER_H
+#define TEST_TLS_PEER_H
 
 #include <check.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
