@@ -91,6 +91,16 @@ static void share_all(const struct session *s, struct share *share, const struct
             share_add(share, sub, e);
 }
 
+/* Filters that replay together. */
+static void share_replay(struct share *share, const struct sub *one, const struct event *e)
+{
+    const struct sub *sub;
+
+    for (sub = one->session->subs; sub != NULL; sub = sub->next)
+        if (sub->replay == one->replay && filter_match(sub_name(sub), e->topic))
+            share_add(share, sub, e);
+}
+
 static bool share_get(const struct session *s, const struct sub *only, enum deliver_kind kind,
                       const struct event *e, struct share *share)
 {
@@ -99,7 +109,9 @@ static bool share_get(const struct session *s, const struct sub *only, enum deli
     share->qos = 0;
     share->any = share->retain = false;
     share->id_count = 0;
-    if (only != NULL)
+    if (kind == DELIVER_REPLAYED)
+        share_replay(share, only, e);
+    else if (only != NULL)
         share_add(share, only, e);
     else if (s->one == NULL)
         share_all(s, share, e);
@@ -484,13 +496,30 @@ void deliver_message(struct session *s, const struct sub *sub, struct slice topi
 /* --- what waits in flight ------------------------------------------------------------------------
  */
 
+/* Whose it is, by the filters as they are now: plain ones, replayed or not, else those of
+ * groups. */
+static void share_waited(const struct session *s, const struct event *e, struct share *share)
+{
+    const struct sub *sub;
+
+    share->any = false;
+    share->id_count = 0;
+    for (sub = s->subs; sub != NULL; sub = sub->next)
+        if (sub->kind == SUB_PLAIN && (e->id > sub->from || sub->start.kind != START_NOW) &&
+            filter_match(sub_name(sub), e->topic))
+            share_add(share, sub, e);
+    for (sub = s->subs; sub != NULL && !share->any; sub = sub->next)
+        if (sub->kind == SUB_SHARED && filter_match(sub_topic_filter(sub), e->topic))
+            share_add(share, sub, e);
+}
+
 static bool waited_add(struct session *s, uint16_t id, struct entry *e)
 {
     static struct share share;
     const struct flight_entry *f = flight_get(&s->flight, id);
 
     FAILPOINT(mqtt_out_written);
-    (void)share_get(s, NULL, DELIVER_PUBLISHED, &e->e, &share);
+    share_waited(s, &e->e, &share);
     share.qos = f->qos;
     share.retain = f->retain;
     if (!writing_add(e, &share, id, f->dup)) {

@@ -17,6 +17,7 @@
 enum deliver_kind {
     DELIVER_PUBLISHED, /* RETAIN only where retain-as-published says so */
     DELIVER_RETAINED,  /* RETAIN set: retained messages at subscribing */
+    DELIVER_REPLAYED,  /* as PUBLISHED, for all filters that replay together with `only` */
 };
 
 /* Takes the first n of the run's events and returns n: sent, in flight, or skipped

@@ -1,14 +1,16 @@
 /*
- * replay.c - a filter's own cursor, until it joins main's.
+ * replay.c - a cursor of its own for filters that replay, until they join main's.
  *
- * Happy path: a subscription of its own hands over what it finds up to main's cursor;
- * at the first event behind that, or when there is no more, the filter becomes one of
- * main's from there on.
+ * Filters that begin together, from the same start, replay together: in one order, and
+ * what several of them match is one copy.
  *
- *             beside                 main's cursor, moving on
- *   ──────────────┼────────────────────────┼──────────
- *   ◀─ for this filter alone ─▶◀─ but for what ─▶      ◀─ main's ─▶
- *                                main has sent
+ * Happy path: a subscription of their own hands over what it finds up to main's cursor;
+ * at the first event behind that, or when there is no more, the filters become main's
+ * from there on.
+ *
+ *                     beside               main's cursor, moving on
+ *   ────────────────────┼────────────────────┼────────────
+ *     all that it finds │ but what main sent │ main's
  *
  * Main may have handed over an event behind `beside` for another filter; the replay
  * leaves it out.  Without any other filter it just runs to the head and becomes main.
@@ -41,16 +43,23 @@
 struct replay {
     struct reaped reaped; /* first */
     struct replay *prev, *next;
-    struct sub *sub;
+    struct session *session;
+    uint32_t count; /* filters: those whose sub->replay this is */
+    struct start start;
     struct subscription own;
     struct wheel_timer recheck;
     uint64_t cursor; /* before it has started */
     uint64_t beside;
 };
 
-static struct session *session_of(const struct replay *r)
+/* Its next filter behind `sub`; NULL: the first. */
+static struct sub *filter_next(const struct replay *r, const struct sub *sub)
 {
-    return r->sub->session;
+    struct sub *next = sub != NULL ? sub->next : r->session->subs;
+
+    while (next != NULL && next->replay != r)
+        next = next->next;
+    return next;
 }
 
 static uint64_t cursor_of(const struct replay *r)
@@ -61,30 +70,43 @@ static uint64_t cursor_of(const struct replay *r)
 /* It has moved on; what it is written with goes with the events that it handed over. */
 static void changed(struct replay *r)
 {
-    r->sub->dirty = true;
-    commit_later(session_of(r));
+    for (struct sub *sub = filter_next(r, NULL); sub != NULL; sub = filter_next(r, sub))
+        sub->dirty = true;
+    commit_later(r->session);
 }
 
 /* --- joining main --------------------------------------------------------------------- */
 
+static void end(struct replay *r)
+{
+    DL_DELETE(r->session->replays, r);
+    wheel_stop(&r->recheck);
+    subscription_close(&r->own);
+    reaper_take(&r->session->mqtt->gateway->reaper, &r->reaped);
+}
+
 static void join(struct replay *r, uint64_t cursor)
 {
-    struct sub *sub = r->sub;
+    struct sub *sub, *next;
 
-    replay_end(sub);
-    subscribe_replay_joined(sub, cursor);
+    end(r);
+    for (sub = filter_next(r, NULL); sub != NULL; sub = next) {
+        next = filter_next(r, sub);
+        sub->replay = NULL;
+        subscribe_replay_joined(sub, cursor);
+    }
 }
 
 /* It has handed over everything up to its cursor. */
 static void join_if_there(struct replay *r)
 {
-    if (cursor_of(r) >= session_cursor(session_of(r)))
+    if (cursor_of(r) >= session_cursor(r->session))
         join(r, cursor_of(r));
 }
 
 static bool at_heads(const struct replay *r)
 {
-    const struct session *s = session_of(r);
+    const struct session *s = r->session;
 
     return s->main_open && subscription_at_head(&s->main) && subscription_at_head(&r->own);
 }
@@ -102,7 +124,7 @@ static void on_recheck(struct wheel_timer *t)
 
 static void recheck(struct replay *r)
 {
-    wheel_start(&session_of(r)->mqtt->gateway->wheel, &r->recheck, RECHECK_MS, on_recheck);
+    wheel_start(&r->session->mqtt->gateway->wheel, &r->recheck, RECHECK_MS, on_recheck);
 }
 
 /* --- handing over ----------------------------------------------------------------------- */
@@ -118,7 +140,7 @@ static bool is_own(const struct session *s, const struct event *e)
 /* Another filter, one of main's, has it. */
 static bool is_mains(const struct replay *r, const struct event *e)
 {
-    const struct session *s = session_of(r);
+    const struct session *s = r->session;
     const struct sub *sub;
 
     if (e->id <= r->beside)
@@ -176,7 +198,7 @@ static size_t on_events(struct subscription *own, struct run *run)
 {
     static struct run chosen; /* loop thread only */
     struct replay *r = own->data;
-    struct session *s = session_of(r);
+    struct session *s = r->session;
     uint64_t upto = limit(s), cursor = cursor_of(r);
     size_t n = count_upto(run, upto), taken = 0, done;
 
@@ -186,7 +208,7 @@ static size_t on_events(struct subscription *own, struct run *run)
     }
     choose(r, run, n, &chosen);
     if (chosen.count > 0)
-        taken = deliver_run(s, &chosen, r->sub, DELIVER_PUBLISHED);
+        taken = deliver_run(s, &chosen, filter_next(r, NULL), DELIVER_REPLAYED);
     done = count_done(run, n, &chosen, taken);
     changed(r);
     if (done == n && n < run->count)
@@ -200,7 +222,7 @@ static void on_gap(struct subscription *own, const struct gap *gap)
 {
     struct replay *r = own->data;
 
-    deliver_gap(session_of(r), gap);
+    deliver_gap(r->session, gap);
     changed(r);
 }
 
@@ -212,7 +234,6 @@ static void on_started(struct subscription *own, uint64_t cursor, const struct g
     if (gap != NULL)
         on_gap(own, gap);
     changed(r);
-    join_if_there(r);
 }
 
 static void on_caught_up(struct subscription *own)
@@ -228,10 +249,10 @@ static void on_failed(struct subscription *own, enum sluice_error error, struct 
     struct replay *r = own->data;
 
     (void)error;
-    log_warn("a replay cannot be served", LOG_S("client", session_of(r)->id),
-             LOG_S("filter", r->sub->filter), LOG_SLICE("why", text));
+    log_warn("a replay cannot be served", LOG_S("client", r->session->id),
+             LOG_S("filter", filter_next(r, NULL)->filter), LOG_SLICE("why", text));
     subscription_close(own);
-    client_end(session_of(r)->client, MQTT_UNSPECIFIED, "the replay cannot be served");
+    client_end(r->session->client, MQTT_UNSPECIFIED, "the replay cannot be served");
 }
 
 static const struct subscription_ops ops = {.started = on_started,
@@ -254,31 +275,72 @@ static struct start resolve(struct start start)
     return start;
 }
 
-static void state_get(struct reader *state, struct replay *r)
+/* From its start, or from where it stands. */
+static void own_open(struct replay *r)
 {
-    (void)reader_u8(state);
-    r->cursor = reader_u64(state);
-    r->beside = reader_u64(state);
+    struct slice filters[WIRE_FILTERS_MAX];
+    struct start from = {START_AFTER, r->cursor};
+    size_t n = 0;
+
+    for (struct sub *sub = filter_next(r, NULL); sub != NULL; sub = filter_next(r, sub))
+        filters[n++] = sub_name(sub);
+    assert(n == r->count);
+    subscription_open(&r->own, r->session->mqtt->gateway->hub, filters, n,
+                      r->cursor != UNKNOWN ? from : resolve(r->start), &ops, r);
+}
+
+static void own_open_again(struct replay *r)
+{
+    r->cursor = cursor_of(r);
+    subscription_close(&r->own);
+    own_open(r);
+}
+
+/* One that begins at this very moment from just there. */
+static struct replay *find(const struct session *s, struct start start, uint64_t cursor,
+                           uint64_t beside)
+{
+    struct replay *r;
+
+    DL_FOREACH (s->replays, r)
+        if (!r->own.started && r->cursor == cursor && r->beside == beside &&
+            replay_same_start(r->start, start))
+            return r;
+    return NULL;
+}
+
+static struct replay *make(struct session *s, struct start start, uint64_t cursor, uint64_t beside)
+{
+    struct replay *r = mem_zalloc(sizeof *r);
+
+    r->session = s;
+    r->start = start;
+    r->cursor = cursor;
+    r->beside = beside;
+    DL_APPEND(s->replays, r);
+    return r;
 }
 
 void replay_begin(struct sub *sub, struct reader *state)
 {
-    struct replay *r = mem_zalloc(sizeof *r);
     struct session *s = sub->session;
-    struct slice filter = sub_topic_filter(sub);
-    struct start start = resolve(sub->start);
+    uint64_t cursor = UNKNOWN, beside = session_cursor(s);
+    struct replay *r;
 
-    assert(sub->replay == NULL && start.kind != START_NOW);
-    r->sub = sub;
-    r->cursor = UNKNOWN;
-    r->beside = session_cursor(s);
-    if (state != NULL)
-        state_get(state, r);
-    if (r->cursor != UNKNOWN)
-        start = (struct start){START_AFTER, r->cursor};
+    assert(sub->replay == NULL && sub->start.kind != START_NOW);
+    if (state != NULL) {
+        (void)reader_u8(state);
+        cursor = reader_u64(state);
+        beside = reader_u64(state);
+    }
+    r = find(s, sub->start, cursor, beside);
+    if (r == NULL)
+        r = make(s, sub->start, cursor, beside);
     sub->replay = r;
-    DL_APPEND(s->replays, r);
-    subscription_open(&r->own, s->mqtt->gateway->hub, &filter, 1, start, &ops, r);
+    if (r->count++ > 0)
+        own_open_again(r);
+    else
+        own_open(r);
 }
 
 void replay_state_put(const struct sub *sub, struct buf *value)
@@ -311,13 +373,12 @@ void replay_resume(struct session *s)
 void replay_end(struct sub *sub)
 {
     struct replay *r = sub->replay;
-    struct session *s = sub->session;
 
     if (r == NULL)
         return;
     sub->replay = NULL;
-    DL_DELETE(s->replays, r);
-    wheel_stop(&r->recheck);
-    subscription_close(&r->own);
-    reaper_take(&s->mqtt->gateway->reaper, &r->reaped);
+    if (--r->count > 0)
+        own_open_again(r);
+    else
+        end(r);
 }

@@ -7,8 +7,9 @@
  *
  *   $after/{id}/{filter}   $last/{n}/{filter}   $share/{name}/$after/{id}/{filter}
  *
- * The subscription's key is the inner filter.  It replays on a cursor of its own, beside
- * main's, and joins main when it has come as far:
+ * The subscription's key is the inner filter.  It replays on a cursor of its own (filters
+ * of one SUBSCRIBE with the same start: together), beside main's, and joins main when it
+ * has come as far:
  *
  *      start ─────replay────▶│ main's cursor ──main──▶
  *

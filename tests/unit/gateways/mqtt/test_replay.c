@@ -1,5 +1,5 @@
 /*
- * test_replay.c - a filter that replays beside main hands over everything from its start,
+ * test_replay.c - filters that replay beside main hand over everything from their start,
  * and with main each event once, whatever happens meanwhile.
  *
  * A seed drives a model broker, the real hub, main's filters and a replay, with a client
@@ -7,7 +7,7 @@
  * At the end everything is at the head, and each event was handed over as often as
  *
  *   main's filters say      once, above their `from`
- *   the replaying one says  once, above its start; but not when main had it as well and
+ *   those that replay say   once, above their start; but not when main had it as well and
  *                           it came after the replay had begun
  *
  * What retention or a DELETE took in between may be missing.
@@ -39,7 +39,7 @@ static struct model model;
 static uint64_t seed;
 static size_t patience; /* events that the client takes before it is full */
 static unsigned got[EVENTS_MAX];
-static struct sub *replaying;
+static struct sub *replaying[2]; /* together; NULL: less */
 static bool begun;
 static uint64_t beside, from; /* of the replay */
 
@@ -69,7 +69,7 @@ size_t deliver_run(struct session *s, struct run *r, struct sub *only, enum deli
     size_t i;
 
     (void)s;
-    ck_assert_int_eq(kind, DELIVER_PUBLISHED);
+    ck_assert_int_eq(kind, only != NULL ? DELIVER_REPLAYED : DELIVER_PUBLISHED);
     for (i = 0; i < r->count && patience > 0; i++) {
         const struct event *e = &r->entries[i]->e;
 
@@ -156,39 +156,62 @@ static void add_main(void)
     session_main_open(&session);
 }
 
-static void add_replay(void)
+static void replay_filter(size_t i, struct start start)
 {
     struct slice name = slice_of(filter_names[chance(ARRAY_LEN(filter_names))]);
 
-    if (begun || model.count == 0 || session_sub_find(&session, name) != NULL)
+    if (session_sub_find(&session, name) != NULL)
+        return;
+    replaying[i] = session_sub_add(&session, name);
+    replaying[i]->start = start;
+    replay_begin(replaying[i], NULL);
+}
+
+static void add_replay(void)
+{
+    struct start start = {one_in(3) ? START_SINCE : START_AFTER, 0};
+
+    if (begun || model.count == 0)
         return;
     begun = true;
     beside = session_cursor(&session);
-    from = one_in(4) ? 0 : model.events[chance(model.count)].id;
-    replaying = session_sub_add(&session, name);
-    replaying->start = (struct start){one_in(3) ? START_SINCE : START_AFTER, from};
-    replay_begin(replaying, NULL);
+    from = start.arg = one_in(4) ? 0 : model.events[chance(model.count)].id;
+    replay_filter(0, start);
+    if (one_in(2))
+        replay_filter(1, start);
+}
+
+static void state_of(const struct sub *sub, struct buf *state)
+{
+    struct reader r;
+    bool replays;
+
+    replay_state_put(sub, state);
+    r = reader_of(state->p, state->len);
+    ck_assert(replay_state_skip(&r, &replays) && reader_done(&r));
+    ck_assert(replays == (sub->replay != NULL));
 }
 
 /* As if the session had been stored and read back. */
 static void take_up_anew(void)
 {
-    struct buf state = {0};
+    struct buf states[ARRAY_LEN(replaying)] = {{0}};
     struct reader r;
-    bool replays;
 
-    if (replaying == NULL)
-        return;
-    replay_state_put(replaying, &state);
     session_main_close(&session);
-    replay_end(replaying);
-    r = reader_of(state.p, state.len);
-    ck_assert(replay_state_skip(&r, &replays) && reader_done(&r));
-    r = reader_of(state.p, state.len);
-    if (replays)
-        replay_begin(replaying, &r);
+    for (size_t i = 0; i < ARRAY_LEN(replaying); i++)
+        if (replaying[i] != NULL)
+            state_of(replaying[i], &states[i]);
+    for (size_t i = 0; i < ARRAY_LEN(replaying); i++)
+        if (replaying[i] != NULL)
+            replay_end(replaying[i]);
+    for (size_t i = 0; i < ARRAY_LEN(replaying); i++) {
+        r = reader_of(states[i].p, states[i].len);
+        if (states[i].len > 1)
+            replay_begin(replaying[i], &r);
+        buf_free(&states[i]);
+    }
     session_main_open(&session);
-    buf_free(&state);
 }
 
 static void resume(void)
@@ -272,18 +295,28 @@ static void settle(void)
     ck_assert_msg(is_quiet(), "seed %llu: it does not come to rest", (unsigned long long)seed);
 }
 
+static bool replays(const struct sub *sub)
+{
+    return sub == replaying[0] || sub == replaying[1];
+}
+
 static unsigned expected(const struct model_event *e)
 {
     struct slice topic = slice_of(topic_names[e->topic]);
-    unsigned mains = 0, replays = 0;
+    unsigned mains = 0, copies = 0;
     const struct sub *sub;
 
-    for (sub = session.subs; sub != NULL; sub = sub->next)
-        if (sub != replaying && e->id > sub->from && filter_match(sub_name(sub), topic))
+    for (sub = session.subs; sub != NULL; sub = sub->next) {
+        if (!filter_match(sub_name(sub), topic))
+            continue;
+        if (replays(sub))
+            copies = e->id > from;
+        else if (e->id > sub->from)
             mains = 1;
-    if (replaying != NULL && e->id > from && filter_match(sub_name(replaying), topic))
-        replays = e->id <= beside || mains == 0;
-    return mains + replays;
+    }
+    if (e->id > beside && mains > 0)
+        copies = 0;
+    return mains + copies;
 }
 
 static void check(void)
@@ -311,7 +344,7 @@ static void seed_begin(void)
     memset(&model, 0, sizeof model);
     memset(&session, 0, sizeof session);
     memset(got, 0, sizeof got);
-    replaying = NULL;
+    memset(replaying, 0, sizeof replaying);
     begun = false;
     model.log.b[0] = 1;
     model.head = 100;
