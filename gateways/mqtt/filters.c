@@ -66,11 +66,11 @@ struct sub *session_sub_find(const struct session *s, struct slice filter)
 
 struct sub *session_sub_add(struct session *s, struct slice filter)
 {
-    struct sub *sub = mem_zalloc(sizeof *sub);
+    struct sub *sub = mem_zalloc(sizeof *sub + filter.len + 1);
 
     sub->session = s;
-    sub->filter = mem_strndup(filter.p, filter.len);
-    sub->filter_len = filter.len;
+    sub->filter_len = (uint16_t)filter.len;
+    memcpy(sub->filter, filter.p, filter.len);
     if (slice_starts(filter, share_prefix)) {
         sub->kind = SUB_SHARED;
         sub->group = group_name_new(filter);
@@ -96,7 +96,6 @@ static void sub_free(struct sub *sub)
     DL_DELETE(s->subs, sub);
     s->mqtt->report.subscriptions--;
     group_name_unref(sub->group);
-    free(sub->filter);
     free(sub);
 }
 
@@ -105,7 +104,7 @@ void session_sub_remove(struct sub *sub)
     struct session *s = sub->session;
 
     if (s->stored || sub->kind == SUB_SHARED)
-        buf_str16(&s->gone_subs, sub_name(sub));
+        buf_str16(drops_add(&s->gone_subs), sub_name(sub));
     commit_later(s);
     sub_free(sub);
 }
@@ -114,8 +113,7 @@ void session_subs_free(struct session *s)
 {
     while (s->subs != NULL)
         sub_free(s->subs);
-    buf_free(&s->gone_subs);
-    buf_free(&s->going_subs);
+    drops_free(&s->gone_subs);
 }
 
 /* --- main ---------------------------------------------------------------------------------- */

@@ -189,7 +189,7 @@ void flight_remove(struct flight *f, uint16_t id)
     flight_release(f, id);
     group_name_unref(e->group);
     if (e->stored || e->writing)
-        buf_u16(&f->gone, id);
+        buf_u16(drops_add(&f->drops), id);
     count(f, e, false);
     unlink_entry(f, e);
     *e = (struct flight_entry){.phase = FLIGHT_FREE};
@@ -206,8 +206,7 @@ void flight_free(struct flight *f)
         group_name_unref(f->entries[id].group);
     }
     free(f->entries);
-    buf_free(&f->gone);
-    buf_free(&f->going);
+    drops_free(&f->drops);
     *f = (struct flight){0};
 }
 
@@ -222,7 +221,7 @@ static bool has_item(const struct flight_entry *e)
 
 bool flight_dirty(const struct flight *f)
 {
-    if (f->gone.len > 0)
+    if (drops_any(f->drops))
         return true;
     for (uint16_t id = flight_next(f, 0); id != 0; id = flight_next(f, id))
         if (f->entries[id].dirty && has_item(&f->entries[id]))
@@ -255,15 +254,14 @@ static void put_entry(const struct flight_entry *e, uint16_t id, struct buf *ite
 
 static void put_gone(struct flight *f, struct buf *items)
 {
-    uint8_t key[3];
+    struct reader gone = drops_begin(f->drops);
     struct wire_item i = {.drop = true};
+    uint8_t key[3];
 
-    for (size_t at = 0; at < f->gone.len; at += 2) {
-        i.key = item_key(key, le16_get(f->gone.p + at));
+    while (gone.left > 0) {
+        i.key = item_key(key, reader_u16(&gone));
         wire_item_put(items, &i);
     }
-    buf_put(&f->going, f->gone.p, f->gone.len);
-    buf_free(&f->gone);
 }
 
 /* Drops first: an identifier may be in use again. */
@@ -285,9 +283,7 @@ void flight_items_put(struct flight *f, struct buf *items, struct buf *groups)
 
 void flight_written(struct flight *f, bool ok)
 {
-    if (!ok)
-        buf_put(&f->gone, f->going.p, f->going.len);
-    buf_free(&f->going);
+    drops_written(&f->drops, ok);
     for (uint16_t id = flight_next(f, 0); id != 0; id = flight_next(f, id)) {
         struct flight_entry *e = &f->entries[id];
 

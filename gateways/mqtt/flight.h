@@ -9,8 +9,8 @@
  *   entries [head] [ 1 ] [   ] [ 3 ] [ 4 ]      order: 3 ⇄ 4 ⇄ 1
  *
  * For a stored session each entry is an item ("O"); what changed is gathered by
- * commit.c: `dirty` since the last WRITE, `writing` in the one under way.  An identifier
- * whose item must go away waits in `gone`, then in `going`.
+ * commit.c: `dirty` since the last WRITE, `writing` in the one under way.  Identifiers
+ * whose items must go away are drops.
  *
  * Knows no client and no broker.
  */
@@ -18,6 +18,7 @@
 #define MQTT_FLIGHT_H
 
 #include "block.h"
+#include "drops.h"
 #include "wire_session.h"
 
 enum flight_phase {
@@ -58,11 +59,11 @@ struct flight {
     struct flight_entry *entries; /* NULL: none yet */
     uint32_t cap;                 /* identifiers below it; a power of two, at most 65,536 */
     uint32_t count;
-    uint32_t sent;          /* counted ones */
-    uint32_t waiting;       /* in FLIGHT_WAITING */
-    uint32_t order;         /* the last given out */
-    uint16_t last;          /* identifier given out last */
-    struct buf gone, going; /* identifiers, u16 each: items to drop */
+    uint32_t sent;       /* counted ones */
+    uint32_t waiting;    /* in FLIGHT_WAITING */
+    uint32_t order;      /* the last given out */
+    uint16_t last;       /* identifier given out last */
+    struct drops *drops; /* identifiers, u16 each */
 };
 
 void flight_free(struct flight *f);

@@ -72,15 +72,13 @@ static void put_sub(const struct sub *sub, struct buf *items)
 static void put_gone_subs(struct session *s, struct buf *items)
 {
     static struct buf key;
-    struct reader r = reader_of(s->gone_subs.p, s->gone_subs.len);
+    struct reader r = drops_begin(s->gone_subs);
     struct wire_item i = {.drop = true};
 
     while (r.left > 0) {
         i.key = filter_key(&key, reader_str16(&r));
         wire_item_put(items, &i);
     }
-    buf_put(&s->going_subs, s->gone_subs.p, s->gone_subs.len);
-    buf_free(&s->gone_subs);
 }
 
 /* A replay moves on all the time. */
@@ -118,7 +116,7 @@ bool items_changed(const struct session *s)
     for (sub = s->subs; sub != NULL; sub = sub->next)
         if (sub_changed(sub))
             return true;
-    return s->gone_subs.len > 0 || flight_dirty(&s->flight) || incoming_changed(s);
+    return drops_any(s->gone_subs) || flight_dirty(&s->flight) || incoming_changed(s);
 }
 
 void items_written(struct session *s, bool ok)
@@ -131,9 +129,7 @@ void items_written(struct session *s, bool ok)
         sub->unsaid = sub->unsaid || (sub->saying && !ok);
         sub->saying = false;
     }
-    if (!ok)
-        buf_put(&s->gone_subs, s->going_subs.p, s->going_subs.len);
-    buf_free(&s->going_subs);
+    drops_written(&s->gone_subs, ok);
     flight_written(&s->flight, ok);
     incoming_written(s, ok);
 }

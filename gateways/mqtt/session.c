@@ -41,7 +41,6 @@ static void session_free_parts(struct session *s)
     incoming_free(s);
     aliases_told_free(s->aliases);
     free(s->gap);
-    free(s->id);
 }
 
 struct session *session_new(struct client *c, const struct wire_attached *a)
@@ -51,7 +50,7 @@ struct session *session_new(struct client *c, const struct wire_attached *a)
 
     s->mqtt = m;
     s->client = c;
-    s->id = mem_strdup(c->id);
+    s->id = c->id;
     s->epoch = a->epoch;
     s->stored = c->expiry > 0;
     s->cursor = a->head;

@@ -27,22 +27,24 @@
 #include "client.h"
 #include "flight.h"
 
+enum sub_kind { SUB_PLAIN, SUB_SHARED, SUB_SYS };
+
 /* A filter of the session. */
 struct sub {
     struct sub *prev, *next; /* of the session; few, so a hash would cost more than it saves */
     struct session *session;
-    char *filter; /* "a/#", "$share/g/a/#", "$SYS/#": as UNSUBSCRIBE says it */
-    size_t filter_len;
-    uint32_t id; /* subscription identifier; 0: none */
-    uint8_t qos; /* granted */
-    bool no_local, retain_as_published;
-    bool dirty, writing; /* its item: to be written, being written */
-    bool unsaid, saying; /* the same of what SUBSCRIBE said, which SUBACK waits for */
-    uint64_t from;       /* matches only later IDs */
-    enum { SUB_PLAIN, SUB_SHARED, SUB_SYS } kind;
     struct replay *replay;    /* it has a cursor of its own; NULL: main's */
-    struct start start;       /* as asked for: the same again does not rewind */
     struct group_name *group; /* SUB_SHARED */
+    struct start start;       /* as asked for: the same again does not rewind */
+    uint64_t from;            /* matches only later IDs */
+    uint32_t id;              /* subscription identifier; 0: none */
+    uint16_t filter_len;
+    uint8_t kind; /* enum sub_kind */
+    uint8_t qos;  /* granted */
+    bool no_local : 1, retain_as_published : 1;
+    bool dirty : 1, writing : 1; /* its item: to be written, being written */
+    bool unsaid : 1, saying : 1; /* the same of what SUBSCRIBE said, which SUBACK waits for */
+    char filter[]; /* "a/#", "$share/g/a/#", "$SYS/#": as UNSUBSCRIBE says it; NUL-terminated */
 };
 
 struct session {
@@ -50,13 +52,13 @@ struct session {
     UT_hash_handle hh;    /* in mqtt.sessions, by id */
     struct mqtt *mqtt;
     struct client *client;
-    char *id;
+    const char *id; /* the client's */
     uint64_t epoch;
     bool stored; /* expiry > 0: it has items at the broker */
     bool ended;
 
     struct sub *subs;
-    struct buf gone_subs, going_subs; /* filters whose items must go, str16 each */
+    struct drops *gone_subs; /* filters, str16 each */
     struct subscription main;
     bool main_open;
     struct sub *one;       /* main has no filter but this; NULL: several, or none */

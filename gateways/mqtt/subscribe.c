@@ -164,7 +164,7 @@ static bool all_written(const struct session *s, const struct subscribing *g)
     for (size_t i = 0; i < g->count; i++)
         if (g->asked[i].sub != NULL && !is_written(s, g->asked[i].sub))
             return false;
-    return s->gone_subs.len == 0 && s->going_subs.len == 0;
+    return drops_none(s->gone_subs);
 }
 
 void subscribe_committed(struct session *s)
@@ -350,6 +350,8 @@ static bool is_filter(struct slice key, struct slice *filter)
     struct slice name;
 
     *filter = key;
+    if (key.len >= WIRE_ITEM_KEY_MAX)
+        return false; /* of a share name that nobody could mean */
     if (!slice_starts(key, share_prefix))
         return filter_check(key) == TOPIC_OK;
     return subscribe_share_parse(key, &name, filter) && filter_check(*filter) == TOPIC_OK &&
