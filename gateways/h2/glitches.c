@@ -26,8 +26,3 @@ bool glitches_take(struct glitches *g, uint64_t count, uint64_t now_ms)
     g->left -= count * 1000;
     return true;
 }
-
-void glitches_earn(struct glitches *g, uint64_t count)
-{
-    fill(g, count * 1000);
-}

@@ -5,9 +5,9 @@
  * the protocol.  Left to us: how large a head may be (it only announces that), how much
  * a client may send that serves nothing, and to say ENHANCE_YOUR_CALM then.
  *
- * A glitch is a PING, SETTINGS, RST_STREAM, PRIORITY or WINDOW_UPDATE, an empty DATA, a
- * frame that is refused.  Windows are opened for good reasons, too, so DATA frames pay
- * for them: two each, if they were not made small by the windows themselves.
+ * A glitch is a PING, SETTINGS, RST_STREAM or PRIORITY, an empty DATA, a frame that is
+ * refused; and a WINDOW_UPDATE that no DATA frame has paid for.  One pays for two, its
+ * stream's and the connection's, unless it is small because the windows are.
  */
 #include "session.h"
 
@@ -27,7 +27,8 @@
 #define OUTBOUND_ACK_MAX 1000
 #define CONNECTION_WINDOW 16 /* times a stream's */
 #define SMALL_DATA 64        /* shorter DATA pays for nothing, unless it is all there was */
-#define REFUSED_COST 4       /* in glitches, of a frame that is refused */
+#define UPDATES_MAX 1000000
+#define REFUSED_COST 4 /* in glitches, of a frame that is refused */
 
 static const uint8_t drain_ping[8] = {'s', 'l', 'u', 'i', 'c', 'e', 0, 0};
 
@@ -40,8 +41,9 @@ struct session {
     size_t head;         /* bytes of the head that is being received */
     enum h2_error fault; /* what to say when receiving fails */
     bool dead;           /* nothing more is understood */
-    bool draining;
-    bool full_offer; /* the frame being sent is all that there was */
+    bool draining, pinged;
+    bool full_offer;  /* the frame being sent is all that there was */
+    uint32_t updates; /* WINDOW_UPDATEs that are paid for */
 };
 
 static struct slice slice_at(const uint8_t *p, size_t len)
@@ -70,7 +72,7 @@ static int glitch(struct session *s, uint64_t cost)
     return fail(s, H2_ENHANCE_YOUR_CALM);
 }
 
-static bool serves_nothing(const nghttp2_frame_hd *hd)
+static bool serves_nothing(struct session *s, const nghttp2_frame_hd *hd)
 {
     switch (hd->type) {
     case NGHTTP2_PING:
@@ -82,8 +84,12 @@ static bool serves_nothing(const nghttp2_frame_hd *hd)
         metric_add(M_H2_RESETS, 1);
         return true;
     case NGHTTP2_PRIORITY:
-    case NGHTTP2_WINDOW_UPDATE:
         return true;
+    case NGHTTP2_WINDOW_UPDATE:
+        if (s->updates == 0)
+            return true;
+        s->updates--;
+        return false;
     default:
         return false;
     }
@@ -92,7 +98,7 @@ static bool serves_nothing(const nghttp2_frame_hd *hd)
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
 {
     (void)ng;
-    return serves_nothing(hd) ? glitch(arg, 1) : 0;
+    return serves_nothing(arg, hd) ? glitch(arg, 1) : 0;
 }
 
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *arg)
@@ -159,7 +165,7 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, co
 
 static void on_pong(struct session *s, const nghttp2_ping *ping)
 {
-    if (s->draining && (ping->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
+    if (s->pinged && (ping->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
         memcmp(ping->opaque_data, drain_ping, sizeof drain_ping) == 0)
         session_drain_now(s);
 }
@@ -250,9 +256,19 @@ static int on_put(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head
     s->ops->write(s->arg, slice_at(head, 9));
     if (len > 0)
         s->ops->put(source->ptr, len);
-    if (s->full_offer || len >= SMALL_DATA)
-        glitches_earn(&s->glitches, 2);
+    if ((s->full_offer || len >= SMALL_DATA) && s->updates < UPDATES_MAX)
+        s->updates += 2;
     return 0;
+}
+
+/* The answer to a PING behind it says that the client has heard the notice. */
+static void goaway_sent(struct session *s, uint32_t error)
+{
+    if (error != NGHTTP2_NO_ERROR)
+        metric_add(M_H2_ERRORS, 1);
+    else if (s->draining && !s->pinged)
+        (void)nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, drain_ping);
+    s->pinged = s->draining;
 }
 
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
@@ -262,8 +278,8 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
     bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
                 (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
-    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
-        metric_add(M_H2_ERRORS, 1);
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        goaway_sent(s, frame->goaway.error_code);
     if (!ends || nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) != 0)
         return 0;
     stream = stream_of(s, frame->hd.stream_id);
@@ -463,7 +479,6 @@ void session_drain(struct session *s)
         return;
     s->draining = true;
     (void)nghttp2_submit_shutdown_notice(s->ng);
-    (void)nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, drain_ping);
 }
 
 void session_drain_now(struct session *s)

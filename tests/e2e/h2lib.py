@@ -1,0 +1,258 @@
+"""An HTTP/2 client of many streams on one socket, on python3-h2.
+
+A stream's window opens as its data is read, and only then: a stream that nobody reads
+closes, while the connection's own window always opens again.
+"""
+
+import collections
+import json
+import socket
+import urllib.parse
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.settings
+from hyperframe.frame import GoAwayFrame
+from sluicelib import TIMEOUT, Stream
+
+WINDOW = h2.settings.SettingCodes.INITIAL_WINDOW_SIZE
+PUSH = h2.settings.SettingCodes.ENABLE_PUSH
+CONCURRENT = h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS
+
+
+class Exchange:
+    """What has come on one stream."""
+
+    def __init__(self, connection, stream_id):
+        self.connection, self.id = connection, stream_id
+        self.status, self.headers = None, {}
+        self.chunks = collections.deque()  # data that nobody has read
+        self.unread = 0  # bytes whose window is not given back
+        self.held = False
+        self.ended = False
+        self.reset = None
+        self.promises = []  # Exchanges that this one promised
+
+    @property
+    def over(self):
+        return self.ended or self.reset is not None or self.connection.lost
+
+    def take(self):
+        """The next data; when none is left its window opens again, unless it is held."""
+        data = self.chunks.popleft() if self.chunks else b""
+        if not self.chunks and not self.held:
+            self.connection.acknowledge(self)
+        return data
+
+    def wait(self):
+        """Until it is over."""
+        body = []
+        while not self.over or self.chunks:
+            if not self.chunks:
+                self.connection.pump()
+            body.append(self.take())
+        self.body = b"".join(body)
+        return self
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Connection:
+    """settings: {code: value}, said first.  auto=False: nothing is said by itself."""
+
+    def __init__(self, port, settings=None, rcvbuf=None, wrap=lambda s: s):
+        s = socket.socket()
+        if rcvbuf:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.settimeout(TIMEOUT)
+        s.connect(("127.0.0.1", port))
+        self.socket = wrap(s)
+        self.authority = f"127.0.0.1:{port}"
+        self.h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+        self.h2.local_settings = h2.settings.Settings(client=True, initial_values={
+            PUSH: 0, **(settings or {})})
+        dispatch = self.h2._frame_dispatch_table
+        self.on_goaway, dispatch[GoAwayFrame] = dispatch[GoAwayFrame], self.draining
+        self.h2.initiate_connection()
+        self.h2.increment_flow_control_window(1 << 24)
+        self.exchanges = {}
+        self.events = []
+        self.goaway = None  # (error code, last stream)
+        self.lost = False
+        self.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def flush(self):
+        data = self.h2.data_to_send()
+        if data:
+            self.socket.sendall(data)
+
+    def send_raw(self, data):
+        self.socket.sendall(data)
+
+    def acknowledge(self, x):
+        if x.unread and not x.over:
+            self.h2.increment_flow_control_window(x.unread, x.id)
+            self.flush()
+        x.unread = 0
+
+    def pump(self):
+        """Reads once; False at the end."""
+        try:
+            data = self.socket.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.lost = True
+            return False
+        for event in self.h2.receive_data(data):
+            self.happened(event)
+        try:
+            self.flush()
+        except OSError:
+            pass  # the server has said its last word
+        return True
+
+    def draining(self, frame):
+        """A GOAWAY that is no error: the library would understand nothing behind it."""
+        state = self.h2.state_machine.state
+        result = self.on_goaway(frame)
+        if frame.error_code == 0:
+            self.h2.state_machine.state = state
+        return result
+
+    def happened(self, event):
+        self.events.append(event)
+        x = self.exchanges.get(getattr(event, "stream_id", None))
+        if isinstance(event, h2.events.ConnectionTerminated):
+            self.goaway = (int(event.error_code), event.last_stream_id)
+        elif isinstance(event, h2.events.PushedStreamReceived):
+            promised = Exchange(self, event.pushed_stream_id)
+            promised.request = dict(event.headers)
+            self.exchanges[promised.id] = promised
+            self.exchanges[event.parent_stream_id].promises.append(promised)
+        elif isinstance(event, h2.events.ResponseReceived):
+            x.headers = dict(event.headers)
+            x.status = int(x.headers[":status"])
+        elif isinstance(event, h2.events.DataReceived):
+            x.chunks.append(event.data)
+            x.unread += event.flow_controlled_length
+            if event.flow_controlled_length:
+                self.h2.increment_flow_control_window(event.flow_controlled_length)
+        elif isinstance(event, h2.events.StreamEnded):
+            x.ended = True
+        elif isinstance(event, h2.events.StreamReset):
+            x.reset = int(event.error_code)
+
+    def until(self, condition, what):
+        while not condition():
+            assert self.pump(), f"the connection ended before {what}; GOAWAY: {self.goaway}"
+
+    def begin(self, method, path, headers=(), body=None, end=True):
+        """A request on its way; body None: there is none."""
+        stream_id = self.h2.get_next_available_stream_id()
+        fields = [(":method", method), (":scheme", "http"), (":authority", self.authority),
+                  (":path", path), *dict(headers).items()]
+        x = self.exchanges[stream_id] = Exchange(self, stream_id)
+        self.h2.send_headers(stream_id, fields, end_stream=body is None and end)
+        self.flush()
+        if body is not None:
+            self.send_body(x, body, end)
+        return x
+
+    def send_body(self, x, body, end=True):
+        while body:
+            n = min(len(body), self.h2.local_flow_control_window(x.id), 16384)
+            if n == 0:
+                assert self.pump(), "the connection ended under a body"
+                if x.over:
+                    return
+                continue
+            self.h2.send_data(x.id, body[:n])
+            body = body[n:]
+            self.flush()
+        if end:
+            self.h2.end_stream(x.id)
+            self.flush()
+
+    def request(self, method, path, headers=(), body=None):
+        """The whole answer."""
+        return self.begin(method, path, headers, body).wait()
+
+    def get(self, path, **params):
+        return self.request("GET", path_of(path, params))
+
+    def publish(self, topic, payload=b"", **headers):
+        """POST /events/{topic}; the ID, as text."""
+        payload = payload.encode() if isinstance(payload, str) else payload
+        named = {k.replace("_", "-").lower(): v for k, v in headers.items()}
+        x = self.request("POST", "/events/" + urllib.parse.quote(topic), named, payload)
+        assert x.status in (200, 201), (x.status, x.body)
+        return x.json()["id"]
+
+    def stream(self, name="", headers=(), /, **params):
+        """A stream of events, as sluice.stream's."""
+        path = "/events" + ("/" + urllib.parse.quote(name) if name else "")
+        return EventStream(self.begin("GET", path_of(path, params), headers))
+
+    def cancel(self, x):
+        self.h2.reset_stream(x.id, 8)
+        self.flush()
+
+    def answered(self, x):
+        """Waits for the head."""
+        self.until(lambda: x.status is not None or x.over, "an answer")
+        return x
+
+    def ended(self):
+        """Reads to the end; the GOAWAY's error code, or None."""
+        while self.pump():
+            pass
+        return self.goaway[0] if self.goaway else None
+
+
+def path_of(path, params):
+    query = urllib.parse.urlencode(params, doseq=True, quote_via=urllib.parse.quote)
+    return path + ("?" + query if query else "")
+
+
+class EventStream(Stream):
+    """The same items, from an Exchange."""
+
+    def __init__(self, exchange):
+        self.x = exchange
+        self.body = b""
+        self.last_id = None
+
+    def opened(self):
+        self.x.connection.answered(self.x)
+        return self.x.status, self.x.headers
+
+    @property
+    def whole(self):
+        return self.x.ended
+
+    def problem(self):
+        return self.x.wait().json()
+
+    def close(self):
+        self.x.connection.cancel(self.x)
+
+    def _more(self):
+        while not self.x.chunks and not self.x.over:
+            self.x.connection.pump()
+        data = self.x.take()
+        self.body += data
+        return bool(data)
