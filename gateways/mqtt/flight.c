@@ -252,14 +252,25 @@ static void put_entry(const struct flight_entry *e, uint16_t id, struct buf *ite
     wire_item_put(items, &i);
 }
 
-static void put_gone(struct flight *f, struct buf *items)
+static bool is_being_taken(const struct flight *f, uint16_t id)
+{
+    const struct flight_entry *e = flight_get(f, id);
+
+    return e != NULL && e->group != NULL && e->taking;
+}
+
+static void put_gone(struct flight *f, struct buf *items, bool last)
 {
     struct reader gone = drops_begin(f->drops);
     struct wire_item i = {.drop = true};
     uint8_t key[3];
 
     while (gone.left > 0) {
-        i.key = item_key(key, reader_u16(&gone));
+        uint16_t id = reader_u16(&gone);
+
+        if (last && is_being_taken(f, id))
+            continue;
+        i.key = item_key(key, id);
         wire_item_put(items, &i);
     }
 }
@@ -267,7 +278,7 @@ static void put_gone(struct flight *f, struct buf *items)
 /* Drops first: an identifier may be in use again. */
 void flight_items_put(struct flight *f, struct buf *items, struct buf *groups)
 {
-    put_gone(f, items);
+    put_gone(f, items, groups == NULL);
     for (uint16_t id = flight_next(f, 0); id != 0; id = flight_next(f, id)) {
         struct flight_entry *e = &f->entries[id];
 
@@ -275,6 +286,7 @@ void flight_items_put(struct flight *f, struct buf *items, struct buf *groups)
             continue;
         if (e->group != NULL)
             wire_taken_put(groups, (struct slice){e->group->text, e->group->len}, e->event);
+        e->taking = e->group != NULL;
         put_entry(e, id, items);
         e->dirty = false;
         e->writing = true;

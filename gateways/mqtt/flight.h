@@ -53,6 +53,7 @@ struct flight_entry {
     bool counted : 1; /* against the client's receive maximum */
     bool stored : 1;  /* there is an item at the broker */
     bool dirty : 1, writing : 1;
+    bool taking : 1; /* a WRITE went that takes it over */
 };
 
 struct flight {
@@ -86,7 +87,9 @@ void flight_remove(struct flight *f, uint16_t id);
 
 bool flight_dirty(const struct flight *f);
 /* Appends the changes as items and marks them as being written.  Assigned events at
- * QoS 2 are taken over by it (wire_taken into groups), or left out when groups is NULL. */
+ * QoS 2 are taken over by it (wire_taken into groups), or left out when groups is NULL:
+ * then the drop of an identifier that such an event has got is left out, too, for the
+ * WRITE that takes it over may still be under way. */
 void flight_items_put(struct flight *f, struct buf *items, struct buf *groups);
 /* The outcome of that write. */
 void flight_written(struct flight *f, bool ok);

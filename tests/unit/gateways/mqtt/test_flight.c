@@ -387,6 +387,27 @@ START_TEST(test_what_was_not_taken_over_stays_out_of_the_last_write)
 }
 END_TEST
 
+/* The WRITE under way drops the identifier's former item and puts the new one; what is
+ * written at the end comes behind it. */
+START_TEST(test_the_last_write_does_not_drop_what_is_being_taken_over)
+{
+    struct buf items = {0}, groups = {0}, last = {0};
+    uint16_t former = flight_add(&flight, 1, 2, NULL), id;
+
+    write_items(&flight, true, NULL);
+    flight_remove(&flight, former);
+    do
+        id = add_assigned(2);
+    while (id != former);
+    flight_items_put(&flight, &items, &groups);
+    flight_written(&flight, false); /* nobody knows */
+    flight_items_put(&flight, &last, NULL);
+    ck_assert_uint_eq(last.len, 0);
+    buf_free(&items);
+    buf_free(&groups);
+}
+END_TEST
+
 int main(void)
 {
     return RUN_TESTS(
@@ -405,5 +426,6 @@ int main(void)
         test_an_identifier_used_again_is_put_after_it_was_dropped,
         test_items_that_make_no_sense_are_refused, test_an_assigned_event_at_qos_1_has_no_item,
         test_an_assigned_event_at_qos_2_is_taken_over_with_its_item,
-        test_what_was_not_taken_over_stays_out_of_the_last_write);
+        test_what_was_not_taken_over_stays_out_of_the_last_write,
+        test_the_last_write_does_not_drop_what_is_being_taken_over);
 }
