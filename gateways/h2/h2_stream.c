@@ -255,7 +255,10 @@ static void on_head(void *stream, bool ended, bool too_large)
     p.error = request_read(st->request, ended, &r);
     if (too_large)
         p.error = ERR_HEAD_TOO_LARGE;
-    st->x = (struct exchange){.ops = &h2_exchange_ops, .gateway = h2->gateway, .request = &r};
+    st->x = (struct exchange){.ops = &h2_exchange_ops,
+                              .gateway = h2->gateway,
+                              .request = &r,
+                              .principal = {conn_peer_subject(&st->conn->conn)}};
     st->head_only = slice_eq(r.method, SLICE("HEAD"));
     st->origin = cors_origin(&h2->gateway->routes, &r);
     if (p.error != ERR_NONE)

@@ -32,7 +32,7 @@ struct client {
 
     /* What CONNECT said. */
     char *id;               /* UTF-8, without control characters */
-    char *user;             /* what principal.name points to; NULL: none was said */
+    char *user;             /* what principal.name points to; NULL: nobody in particular */
     uint64_t keep_alive_ms; /* 1.5 times; 0: none */
     uint32_t max_packet;    /* of ours to it; UINT32_MAX: no limit */
     uint16_t receive_maximum;

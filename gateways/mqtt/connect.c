@@ -315,6 +315,18 @@ static void take_expiry(struct client *c, const struct mqtt_connect *m, struct a
         c->expiry = max;
 }
 
+/* Who it is by its certificate, else who it says it is. */
+static void take_principal(struct client *c, struct slice user)
+{
+    struct slice subject = conn_peer_subject(c->transport.conn);
+    struct slice name = subject.len > 0 ? subject : user;
+
+    if (name.p == NULL)
+        return;
+    c->user = mem_strndup(name.p, name.len);
+    c->principal.name = (struct slice){c->user, name.len};
+}
+
 static void take_words(struct client *c, const struct mqtt_connect *m, struct attach *a)
 {
     const struct mqtt_props *p = &m->props;
@@ -326,10 +338,7 @@ static void take_words(struct client *c, const struct mqtt_connect *m, struct at
     c->receive_maximum = (uint16_t)mqtt_prop_number(p, MQTT_PROP_RECEIVE_MAXIMUM, UINT16_MAX);
     c->alias_maximum = (uint16_t)mqtt_prop_number(p, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, 0);
     c->problem_info = mqtt_prop_number(p, MQTT_PROP_REQUEST_PROBLEM_INFO, 1) != 0;
-    if (m->user.p != NULL) {
-        c->user = mem_strndup(m->user.p, m->user.len);
-        c->principal.name = (struct slice){c->user, m->user.len};
-    }
+    take_principal(c, m->user);
     take_keep_alive(c, m, a);
     take_expiry(c, m, a);
     a->expiry = c->expiry;

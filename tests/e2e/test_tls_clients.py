@@ -157,6 +157,23 @@ def test_mosquitto_with_alpn(tls, ca):
     assert done[0] == 0 and done[1] != 0
 
 
+def test_a_session_belongs_to_its_certificate(new_sluice, authority, tmp_path):
+    """Whatever name its client says beside it."""
+    devices = Authority(tmp_path, "devices")
+    mine, theirs = (devices.issue(subject=f"/CN=device-{n}") for n in (1, 2))
+    s = new_sluice(section(authority.server(), more=f"client_ca = {devices.file}\n"),
+                   gateways=("mqtt",))
+
+    def subscribe(certificate, user):
+        command = mosquitto("sub", s, authority.file, "-V", "mqttv5", "-c", "-x", "60", "-i", "it",
+                            "--cert", certificate[0], "--key", certificate[1], "-u", user,
+                            "-q", "1", "-t", "a", "-E")
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    assert subscribe(mine, "me").returncode == 0
+    assert subscribe(mine, "another").returncode == 0
+    assert "not authorized" in subscribe(theirs, "me").stderr.lower()
+
+
 @pytest.mark.parametrize("transport", ["tcp", "websockets"])
 def test_paho(tls, authority, transport):
     came = []
