@@ -32,6 +32,16 @@ def test_no_origin_is_on_the_list_by_default(ws):
     ws.ask("t").open()
 
 
+def test_the_numeric_address_that_is_asked_may_come_in(ws):
+    """It is nobody else's; a name may be made to point here by whoever owns it."""
+    port = ws.sluice.port("ws")
+    for scheme in ("http", "https"):
+        ws.ask("t", headers=[f"Origin: {scheme}://127.0.0.1:{port}"]).open()
+    for origin in (f"http://127.0.0.1:{port + 1}", f"http://a.example:{port}",
+                   f"http://127.0.0.1:{port}.example"):
+        assert ws.ask("t", headers=[f"Origin: {origin}"]).problem()[0] == 403
+
+
 def test_any_origin_if_the_list_says_so(new_ws):
     new_ws("[ws]\nallow_origin = *\n").ask("t", headers=["Origin: null"]).open()
 
