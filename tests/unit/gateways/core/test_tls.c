@@ -79,7 +79,7 @@ static const struct conn_ops ops = {.opened = on_opened,
 
 /* --- the fixture -------------------------------------------------------------------- */
 
-static struct config *load_config(const char *min_version)
+static struct config *load_config(const char *min_version, const char *handshake_timeout)
 {
     char *argv[] = {"test",
                     "--tls-certificate",
@@ -87,7 +87,7 @@ static struct config *load_config(const char *min_version)
                     "--tls-key",
                     key,
                     "--tls-handshake-timeout",
-                    "100ms",
+                    (char *)(uintptr_t)handshake_timeout,
                     "--tls-max-handshakes",
                     "2",
                     "--tls-min-version",
@@ -120,7 +120,7 @@ static void setup(void)
     wheel_init(&wheel, &loop);
     conns_init(&conns, &loop, &wheel);
     memset(&owner, 0, sizeof owner);
-    config = load_config("1.2");
+    config = load_config("1.2", "60s");
     server = tls_server_new(config);
     ck_assert_ptr_nonnull(server);
     trusting = client_context(certificate);
@@ -290,12 +290,18 @@ END_TEST
 
 START_TEST(test_a_handshake_has_a_time_limit)
 {
+    struct config *hurried = load_config("1.2", "100ms");
     uint64_t failed = metric_get(M_TLS_FAILED);
 
+    ck_assert(tls_server_reload(server, hurried));
+    conns_close_all(&conns);
+    client_close(&client);
+    open_connection(trusting);
     client_talk(&client);
     wait_until_closed();
     ck_assert_uint_eq(owner.opened + owner.gone, 0);
     ck_assert_uint_eq(metric_get(M_TLS_FAILED), failed + 1);
+    config_free(hurried);
 }
 END_TEST
 
@@ -344,7 +350,7 @@ END_TEST
 
 START_TEST(test_1_2_is_spoken_unless_it_is_too_old)
 {
-    struct config *newer = load_config("1.3");
+    struct config *newer = load_config("1.3", "60s");
 
     ck_assert_int_eq(SSL_set_max_proto_version(client.ssl, TLS1_2_VERSION), 1);
     handshake();
