@@ -105,7 +105,7 @@ run: deps ## install what is needed, build, and run all processes in the foregro
 UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
 CHECK_LIBS := -lcheck -lsubunit -lrt
-INC_tests := $(foreach f,$(FOLDERS),-I$(f)) -Itests/unit
+INC_tests := $(foreach f,$(FOLDERS),-I$(f)) -Igateways -Itests/unit
 
 # A test links its own folder's library and what that one may use, no other.
 define unit_rules
