@@ -100,7 +100,7 @@ static void say_disconnect(struct client *c)
 {
     struct buf props = {0};
 
-    if (c->version != MQTT_50 || c->session == NULL)
+    if (c->version != MQTT_50 || c->state != CLIENT_UP)
         return;
     put_text(c, &props);
     if (!client_takes(c, MQTT_HEAD_MAX + 2 + props.len))
@@ -116,15 +116,15 @@ static void end(struct client *c, bool will)
 {
     struct mqtt *m = c->mqtt;
 
+    if (c->state == CLIENT_UP)
+        m->report.clients_connected--;
     c->state = CLIENT_ENDED;
     not_busy(c);
     inbound_leave(c);
     connect_leave(c);
     waiting_free(c);
-    if (c->session != NULL) {
+    if (c->session != NULL)
         session_end(c->session, will, c->expiry);
-        m->report.clients_connected--;
-    }
     c->session = NULL;
     aliases_in_free(c->aliases);
     buf_free(&c->out);

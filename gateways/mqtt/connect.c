@@ -37,6 +37,8 @@ struct attach {
     struct mqtt *mqtt;
     struct client *client; /* NULL: gone */
     char *id;              /* its own then */
+    bool answered, present; /* what CONNACK says of the answer */
+    uint64_t head;
     uint32_t expiry;
     bool assigned, expiry_capped;
     uint16_t keep_alive; /* seconds to tell; 0: the client's own stands */
@@ -135,7 +137,7 @@ static void put_id(struct buf *b, uint64_t id)
 }
 
 /* User properties are the first to go when it would be too large for the client. */
-static void say_accepted(struct client *c, const struct attach *a, const struct wire_attached *w)
+static void say_accepted(struct client *c, const struct attach *a)
 {
     struct buf props = {0}, packet = {0};
     size_t needed;
@@ -144,12 +146,12 @@ static void say_accepted(struct client *c, const struct attach *a, const struct 
         put_limits(&c->mqtt->settings, &props);
         put_words(c, a, &props);
         needed = props.len;
-        put_id(&props, w->head);
+        put_id(&props, a->head);
         session_connack_props(c->session, &props);
         if (!client_takes(c, MQTT_HEAD_MAX + 2 + mqtt_varint_size((uint32_t)props.len) + props.len))
             props.len = needed;
     }
-    mqtt_connack_put(&packet, c->version, w->present, MQTT_OK,
+    mqtt_connack_put(&packet, c->version, a->present, MQTT_OK,
                      (struct slice){(char *)props.p, props.len});
     client_write(c, (struct slice){(char *)packet.p, packet.len});
     buf_free(&props);
@@ -183,6 +185,28 @@ static void end_former(struct mqtt *m, const char *id)
     client_over(former->client);
 }
 
+static void attach_free(struct attach *a)
+{
+    buf_free(&a->link.records);
+    free(a->id);
+    free(a);
+}
+
+/* The session is there, and what it has lost is known. */
+static void let_in(struct client *c)
+{
+    struct attach *a = c->attach;
+
+    c->attach = NULL;
+    metric_add(c->version == MQTT_50 ? M_MQTT_CONNECTS_5 : M_MQTT_CONNECTS_311, 1);
+    say_accepted(c, a);
+    attach_free(a);
+    client_flush(c);
+    client_up(c);
+    session_start(c->session);
+}
+
+/* a is the client's until let_in. */
 static void attached(struct client *c, struct attach *a, const struct wire_attached *w)
 {
     struct mqtt *m = c->mqtt;
@@ -194,21 +218,16 @@ static void attached(struct client *c, struct attach *a, const struct wire_attac
         a->id = c->id; /* still the client's */
         give_back(m->gateway->link, a, w->epoch);
         a->id = NULL;
+        attach_free(a);
         connect_refuse(c, MQTT_UNAVAILABLE);
         return;
     }
-    metric_add(c->version == MQTT_50 ? M_MQTT_CONNECTS_5 : M_MQTT_CONNECTS_311, 1);
-    say_accepted(c, a, w);
-    client_flush(c);
-    client_up(c);
-    session_start(c->session);
-}
-
-static void attach_free(struct attach *a)
-{
-    buf_free(&a->link.records);
-    free(a->id);
-    free(a);
+    a->answered = true;
+    a->present = w->present;
+    a->head = w->head;
+    c->attach = a;
+    if (!w->present || !session_check(c->session, let_in))
+        let_in(c);
 }
 
 static void on_attached(struct link_publish *lp, const struct wire_ack *ack)
@@ -225,9 +244,11 @@ static void on_attached(struct link_publish *lp, const struct wire_ack *ack)
         metric_add(M_BAD_FRAMES, 1);
         stored = false;
     }
-    if (c != NULL && stored)
+    if (c != NULL && stored) {
         attached(c, a, &w);
-    else if (c != NULL)
+        return;
+    }
+    if (c != NULL)
         connect_refuse(c, reason);
     else if (stored)
         give_back(a->mqtt->gateway->link, a, w.epoch);
@@ -241,6 +262,10 @@ void connect_leave(struct client *c)
     if (a == NULL)
         return;
     c->attach = NULL;
+    if (a->answered) {
+        attach_free(a);
+        return;
+    }
     a->client = NULL;
     a->id = c->id;
     c->id = NULL;

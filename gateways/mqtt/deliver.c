@@ -141,7 +141,7 @@ uint32_t deliver_room(const struct session *s)
 {
     uint32_t most = deliver_quota(s);
 
-    return s->resume == NULL && s->flight.sent < most ? most - s->flight.sent : 0;
+    return s->resume == NULL && s->checked == NULL && s->flight.sent < most ? most - s->flight.sent : 0;
 }
 
 /* May an event leave, or be put in flight, at that QoS? */
@@ -155,7 +155,7 @@ static bool may_pass(const struct session *s, uint8_t qos)
 /* A group's credit depends on the room, whoever had used it up. */
 void deliver_open(struct session *s)
 {
-    if (s->resume != NULL)
+    if (s->resume != NULL || s->checked != NULL)
         return;
     if (s->blocked) {
         s->blocked = false;
@@ -412,7 +412,7 @@ size_t deliver_run(struct session *s, struct run *r, struct sub *only, enum deli
 
     if (s->ended || r->count == 0)
         return r->count;
-    if (s->resume == NULL) {
+    if (s->resume == NULL && s->checked == NULL) {
         if (only == NULL && kind == DELIVER_PUBLISHED && is_plain(s, r))
             n = run_plain(s, r);
         else

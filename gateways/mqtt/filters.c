@@ -139,9 +139,15 @@ static void on_gap(struct subscription *main, const struct gap *gap)
 
 static void on_started(struct subscription *main, uint64_t cursor, const struct gap *gap)
 {
+    struct session *s = main->data;
+    void (*checked)(struct client *c) = s->checked;
+
     (void)cursor;
     if (gap != NULL)
         on_gap(main, gap);
+    s->checked = NULL;
+    if (checked != NULL)
+        checked(s->client);
 }
 
 static size_t on_events(struct subscription *main, struct run *r)

@@ -16,6 +16,7 @@
 #include "aliases.h"
 #include "commit.h"
 #include "deliver.h"
+#include "event_json.h"
 #include "failpoint.h"
 #include "incoming.h"
 #include "items.h"
@@ -68,10 +69,27 @@ struct session *session_new(struct client *c, const struct wire_attached *a)
     return s;
 }
 
-void session_connack_props(struct session *s, struct buf *props)
+/* A session that a gap ends does so once it can say it. */
+bool session_check(struct session *s, void (*checked)(struct client *c))
 {
-    (void)s;
-    (void)props;
+    if (s->client->version != MQTT_50 || s->mqtt->settings.drop_session_on_gap)
+        return false;
+    session_main_open(s);
+    if (!s->main_open)
+        return false;
+    s->checked = checked;
+    return true;
+}
+
+void session_connack_props(const struct session *s, struct buf *props)
+{
+    struct buf text = {0};
+
+    if (s->gap == NULL)
+        return;
+    gap_json_put(&text, s->gap);
+    mqtt_prop_put_user(props, SLICE("sluice-gap"), (struct slice){(char *)text.p, text.len});
+    buf_free(&text);
 }
 
 static void subs_join(struct session *s)

@@ -66,6 +66,7 @@ struct session {
     uint64_t cursor;       /* of main while it is closed */
     uint64_t skip_qos0_to; /* resumed: events of QoS 0 up to here are not wanted */
     struct flight flight;
+    void (*checked)(struct client *c); /* session_check's; nothing is sent before */
     struct resume *resume;           /* what is in flight is being sent again; NULL: done */
     struct gap *gap;                 /* to be told with the next PUBLISH; NULL: none */
     struct aliases_told *aliases;    /* NULL: the client takes none */
@@ -96,10 +97,14 @@ static inline struct slice sub_name(const struct sub *s)
 /* Attached: items is empty for a new session.  Takes over c->id and so on by copy.
  * NULL: an item cannot be read (another version's); logged. */
 struct session *session_new(struct client *c, const struct wire_attached *a);
+/* Finds out whether events were lost while the session was away, which CONNACK says (5.0);
+ * checked(s->client) comes when that is known, from a turn of the hub.  False: there is
+ * nothing to find out, and it does not come. */
+bool session_check(struct session *s, void (*checked)(struct client *c));
+/* User properties that CONNACK carries of it (sluice-gap), appended to props. */
+void session_connack_props(const struct session *s, struct buf *props);
 /* After the CONNACK has been written: resends what is in flight, opens the cursor. */
 void session_start(struct session *s);
-/* user properties that CONNACK carries of it (sluice-gap), appended to props. */
-void session_connack_props(struct session *s, struct buf *props);
 
 /* The packets that are the session's; a reason that is not MQTT_OK ends the client.
  * session_subscribe and session_unsubscribe may return MQTT_BUSY: one is at hand; show the
