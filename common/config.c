@@ -483,6 +483,12 @@ const char *config_listen(const struct config *c, const char *section)
     return in_force(c, config_find(slice_of(section), SLICE("listen")));
 }
 
+bool config_tls(const struct config *c, const char *section)
+{
+    return *config_text(c, CFG_TLS_CERTIFICATE) != '\0' &&
+           config_bool(c, config_find(slice_of(section), SLICE("tls")));
+}
+
 const char *config_admin_listen(const struct config *c, const char *section)
 {
     return in_force(c, config_find(slice_of(section), SLICE("admin_listen")));

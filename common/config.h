@@ -73,6 +73,8 @@ const struct retention_rule *config_retention(const struct config *c, size_t *co
  * mqtt N+16.  They stand in for the defaults; an address that was set stays. */
 const char *config_address(const struct config *c, enum config_key k); /* any key of these */
 const char *config_listen(const struct config *c, const char *section);
+/* Clients of a section's addresses speak TLS, those of listen_plain apart. */
+bool config_tls(const struct config *c, const char *section);
 const char *config_admin_listen(const struct config *c, const char *section);
 const char *config_apps(const struct config *c);
 const char *config_link(const struct config *c); /* broker: list; gateway: the one to connect to */

@@ -21,10 +21,7 @@ void client_address(const struct config *c, const char *section, struct buf *out
 
 const char *client_certificates(const struct config *c, const char *section)
 {
-    const char *list = config_text(c, CFG_TLS_CERTIFICATE);
-
-    return *list != '\0' && config_bool(c, config_find(slice_of(section), SLICE("tls"))) ? list
-                                                                                         : NULL;
+    return config_tls(c, section) ? config_text(c, CFG_TLS_CERTIFICATE) : NULL;
 }
 
 void client_query(struct buf *target, const char *name, const char *value)

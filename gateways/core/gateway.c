@@ -260,6 +260,14 @@ static void on_abandon(void *arg)
     (void)uv_idle_start(&g->idle, on_idle); /* on_check is to see it */
 }
 
+static void reload_tls(struct gateway *g, const struct config *fresh)
+{
+    if (config_tls(fresh, g->spec->section) != (g->tls != NULL))
+        log_warn("TLS is turned on or off when the process starts anew");
+    else if (g->tls != NULL)
+        (void)tls_server_reload(g->tls, fresh);
+}
+
 /* Only what can change while clients are here. */
 static void on_reload(void *arg)
 {
@@ -269,8 +277,7 @@ static void on_reload(void *arg)
     if (fresh == NULL)
         return;
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
-    if (g->tls != NULL)
-        (void)tls_server_reload(g->tls, fresh);
+    reload_tls(g, fresh);
     config_free(fresh);
     log_info("configuration reloaded");
 }
@@ -380,8 +387,7 @@ static enum config_key own_key(const struct gateway *g, const char *name)
 
 static bool open_tls(struct gateway *g)
 {
-    if (*config_text(g->config, CFG_TLS_CERTIFICATE) == '\0' ||
-        !config_bool(g->config, own_key(g, "tls")))
+    if (!config_tls(g->config, g->spec->section))
         return true;
     g->tls = tls_server_new(g->config);
     return g->tls != NULL;

@@ -148,6 +148,22 @@ def test_bad_new_files_leave_the_old_in_force(new_tls, authority, own):
     assert serial(connect(s, authority.context())) != first
 
 
+def test_a_reload_does_not_turn_tls_off(new_tls, authority):
+    s = new_tls()
+    s.config.write_text("")
+    reload(s)
+    assert "TLS is turned on or off when the process starts anew" in s.sse.logged()
+    assert connect(s, authority.context()).version()
+
+
+def test_rules_are_read_anew_too(new_tls, authority, certificate):
+    s = new_tls()
+    s.config.write_text(section(certificate, more="min_version = 1.3\n"))
+    reload(s)
+    assert offers(s, authority, ssl.TLSVersion.TLSv1_2) is None
+    assert offers(s, authority, ssl.TLSVersion.TLSv1_3)
+
+
 def test_the_metric_says_when_the_first_certificate_expires(new_tls, authority, own):
     s = new_tls(pairs=[own])
     replace(own, authority.server(days=3))
