@@ -57,7 +57,6 @@ struct h2_conn {
     struct gather *gather;   /* what this turn has to say */
     struct h2_stream *streams, *waiting;
     size_t stream_count;
-    size_t preface; /* bytes of it that have come */
     struct h2_conn *speaking_prev, *speaking_next;
     bool speaking, draining, over;
 };

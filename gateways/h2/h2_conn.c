@@ -169,16 +169,25 @@ static void refuse_http1(struct h2_conn *h)
     conn_finish(&h->conn);
 }
 
-/* False: these are not the bytes that HTTP/2 begins with. */
-static bool take_preface(struct h2_conn *h, struct slice in)
+static void begin_session(struct h2_conn *h)
 {
-    size_t left = preface.len - h->preface;
-    size_t n = in.len < left ? in.len : left;
+    h->session = session_new(&h->h2->session, &h2_session_ops, h);
+    h2_conn_idle(h);
+}
 
-    if (memcmp(preface.p + h->preface, in.p, n) != 0)
-        return false;
-    h->preface += n;
-    return true;
+/* What HTTP/2 begins with, as far as it has come; nothing is taken until it is whole. */
+static size_t take_preface(struct h2_conn *h, struct slice in)
+{
+    size_t n = in.len < preface.len ? in.len : preface.len;
+
+    if (memcmp(preface.p, in.p, n) != 0) {
+        refuse_http1(h);
+        return in.len;
+    }
+    if (n < preface.len)
+        return 0;
+    begin_session(h);
+    return n;
 }
 
 /* --- the connection --------------------------------------------------------------- */
@@ -196,26 +205,19 @@ static bool is_blocked(const struct h2_conn *h)
     return conn_pending(&h->conn) && h->session != NULL && session_queued(h->session) > QUEUED_MAX;
 }
 
-static void begin_session(struct h2_conn *h)
-{
-    h->session = session_new(&h->h2->session, &h2_session_ops, h);
-    h2_conn_idle(h);
-}
-
 static size_t on_input(struct conn *c, struct slice in)
 {
     struct h2_conn *h = h2_of(c);
+    size_t used = 0;
     bool understood;
 
     if (is_blocked(h))
         return 0;
-    if (h->preface < preface.len && !take_preface(h, in)) {
-        refuse_http1(h);
-        return in.len;
-    }
     if (h->session == NULL)
-        begin_session(h);
-    understood = session_receive(h->session, in);
+        used = take_preface(h, in);
+    if (h->session == NULL)
+        return used;
+    understood = session_receive(h->session, (struct slice){in.p + used, in.len - used});
     h2_conn_send(h);
     if (!understood)
         finish(h);

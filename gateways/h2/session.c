@@ -318,6 +318,7 @@ static nghttp2_option *make_options(const struct session_limits *l)
 
     if (nghttp2_option_new(&o) != 0)
         abort();
+    nghttp2_option_set_no_recv_client_magic(o, 1);
     nghttp2_option_set_no_auto_window_update(o, 1);
     nghttp2_option_set_no_closed_streams(o, 1);
     nghttp2_option_set_max_outbound_ack(o, OUTBOUND_ACK_MAX);
@@ -372,8 +373,6 @@ void session_free(struct session *s)
 static enum h2_error error_of(int rc)
 {
     switch (rc) {
-    case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
-        return H2_PROTOCOL_ERROR;
     case NGHTTP2_ERR_FLOODED:
     case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
         return H2_ENHANCE_YOUR_CALM;

@@ -72,7 +72,7 @@ struct session *session_new(const struct session_limits *l, const struct session
                             void *arg);
 void session_free(struct session *s); /* says nothing of streams that are open */
 
-/* False: nothing more will be understood. */
+/* What comes behind the connection preface.  False: nothing more will be understood. */
 bool session_receive(struct session *s, struct slice bytes);
 void session_send(struct session *s);
 /* There is nothing more to receive nor to send. */

@@ -5,6 +5,7 @@ closes, while the connection's own window always opens again.
 """
 
 import collections
+import contextlib
 import json
 import socket
 import urllib.parse
@@ -13,6 +14,7 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.settings
+import hpack
 from hyperframe.frame import GoAwayFrame
 from sluicelib import TIMEOUT, Stream
 
@@ -256,3 +258,139 @@ class EventStream(Stream):
         data = self.x.take()
         self.body += data
         return bool(data)
+
+
+# --- frames by hand -------------------------------------------------------------------
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def frame(kind, flags, stream, payload):
+    return (len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
+            + payload)
+
+
+def encode_fields(fields):
+    """A header block that leaves the table alone: names and values as they are."""
+    return b"".join(b"\0" + length(name) + name.encode() + length(value) + value.encode()
+                    for name, value in fields)
+
+
+def length(text):
+    n = len(text.encode())
+    if n < 127:
+        return bytes([n])
+    n -= 127
+    out = b"\x7f"
+    while n >= 128:
+        out += bytes([n % 128 | 128])
+        n //= 128
+    return out + bytes([n])
+
+
+def encode(path, method="GET", more=()):
+    return encode_fields([(":method", method), (":scheme", "http"), (":authority", "x"),
+                          (":path", path), *more])
+
+
+def headers(stream, path, method="GET", flags=5, more=()):
+    return frame(1, flags, stream, encode(path, method, more))
+
+
+class Frames:
+    """A client without a library: sends whatever bytes, and reads frames."""
+
+    def __init__(self, port, settings=None):
+        self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = b""
+        self.ended = False
+        self.seen = []  # (kind, flags, stream, payload)
+        body = b"".join(k.to_bytes(2, "big") + v.to_bytes(4, "big")
+                        for k, v in (settings or {}).items())
+        self.hpack = hpack.Decoder()
+        self.send(PREFACE + frame(4, 0, 0, body))
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, data):
+        """The server may have closed by now: what it said before is still read."""
+        with contextlib.suppress(OSError):
+            self.socket.sendall(data)
+
+    def send_all(self, data):
+        """The same without reading, as far as the server takes it in a while."""
+        self.socket.settimeout(2)
+        self.send(data)
+        self.socket.settimeout(TIMEOUT)
+
+    def pump(self):
+        """Reads the frames that are there; False at the end."""
+        try:
+            data = self.socket.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        self.ended = not data
+        self.buffer += data
+        while len(self.buffer) >= 9:
+            size = 9 + int.from_bytes(self.buffer[:3], "big")
+            if len(self.buffer) < size:
+                break
+            head, self.buffer = self.buffer[:size], self.buffer[size:]
+            self.take(head[3], head[4], int.from_bytes(head[5:9], "big"), head[9:])
+        return not self.ended
+
+    def take(self, kind, flags, stream, payload):
+        if kind == 1:
+            payload = dict(self.hpack.decode(payload))
+        self.seen.append((kind, flags, stream, payload))
+
+    def find(self, kind, stream):
+        """The payload of the first such frame; None at the end of the connection."""
+        at = 0
+        while True:
+            more = self.pump() if at == len(self.seen) else True
+            for seen in self.seen[at:]:
+                if seen[0] == kind and seen[2] == stream:
+                    return seen[3]
+            at = len(self.seen)
+            if not more:
+                return None
+
+    def goaway(self):
+        """The last GOAWAY's error, once the server has closed."""
+        while self.pump():
+            pass
+        errors = [f[3][4:8] for f in self.seen if f[0] == 7]
+        return int.from_bytes(errors[-1], "big") if errors else None
+
+    def first(self, stream, *kinds):
+        """(kind, status or error) of what is said first on a stream; 0: on any."""
+        at = 0
+        while True:
+            for kind, _, s, payload in self.seen[at:]:
+                if kind in (kinds or (1, 3)) and s == (stream or s):
+                    return kind, (int(payload[":status"]) if kind == 1
+                                  else int.from_bytes(payload, "big"))
+            at = len(self.seen)
+            assert self.pump()
+
+    def reset(self, stream):
+        payload = self.find(3, stream)
+        return None if payload is None else int.from_bytes(payload, "big")
+
+    def status(self, stream):
+        fields = self.find(1, stream)
+        return None if fields is None else int(fields[":status"])
+
+    def pinged(self):
+        """All that was sent has been looked at."""
+        self.send(frame(6, 0, 0, b"tests..."))
+        self.find(6, 0)
+
+    def settled(self):
+        """The server's settings are known here, and it knows that."""
+        self.find(4, 0)
+        self.send(frame(4, 1, 0, b""))
+        self.pinged()
