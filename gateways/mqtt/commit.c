@@ -283,6 +283,7 @@ void sessions_checkpoint(struct mqtt *m)
     k->failed = false;
     k->position = hub_position(m->gateway->hub);
     for (s = m->sessions; s != NULL; s = s->hh.next) {
+        flight_rest(&s->flight);
         any = any || s->stored;
         if (!s->stored || s->ended || s->commit != NULL || !is_due(s))
             continue;

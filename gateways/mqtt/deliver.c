@@ -24,6 +24,7 @@
 #include "commit.h"
 #include "event_json.h"
 #include "failpoint.h"
+#include "filter_tree.h"
 #include "log.h"
 #include "mem.h"
 #include "packets.h"
@@ -82,10 +83,30 @@ static void share_add(struct share *share, const struct sub *sub, const struct e
         share->ids[share->id_count++] = sub->id;
 }
 
+/* One of main's filters matches. */
+struct match {
+    struct share *share;
+    const struct event *event;
+};
+
+static void share_match(void *value, void *arg)
+{
+    const struct sub *sub = value;
+    const struct match *m = arg;
+
+    if (sub_is_mains(sub) && m->event->id > sub->from)
+        share_add(m->share, sub, m->event);
+}
+
 static void share_all(const struct session *s, struct share *share, const struct event *e)
 {
+    struct match m = {share, e};
     const struct sub *sub;
 
+    if (s->tree != NULL) {
+        filter_tree_match(s->tree, e->topic, share_match, &m);
+        return;
+    }
     for (sub = s->subs; sub != NULL; sub = sub->next)
         if (sub_is_mains(sub) && e->id > sub->from && filter_match(sub_name(sub), e->topic))
             share_add(share, sub, e);
@@ -141,7 +162,8 @@ uint32_t deliver_room(const struct session *s)
 {
     uint32_t most = deliver_quota(s);
 
-    return s->resume == NULL && s->checked == NULL && s->flight.sent < most ? most - s->flight.sent : 0;
+    return s->resume == NULL && s->checked == NULL && s->flight.sent < most ? most - s->flight.sent
+                                                                            : 0;
 }
 
 /* May an event leave, or be put in flight, at that QoS? */

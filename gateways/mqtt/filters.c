@@ -14,12 +14,15 @@
 
 #include "commit.h"
 #include "deliver.h"
+#include "filter_tree.h"
 #include "log.h"
 #include "mem.h"
 #include "replay.h"
 #include "shared.h"
 #include "subscribe.h"
 #include "sys.h"
+
+#define TREE_MIN 16 /* filters; below it they are matched one by one */
 
 static const struct slice share_prefix = {"$share/", 7};
 static const struct slice sys_prefix = {"$SYS/", 5};
@@ -93,6 +96,8 @@ static void sub_free(struct sub *sub)
         sys_left(sub);
     if (s->one == sub)
         s->one = NULL;
+    if (s->tree != NULL)
+        (void)filter_tree_remove(s->tree, sub_name(sub));
     DL_DELETE(s->subs, sub);
     s->mqtt->report.subscriptions--;
     group_name_unref(sub->group);
@@ -140,7 +145,7 @@ static void on_gap(struct subscription *main, const struct gap *gap)
 static void on_started(struct subscription *main, uint64_t cursor, const struct gap *gap)
 {
     struct session *s = main->data;
-    void (*checked)(struct client *c) = s->checked;
+    void (*checked)(struct client * c) = s->checked;
 
     (void)cursor;
     if (gap != NULL)
@@ -194,6 +199,21 @@ static bool has_mains(const struct session *s)
     return false;
 }
 
+/* So that an event costs its levels, not the number of filters. */
+static struct filter_tree *tree_of(const struct session *s, size_t count)
+{
+    struct filter_tree *tree;
+    struct sub *sub;
+
+    if (count < TREE_MIN)
+        return NULL;
+    tree = filter_tree_new();
+    for (sub = s->subs; sub != NULL; sub = sub->next)
+        if (sub_is_mains(sub))
+            (void)filter_tree_put(tree, sub_name(sub), sub);
+    return tree;
+}
+
 void session_main_open(struct session *s)
 {
     struct slice filters[WIRE_FILTERS_MAX];
@@ -206,6 +226,7 @@ void session_main_open(struct session *s)
     if (n == 0)
         return;
     s->main_open = true;
+    s->tree = tree_of(s, n);
     subscription_open(&s->main, s->mqtt->gateway->hub, filters, n, start, &main_ops, s);
 }
 
@@ -220,6 +241,9 @@ void session_main_close(struct session *s)
         return;
     s->cursor = main_cursor(s);
     s->main_open = false;
+    if (s->tree != NULL)
+        filter_tree_free(s->tree);
+    s->tree = NULL;
     subscription_close(&s->main);
 }
 

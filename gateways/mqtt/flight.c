@@ -210,6 +210,15 @@ void flight_free(struct flight *f)
     *f = (struct flight){0};
 }
 
+void flight_rest(struct flight *f)
+{
+    if (f->count > 0)
+        return;
+    free(f->entries);
+    f->entries = NULL;
+    f->cap = 0;
+}
+
 /* --- items: written --------------------------------------------------------------------------- */
 
 /* An assigned event that the broker may give to another has none; at QoS 2 it is taken

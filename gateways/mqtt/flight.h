@@ -82,6 +82,8 @@ void flight_count_sent(struct flight *f, uint16_t id, bool counted);
 void flight_release(struct flight *f, uint16_t id); /* lets go of `held` */
 /* It is over; its item, if there is one, goes away with the next WRITE. */
 void flight_remove(struct flight *f, uint16_t id);
+/* Gives its memory back if nothing is in flight. */
+void flight_rest(struct flight *f);
 
 /* --- items ------------------------------------------------------------------------ */
 

@@ -61,20 +61,21 @@ struct session {
     struct drops *gone_subs; /* filters, str16 each */
     struct subscription main;
     bool main_open;
-    struct sub *one;       /* main has no filter but this; NULL: several, or none */
-    bool blocked;          /* a source was told that the client is full */
-    uint64_t cursor;       /* of main while it is closed */
-    uint64_t skip_qos0_to; /* resumed: events of QoS 0 up to here are not wanted */
+    struct sub *one;          /* main has no filter but this; NULL: several, or none */
+    struct filter_tree *tree; /* main's filters, when they are many; NULL: few */
+    bool blocked;             /* a source was told that the client is full */
+    uint64_t cursor;          /* of main while it is closed */
+    uint64_t skip_qos0_to;    /* resumed: events of QoS 0 up to here are not wanted */
     struct flight flight;
     void (*checked)(struct client *c); /* session_check's; nothing is sent before */
-    struct resume *resume;           /* what is in flight is being sent again; NULL: done */
-    struct gap *gap;                 /* to be told with the next PUBLISH; NULL: none */
-    struct aliases_told *aliases;    /* NULL: the client takes none */
-    struct subscribing *subscribing; /* the SUBSCRIBE or UNSUBSCRIBE at hand; NULL: none */
-    struct retained_walk *retained;  /* retained.c: messages still to be sent; NULL: none */
-    struct replay *replays;          /* replay.c: those of its filters that replay */
-    struct in_ids *incoming;         /* QoS 2 identifiers of the client's, not released */
-    struct shared_member *shared;    /* shared.c: its part in groups; NULL: none */
+    struct resume *resume;             /* what is in flight is being sent again; NULL: done */
+    struct gap *gap;                   /* to be told with the next PUBLISH; NULL: none */
+    struct aliases_told *aliases;      /* NULL: the client takes none */
+    struct subscribing *subscribing;   /* the SUBSCRIBE or UNSUBSCRIBE at hand; NULL: none */
+    struct retained_walk *retained;    /* retained.c: messages still to be sent; NULL: none */
+    struct replay *replays;            /* replay.c: those of its filters that replay */
+    struct in_ids *incoming;           /* QoS 2 identifiers of the client's, not released */
+    struct shared_member *shared;      /* shared.c: its part in groups; NULL: none */
 
     /* commit.c's */
     struct commit *commit;       /* the WRITE under way; NULL: none */

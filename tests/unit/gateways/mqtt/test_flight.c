@@ -106,6 +106,21 @@ START_TEST(test_an_identifier_that_stays_is_gone_round)
 }
 END_TEST
 
+START_TEST(test_memory_is_given_back_when_nothing_is_in_flight)
+{
+    uint16_t id = flight_add(&flight, 1, 1, NULL);
+
+    flight_rest(&flight);
+    ck_assert_uint_eq(flight_get(&flight, id)->event, 1);
+    flight_remove(&flight, id);
+    flight_rest(&flight);
+    ck_assert_ptr_null(flight.entries);
+    ck_assert_ptr_null(flight_get(&flight, id));
+    ck_assert_uint_eq(flight_next(&flight, 0), 0);
+    ck_assert_uint_ne(flight_add(&flight, 2, 1, NULL), 0);
+}
+END_TEST
+
 START_TEST(test_unknown_identifiers_are_none)
 {
     ck_assert_ptr_null(flight_get(&flight, 1));
@@ -413,7 +428,8 @@ int main(void)
     return RUN_TESTS(
         "flight", setup, teardown, test_identifiers_are_never_0_and_never_in_use,
         test_identifiers_go_round, test_all_65535_can_be_in_flight_and_then_no_more,
-        test_an_identifier_that_stays_is_gone_round, test_unknown_identifiers_are_none,
+        test_an_identifier_that_stays_is_gone_round,
+        test_memory_is_given_back_when_nothing_is_in_flight, test_unknown_identifiers_are_none,
         test_the_list_is_in_order_of_sending, test_what_was_received_is_in_the_order_of_that,
         test_what_was_sent_counts_until_it_is_over,
         test_what_waits_holds_its_block_until_it_has_left,
