@@ -234,6 +234,7 @@ static void on_started(struct subscription *own, uint64_t cursor, const struct g
     if (gap != NULL)
         on_gap(own, gap);
     changed(r);
+    subscribe_go_on(r->session);
 }
 
 static void on_caught_up(struct subscription *own)
@@ -341,6 +342,11 @@ void replay_begin(struct sub *sub, struct reader *state)
         own_open_again(r);
     else
         own_open(r);
+}
+
+bool replay_has_begun(const struct sub *sub)
+{
+    return sub->replay == NULL || sub->replay->own.started;
 }
 
 void replay_state_put(const struct sub *sub, struct buf *value)

@@ -50,6 +50,8 @@ bool replay_same_start(struct start a, struct start b);
  * replay_state_put left it; sub->replay is set.  When it has joined,
  * subscribe_replay_joined comes, with sub->replay NULL; never from inside this. */
 void replay_begin(struct sub *sub, struct reader *state);
+/* It is known where it starts (or it does not replay): what comes later is later. */
+bool replay_has_begun(const struct sub *sub);
 /* For the item of the filter: 17 bytes, or one when it does not replay. */
 void replay_state_put(const struct sub *sub, struct buf *value);
 /* Takes off what replay_state_put made; *replays: hand a copy of the reader as it was to

@@ -249,7 +249,7 @@ void session_committed(struct session *s)
     flight_committed(s);
     if (s->resume == NULL && deliver_waiting(s))
         deliver_open(s);
-    subscribe_committed(s);
+    subscribe_go_on(s);
 }
 
 void session_writable(struct session *s)

@@ -3,7 +3,7 @@
  *
  *   PROBING   new filters: a subscription of their own finds where they are live from;
  *             main runs on until then, and is closed at that very moment
- *   WRITING   the items are written
+ *   WRITING   the items are written, and replays learn where they start
  *   RETAINED  SUBACK is said; retained messages go out
  *   done      main opens again, over all filters, where it stood
  *
@@ -167,11 +167,19 @@ static bool all_written(const struct session *s, const struct subscribing *g)
     return drops_none(s->gone_subs);
 }
 
-void subscribe_committed(struct session *s)
+static bool all_begun(const struct subscribing *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (g->asked[i].sub != NULL && !replay_has_begun(g->asked[i].sub))
+            return false;
+    return true;
+}
+
+void subscribe_go_on(struct session *s)
 {
     struct subscribing *g = s->subscribing;
 
-    if (g == NULL || g->stage != WRITING || !all_written(s, g))
+    if (g == NULL || g->stage != WRITING || !all_written(s, g) || !all_begun(g))
         return;
     say_suback(s, g);
     retained_or_finish(s, g);
@@ -180,10 +188,9 @@ void subscribe_committed(struct session *s)
 static void write_items(struct session *s, struct subscribing *g)
 {
     g->stage = WRITING;
-    if (all_written(s, g))
-        subscribe_committed(s);
-    else
+    if (!all_written(s, g))
         commit_soon(s);
+    subscribe_go_on(s);
 }
 
 /* --- probing -----------------------------------------------------------------------------------

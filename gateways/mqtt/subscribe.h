@@ -32,8 +32,8 @@ static inline bool sub_is_mains(const struct sub *s)
     return s->kind == SUB_PLAIN && s->replay == NULL;
 }
 
-/* session.c: what was being written is written. */
-void subscribe_committed(struct session *s);
+/* What was being written is written (session.c), or a replay has begun (replay.c). */
+void subscribe_go_on(struct session *s);
 void subscribe_end(struct session *s); /* the session ends; idempotent */
 bool subscribe_holds_main(const struct session *s);
 /* retained.c: all that was asked for by retained_begin has been sent. */
