@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "blocks.h"
+#include "mem.h"
 #include "metrics.h"
 #include "run_suite.h"
 #include "tls_peer.h"
@@ -564,6 +565,39 @@ START_TEST(test_many_small_pieces_share_records)
 }
 END_TEST
 
+/* Records are cut anywhere, and their blocks leave memory meanwhile. */
+START_TEST(test_pieces_arrive_whole_wherever_they_are_cut)
+{
+    static const char own[] = "abcdefghijklmnopqrstuvwxyz";
+    struct conn_piece pieces[40];
+    struct buf expected = {0};
+
+    handshake();
+    srand(1);
+    for (int n = 0; n < 500; n++) {
+        struct block *block = BLOCK({10, "t", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"});
+        struct slice payload = block->entries[0].e.payload;
+
+        for (size_t i = 0; i < ARRAY_LEN(pieces); i++)
+            pieces[i] = (struct conn_piece){.head = {own, (size_t)rand() % 10},
+                                            .shared = {payload.p, 1 + (size_t)rand() % 26},
+                                            .rest = {own, (size_t)rand() % 20},
+                                            .block = block};
+        for (size_t i = 0, taken = conn_write_pieces(owner.conn, pieces, 40); i < taken; i++) {
+            buf_put_slice(&expected, pieces[i].head);
+            buf_put_slice(&expected, pieces[i].shared);
+            buf_put_slice(&expected, pieces[i].rest);
+        }
+        block_evict(block);
+        client_receive(&client, (size_t)rand() % 3000);
+        turn();
+    }
+    receive_until(expected.len);
+    ck_assert_mem_eq(client.got.p, expected.p, expected.len);
+    buf_free(&expected);
+}
+END_TEST
+
 /* --- the end -------------------------------------------------------------------------------- */
 
 START_TEST(test_close_notify_is_the_end_of_input_and_not_of_output)
@@ -674,29 +708,10 @@ START_TEST(test_a_reload_in_the_middle_of_a_handshake_is_harmless)
 }
 END_TEST
 
-/* Signed by itself, and its own authority. */
-static X509 *device_certificate(EVP_PKEY *pair)
-{
-    X509 *x = X509_new();
-    X509_NAME *name = X509_get_subject_name(x);
-
-    (void)X509_set_version(x, X509_VERSION_3);
-    (void)X509_gmtime_adj(X509_getm_notBefore(x), -60);
-    (void)X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-    (void)X509_set_pubkey(x, pair);
-    (void)X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const uint8_t *)"Büro, Ltd", -1, -1,
-                                     0);
-    (void)X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)"device-7", -1, -1,
-                                     0);
-    (void)X509_set_issuer_name(x, name);
-    ck_assert_int_gt(X509_sign(x, pair, EVP_sha256()), 0);
-    return x;
-}
-
 START_TEST(test_the_subject_of_a_clients_certificate_is_known)
 {
     EVP_PKEY *pair = EVP_EC_gen("P-256");
-    X509 *x = device_certificate(pair);
+    X509 *x = client_certificate(pair);
     char authority[64];
     char *argv[] = {"test", "--tls-certificate", certificate, "--tls-key",
                     key,    "--tls-client-ca",   authority,   NULL};
@@ -760,7 +775,7 @@ int main(void)
         test_large_events_arrive_whole_at_a_slow_reader,
         test_a_client_that_does_not_read_costs_one_record,
         test_the_rest_of_the_only_record_goes_out, test_what_a_record_leaves_counts_as_half_written,
-        test_many_small_pieces_share_records,
+        test_many_small_pieces_share_records, test_pieces_arrive_whole_wherever_they_are_cut,
         test_close_notify_is_the_end_of_input_and_not_of_output,
         test_a_fin_alone_is_the_end_of_input_too,
         test_finishing_says_close_notify_behind_what_is_left, test_a_broken_record_loses_the_client,

@@ -113,4 +113,23 @@ static inline void client_talk(struct tls_client *c)
     client_send(c, SIZE_MAX);
 }
 
+/* CN=device-7,O=Büro\, Ltd: signed by itself, and its own authority. */
+static inline X509 *client_certificate(EVP_PKEY *pair)
+{
+    X509 *x = X509_new();
+    X509_NAME *name = X509_get_subject_name(x);
+
+    (void)X509_set_version(x, X509_VERSION_3);
+    (void)X509_gmtime_adj(X509_getm_notBefore(x), -60);
+    (void)X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+    (void)X509_set_pubkey(x, pair);
+    (void)X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const uint8_t *)"Büro, Ltd", -1, -1,
+                                     0);
+    (void)X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)"device-7", -1, -1,
+                                     0);
+    (void)X509_set_issuer_name(x, name);
+    ck_assert_int_gt(X509_sign(x, pair, EVP_sha256()), 0);
+    return x;
+}
+
 #endif
