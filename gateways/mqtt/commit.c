@@ -148,7 +148,8 @@ static void write_session(struct session *s, bool checkpoint)
     c->checkpoint = checkpoint;
     c->follows = checkpoint && may_follow(s);
     c->cursor = session_cursor(s);
-    items_put_progress(&items, c->cursor, c->follows);
+    if (s->stored)
+        items_put_progress(&items, c->cursor, c->follows);
     items_put_changes(s, &items, &groups);
     w.items = (struct slice){(char *)items.p, items.len};
     w.groups = (struct slice){(char *)groups.p, groups.len};

@@ -43,10 +43,14 @@ static void add(struct session *s, uint16_t id)
     in->list[in->count++] = (struct in_id){id, IN_KNOWN};
 }
 
+/* The rest stays in order, and so do their PUBCOMPs. */
 static void forget(struct session *s, struct in_id *e)
 {
-    *e = s->incoming->list[--s->incoming->count];
-    if (s->incoming->count == 0)
+    struct in_ids *in = s->incoming;
+
+    in->count--;
+    memmove(e, e + 1, (size_t)(in->list + in->count - e) * sizeof *e);
+    if (in->count == 0)
         incoming_free(s);
 }
 
