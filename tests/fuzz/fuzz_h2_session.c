@@ -1,0 +1,733 @@
+/*
+ * fuzz_h2_session.c - an HTTP/2 connection from its preface to its end, with the real
+ * session, streams, handlers and hub, but no socket and no broker: both are played here.
+ *
+ * Whatever comes, what goes out are whole and right frames: SETTINGS first, no stream's
+ * data before its head or behind its end, none beyond what the windows allow, and every
+ * event of a stream byte for byte as it was published, in ID order.  At the end nothing
+ * is left.
+ *
+ * Input: the client's initial window (a byte), then steps, each a byte and an argument:
+ * bytes of the client, frames of its, acknowledgements, events, pages, a full socket,
+ * time.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "clock.h"
+#include "event_stream.h"
+#include "feed.h"
+#include "h2.h"
+#include "h2_gateway.h"
+#include "history.h"
+#include "log.h"
+#include "mem.h"
+#include "sse.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
+void publish_event(struct exchange *x); /* of gateways/core; the broker has a publish.h, too */
+
+#define TOPICS 3
+#define STREAMS 64 /* of the client's that are looked at */
+static const char *const topics[TOPICS] = {"a", "a/b", "c"};
+
+enum frame_type { DATA, HEADERS, PRIORITY, RST, SETTINGS, PROMISE, PING, GOAWAY, WINDOW };
+enum { END_STREAM = 1, END_HEADERS = 4 };
+
+/* What the client has seen of a stream. */
+struct seen {
+    bool head, over;
+    int64_t window;
+    struct buf data;
+};
+
+static struct world {
+    struct gateway gateway;
+    struct h2 h2;
+    struct h2_conn *conn;
+    struct buf in, written;
+    bool ended, full, fills, offering;
+    struct link_publish *publishes;
+    struct link_read *reads;
+    struct buf filters; /* refs that are not live yet */
+    uint64_t head, now;
+    uint32_t next_stream;
+    int64_t initial, window; /* the client's, of streams and the connection */
+    struct seen seen[STREAMS];
+    bool tampered; /* it has sent bytes whose meaning is not followed here */
+    bool shrunk;   /* and made windows smaller, when frames may have been on their way */
+} w;
+
+/* --- the socket ------------------------------------------------------------------- */
+
+bool conn_pending(const struct conn *c)
+{
+    (void)c;
+    return w.full;
+}
+
+void conn_write(struct conn *c, const void *p, size_t len)
+{
+    (void)c;
+    (void)p;
+    assert(!w.ended && len > 0);
+    w.tampered = true; /* an answer in HTTP/1.1 */
+}
+
+void conn_write_whole(struct conn *c, const struct iovec *iov, int count)
+{
+    (void)c;
+    assert(!w.ended && !w.full && count > 0);
+    for (int i = 0; i < count; i++)
+        buf_put(&w.written, iov[i].iov_base, iov[i].iov_len);
+    w.full = w.fills;
+}
+
+void conn_finish(struct conn *c)
+{
+    assert(!w.ended);
+    wheel_stop(&c->timer);
+    w.ended = true;
+}
+
+void conn_close(struct conn *c)
+{
+    conn_finish(c);
+}
+
+void conn_timer(struct conn *c, uint64_t ms, void (*fire)(struct wheel_timer *t))
+{
+    wheel_stop(&c->timer);
+    if (ms > 0)
+        wheel_start(&w.gateway.wheel, &c->timer, ms, fire);
+}
+
+struct conn *conn_of_timer(struct wheel_timer *t)
+{
+    return CONTAINER_OF(t, struct conn, timer);
+}
+
+struct slice conn_peer_subject(const struct conn *c)
+{
+    (void)c;
+    return SLICE("");
+}
+
+void conn_pump(struct conn *c)
+{
+    size_t used;
+
+    if (w.ended || w.offering || w.in.len == 0)
+        return;
+    w.offering = true;
+    used = h2_conn_ops.input(c, (struct slice){(char *)w.in.p, w.in.len});
+    w.offering = false;
+    assert(used <= w.in.len);
+    buf_consume(&w.in, used);
+}
+
+/* --- the gateway ------------------------------------------------------------------ */
+
+struct subscribe_limits gateway_subscribe_limits(const struct gateway *g)
+{
+    (void)g;
+    return (struct subscribe_limits){.max_filters = 4, .max_last = 100, .now_ms = w.now};
+}
+
+struct publish_limits gateway_publish_limits(const struct gateway *g)
+{
+    (void)g;
+    return (struct publish_limits){.max_payload = 256, .max_batch = 3};
+}
+
+/* --- the broker ------------------------------------------------------------------- */
+
+void link_publish(struct link *l, struct link_publish *p)
+{
+    (void)l;
+    assert(p->count > 0 && p->records.len > 0);
+    DL_APPEND(w.publishes, p);
+}
+
+bool link_publish_full(const struct link *l)
+{
+    (void)l;
+    return false;
+}
+
+bool link_is_up(const struct link *l)
+{
+    (void)l;
+    return true;
+}
+
+static void read_ask(void *link, struct link_read *r)
+{
+    (void)link;
+    DL_APPEND(w.reads, r);
+}
+
+static void read_cancel(void *link, struct link_read *r)
+{
+    (void)link;
+    DL_DELETE(w.reads, r);
+    buf_free(&r->frame);
+}
+
+void link_read(struct link *l, struct link_read *r)
+{
+    read_ask(l, r);
+}
+
+void link_read_cancel(struct link *l, struct link_read *r)
+{
+    read_cancel(l, r);
+}
+
+static void filter_add(void *link, uint32_t ref, struct slice filter)
+{
+    (void)link;
+    (void)filter;
+    buf_u32(&w.filters, ref);
+}
+
+static void filter_drop(void *link, uint32_t ref)
+{
+    (void)link;
+    (void)ref;
+}
+
+static void filters_live(void)
+{
+    struct reader r = reader_of(w.filters.p, w.filters.len);
+
+    while (r.left > 0)
+        hub_filter_live(w.gateway.hub, reader_u32(&r), w.head);
+    buf_clear(&w.filters);
+}
+
+/* Every ID up to the head is an event, and its ID says all of it. */
+static struct event event_of(uint64_t id)
+{
+    static char payload[4000];
+    size_t len = id % 11 == 0 ? 3000 + id % 1000 : id % 50;
+
+    for (size_t i = 0; i < len; i++)
+        payload[i] = (char)('a' + (id + i) % 26);
+    return (struct event){
+        .id = id, .time = 1, .topic = slice_of(topics[id % TOPICS]), .payload = {payload, len}};
+}
+
+static void publish_events(uint8_t how_many)
+{
+    uint64_t after = w.head;
+    struct buf b = {0};
+    struct zmsg z;
+
+    for (unsigned i = 0; i < 1u + how_many / 4; i++) {
+        struct event e = event_of(++w.head);
+        event_record_put(&b, &e);
+    }
+    zmsg_init_copy(&z, b.p, b.len);
+    buf_free(&b);
+    hub_live(w.gateway.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
+    zmsg_close(&z);
+}
+
+static bool matches(const struct wire_page_req *m, const struct event *e)
+{
+    for (uint16_t i = 0; i < m->filter_count; i++)
+        if (e->id > m->filters[i].from && filter_match(m->filters[i].filter, e->topic))
+            return true;
+    return false;
+}
+
+/* What of the request's range is there, a few rows. */
+static void put_page(struct buf *b, const struct wire_page_req *m, uint8_t how)
+{
+    struct wire_page page = {.head = w.head,
+                             .removed_to = how % 8 == 7 ? w.head : 0,
+                             .reason = how % 8 == 7 ? GAP_EXPIRED : GAP_NONE};
+    uint64_t upto = m->after > w.head ? w.head : m->after;
+    uint32_t count = 0;
+
+    wire_page_begin(b, &page);
+    while (!m->descending && page.removed_to == 0 && upto < w.head && count < 1u + how / 4) {
+        struct event e = event_of(++upto);
+
+        if (!matches(m, &e))
+            continue;
+        event_record_put(b, &e);
+        count++;
+    }
+    wire_page_finish(b, 0, page.removed_to != 0 ? w.head : m->descending ? 0 : upto, count);
+}
+
+/* A page, or the broker's error. */
+static void read_answer(uint8_t how)
+{
+    struct wire_filter filters[WIRE_FILTERS_MAX];
+    struct link_read *r = w.reads;
+    struct wire_page_req m;
+    struct buf b = {0};
+    struct zmsg z;
+    bool page;
+
+    if (r == NULL)
+        return;
+    DL_DELETE(w.reads, r);
+    page = how % 16 != 3 && r->frame.p[0] == WIRE_PAGE &&
+           wire_page_req_get(r->frame.p, r->frame.len, &m, filters, WIRE_FILTERS_MAX);
+    if (page)
+        put_page(&b, &m, how);
+    buf_free(&r->frame);
+    if (!page) {
+        r->cb(r, ERR_BAD_FILTER, SLICE("refused"), NULL);
+        return;
+    }
+    zmsg_init_copy(&z, b.p, b.len);
+    buf_free(&b);
+    r->cb(r, ERR_NONE, SLICE(""), &z);
+    zmsg_close(&z);
+}
+
+static void acknowledge(enum sluice_error error)
+{
+    struct link_publish *p = w.publishes;
+    struct wire_ack a = {.error = (uint16_t)error};
+    struct buf ids = {0};
+
+    if (p == NULL)
+        return;
+    a.count = p->count;
+    for (uint32_t i = 0; i < p->count; i++)
+        buf_u64(&ids, w.head + 1 + i);
+    if (error == ERR_NONE)
+        a.ids = (struct slice){(char *)ids.p, ids.len};
+    else
+        a.text = SLICE("no");
+    DL_DELETE(w.publishes, p);
+    p->cb(p, &a);
+    buf_free(&ids);
+}
+
+/* --- the client ------------------------------------------------------------------- */
+
+static void receive(const void *p, size_t len)
+{
+    buf_put(&w.in, p, len);
+    conn_pump(&w.conn->conn);
+}
+
+static void receive_frame(enum frame_type type, uint8_t flags, uint32_t stream, struct slice body)
+{
+    uint8_t head[9] = {(uint8_t)(body.len >> 16),
+                       (uint8_t)(body.len >> 8),
+                       (uint8_t)body.len,
+                       (uint8_t)type,
+                       flags,
+                       (uint8_t)(stream >> 24),
+                       (uint8_t)(stream >> 16),
+                       (uint8_t)(stream >> 8),
+                       (uint8_t)stream};
+    struct buf b = {0};
+
+    buf_put(&b, head, sizeof head);
+    buf_put_slice(&b, body);
+    receive(b.p, b.len);
+    buf_free(&b);
+}
+
+static void put_field(struct buf *b, const char *name, const char *value)
+{
+    buf_u8(b, 0);
+    buf_u8(b, (uint8_t)strlen(name));
+    buf_puts(b, name);
+    buf_u8(b, (uint8_t)strlen(value));
+    buf_puts(b, value);
+}
+
+static void receive_request(uint8_t which)
+{
+    static const struct {
+        const char *method, *path, *accept;
+    } requests[] = {
+        {"GET", "/events/a", "text/event-stream"},
+        {"GET", "/events/a%2Fb?after=3", "text/event-stream"},
+        {"GET", "/events/%23", "application/x-ndjson"},
+        {"GET", "/events/c?after=1&format=json", "*/*"},
+        {"GET", "/history/%23?after=2", "application/x-ndjson"},
+        {"GET", "/history/a?after=0", "*/*"},
+        {"POST", "/events/a", "*/*"},
+        {"HEAD", "/events/a", "*/*"},
+        {"GET", "/nothing", "*/*"},
+        {"OPTIONS", "*", "*/*"},
+    };
+    size_t i = which % ARRAY_LEN(requests);
+    uint8_t flags = END_HEADERS | (*requests[i].method == 'P' ? 0 : END_STREAM);
+    struct buf b = {0};
+
+    put_field(&b, ":method", requests[i].method);
+    put_field(&b, ":scheme", "http");
+    put_field(&b, ":path", requests[i].path);
+    put_field(&b, ":authority", "x");
+    put_field(&b, "accept", requests[i].accept);
+    receive_frame(HEADERS, flags, w.next_stream, (struct slice){(char *)b.p, b.len});
+    w.next_stream += 2;
+    buf_free(&b);
+}
+
+static struct seen *seen_of(uint32_t stream)
+{
+    return stream % 2 == 1 && stream / 2 < STREAMS ? &w.seen[stream / 2] : NULL;
+}
+
+/* A stream that was begun, or the connection. */
+static uint32_t pick(uint8_t arg)
+{
+    uint32_t begun = w.next_stream / 2;
+
+    return begun == 0 || arg % (begun + 1) == begun ? 0 : 2 * (arg % (begun + 1)) + 1;
+}
+
+static void open_window(uint8_t arg)
+{
+    static const uint32_t sizes[] = {1, 7, 100, 5000, 70000};
+    uint32_t size = sizes[arg / 16 % ARRAY_LEN(sizes)], stream = pick(arg);
+    char body[4] = {0, (char)(size >> 16), (char)(size >> 8), (char)size};
+    struct seen *s = seen_of(stream);
+
+    if (stream == 0)
+        w.window += size;
+    else if (s != NULL)
+        s->window += size;
+    receive_frame(WINDOW, 0, stream, (struct slice){body, sizeof body});
+}
+
+static void change_windows(uint8_t arg)
+{
+    uint32_t size = (uint32_t)arg * 300;
+    char body[6] = {0, 4, 0, (char)(size >> 16), (char)(size >> 8), (char)size};
+
+    w.shrunk = w.shrunk || (size < w.initial && w.next_stream > 1);
+    for (size_t i = 0; i < STREAMS; i++)
+        w.seen[i].window += (int64_t)size - w.initial;
+    w.initial = size;
+    receive_frame(SETTINGS, 0, 0, (struct slice){body, sizeof body});
+}
+
+/* --- what went out ---------------------------------------------------------------- */
+
+/* An event of one of the forms, at the beginning of s; its size, 0: it is none. */
+static size_t event_size(struct slice s, uint64_t id)
+{
+    static const form_encode forms[] = {sse_put_raw, sse_put_json, ndjson_put_event};
+    struct event e = event_of(id);
+    size_t size = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(forms) && size == 0; i++) {
+        struct buf b = {0};
+
+        forms[i](&b, &e);
+        if (slice_starts(s, (struct slice){(char *)b.p, b.len}))
+            size = b.len;
+        buf_free(&b);
+    }
+    return size;
+}
+
+static uint64_t number_behind(struct slice s, const char *prefix)
+{
+    size_t at = strlen(prefix);
+    uint64_t n = 0;
+
+    if (!slice_starts(s, slice_of(prefix)))
+        return 0;
+    for (; at < s.len && s.p[at] >= '0' && s.p[at] <= '9'; at++)
+        n = n * 10 + (uint64_t)(s.p[at] - '0');
+    return n;
+}
+
+static size_t line_size(struct slice s)
+{
+    const char *lf = memchr(s.p, '\n', s.len);
+
+    return lf != NULL ? (size_t)(lf - s.p) + 1 : s.len;
+}
+
+/* Every event is whole, as published, and later than the one before it; a stream may
+ * be cut short. */
+static void check_events(struct slice s)
+{
+    uint64_t last = 0, id;
+    size_t size;
+
+    while (s.len > 0) {
+        id = number_behind(s, "id: ");
+        if (id == 0)
+            id = number_behind(s, "{\"id\":\"");
+        size = id != 0 && id <= w.head ? event_size(s, id) : 0;
+        assert(size == 0 || id > last);
+        if (size > 0)
+            last = id;
+        else
+            size = line_size(s);
+        s = (struct slice){s.p + size, s.len - size};
+    }
+}
+
+/* What was cut in the middle of an event could look like anything. */
+static bool is_stream(struct slice s)
+{
+    return slice_starts(s, SLICE("retry: ")) || slice_starts(s, SLICE("{\"upto\""));
+}
+
+static void check_data(uint32_t stream, uint8_t flags, size_t len, struct slice body)
+{
+    struct seen *s = seen_of(stream);
+
+    assert(len <= 16384);
+    w.window -= (int64_t)len;
+    if (s == NULL)
+        return;
+    s->window -= (int64_t)len;
+    assert(w.tampered || (s->head && !s->over));
+    assert(w.tampered || w.shrunk || len == 0 || (s->window >= 0 && w.window >= 0));
+    buf_put_slice(&s->data, body);
+    s->over = s->over || (flags & END_STREAM) != 0;
+}
+
+static void check_frame(struct reader *r, bool first)
+{
+    uint32_t len = (uint32_t)reader_u8(r) << 16;
+    uint8_t type, flags;
+    uint32_t stream = 0;
+    struct seen *s;
+
+    len |= (uint32_t)reader_u8(r) << 8;
+    len |= reader_u8(r);
+    type = reader_u8(r);
+    flags = reader_u8(r);
+    for (int i = 0; i < 4; i++)
+        stream = stream << 8 | reader_u8(r);
+    struct slice body = reader_bytes(r, len);
+    assert(!r->bad && (!first || type == SETTINGS));
+    s = seen_of(stream);
+    if (type == DATA) {
+        check_data(stream, flags, len, body);
+    } else if (type == HEADERS && s != NULL) {
+        assert(w.tampered || (!s->head && !s->over));
+        s->head = true;
+        s->over = (flags & END_STREAM) != 0;
+    } else if (type == RST && s != NULL) {
+        s->over = true;
+    }
+}
+
+static void check_written(void)
+{
+    struct reader r = reader_of(w.written.p, w.written.len);
+    bool first = true;
+
+    for (; r.left > 0; first = false)
+        check_frame(&r, first);
+    for (size_t i = 0; i < STREAMS; i++) {
+        struct slice s = {(char *)w.seen[i].data.p, w.seen[i].data.len};
+
+        if (is_stream(s))
+            check_events(s);
+        buf_free(&w.seen[i].data);
+    }
+}
+
+/* --- one input -------------------------------------------------------------------- */
+
+static uint64_t fake_clock(void *arg)
+{
+    (void)arg;
+    return w.now;
+}
+
+static void start_process(void)
+{
+    static const struct route routes[] = {
+        {"GET", "/events/", ROUTE_NO_BODY, event_stream_open},
+        {"POST", "/events/", ROUTE_PAYLOAD, publish_event},
+        {"GET", "/history/", ROUTE_NO_BODY, history_events},
+    };
+    static char name[] = "fuzz", *argv[] = {name, NULL};
+    static uv_loop_t loop;
+
+    if (config_load(&w.gateway.config, "h2", 1, argv) != CONFIG_GO)
+        abort();
+    log_set_level((enum log_level)(LOG_ERROR + 1));
+    clock_replace(fake_clock, NULL);
+    w.now = 1000000;
+    (void)uv_loop_init(&loop);
+    wheel_init(&w.gateway.wheel, &loop);
+    reaper_init(&w.gateway.reaper, &w.gateway.wheel);
+    w.gateway.routes = (struct routes){.list = routes, .count = ARRAY_LEN(routes)};
+    w.gateway.streams.keepalive_ms = 500;
+    w.gateway.streams.retry_ms = 1;
+    w.gateway.protocol = &w.h2;
+    w.h2 = (struct h2){
+        .gateway = &w.gateway,
+        .session = {.max_streams = 20,
+                    .window = 65535,
+                    .max_header = 500,
+                    .glitches = 50,
+                    .glitch_rate = 10},
+        .bodies_max = {256, 1000},
+        .bodies = {.bytes_max = 6000},
+        .header_timeout = 1000,
+        .body_timeout = 1000,
+        .idle_timeout = 3000,
+        .streams_max = 15,
+        .held = {.max = 5000, .cut = h2_stream_held_cut},
+    };
+}
+
+static void begin(uint8_t how)
+{
+    static const struct hub_limits limits = {.ring = 20000, .page_cache = 9000, .turn = 1 << 20};
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    struct hub_link link = {filter_add, filter_drop, read_ask, read_cancel, NULL};
+    struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 100};
+
+    w.head = 100;
+    w.next_stream = 1;
+    w.initial = w.window = 65535;
+    for (size_t i = 0; i < STREAMS; i++)
+        w.seen[i] = (struct seen){.window = w.initial};
+    w.gateway.hub = hub_new(&link, &limits);
+    hub_up(w.gateway.hub, &hello);
+    w.conn = mem_zalloc(sizeof *w.conn);
+    w.conn->conn.ops = &h2_conn_ops;
+    w.conn->conn.data = &w.h2;
+    h2_conn_ops.opened(&w.conn->conn);
+    receive(preface, sizeof preface - 1);
+    change_windows(how);
+}
+
+static void turn(void)
+{
+    (void)hub_turn(w.gateway.hub);
+    h2_turn(&w.gateway);
+}
+
+static void writable(void)
+{
+    w.full = false;
+    if (!w.ended)
+        h2_conn_ops.writable(&w.conn->conn);
+}
+
+static void pass_time(uint64_t ms)
+{
+    w.now += ms;
+    wheel_turn(&w.gateway.wheel);
+}
+
+static void receive_data(uint8_t arg, struct slice body)
+{
+    receive_frame(DATA, arg >= 128 ? END_STREAM : 0, pick(arg), body);
+}
+
+static void step(struct reader *r)
+{
+    uint8_t op = reader_u8(r), arg = reader_u8(r);
+    size_t some = arg < r->left ? arg : r->left;
+
+    switch (op % 16) {
+    case 0:
+        w.tampered = true;
+        receive(r->p, some);
+        (void)reader_bytes(r, some);
+        break;
+    case 1:
+    case 2:
+        receive_request(arg);
+        break;
+    case 3:
+        receive_data(arg, reader_bytes(r, some < 20 ? some : 20));
+        break;
+    case 4:
+        open_window(arg);
+        break;
+    case 5:
+        receive_frame(RST, 0, pick(arg), (struct slice){"\0\0\0\x08", 4});
+        break;
+    case 6:
+        change_windows(arg);
+        break;
+    case 7:
+        acknowledge(arg < 128 ? ERR_NONE : (enum sluice_error)(arg % 30));
+        break;
+    case 8:
+    case 9:
+        publish_events(arg);
+        break;
+    case 10:
+        filters_live();
+        break;
+    case 11:
+        read_answer(arg);
+        break;
+    case 12:
+        w.fills = arg % 2 == 1; /* the next write does, too */
+        w.full = w.full || arg % 4 == 3;
+        break;
+    case 13:
+        writable();
+        break;
+    case 14:
+        pass_time((uint64_t)arg * 20);
+        break;
+    default:
+        if (!w.ended && arg == 0)
+            h2_conn_ops.drain(&w.conn->conn);
+        else if (!w.ended && arg == 1)
+            h2_conn_ops.eof(&w.conn->conn);
+    }
+}
+
+/* Everything that is still open closes, and nothing is left. */
+static void end(void)
+{
+    w.fills = false;
+    writable();
+    turn();
+    check_written();
+    if (!w.ended) {
+        h2_conn_ops.gone(&w.conn->conn);
+        wheel_stop(&w.conn->conn.timer);
+    }
+    while (w.publishes != NULL)
+        acknowledge(ERR_UNAVAILABLE);
+    hub_free(w.gateway.hub);
+    assert(w.reads == NULL && w.h2.speaking == NULL && w.h2.streams == 0);
+    assert(w.h2.bodies.bytes == 0 && w.h2.held.bytes == 0);
+    reaper_close(&w.gateway.reaper);
+    free(w.conn);
+    buf_free(&w.in);
+    buf_free(&w.written);
+    buf_free(&w.filters);
+    w.ended = w.full = w.tampered = w.shrunk = false;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
+{
+    struct reader r = reader_of(p, len);
+
+    if (w.h2.gateway == NULL)
+        start_process();
+    begin(reader_u8(&r));
+    while (r.left > 0) {
+        step(&r);
+        turn();
+    }
+    end();
+    return 0;
+}
