@@ -104,10 +104,13 @@ static void retained_or_finish(struct session *s, struct subscribing *g)
         else if (g->asked[i].retained)
             subs[n++] = sub;
     }
-    if (n > 0)
+    if (n > 0) {
+        g->holds_main = true; /* they come before what is live, of old filters too */
+        session_main_close(s);
         retained_begin(s, subs, n);
-    else
+    } else {
         finish(s);
+    }
     free(subs);
 }
 
