@@ -556,8 +556,11 @@ static void on_reads_connected(void *arg)
 static void on_reads_disconnected(void *arg)
 {
     struct link *l = arg;
+    struct link_read *r;
 
     l->reads_up = false;
+    for (r = l->asked.first; r != NULL; r = r->next)
+        r->sent = false; /* whoever cancels it looks for it among those that wait */
     reads_prepend_all(&l->waiting, &l->asked);
     l->on_the_way = 0;
 }

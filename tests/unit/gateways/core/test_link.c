@@ -806,6 +806,28 @@ START_TEST(test_a_cancelled_read_is_not_answered)
 }
 END_TEST
 
+START_TEST(test_a_read_cancelled_while_the_broker_is_away_is_not_asked_again)
+{
+    uint64_t begun;
+
+    ask(0), ask(1);
+    RUN_UNTIL(broker.ref_count == 2 && seen.up == 1);
+    broker_kill();
+    broker.link = bound(&broker_link_ops, link_endpoint);
+    RUN_UNTIL(seen.up == 2); /* long after the end of both connections was noticed */
+    link_read_cancel(link_, &readings[0].r);
+    broker.ref_count = 0;
+    begun = uv_hrtime();
+    broker.reads = bound(&broker_reads_ops, reads_endpoint);
+    RUN_UNTIL(broker.ref_count == 1);
+    ck_assert_uint_lt(uv_hrtime() - begun, UINT64_C(5000000000)); /* the others at once */
+    ck_assert_uint_eq(broker.refs[0], 2);
+    answer_read(2, ERR_NONE);
+    RUN_UNTIL(readings[1].answers == 1);
+    ck_assert_uint_eq(readings[0].answers, 0);
+}
+END_TEST
+
 int main(void)
 {
     return RUN_TESTS(
@@ -822,5 +844,6 @@ int main(void)
         test_what_is_told_while_the_link_is_down_is_lost, test_the_broker_calls_and_is_heard,
         test_reads_are_answered_by_ref, test_so_many_reads_are_on_the_way_at_once,
         test_busy_is_asked_again_a_little_later, test_a_successor_is_asked_again,
-        test_a_cancelled_read_is_not_answered);
+        test_a_cancelled_read_is_not_answered,
+        test_a_read_cancelled_while_the_broker_is_away_is_not_asked_again);
 }
