@@ -59,7 +59,7 @@ all: $(BINARIES) ## build everything into build/bin (the default)
 
 $(BIN)/sluice-broker: $(OBJ)/broker/main.o $(LIB_broker)
 $(BIN)/sluice-sse: $(OBJ)/gateways/sse/main.o $(LIB_core)
-$(BIN)/sluice-ws: $(OBJ)/gateways/ws/main.o $(BUILD)/lib/gateways-ws.a $(LIB_core)
+$(BIN)/sluice-ws: $(OBJ)/gateways/ws/main.o $(LIB_core)
 $(BIN)/sluice-poll: $(OBJ)/gateways/poll/main.o $(BUILD)/lib/gateways-poll.a $(LIB_core)
 $(BIN)/sluice-h2: $(OBJ)/gateways/h2/main.o $(BUILD)/lib/gateways-h2.a $(LIB_core)
 $(BIN)/sluice-mqtt: $(OBJ)/gateways/mqtt/main.o $(BUILD)/lib/gateways-mqtt.a $(LIB_core)
@@ -148,7 +148,8 @@ tsan: deps deps-test ## the units under the thread sanitizer
 FUZZ_SECONDS ?= 60
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
-FUZZ_LIBS := $(patsubst %,$(BUILD)/lib/%.a,$(subst /,-,$(filter-out proto common gateways/core,$(FOLDERS)))) $(LIB_core)
+FUZZ_LIBS := $(foreach f,$(filter-out proto common gateways/core,$(FOLDERS)),\
+  $(if $(call objects,$(f)),$(BUILD)/lib/$(subst /,-,$(f)).a)) $(LIB_core)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)

@@ -51,7 +51,7 @@ check_includes() {
     check_library sqlite3.h broker/db.c broker/db.h
     check_library ini.h common/config_file.c
     check_library nghttp2/nghttp2.h gateways/h2/session.c
-    check_library zlib.h gateways/ws/deflate.c
+    check_library zlib.h gateways/core/deflate.c
     for header in bio err evp pem rand ssl x509 x509v3; do
         check_library "openssl/$header.h" gateways/core/tls.c gateways/core/tls_server.c \
             gateways/core/tls_self.c gateways/core/tls_client.c gateways/core/tls_internal.h

@@ -11,6 +11,8 @@
  */
 #include "ws_handshake.h"
 
+#include <assert.h>
+
 #include "http_chars.h"
 #include "json.h"
 #include "sha1.h"
@@ -195,15 +197,6 @@ static bool read_extensions(struct slice list, struct ws_handshake *h)
     return true;
 }
 
-static void put_extensions(struct buf *b, const struct ws_deflate *d)
-{
-    buf_puts(b, "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
-                "client_no_context_takeover");
-    if (d->bits_asked)
-        buf_printf(b, "; server_max_window_bits=%u", d->server_bits);
-    buf_puts(b, "\r\n");
-}
-
 /* --- the subprotocol -------------------------------------------------------------------- */
 
 static const char *known(const char *const *names, struct slice name)
@@ -253,22 +246,27 @@ static int refuse(const char **why, int status, const char *text)
     return status;
 }
 
+static bool is_connect(const struct http1_request *r)
+{
+    return slice_eq(r->method, SLICE("CONNECT"));
+}
+
 static int read_fields(struct ws_handshake *h, const struct http1_request *r, const char **why)
 {
-    bool versions, keys, origins;
+    bool versions, keys, origins, upgrade = !is_connect(r);
     struct slice version = http1_header(r, "sec-websocket-version", &versions);
 
     h->key = http1_header(r, "sec-websocket-key", &keys);
     h->origin = http1_header(r, "origin", &origins);
-    if (!r->upgrade || !http1_has_token(r, "upgrade", "websocket"))
+    if (upgrade && (!r->upgrade || !http1_has_token(r, "upgrade", "websocket")))
         return refuse(why, 426, "This is a WebSocket: the request must ask for an upgrade to it");
-    if (r->minor == 0 || !slice_eq(r->method, SLICE("GET")))
+    if (upgrade && (r->minor == 0 || !slice_eq(r->method, SLICE("GET"))))
         return refuse(why, 400, "A WebSocket opens with GET in HTTP/1.1");
     if (versions || keys || origins)
         return refuse(why, 400, "A field of the handshake comes twice");
     if (!slice_eq(version, SLICE("13")))
         return refuse(why, 426, "Sec-WebSocket-Version must be 13");
-    if (!key_ok(h->key))
+    if (upgrade && !key_ok(h->key))
         return refuse(why, 400, "Sec-WebSocket-Key must be 16 bytes in base64");
     return 0;
 }
@@ -310,17 +308,48 @@ static void put_accept(struct buf *b, struct slice key)
     buf_free(&text);
 }
 
+static void put_extensions(struct buf *b, const struct ws_deflate *d)
+{
+    buf_puts(b, "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+    if (d->bits_asked)
+        buf_printf(b, "; server_max_window_bits=%u", d->server_bits);
+}
+
+static void copy_text(char *to, size_t size, struct buf *b)
+{
+    assert(b->len < size);
+    memset(to, 0, size);
+    if (b->len > 0)
+        memcpy(to, b->p, b->len);
+    buf_clear(b);
+}
+
+void ws_handshake_accept(struct ws_acceptance *a, const struct ws_handshake *h)
+{
+    struct buf b = {0};
+
+    if (h->key.p != NULL)
+        put_accept(&b, h->key);
+    copy_text(a->accept, sizeof a->accept, &b);
+    if (h->deflate.on)
+        put_extensions(&b, &h->deflate);
+    copy_text(a->extensions, sizeof a->extensions, &b);
+    a->subprotocol = h->subprotocol;
+    buf_free(&b);
+}
+
 void ws_handshake_put(struct buf *b, const struct ws_handshake *h)
 {
+    struct ws_acceptance a;
+
+    ws_handshake_accept(&a, h);
     buf_puts(b, "HTTP/1.1 101 Switching Protocols\r\n"
                 "Upgrade: websocket\r\n"
-                "Connection: Upgrade\r\n"
-                "Sec-WebSocket-Accept: ");
-    put_accept(b, h->key);
-    buf_puts(b, "\r\n");
-    if (h->subprotocol != NULL)
-        buf_printf(b, "Sec-WebSocket-Protocol: %s\r\n", h->subprotocol);
-    if (h->deflate.on)
-        put_extensions(b, &h->deflate);
+                "Connection: Upgrade\r\n");
+    buf_printf(b, "Sec-WebSocket-Accept: %s\r\n", a.accept);
+    if (a.subprotocol != NULL)
+        buf_printf(b, "Sec-WebSocket-Protocol: %s\r\n", a.subprotocol);
+    if (a.extensions[0] != '\0')
+        buf_printf(b, "Sec-WebSocket-Extensions: %s\r\n", a.extensions);
     buf_puts(b, "\r\n");
 }

@@ -27,7 +27,9 @@ struct ws_handshake {
     struct ws_deflate deflate;
 };
 
-/* subprotocols: those that we speak, NULL-terminated.  Returns 0 and *h, or the
+/* An extended CONNECT (RFC 8441) is one, too, less what asks HTTP/1.1 for an upgrade.
+ *
+ * subprotocols: those that we speak, NULL-terminated.  Returns 0 and *h, or the
  * HTTP status to refuse with and *why (a static text, no full stop):
  *
  *   426   it asks for no WebSocket, or for another version of it; the answer has
@@ -37,6 +39,14 @@ struct ws_handshake {
  * Slices point into the request. */
 int ws_handshake_read(struct ws_handshake *h, const struct http1_request *r,
                       const char *const *subprotocols, const char **why);
+
+/* What the answer says in fields of these names, apart from the upgrade itself. */
+struct ws_acceptance {
+    char accept[32];         /* Sec-WebSocket-Accept; empty: to an extended CONNECT */
+    const char *subprotocol; /* Sec-WebSocket-Protocol, or NULL */
+    char extensions[128];    /* Sec-WebSocket-Extensions, or empty */
+};
+void ws_handshake_accept(struct ws_acceptance *a, const struct ws_handshake *h);
 /* The 101 that accepts it, whole. */
 void ws_handshake_put(struct buf *b, const struct ws_handshake *h);
 

@@ -23,7 +23,7 @@
 #include "event.h"
 #include "zsock.h"
 
-#define FORMS_MAX 8 /* client forms in one gateway process */
+#define FORMS_MAX 12 /* client forms in one gateway process, see forms.h */
 
 /* Appends one event in a client's form.  Pure. */
 typedef void (*form_encode)(struct buf *out, const struct event *e);

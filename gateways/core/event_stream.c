@@ -20,6 +20,7 @@
  */
 #include "event_stream.h"
 
+#include "forms.h"
 #include "gateway.h"
 #include "mem.h"
 #include "sse.h"
@@ -27,7 +28,7 @@
 
 #define AWAY_MS 2000 /* so long a client waits for a broker that is away */
 
-enum form { SSE_RAW, SSE_JSON, NDJSON, NDJSON_CHUNKS };
+enum form { SSE_RAW = FORMS_STREAM, SSE_JSON, NDJSON, NDJSON_CHUNKS };
 
 struct event_stream {
     struct reaped reaped; /* first */

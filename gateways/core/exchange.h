@@ -6,11 +6,12 @@
  * with the same handlers.
  *
  *   handler ──▶ exchange_answer            a whole answer
- *          └──▶ exchange_begin             a stream: then write and run,
- *                 └─▶ exchange_end           at last end, or abort
+ *          ├──▶ exchange_begin             a stream: then write and run,
+ *          │      └─▶ exchange_end           at last end, or abort
+ *          └──▶ exchange_tunnel            bytes both ways: a channel
  *
  * The request is there only until the handler returns; what is needed later is
- * copied.  After answer, end, abort or gone() the exchange is not touched again.
+ * copied.  After answer, end, abort, tunnel or gone() the exchange is not touched again.
  */
 #ifndef CORE_EXCHANGE_H
 #define CORE_EXCHANGE_H
@@ -22,6 +23,7 @@
 #include "shared.h"
 
 struct exchange;
+struct channel;
 
 struct answer_field {
     const char *name;
@@ -63,6 +65,7 @@ struct exchange_ops {
     uint64_t (*quiet_ms)(struct exchange *x);
     bool (*pending)(struct exchange *x);
     void (*end)(struct exchange *x, bool whole);
+    void (*tunnel)(struct exchange *x, const struct answer *a, struct channel *c);
 };
 
 struct exchange {
@@ -134,6 +137,13 @@ static inline void exchange_end(struct exchange *x)
 static inline void exchange_abort(struct exchange *x)
 {
     x->ops->end(x, false);
+}
+
+/* The client gets the upgrade that it asked for, a 101 with these fields, or what says
+ * the same in HTTP/2; *c is where it goes on (channel.h). */
+static inline void exchange_tunnel(struct exchange *x, const struct answer *a, struct channel *c)
+{
+    x->ops->tunnel(x, a, c);
 }
 
 void exchange_problem(struct exchange *x, const struct problem *p);

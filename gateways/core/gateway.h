@@ -37,7 +37,8 @@ struct gateway {
     struct {
         uint64_t keepalive_ms, retry_ms; /* 0: none */
     } streams;
-    void *protocol; /* the gateway's own */
+    struct ws_gateway *ws; /* ws_session.h: NULL when there is none */
+    void *protocol;        /* the gateway's own */
 
     struct admin *admin;
     struct process *process;

@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "channel.h"
 #include "http_body.h"
 #include "http_date.h"
 #include "mem.h"
@@ -271,6 +272,22 @@ static void stream_end(struct exchange *x, bool whole)
     conn_finish(&h->conn);
 }
 
+static void tunnel(struct exchange *x, const struct answer *a, struct channel *c)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct buf *out = &h->http->out;
+
+    assert(h->state == BUSY);
+    h->state = OVER;
+    h->keep = true; /* no Connection but that of the upgrade */
+    x->owner = NULL;
+    buf_clear(out);
+    put_head(h, out, a);
+    buf_puts(out, "\r\n");
+    conn_write(&h->conn, out->p, out->len);
+    channel_of_conn(c, &h->conn);
+}
+
 static const struct exchange_ops http1_ops = {.answer = answer,
                                               .answer_shared = answer_shared,
                                               .begin = stream_begin,
@@ -278,7 +295,8 @@ static const struct exchange_ops http1_ops = {.answer = answer,
                                               .run = stream_run,
                                               .quiet_ms = stream_quiet_ms,
                                               .pending = stream_pending,
-                                              .end = stream_end};
+                                              .end = stream_end,
+                                              .tunnel = tunnel};
 
 struct conn *http_take_conn(struct exchange *x)
 {

@@ -30,7 +30,6 @@ static struct world {
     struct gateway gateway;
     struct ws_gateway ws;
     struct ws_session *session;
-    struct conn conn;
     struct buf in, written;
     bool raw, deflate;
     bool ended, full, link_full, offering, taken_over;
@@ -40,85 +39,90 @@ static struct world {
     uint64_t head, now;
 } w;
 
-/* --- the socket ------------------------------------------------------------------- */
+/* --- the channel ------------------------------------------------------------------ */
 
-bool conn_pending(const struct conn *c)
+static bool pending(const struct channel *c)
 {
     (void)c;
     return w.full;
 }
 
-void conn_write(struct conn *c, const void *p, size_t len)
+static size_t unread(const struct channel *c)
+{
+    (void)c;
+    return 0;
+}
+
+static void channel_take(struct channel *c, struct slice bytes)
 {
     (void)c;
     assert(!w.ended);
-    buf_put(&w.written, p, len);
+    buf_put_slice(&w.written, bytes);
 }
 
-size_t conn_write_run(struct conn *c, struct run *r, unsigned form, form_encode encode)
+static size_t take_run(struct channel *c, struct run *r, unsigned form, form_encode encode)
 {
     size_t n = w.full ? 0 : r->count;
 
-    (void)c;
-    assert(!w.ended);
-    for (size_t i = 0; i < n; i++) {
-        struct slice s = entry_encoded(r->entries[i], form, encode);
-        buf_put_slice(&w.written, s);
-    }
+    for (size_t i = 0; i < n; i++)
+        channel_take(c, entry_encoded(r->entries[i], form, encode));
     return n;
 }
 
-size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count)
+static size_t take_pieces(struct channel *c, const struct conn_piece *pieces, size_t count)
 {
     size_t n = w.full ? 0 : count;
 
-    (void)c;
-    assert(!w.ended && count > 0 && count <= CONN_PIECES_MAX);
+    assert(count > 0 && count <= CONN_PIECES_MAX);
     for (size_t i = 0; i < n; i++) {
-        buf_put_slice(&w.written, pieces[i].head);
-        buf_put_slice(&w.written, pieces[i].shared);
-        buf_put_slice(&w.written, pieces[i].rest);
+        channel_take(c, pieces[i].head);
+        channel_take(c, pieces[i].shared);
+        channel_take(c, pieces[i].rest);
     }
     return n;
 }
 
-void conn_finish(struct conn *c)
+static void finish(struct channel *c)
 {
     (void)c;
     assert(!w.ended);
     w.ended = true;
 }
 
-void conn_close(struct conn *c)
-{
-    conn_finish(c);
-}
-
-void conn_pump(struct conn *c)
+static void pump(struct channel *c)
 {
     size_t used;
 
     if (w.ended || w.offering || !w.taken_over || w.in.len == 0)
         return;
     w.offering = true;
-    used = ws_conn_ops.input(c, (struct slice){(char *)w.in.p, w.in.len});
+    used = c->owner->input(c, (struct slice){(char *)w.in.p, w.in.len});
     w.offering = false;
     assert(used <= w.in.len);
     buf_consume(&w.in, used);
 }
 
+static const struct channel_ops channel_ops = {.write = channel_take,
+                                               .run = take_run,
+                                               .pieces = take_pieces,
+                                               .pending = pending,
+                                               .unread = unread,
+                                               .pump = pump,
+                                               .finish = finish,
+                                               .close = finish};
+
 /* --- the handshake ---------------------------------------------------------------- */
 
 void ws_upgrade_accept(struct ws_session *s)
 {
-    ws_session_open(s, &w.conn);
+    s->channel.ops = &channel_ops;
+    ws_session_open(s);
 }
 
 void ws_upgrade_done(struct ws_session *s)
 {
-    (void)s;
     w.taken_over = true;
-    conn_pump(&w.conn);
+    pump(&s->channel);
 }
 
 void ws_upgrade_refuse(struct ws_session *s, const struct problem *p)
@@ -264,7 +268,7 @@ static void events(uint8_t which)
 static void receive(struct slice bytes)
 {
     buf_put_slice(&w.in, bytes);
-    conn_pump(&w.conn);
+    pump(&w.session->channel);
 }
 
 /* A frame of its, with a mask that does nothing. */
@@ -289,7 +293,7 @@ static void writable(void)
 {
     w.full = false;
     if (!w.ended && w.taken_over)
-        ws_conn_ops.writable(&w.conn);
+        w.session->channel.owner->writable(&w.session->channel);
 }
 
 static void turn(void)
@@ -359,7 +363,7 @@ static void start_process(void)
     (void)uv_loop_init(&loop);
     wheel_init(&w.gateway.wheel, &loop);
     reaper_init(&w.gateway.reaper, &w.gateway.wheel);
-    w.gateway.protocol = &w.ws;
+    w.gateway.ws = &w.ws;
     w.ws = (struct ws_gateway){.gateway = &w.gateway,
                                .ping_ms = 1000,
                                .ping_timeout_ms = 1000,
@@ -388,7 +392,7 @@ static void begin(uint8_t how)
     w.head = 1000;
     w.gateway.hub = hub_new(&link, &limits);
     hub_up(w.gateway.hub, &hello);
-    w.conn.data = w.session = ws_session_new(&w.ws, w.raw, deflate);
+    w.session = ws_session_new(&w.ws, w.raw, deflate);
     if (w.raw)
         buf_puts(&w.session->topic, "a/b");
     if (!w.raw && (how & 8) == 0) {
@@ -457,14 +461,14 @@ static void step(struct reader *r)
         break;
     default:
         if (!w.ended && w.taken_over && arg == 0)
-            ws_conn_ops.drain(&w.conn);
+            w.session->channel.owner->drain(&w.session->channel);
     }
 }
 
 static void leave(void)
 {
     if (!w.ended && w.taken_over)
-        ws_conn_ops.gone(&w.conn);
+        w.session->channel.owner->gone(&w.session->channel);
     else if (!w.ended)
         ws_session_end(w.session);
     w.ended = true;
@@ -489,7 +493,6 @@ static void end(void)
     buf_free(&w.written);
     buf_free(&w.filters);
     w.ended = w.full = w.link_full = w.taken_over = false;
-    w.conn = (struct conn){0};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)

@@ -16,10 +16,11 @@
 
 #include "block.h"
 #include "deflate.h"
+#include "forms.h"
 
 /* A packed form follows its plain one. */
 enum ws_form {
-    WS_FORM_PATH,
+    WS_FORM_PATH = FORMS_WS,
     WS_FORM_PATH_PACKED,
     WS_FORM_RAW,
     WS_FORM_RAW_PACKED,

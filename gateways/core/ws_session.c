@@ -77,7 +77,7 @@ void ws_session_flush(struct ws_session *s)
 {
     if (s->out.len == 0)
         return;
-    conn_write(s->conn, s->out.p, s->out.len);
+    channel_write(&s->channel, (struct slice){(char *)s->out.p, s->out.len});
     buf_free(&s->out);
 }
 
@@ -87,7 +87,7 @@ static bool is_blocked(const struct ws_session *s)
     bool full = s->unacknowledged >= s->ws->publish_window ||
                 (s->publishes != NULL && link_publish_full(s->ws->gateway->link));
 
-    return full || s->out.len + s->conn->out.len > ANSWERS_MAX;
+    return full || s->out.len + channel_unread(&s->channel) > ANSWERS_MAX;
 }
 
 void ws_session_continue(struct ws_session *s)
@@ -95,12 +95,12 @@ void ws_session_continue(struct ws_session *s)
     if (!s->waiting || is_blocked(s))
         return;
     s->waiting = false;
-    conn_pump(s->conn);
+    channel_pump(&s->channel);
 }
 
 void ws_turn(struct gateway *g)
 {
-    struct ws_gateway *ws = g->protocol;
+    struct ws_gateway *ws = g->ws;
     struct ws_session *s;
 
     while (ws != NULL && (s = ws->speaking) != NULL) {
@@ -134,11 +134,9 @@ void ws_session_end(struct ws_session *s)
 
 static void finish(struct ws_session *s)
 {
-    struct conn *c = s->conn;
-
     ws_session_flush(s);
     ws_session_end(s);
-    conn_finish(c);
+    channel_finish(&s->channel);
 }
 
 static void on_close_timeout(struct wheel_timer *t)
@@ -255,7 +253,7 @@ static void on_timer(struct wheel_timer *t)
         ws_session_close(s, WS_CLOSE_POLICY, "a message does not come to its end");
         return;
     }
-    if (conn_pending(s->conn) || s->waiting) {
+    if (channel_pending(&s->channel) || s->waiting) {
         s->pinged = false;
         s->heard = tick_now(s);
     } else if (s->pinged && ms_since(s, s->pinged_at) >= ws->ping_timeout_ms) {
@@ -419,15 +417,18 @@ static void heard(struct ws_session *s)
 /* The client has gone without a close frame. */
 static void leave(struct ws_session *s)
 {
-    struct conn *c = s->conn;
-
     ws_session_end(s);
-    conn_close(c);
+    channel_close(&s->channel);
 }
 
-static size_t on_input(struct conn *c, struct slice in)
+static struct ws_session *session_of(struct channel *c)
 {
-    struct ws_session *s = c->data;
+    return CONTAINER_OF(c, struct ws_session, channel);
+}
+
+static size_t on_input(struct channel *c, struct slice in)
+{
+    struct ws_session *s = session_of(c);
     size_t used = 0;
     struct ws_message m;
     int n;
@@ -455,34 +456,34 @@ static size_t on_input(struct conn *c, struct slice in)
 
 /* --- the connection --------------------------------------------------------------- */
 
-static void on_writable(struct conn *c)
+static void on_writable(struct channel *c)
 {
-    struct ws_session *s = c->data;
+    struct ws_session *s = session_of(c);
 
     ws_subscriptions_resume(s);
     ws_session_continue(s);
 }
 
 /* Whoever closes half of the connection is gone; what came before is still taken. */
-static void on_eof(struct conn *c)
+static void on_eof(struct channel *c)
 {
-    struct ws_session *s = c->data;
+    struct ws_session *s = session_of(c);
 
     if (!s->waiting)
         leave(s);
 }
 
-static void on_drain(struct conn *c)
+static void on_drain(struct channel *c)
 {
-    ws_session_close(c->data, WS_CLOSE_GOING_AWAY, "the server is going away");
+    ws_session_close(session_of(c), WS_CLOSE_GOING_AWAY, "the server is going away");
 }
 
-static void on_gone(struct conn *c)
+static void on_gone(struct channel *c)
 {
-    ws_session_end(c->data);
+    ws_session_end(session_of(c));
 }
 
-const struct conn_ops ws_conn_ops = {
+static const struct channel_owner channel_owner = {
     .input = on_input, .writable = on_writable, .eof = on_eof, .drain = on_drain, .gone = on_gone};
 
 struct ws_session *ws_session_new(struct ws_gateway *ws, bool raw, struct ws_deflate deflate)
@@ -498,13 +499,12 @@ struct ws_session *ws_session_new(struct ws_gateway *ws, bool raw, struct ws_def
     return s;
 }
 
-void ws_session_open(struct ws_session *s, struct conn *c)
+void ws_session_open(struct ws_session *s)
 {
     s->x = NULL;
-    s->conn = c;
+    s->channel.owner = &channel_owner;
     s->state = WS_OPEN;
     s->heard = tick_now(s);
-    (void)ws_session_say(s); /* what the handshake left in `out` */
     wheel_stop(&s->timer);
     schedule(s);
 }

@@ -12,7 +12,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "http.h"
 #include "mem.h"
 #include "topic.h"
 #include "upgrade.h"
@@ -29,17 +28,29 @@ static bool is_raw(const struct ws_handshake *h)
 
 /* --- the end of the wait ---------------------------------------------------------- */
 
+static void answer_text(struct answer *a, const char *name, const char *text)
+{
+    if (text != NULL && *text != '\0')
+        answer_field(a, name, slice_of(text));
+}
+
 void ws_upgrade_accept(struct ws_session *s)
 {
-    struct conn *c = http_take_conn(s->x);
+    struct answer a = {.status = 101};
 
-    assert(c != NULL && s->state == WS_OPENING);
-    ws_session_open(s, c);
+    assert(s->state == WS_OPENING);
+    answer_field(&a, "Upgrade", SLICE("websocket"));
+    answer_field(&a, "Connection", SLICE("Upgrade"));
+    answer_text(&a, "Sec-WebSocket-Accept", s->acceptance.accept);
+    answer_text(&a, "Sec-WebSocket-Protocol", s->acceptance.subprotocol);
+    answer_text(&a, "Sec-WebSocket-Extensions", s->acceptance.extensions);
+    exchange_tunnel(s->x, &a, &s->channel);
+    ws_session_open(s);
 }
 
 void ws_upgrade_done(struct ws_session *s)
 {
-    conn_take_over(s->conn, &ws_conn_ops, s);
+    channel_start(&s->channel);
 }
 
 static struct exchange *give_up(struct ws_session *s)
@@ -119,14 +130,14 @@ static bool words_ok(const struct subscribe *words, bool raw, const struct princ
 
 static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h)
 {
-    struct ws_gateway *ws = gateway_of(x)->protocol;
+    struct ws_gateway *ws = gateway_of(x)->ws;
     struct ws_session *s;
 
     h->deflate.on = h->deflate.on && ws->deflater != NULL;
     s = ws_session_new(ws, is_raw(h), h->deflate);
     s->x = x;
     s->principal = x->principal;
-    ws_handshake_put(&s->out, h);
+    ws_handshake_accept(&s->acceptance, h);
     return s;
 }
 

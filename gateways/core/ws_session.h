@@ -1,5 +1,5 @@
 /*
- * ws_session.h - one WebSocket connection, and what its files share.
+ * ws_session.h - one WebSocket, and what its files share; whatever carries it (channel.h).
  *
  *   ws_upgrade    the opening handshake, until the connection is ours
  *   ws_session    frames in, control frames, pings, the close
@@ -13,9 +13,10 @@
  * What it says besides events gathers in `out` and is written at the end of the
  * turn, or before events that come behind it.  Loop thread.
  */
-#ifndef WS_WS_SESSION_H
-#define WS_WS_SESSION_H
+#ifndef CORE_WS_SESSION_H
+#define CORE_WS_SESSION_H
 
+#include "channel.h"
 #include "deflate.h"
 #include "gateway.h"
 #include "ws.h"
@@ -25,7 +26,7 @@
 struct ws_publish;
 struct ws_session;
 
-/* What all connections of the process share; g->protocol. */
+/* What all connections of the process share; g->ws. */
 struct ws_gateway {
     struct gateway *gateway;
     uint64_t ping_ms, ping_timeout_ms, message_timeout_ms; /* ping 0: never */
@@ -59,8 +60,8 @@ enum ws_session_state { WS_OPENING, WS_OPEN, WS_ENDING, WS_CLOSING, WS_OVER };
 struct ws_session {
     struct reaped reaped; /* first */
     struct ws_gateway *ws;
-    struct exchange *x; /* OPENING */
-    struct conn *conn;  /* from OPEN on */
+    struct exchange *x;     /* OPENING */
+    struct channel channel; /* from OPEN on */
     struct wheel_timer timer;
     uint8_t state;
     bool raw; /* sluice.raw */
@@ -73,6 +74,7 @@ struct ws_session {
     const char *close_reason;
     struct ws_deflate deflate;
     struct principal principal;
+    struct ws_acceptance acceptance;
     struct ws_decoder decoder;
     size_t held;            /* by the decoder */
     uint64_t heard;         /* the wheel's tick at which something came last */
@@ -90,7 +92,8 @@ struct ws_session {
 
 /* --- ws_upgrade.c ----------------------------------------------------------------- */
 
-void ws_upgrade(struct exchange *x); /* GET /events/{topic}, GET /events */
+/* GET /events/{topic}, GET /events; CONNECT in HTTP/2 */
+void ws_upgrade(struct exchange *x);
 /* The path's subscription has started: the client gets its 101, and what is said
  * between the two behind it, before anything that it sent ahead is looked at. */
 void ws_upgrade_accept(struct ws_session *s);
@@ -100,11 +103,9 @@ void ws_upgrade_refuse(struct ws_session *s, const struct problem *p);
 
 /* --- ws_session.c ----------------------------------------------------------------- */
 
-extern const struct conn_ops ws_conn_ops; /* conn->data is the session */
-
 struct ws_session *ws_session_new(struct ws_gateway *ws, bool raw, struct ws_deflate deflate);
-/* The connection is its own from now on. */
-void ws_session_open(struct ws_session *s, struct conn *c);
+/* s->channel is there: the connection is its own from now on. */
+void ws_session_open(struct ws_session *s);
 /* Where the next frame is to be appended; it is written later. */
 struct buf *ws_session_say(struct ws_session *s);
 /* The same for a message of sluice.json: begin returns where it begins. */
@@ -125,7 +126,8 @@ void ws_turn(struct gateway *g); /* for the gateway_spec */
 
 /* --- ws_gateway.c ----------------------------------------------------------------- */
 
-bool ws_start(struct gateway *g); /* for the gateway_spec */
+/* For the gateway_spec, or from inside a gateway's own. */
+bool ws_start(struct gateway *g);
 void ws_stop(struct gateway *g);
 
 /* --- ws_subscribe.c --------------------------------------------------------------- */

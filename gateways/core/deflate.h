@@ -12,8 +12,8 @@
  *
  * Loop thread.
  */
-#ifndef WS_DEFLATE_H
-#define WS_DEFLATE_H
+#ifndef CORE_DEFLATE_H
+#define CORE_DEFLATE_H
 
 #include "bytes.h"
 

@@ -37,13 +37,13 @@ bool ws_start(struct gateway *g)
     if (config_bool(c, CFG_WS_DEFLATE))
         ws->deflater = deflater_new((int)config_num(c, CFG_WS_DEFLATE_LEVEL));
     ws_forms_init(ws->deflater);
-    g->protocol = ws;
+    g->ws = ws;
     return true;
 }
 
 void ws_stop(struct gateway *g)
 {
-    struct ws_gateway *ws = g->protocol;
+    struct ws_gateway *ws = g->ws;
 
     deflater_free(ws->deflater);
     inflater_free(ws->inflater);
@@ -51,5 +51,5 @@ void ws_stop(struct gateway *g)
     buf_free(&ws->inflated);
     buf_free(&ws->own);
     free(ws);
-    g->protocol = NULL;
+    g->ws = NULL;
 }

@@ -106,7 +106,7 @@ static void open_piece(const struct ws_session *s, size_t i, struct entry *e,
     s->ws->own_at[i] = start + sizeof head;
 }
 
-static size_t write_pieces(const struct ws_session *s, size_t count)
+static size_t write_pieces(struct ws_session *s, size_t count)
 {
     struct ws_gateway *ws = s->ws;
     size_t taken;
@@ -117,7 +117,7 @@ static size_t write_pieces(const struct ws_session *s, size_t count)
         ws->pieces[i].head.p = rest - ws->pieces[i].head.len;
         ws->pieces[i].rest.p = rest;
     }
-    taken = conn_write_pieces(s->conn, ws->pieces, count);
+    taken = channel_pieces(&s->channel, ws->pieces, count);
     buf_clear(&ws->own);
     if (ws->own.cap > OWN_MAX)
         buf_free(&ws->own);
@@ -188,7 +188,7 @@ size_t ws_fanout_events(struct subscription *subscription, struct run *r)
     ws_session_flush(s);
     if (sub->path && !has_small_window(s)) {
         form += s->deflate.on;
-        return conn_write_run(s->conn, r, form, ws_form_encoders[form]);
+        return channel_run(&s->channel, r, form, ws_form_encoders[form]);
     }
     p.make = sub->path ? make_whole : make_own_ref;
     return pieces_write(&p);
