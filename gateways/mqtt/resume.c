@@ -48,6 +48,14 @@ static uint16_t next_waiting(const struct session *s)
     return 0;
 }
 
+/* It has not been acknowledged meanwhile: it may have arrived before. */
+static bool still_waits(const struct resume *r)
+{
+    const struct flight_entry *e = flight_get(&r->session->flight, r->id);
+
+    return e != NULL && e->phase == FLIGHT_WAITING;
+}
+
 static void let_go(struct resume *r)
 {
     if (r->block != NULL)
@@ -93,8 +101,8 @@ static void on_read(struct link_read *read, enum sluice_error error, struct slic
     struct session *s = r->session;
 
     r->reading = false;
-    if (flight_get(&s->flight, r->id) == NULL) {
-        r->id = 0; /* acknowledged meanwhile: it had arrived before */
+    if (!still_waits(r)) {
+        r->id = 0;
     } else if (error == ERR_NOT_FOUND) {
         lost(s, r->id);
         r->id = 0;
@@ -121,7 +129,7 @@ static bool send_read(struct resume *r)
 {
     struct session *s = r->session;
 
-    if (flight_get(&s->flight, r->id) != NULL && !deliver_again(s, r->id, r->block->entries))
+    if (still_waits(r) && !deliver_again(s, r->id, r->block->entries))
         return false;
     let_go(r);
     return true;

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from mqttlib import (NEVER, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, V3, V5, Closed, ack,
-                     disconnect, publish)
+from mqttlib import (CONNACK, NEVER, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, V3, V5, Closed, ack,
+                     connect, disconnect, publish)
 from sluicelib import wait_for
 
 versions = pytest.mark.parametrize("version", [V3, V5], ids=["3.1.1", "5.0"])
@@ -331,6 +331,25 @@ def test_a_release_comes_again(mqtt2, version, event):
     c.acknowledge(packets[2])
     mqtt.publish("a", b"last")
     assert c.payloads(1) == ["last"] and not c.kept
+
+
+@versions
+def test_a_late_pubrec_is_not_followed_by_its_publish(mqtt, version):
+    """MQTT-4.3.3-7: the client may have forgotten the identifier at PUBREL."""
+    c = mqtt.session("c", version)
+    c.subscribed("a", qos=2)
+    mqtt.publish("a", b"once")
+    m = c.message(ack=False)
+    c.close()
+    c = mqtt.open(version=version)
+    expiry = {"session_expiry": 600} if version == V5 else {}
+    c.send(connect(mqtt.name("c"), version, clean=False, **expiry),
+           ack(PUBREC, m.id, version=version))
+    assert c.take(CONNACK).present
+    assert c.next(PUBLISH, PUBREL).kind == PUBREL
+    c.send(ack(PUBCOMP, m.id, version=version))
+    mqtt.publish("a", b"next")
+    assert c.payloads(1) == ["next"]
 
 
 def test_nothing_is_sent_again_on_a_live_connection(mqtt):
