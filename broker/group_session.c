@@ -269,8 +269,7 @@ void groups_written(struct groups *all, const struct wire_write *m, uint64_t seq
     }
 }
 
-/* --- coming and going
- * ----------------------------------------------------------------------------- */
+/* --- coming and going ------------------------------------------------------------- */
 
 void groups_attached(struct groups *all, struct session *s)
 {
@@ -338,8 +337,7 @@ void groups_ended(struct groups *all, struct slice client)
     client_maybe_free(all, gone);
 }
 
-/* --- told
- * -------------------------------------------------------------------------------------------- */
+/* --- told ------------------------------------------------------------------------- */
 
 void groups_credit(struct groups *all, const struct session *s, uint32_t credit)
 {

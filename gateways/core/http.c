@@ -507,8 +507,7 @@ static size_t take_head(struct http_conn *h, struct slice in)
     return used;
 }
 
-/* --- the connection
- * ------------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------- */
 
 static void on_head_timeout(struct wheel_timer *t)
 {
@@ -645,8 +644,7 @@ static const struct conn_ops http_conn_ops = {.opened = http_opened,
                                               .drain = http_drain,
                                               .gone = http_gone};
 
-/* --- the server
- * -------------------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------- */
 
 struct http *http_new(const struct config *c, const struct routes *routes, void *gateway)
 {

@@ -644,8 +644,7 @@ static void tick_need(struct link *l)
         uv_timer_start(&l->timer, on_tick, TICK_MS, TICK_MS);
 }
 
-/* --- publishing, telling, filters
- * ------------------------------------------------------------------ */
+/* --- publishing, telling, filters ------------------------------------------------- */
 
 static void on_check(uv_check_t *check)
 {

@@ -380,8 +380,7 @@ static void on_frames_closed(struct transport *t)
 static const struct transport_ops transport_ops = {
     .packet = on_packet, .refused = on_refused, .closed = on_frames_closed};
 
-/* --- the end of the turn
- * -------------------------------------------------------------------------- */
+/* --- the end of the turn ---------------------------------------------------------- */
 
 void client_pump(struct client *c)
 {
@@ -449,8 +448,7 @@ void clients_turn(struct mqtt *m)
         client_turn(m->busy);
 }
 
-/* --- the connection
- * --------------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------- */
 
 static struct client *client_new(struct mqtt *m, struct conn *conn, bool websocket)
 {

@@ -594,8 +594,7 @@ bool deliver_waiting(struct session *s)
     return waited_flush(s);
 }
 
-/* --- gaps
- * ----------------------------------------------------------------------------------------- */
+/* --- gaps ------------------------------------------------------------------------- */
 
 static void gap_remember(struct session *s, const struct gap *gap)
 {

@@ -360,8 +360,7 @@ enum mqtt_reason inbound_publish(struct client *c, uint8_t flags, struct slice b
     return reason;
 }
 
-/* --- PUBREL
- * --------------------------------------------------------------------------------------- */
+/* --- PUBREL ----------------------------------------------------------------------- */
 
 enum mqtt_reason inbound_release(struct client *c, struct slice body)
 {

@@ -519,8 +519,7 @@ enum mqtt_reason session_subscribe(struct session *s, const struct mqtt_subscrib
     return MQTT_OK;
 }
 
-/* --- UNSUBSCRIBE
- * ------------------------------------------------------------------------------------- */
+/* --- UNSUBSCRIBE ------------------------------------------------------------------ */
 
 static uint8_t drop(struct subscribing *g, struct slice filter, struct buf *scratch)
 {
@@ -562,8 +561,7 @@ enum mqtt_reason session_unsubscribe(struct session *s, const struct mqtt_subscr
     return MQTT_OK;
 }
 
-/* --- replays
- * ------------------------------------------------------------------------------------------ */
+/* --- replays ---------------------------------------------------------------------- */
 
 void subscribe_replay_joined(struct sub *sub, uint64_t cursor)
 {

@@ -331,8 +331,7 @@ void poll_open(struct exchange *x)
     poll_request_free(&q);
 }
 
-/* --- the process
- * ----------------------------------------------------------------------------------- */
+/* --- the process ------------------------------------------------------------------ */
 
 static uint64_t at_most(uint64_t n, uint64_t max)
 {

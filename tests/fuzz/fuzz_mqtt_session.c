@@ -101,8 +101,7 @@ static void check_written(struct peer *p)
     buf_clear(&p->written);
 }
 
-/* --- the client
- * ------------------------------------------------------------------------------------ */
+/* --- the client ------------------------------------------------------------------- */
 
 static void open_peer(struct peer *p)
 {
@@ -282,8 +281,7 @@ static void send_short(struct peer *p, uint8_t how)
     send_packet(p, firsts[how % 8 == 0], &none);
 }
 
-/* --- steps
- * ------------------------------------------------------------------------------------------ */
+/* --- steps ------------------------------------------------------------------------ */
 
 static void pass_time(uint64_t ms)
 {
@@ -396,8 +394,7 @@ static void step(struct reader *r)
         step_world(p, op % 16, arg);
 }
 
-/* --- one input
- * ---------------------------------------------------------------------------------------- */
+/* --- one input -------------------------------------------------------------------- */
 
 static uint64_t fake_clock(void *arg)
 {

@@ -480,8 +480,7 @@ START_TEST(probes_cost_no_credit)
 }
 END_TEST
 
-/* --- links that end, topics that are emptied
- * ------------------------------------------------------ */
+/* --- links that end, topics that are emptied -------------------------------------- */
 
 START_TEST(a_broken_link_gets_nothing_more_and_harms_nobody)
 {

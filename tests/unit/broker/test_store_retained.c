@@ -345,8 +345,7 @@ START_TEST(the_count_is_exact)
 }
 END_TEST
 
-/* --- filters
- * -------------------------------------------------------------------------------------- */
+/* --- filters ---------------------------------------------------------------------- */
 
 static void retain_all(const char *const *topics, size_t count)
 {
@@ -461,8 +460,7 @@ START_TEST(a_reply_ends_at_a_page_of_bytes_with_one_at_least)
 }
 END_TEST
 
-/* --- killed, and a disk that fills
- * ----------------------------------------------------------------- */
+/* --- killed, and a disk that fills ------------------------------------------------ */
 
 /* Publishes 1, 2, 3… to one topic; every third time it clears it. */
 static struct counter {

@@ -342,8 +342,7 @@ START_TEST(an_acknowledgement_has_its_own_reasons)
 }
 END_TEST
 
-/* --- SUBSCRIBE, UNSUBSCRIBE
- * --------------------------------------------------------------------------- */
+/* --- SUBSCRIBE, UNSUBSCRIBE ------------------------------------------------------- */
 
 static enum mqtt_reason subscribe(struct slice body)
 {
@@ -462,8 +461,7 @@ START_TEST(a_subscribe_ends_after_options)
 }
 END_TEST
 
-/* --- DISCONNECT, AUTH
- * ------------------------------------------------------------------------------------ */
+/* --- DISCONNECT, AUTH ------------------------------------------------------------- */
 
 static enum mqtt_reason disconnect(struct slice body)
 {
@@ -527,8 +525,7 @@ START_TEST(an_auth_of_a_client_goes_on_or_begins_anew)
 }
 END_TEST
 
-/* --- whole packets
- * ------------------------------------------------------------------------------------------ */
+/* --- whole packets ---------------------------------------------------------------- */
 
 /* Up to its last byte a packet is one that has not come yet. */
 START_TEST(every_prefix_of_a_packet_needs_more)

@@ -270,8 +270,7 @@ START_TEST(a_subscription_identifier_is_a_number_from_one)
 }
 END_TEST
 
-/* --- who carries what
- * ----------------------------------------------------------------------------- */
+/* --- who carries what ------------------------------------------------------------- */
 
 /* A value that is right for each, so that only its place can be wrong. */
 static const struct property {
@@ -355,8 +354,7 @@ START_TEST(a_packet_takes_its_own_properties_alone)
 }
 END_TEST
 
-/* --- numbers of variable length
- * --------------------------------------------------------------------- */
+/* --- numbers of variable length --------------------------------------------------- */
 
 START_TEST(a_number_takes_the_fewest_bytes)
 {

@@ -356,8 +356,7 @@ START_TEST(test_items_that_make_no_sense_are_refused)
 }
 END_TEST
 
-/* --- shared groups
- * -------------------------------------------------------------------------------- */
+/* --- shared groups ---------------------------------------------------------------- */
 
 static uint16_t add_assigned(uint8_t qos)
 {
