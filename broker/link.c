@@ -498,8 +498,7 @@ void link_removed(struct link *l, struct slice topic, uint64_t upto)
     fanout_removed(l->fanout, topic, upto);
 }
 
-/* --- begin and end ------------------------------------------------------------------------------
- */
+/* --- begin and end ---------------------------------------------------------------- */
 
 static bool send_to_gateway(void *gateway, struct zmsg *m)
 {

@@ -277,8 +277,7 @@ enum op_step attach_begin(struct op *op)
     return OP_AGAIN;
 }
 
-/* --- the unit ----------------------------------------------------------------------------------
- */
+/* --- the unit --------------------------------------------------------------------- */
 
 static enum sluice_error attach_check(const struct wire_attach *m, const struct sessions *all,
                                       const char **text)

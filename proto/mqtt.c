@@ -249,8 +249,7 @@ enum mqtt_reason mqtt_ack_get(enum mqtt_version v, enum mqtt_type type, struct s
     return reason;
 }
 
-/* --- SUBSCRIBE, UNSUBSCRIBE --------------------------------------------------------------------
- */
+/* --- SUBSCRIBE, UNSUBSCRIBE ------------------------------------------------------- */
 
 /* 3.8.3.1; 3.1.1 reserves all but the QoS. */
 static enum mqtt_reason options_check(enum mqtt_version v, uint8_t options)
@@ -330,8 +329,7 @@ bool mqtt_unsubscribe_next(struct slice *topics, struct slice *filter)
     return !r.bad;
 }
 
-/* --- DISCONNECT, AUTH ----------------------------------------------------------------------------
- */
+/* --- DISCONNECT, AUTH ------------------------------------------------------------- */
 
 /* 3.14.2.1: those that a client may send. */
 static bool disconnect_reason_ok(uint8_t reason)

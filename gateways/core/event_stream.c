@@ -252,8 +252,7 @@ static void on_drain(struct exchange *x)
 static const struct exchange_owner stream_owner = {
     .gone = on_gone, .writable = on_writable, .drain = on_drain};
 
-/* --- the start ---------------------------------------------------------------------------------
- */
+/* --- the start -------------------------------------------------------------------- */
 
 /* The broker has not said yet where the stream begins. */
 static void on_waited(struct wheel_timer *t)

@@ -363,8 +363,7 @@ static void lines_page(struct events_query *e, const struct wire_page *page, str
         ask_page(e);
 }
 
-/* --- what the broker says -----------------------------------------------------------------------
- */
+/* --- what the broker says --------------------------------------------------------- */
 
 static void on_page(struct query *q, struct zmsg *reply)
 {

@@ -70,8 +70,7 @@ void history_event(struct exchange *x)
     query_ask(q);
 }
 
-/* --- topics ------------------------------------------------------------------------------------
- */
+/* --- topics ----------------------------------------------------------------------- */
 
 static void put_id_member(struct buf *b, const char *name, uint64_t id)
 {

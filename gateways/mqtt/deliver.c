@@ -355,8 +355,7 @@ static enum step step(struct session *s, struct sub *only, enum deliver_kind kin
     return STEP_SKIPPED;
 }
 
-/* --- runs ---------------------------------------------------------------------------------------
- */
+/* --- runs ------------------------------------------------------------------------- */
 
 /* Nothing in it is for this client alone, so that it goes out in the shared form. */
 static bool is_plain(const struct session *s, const struct run *r)
@@ -444,8 +443,7 @@ size_t deliver_run(struct session *s, struct run *r, struct sub *only, enum deli
     return n;
 }
 
-/* --- one at a time -----------------------------------------------------------------------------
- */
+/* --- one at a time ---------------------------------------------------------------- */
 
 static bool assigned_waits(struct session *s, struct sub *sub, struct entry *e,
                            const struct share *share)
@@ -515,8 +513,7 @@ void deliver_message(struct session *s, const struct sub *sub, struct slice topi
     client_write(s->client, (struct slice){(char *)packet.p, packet.len});
 }
 
-/* --- what waits in flight ------------------------------------------------------------------------
- */
+/* --- what waits in flight --------------------------------------------------------- */
 
 /* Whose it is, by the filters as they are now: plain ones, replayed or not, else those of
  * groups. */

@@ -208,8 +208,7 @@ static void on_ack(struct link_publish *lp, const struct wire_ack *a)
     say_answered(c);
 }
 
-/* --- PUBLISH ------------------------------------------------------------------------------------
- */
+/* --- PUBLISH ---------------------------------------------------------------------- */
 
 static struct inbound *inbound_new(struct client *c, const struct mqtt_publish *m)
 {

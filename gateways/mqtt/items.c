@@ -134,8 +134,7 @@ void items_written(struct session *s, bool ok)
     incoming_written(s, ok);
 }
 
-/* --- read --------------------------------------------------------------------------------------
- */
+/* --- read ------------------------------------------------------------------------- */
 
 static bool progress_get(struct session *s, const struct wire_item *i)
 {

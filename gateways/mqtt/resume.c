@@ -135,8 +135,7 @@ static bool send_read(struct resume *r)
     return true;
 }
 
-/* --- one after the other -----------------------------------------------------------------------
- */
+/* --- one after the other ---------------------------------------------------------- */
 
 static void resume_done(struct session *s)
 {

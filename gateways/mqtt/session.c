@@ -284,8 +284,7 @@ void session_end(struct session *s, bool will, uint32_t expiry)
     reaper_take(&m->gateway->reaper, &s->reaped);
 }
 
-/* --- all of them -------------------------------------------------------------------------------
- */
+/* --- all of them ------------------------------------------------------------------ */
 
 /* Members of groups that the broker knows by their items alone. */
 static void say_again(struct session *s)

@@ -196,8 +196,7 @@ static void write_items(struct session *s, struct subscribing *g)
     subscribe_go_on(s);
 }
 
-/* --- probing -----------------------------------------------------------------------------------
- */
+/* --- probing ---------------------------------------------------------------------- */
 
 static bool has_old_mains(const struct session *s, const struct subscribing *g)
 {
@@ -293,8 +292,7 @@ static void begin(struct session *s, struct subscribing *g)
     subscription_open(&g->probe, s->mqtt->gateway->hub, filters, n, now, &probe_ops, g);
 }
 
-/* --- SUBSCRIBE -----------------------------------------------------------------------------------
- */
+/* --- SUBSCRIBE -------------------------------------------------------------------- */
 
 static struct subscribing *subscribing_new(struct session *s, uint16_t packet_id, size_t count)
 {

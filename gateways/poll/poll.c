@@ -287,8 +287,7 @@ static void ask_head(struct exchange *x, const struct subscribe *s)
     query_ask(q);
 }
 
-/* --- the start ---------------------------------------------------------------------------------
- */
+/* --- the start -------------------------------------------------------------------- */
 
 static void subscribe(struct exchange *x, const struct poll_request *q)
 {

@@ -344,8 +344,7 @@ static void check_written(void)
     inflater_free(inflater);
 }
 
-/* --- one input -----------------------------------------------------------------------------------
- */
+/* --- one input -------------------------------------------------------------------- */
 
 static uint64_t fake_clock(void *arg)
 {

@@ -492,8 +492,7 @@ START_TEST(a_killed_store_has_changes_and_events_together)
 }
 END_TEST
 
-/* --- a disk that fills --------------------------------------------------------------------------
- */
+/* --- a disk that fills ------------------------------------------------------------ */
 
 static struct store_change put_large(const char *owner, const char *key)
 {

@@ -134,8 +134,7 @@ START_TEST(few_reasons_have_a_return_code_in_311)
 }
 END_TEST
 
-/* --- PUBLISH ------------------------------------------------------------------------------------
- */
+/* --- PUBLISH ---------------------------------------------------------------------- */
 
 static enum mqtt_reason publish(enum mqtt_version v, unsigned flags, const char *body)
 {
@@ -260,8 +259,7 @@ START_TEST(a_publish_may_end_anywhere_in_its_payload)
 }
 END_TEST
 
-/* --- PUBACK, PUBREC, PUBREL, PUBCOMP -------------------------------------------------------------
- */
+/* --- PUBACK, PUBREC, PUBREL, PUBCOMP ---------------------------------------------- */
 
 static enum mqtt_reason puback(struct slice body)
 {

@@ -189,8 +189,7 @@ START_TEST(no_properties_are_an_empty_walk)
 }
 END_TEST
 
-/* --- refused -----------------------------------------------------------------------------------
- */
+/* --- refused ---------------------------------------------------------------------- */
 
 static const struct verdict verdicts[] = {
     {"<t> {}", MQTT_OK},

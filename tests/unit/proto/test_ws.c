@@ -280,8 +280,7 @@ START_TEST(a_reason_must_be_utf8)
 }
 END_TEST
 
-/* --- conversations -----------------------------------------------------------------------------
- */
+/* --- conversations ---------------------------------------------------------------- */
 
 struct frame {
     unsigned first;
@@ -465,8 +464,7 @@ START_TEST(bad_text_is_refused_before_the_rest_of_it_has_come)
 }
 END_TEST
 
-/* --- limits --------------------------------------------------------------------------------------
- */
+/* --- limits ----------------------------------------------------------------------- */
 
 static struct ws_decoder d;
 

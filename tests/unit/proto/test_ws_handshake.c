@@ -246,8 +246,7 @@ START_TEST(a_window_is_only_named_when_it_was_asked_for)
 }
 END_TEST
 
-/* --- sha1 --------------------------------------------------------------------------------------
- */
+/* --- sha1 ------------------------------------------------------------------------- */
 
 static void assert_sha1(struct slice s, const char *hex)
 {
