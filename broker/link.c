@@ -131,9 +131,15 @@ static void peer_acknowledge(void *peer, const struct wire_session_ack *a)
     p->link->acks_waiting = true;
 }
 
+/* Behind what was answered before: a FENCE must not overtake the answer to the ATTACH
+ * whose session it takes away again. */
 static void peer_call(void *peer, struct buf *frame)
 {
-    (void)peer_send_buf(peer, frame);
+    struct peer *p = peer;
+
+    if (p->session_acks.len > 0)
+        (void)peer_send_buf(p, &p->session_acks);
+    (void)peer_send_buf(p, frame);
 }
 
 static void link_send_acks(struct link *l)
