@@ -511,13 +511,16 @@ class Client:
         return done
 
     def acknowledge(self, p, **kw):
-        """PUBACK, or the whole of QoS 2."""
+        """PUBACK, or the whole of QoS 2.  A resumed session may have an earlier PUBREL sent
+        again, whose PUBCOMP the gateway did not live to write."""
         if p.qos == 1:
             self.send(ack(PUBACK, p.id, version=self.version, **kw))
         elif p.qos == 2:
             self.send(ack(PUBREC, p.id, version=self.version, **kw))
-            self.take(PUBREL, p.id)
-            self.send(ack(PUBCOMP, p.id, version=self.version))
+            released = None
+            while released != p.id:
+                released = self.take(PUBREL).id
+                self.send(ack(PUBCOMP, released, version=self.version))
 
     def serve(self, seconds):
         """Answers all that comes, until nothing has come for so long; the messages."""
