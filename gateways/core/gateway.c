@@ -181,6 +181,11 @@ static bool open_broker(struct gateway *g)
     return g->link != NULL;
 }
 
+void gateway_wake(struct gateway *g)
+{
+    (void)uv_idle_start(&g->idle, on_idle);
+}
+
 /* --- the end ----------------------------------------------------------------------- */
 
 static void on_part_closed(void *arg)

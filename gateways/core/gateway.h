@@ -85,6 +85,8 @@ int gateway_main(const struct gateway_spec *spec, int argc, char **argv);
 bool gateway_listen(struct gateway *g, const char *addresses, const struct listener_options *o);
 bool gateway_listen_plain(struct gateway *g, const char *addresses,
                           const struct listener_options *o);
+/* The hub has a turn again before the loop sleeps; for what happens in turn(). */
+void gateway_wake(struct gateway *g);
 /* Limits out of the configuration, as of now. */
 struct subscribe_limits gateway_subscribe_limits(const struct gateway *g);
 struct publish_limits gateway_publish_limits(const struct gateway *g);

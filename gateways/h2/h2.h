@@ -4,10 +4,12 @@
  *   h2_conn     bytes between socket and session; turns, limits, draining, the end
  *   h2_stream   a request on its way to a handler, and the exchange it gets
  *   h2_answer   what the handler says: answers, streams of events
+ *   h2_channel  a WebSocket on a stream
+ *   h2_send     what a stream has to send, as DATA frames
  *   h2_gateway  what the connections share
  *
- *   socket ──conn──▶ h2_conn ──▶ session ──▶ h2_stream ──▶ handler
- *          ◀──────── gather ◀─── frames  ◀── h2_answer ◀── exchange_ops
+ *   socket ──conn──▶ h2_conn ──▶ session ──▶ h2_stream ──▶ handler, or h2_channel
+ *          ◀──────── gather ◀─── h2_send ◀── h2_answer ◀── exchange_ops
  *
  * A stream sends, in this order:   tail, body, out, then events
  *   tail   the rest of an event that its window cut in two; shared, held by a pin
@@ -23,6 +25,7 @@
 #ifndef H2_H2_H
 #define H2_H2_H
 
+#include "channel.h"
 #include "gateway.h"
 #include "gather.h"
 #include "held.h"
@@ -78,12 +81,14 @@ enum h2_stream_state {
     H2_BUSY,     /* a handler has it */
     H2_ANSWERED, /* an answer is on its way */
     H2_STREAM,   /* a handler streams on it */
+    H2_TUNNEL,   /* it is a channel */
     H2_ENDED,    /* and has ended: what is left is on its way */
     H2_OVER
 };
 
 /* Events that are being handed over, and how far they are out. */
 struct h2_feed {
+    const struct conn_piece *pieces; /* NULL: a run */
     struct run *run;
     unsigned form;
     form_encode encode;
@@ -102,12 +107,15 @@ struct h2_stream {
     bool waiting;
     bool wanted; /* writable() is owed */
     bool head_only;
+    bool connect;           /* extended CONNECT: what comes behind the head is no body */
+    bool started, offering; /* of the channel */
+    struct channel *channel;
     bool last; /* nothing comes behind what there is to send */
     struct wheel_timer timer;
     uint64_t moved; /* the wheel's tick at which it last sent something */
 
     struct request *request; /* until the handler has had it */
-    struct buf in;           /* its body */
+    struct buf in;           /* its body; of a channel, what has yet to be taken */
     size_t body_max;
     size_t counted;      /* of both, in h2->bodies */
     struct slice origin; /* Access-Control-Allow-Origin of the answer */
@@ -126,19 +134,56 @@ struct h2_stream {
 extern const struct session_ops h2_session_ops;
 extern const struct exchange_ops h2_exchange_ops;
 
+/* --- h2_stream.c */
+
 /* It is over, whoever says so: the handler learns it if it has the stream. */
 void h2_stream_over(struct h2_stream *st);
 /* Nothing of it shall be sent any more; the client sees that it is not whole. */
 void h2_stream_reset(struct h2_stream *st, enum h2_error error);
+/* The same, from the handler, who hears no more of it. */
+void h2_stream_cut(struct h2_stream *st, enum h2_error error);
 void h2_stream_held_cut(struct held *h); /* for held_list */
 /* The socket takes bytes again. */
 void h2_stream_wake(struct h2_stream *st);
 /* The process ends. */
 void h2_stream_drain(struct h2_stream *st);
+/* What of a request lies in memory, for all together; false: there is no room. */
+bool h2_stream_count(struct h2_stream *st, size_t bytes);
+void h2_stream_uncount(struct h2_stream *st, size_t bytes);
 
-/* h2_answer.c: session_ops, and the end of what there is to send. */
-size_t h2_answer_offer(void *stream, size_t max, bool *last);
-void h2_answer_put(void *stream, size_t len);
-void h2_answer_drop(struct h2_stream *st);
+static inline uint64_t h2_stream_tick(const struct h2_stream *st)
+{
+    return st->conn->h2->gateway->wheel.tick;
+}
+
+/* How long it has sent nothing. */
+static inline uint64_t h2_stream_quiet_ms(const struct h2_stream *st)
+{
+    return (h2_stream_tick(st) - st->moved) * WHEEL_TICK_MS;
+}
+
+/* --- h2_send.c */
+
+size_t h2_send_offer(void *stream, size_t max, bool *last); /* for session_ops */
+void h2_send_put(void *stream, size_t len);
+void h2_send_drop(struct h2_stream *st);
+void h2_send_body(struct h2_stream *st, struct shared *body);
+void h2_send_bytes(struct h2_stream *st, struct slice bytes);
+/* As conn_write_run and conn_write_pieces. */
+size_t h2_send_run(struct h2_stream *st, struct run *r, unsigned form, form_encode encode);
+size_t h2_send_pieces(struct h2_stream *st, const struct conn_piece *pieces, size_t count);
+/* It ends when all that there is to send is out. */
+void h2_send_end(struct h2_stream *st);
+/* It is reset when it does not move for long. */
+void h2_send_watch(struct h2_stream *st);
+bool h2_send_pending(const struct h2_stream *st);
+size_t h2_send_unread(const struct h2_stream *st); /* control bytes */
+
+/* --- h2_channel.c */
+
+void h2_channel_init(struct channel *c, struct h2_stream *st);
+/* What the client sends, also before there is a channel; and that it sends no more. */
+void h2_channel_data(struct h2_stream *st, struct slice bytes);
+void h2_channel_eof(struct h2_stream *st);
 
 #endif

@@ -1,231 +1,18 @@
 /*
- * h2_answer.c - what a handler says to its exchange, as frames.
- *
- * Happy path of an event: stream_run lets the session offer the run's bytes in DATA
- * frames, as many as the windows allow; their headers are this stream's own, the bytes
- * lie where they were encoded once for all.  The frames of all streams of a connection
- * gather, and leave in one write at the end of the turn.
- *
- * What the windows or the socket do not take is not taken from the run either, but for
- * the rest of the event that is half out: that is the tail.
- *
- * How it fails: a stream that lets control bytes pile up, or stands still with a part of
- * an answer that its client asked for, is reset.
+ * h2_answer.c - what a handler says to its exchange: answers, streams of events, and the
+ * beginning of a channel.
  */
 #include <assert.h>
-#include <stdlib.h>
-
-#include <utlist.h>
 
 #include "h2.h"
 #include "mem.h"
 
-#define HEAD_FIELDS 48       /* of an answer */
-#define HEAD_NAMES 1024      /* bytes of their names */
-#define OUT_MAX (64u * 1024) /* control bytes that a stream may leave unread */
+#define HEAD_FIELDS 48  /* of an answer */
+#define HEAD_NAMES 1024 /* bytes of their names */
 
 static struct h2_stream *stream_of(struct exchange *x)
 {
     return CONTAINER_OF(x, struct h2_stream, x);
-}
-
-static uint64_t tick_of(const struct h2_stream *st)
-{
-    return st->conn->h2->gateway->wheel.tick;
-}
-
-static size_t body_left(const struct h2_stream *st)
-{
-    return st->body != NULL ? st->body->bytes.len - st->body_at : 0;
-}
-
-static size_t out_left(const struct h2_stream *st)
-{
-    return st->out.len - st->out_at;
-}
-
-static size_t left_to_send(const struct h2_stream *st)
-{
-    return st->tail.len + body_left(st) + out_left(st);
-}
-
-/* --- what it holds ---------------------------------------------------------------- */
-
-/* The last thing that a caller does: the stream may be cut for what it holds. */
-static void count_held(struct h2_stream *st)
-{
-    size_t body = st->body != NULL ? st->body->bytes.len : 0;
-
-    held_set(&st->conn->h2->held, &st->held, st->tail_copy.len + body + st->out.len);
-}
-
-static void tail_clear(struct h2_stream *st)
-{
-    st->tail = (struct slice){NULL, 0};
-    pin_clear(&st->pin);
-    buf_free(&st->tail_copy);
-}
-
-static void copy_tail(struct h2_stream *st)
-{
-    buf_put_slice(&st->tail_copy, st->tail);
-    st->tail.p = (char *)st->tail_copy.p;
-    count_held(st);
-}
-
-static void tail_evicted(struct pin *p)
-{
-    copy_tail(CONTAINER_OF(p, struct h2_stream, pin));
-}
-
-static void keep_tail(struct h2_stream *st, struct slice rest, struct block *b)
-{
-    st->tail = rest;
-    st->pin.evicted = tail_evicted;
-    if (b->evicted)
-        copy_tail(st);
-    else
-        pin_set(&st->pin, b);
-}
-
-static void body_clear(struct h2_stream *st)
-{
-    shared_unref(st->body);
-    st->body = NULL;
-    st->body_at = 0;
-}
-
-static void out_clear(struct h2_stream *st)
-{
-    buf_free(&st->out);
-    st->out_at = 0;
-}
-
-void h2_answer_drop(struct h2_stream *st)
-{
-    tail_clear(st);
-    body_clear(st);
-    out_clear(st);
-    count_held(st);
-}
-
-/* --- DATA frames ------------------------------------------------------------------ */
-
-static void wait_for_socket(struct h2_stream *st)
-{
-    if (!st->waiting)
-        DL_APPEND2(st->conn->waiting, st, waiting_prev, waiting_next);
-    st->waiting = true;
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Of the first thing in its order that there is. */
-static size_t next_size(const struct h2_stream *st)
-{
-    if (st->tail.len > 0)
-        return st->tail.len;
-    if (body_left(st) > 0)
-        return body_left(st);
-    if (out_left(st) > 0)
-        return out_left(st);
-    return st->feed != NULL ? st->feed->left : 0;
-}
-
-size_t h2_answer_offer(void *stream, size_t max, bool *last)
-{
-    struct h2_stream *st = stream;
-    size_t n = least(next_size(st), max);
-
-    if (conn_pending(&st->conn->conn)) {
-        wait_for_socket(st);
-        return 0;
-    }
-    *last = st->last && n == left_to_send(st);
-    if (n == 0 && st->wanted)
-        wait_for_socket(st); /* its window is open: h2_conn_send tells it */
-    return n;
-}
-
-static void put_own(struct h2_stream *st, const void *p, size_t len)
-{
-    gather_own(&st->conn->gather, &st->conn->h2->pool, p, len);
-}
-
-static void put_shared(struct h2_stream *st, struct slice bytes, struct block *b)
-{
-    gather_shared(&st->conn->gather, &st->conn->h2->pool, bytes, b);
-}
-
-static void put_tail(struct h2_stream *st, size_t len)
-{
-    if (st->pin.block != NULL)
-        put_shared(st, (struct slice){st->tail.p, len}, st->pin.block);
-    else
-        put_own(st, st->tail.p, len);
-    st->tail.p += len;
-    st->tail.len -= len;
-    if (st->tail.len == 0)
-        tail_clear(st);
-}
-
-static void put_body(struct h2_stream *st, size_t len)
-{
-    put_own(st, st->body->bytes.p + st->body_at, len);
-    st->body_at += len;
-    if (body_left(st) == 0)
-        body_clear(st);
-}
-
-static void put_out(struct h2_stream *st, size_t len)
-{
-    put_own(st, st->out.p + st->out_at, len);
-    st->out_at += len;
-    if (out_left(st) == 0)
-        out_clear(st);
-}
-
-static void put_events(struct h2_stream *st, size_t len)
-{
-    struct h2_feed *f = st->feed;
-
-    f->left -= len;
-    while (len > 0) {
-        struct entry *e = f->run->entries[f->entry];
-        struct slice bytes = entry_encoded(e, f->form, f->encode);
-        size_t n = least(bytes.len - f->at, len);
-
-        put_shared(st, (struct slice){bytes.p + f->at, n}, e->block);
-        len -= n;
-        f->at += n;
-        if (f->at == bytes.len) {
-            f->entry++;
-            f->at = 0;
-        }
-    }
-}
-
-void h2_answer_put(void *stream, size_t len)
-{
-    struct h2_stream *st = stream;
-    struct h2_conn *h = st->conn;
-
-    st->moved = tick_of(st);
-    if (st->tail.len > 0)
-        put_tail(st, len);
-    else if (body_left(st) > 0)
-        put_body(st, len);
-    else if (out_left(st) > 0)
-        put_out(st, len);
-    else
-        put_events(st, len);
-    if (gather_full(h->gather) && !conn_pending(&h->conn))
-        gather_write(&h->gather, &h->h2->pool, &h->conn);
-    if (st->held.bytes > 0)
-        count_held(st);
 }
 
 /* --- heads ------------------------------------------------------------------------ */
@@ -294,26 +81,6 @@ static void respond(struct h2_stream *st, const struct answer *a, size_t length,
 
 /* --- answers ---------------------------------------------------------------------- */
 
-static void on_stalled(struct wheel_timer *t);
-
-/* Whoever asked for an answer takes it, or is gone. */
-static void watch(struct h2_stream *st)
-{
-    struct h2 *h2 = st->conn->h2;
-
-    wheel_start(&h2->gateway->wheel, &st->timer, h2->idle_timeout, on_stalled);
-}
-
-static void on_stalled(struct wheel_timer *t)
-{
-    struct h2_stream *st = CONTAINER_OF(t, struct h2_stream, timer);
-
-    if ((tick_of(st) - st->moved) * WHEEL_TICK_MS < st->conn->h2->idle_timeout)
-        watch(st);
-    else
-        h2_stream_reset(st, H2_CANCEL);
-}
-
 /* As in HTTP/1.1: to HEAD the length that GET would have had, if that is known. */
 static size_t length_of(const struct h2_stream *st, const struct answer *a, size_t body)
 {
@@ -331,15 +98,12 @@ static void answer_shared(struct exchange *x, const struct answer *a, struct sha
     assert(st->state == H2_BUSY);
     st->state = H2_ANSWERED;
     st->last = true;
-    st->moved = tick_of(st);
+    st->moved = h2_stream_tick(st);
     x->owner = NULL;
     respond(st, a, length_of(st, a, length), has_body);
-    watch(st);
-    if (!has_body)
-        return;
-    shared_ref(body);
-    st->body = body;
-    count_held(st);
+    h2_send_watch(st);
+    if (has_body)
+        h2_send_body(st, body);
 }
 
 static void answer(struct exchange *x, const struct answer *a, struct buf *body)
@@ -353,80 +117,40 @@ static void answer(struct exchange *x, const struct answer *a, struct buf *body)
 
 /* --- streams ---------------------------------------------------------------------- */
 
+static void begin(struct h2_stream *st, const struct answer *a, enum h2_stream_state state)
+{
+    assert(st->state == H2_BUSY && !st->head_only);
+    st->state = (uint8_t)state;
+    st->moved = h2_stream_tick(st);
+    respond(st, a, SIZE_MAX, true);
+}
+
 static void stream_begin(struct exchange *x, const struct answer *a)
 {
-    struct h2_stream *st = stream_of(x);
-
-    assert(st->state == H2_BUSY && !st->head_only);
-    st->state = H2_STREAM;
-    st->moved = tick_of(st);
     x->chunks = false; /* END_STREAM tells a whole stream from a cut one */
-    respond(st, a, SIZE_MAX, true);
+    begin(stream_of(x), a, H2_STREAM);
 }
 
 static void stream_write(struct exchange *x, struct slice bytes)
 {
-    struct h2_stream *st = stream_of(x);
-
-    assert(st->state == H2_STREAM);
-    if (st->out.len + bytes.len > OUT_MAX) {
-        h2_stream_reset(st, H2_ENHANCE_YOUR_CALM);
-        return;
-    }
-    buf_put_slice(&st->out, bytes);
-    session_more(st->conn->session, st->id);
-    h2_conn_speak(st->conn);
-    count_held(st);
-}
-
-/* How many of the run's events are out, the one begun counted. */
-static size_t take_begun(struct h2_stream *st, const struct h2_feed *f)
-{
-    struct entry *e;
-    struct slice bytes;
-
-    if (f->at == 0)
-        return f->entry;
-    e = f->run->entries[f->entry];
-    bytes = entry_encoded(e, f->form, f->encode);
-    keep_tail(st, (struct slice){bytes.p + f->at, bytes.len - f->at}, e->block);
-    return f->entry + 1;
+    assert(stream_of(x)->state == H2_STREAM);
+    h2_send_bytes(stream_of(x), bytes);
 }
 
 static size_t stream_run(struct exchange *x, struct run *r, unsigned form, form_encode encode)
 {
-    struct h2_stream *st = stream_of(x);
-    struct h2_feed feed = {.run = r, .form = form, .encode = encode};
-    size_t taken;
-
-    assert(st->state == H2_STREAM);
-    feed.left = run_form_get(r, form, encode)->bytes;
-    st->feed = &feed;
-    st->wanted = false;
-    session_more(st->conn->session, st->id);
-    h2_conn_send(st->conn);
-    st->feed = NULL;
-    if (st->state != H2_STREAM)
-        return r->count; /* it was reset meanwhile: gone() has run */
-    taken = take_begun(st, &feed);
-    st->wanted = taken < r->count;
-    if (st->wanted && conn_pending(&st->conn->conn))
-        wait_for_socket(st);
-    return taken;
+    assert(stream_of(x)->state == H2_STREAM);
+    return h2_send_run(stream_of(x), r, form, encode);
 }
 
 static uint64_t stream_quiet_ms(struct exchange *x)
 {
-    const struct h2_stream *st = stream_of(x);
-
-    return (tick_of(st) - st->moved) * WHEEL_TICK_MS;
+    return h2_stream_quiet_ms(stream_of(x));
 }
 
 static bool stream_pending(struct exchange *x)
 {
-    const struct h2_stream *st = stream_of(x);
-
-    return left_to_send(st) > 0 || conn_pending(&st->conn->conn);
+    return h2_send_pending(stream_of(x));
 }
 
 static void stream_end(struct exchange *x, bool whole)
@@ -434,17 +158,25 @@ static void stream_end(struct exchange *x, bool whole)
     struct h2_stream *st = stream_of(x);
 
     assert(st->state == H2_STREAM);
-    st->state = H2_ENDED;
     x->owner = NULL;
-    if (!whole) {
-        h2_answer_drop(st);
-        h2_stream_reset(st, H2_INTERNAL_ERROR);
-        return;
-    }
-    st->last = true;
-    session_more(st->conn->session, st->id);
-    watch(st);
-    h2_conn_speak(st->conn);
+    if (whole)
+        h2_send_end(st);
+    else
+        h2_stream_cut(st, H2_INTERNAL_ERROR);
+}
+
+/* --- channels --------------------------------------------------------------------- */
+
+/* RFC 8441, 5: a 200 is the 101 of an extended CONNECT. */
+static void tunnel(struct exchange *x, const struct answer *a, struct channel *c)
+{
+    struct h2_stream *st = stream_of(x);
+    struct answer accepted = *a;
+
+    accepted.status = 200;
+    x->owner = NULL;
+    begin(st, &accepted, H2_TUNNEL);
+    h2_channel_init(c, st);
 }
 
 const struct exchange_ops h2_exchange_ops = {.answer = answer,
@@ -454,4 +186,5 @@ const struct exchange_ops h2_exchange_ops = {.answer = answer,
                                              .run = stream_run,
                                              .quiet_ms = stream_quiet_ms,
                                              .pending = stream_pending,
-                                             .end = stream_end};
+                                             .end = stream_end,
+                                             .tunnel = tunnel};

@@ -22,6 +22,7 @@
 
 #include "mem.h"
 #include "metrics.h"
+#include "ws_session.h"
 
 #define QUEUED_MAX 256 /* frames that wait for the socket; then the client is not read */
 
@@ -118,9 +119,15 @@ void h2_turn(struct gateway *g)
     struct h2 *h2 = g->protocol;
     struct h2_conn *h;
 
+    ws_turn(g);
     while (h2 != NULL && (h = h2->speaking) != NULL) {
-        (void)settle(h);
+        bool over = settle(h);
+
         not_speaking(h);
+        if (!over && h->waiting != NULL && !conn_pending(&h->conn)) {
+            wake_streams(h);
+            gateway_wake(g);
+        }
     }
 }
 

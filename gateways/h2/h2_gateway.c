@@ -7,6 +7,7 @@
 
 #include "h2.h"
 #include "mem.h"
+#include "ws_session.h"
 
 static struct session_limits session_limits(const struct config *c)
 {
@@ -34,13 +35,14 @@ bool h2_start(struct gateway *g)
     h2->held.max = config_num(c, CFG_RING_PINNED);
     h2->held.cut = h2_stream_held_cut;
     g->protocol = h2;
-    return true;
+    return ws_start(g);
 }
 
 void h2_stop(struct gateway *g)
 {
     struct h2 *h2 = g->protocol;
 
+    ws_stop(g);
     gather_pool_free(&h2->pool);
     free(h2);
     g->protocol = NULL;

@@ -43,20 +43,24 @@ static void stop_waiting(struct h2_stream *st)
 void h2_stream_over(struct h2_stream *st)
 {
     struct h2_conn *h = st->conn;
-    bool pending = st->state == H2_BUSY || st->state == H2_STREAM;
+    bool handled = st->state == H2_BUSY || st->state == H2_STREAM;
 
     assert(st->state != H2_OVER);
     st->state = H2_OVER;
     wheel_stop(&st->timer);
     stop_waiting(st);
+    if (st->connect)
+        session_discard(h->session, st->in.len); /* it opens the connection's window */
     drop_request(st);
-    h2_answer_drop(st);
+    h2_send_drop(st);
     DL_DELETE(h->streams, st);
     h->h2->streams--;
     metric_sub(M_H2_STREAMS, 1);
     reaper_take(&h->h2->gateway->reaper, &st->reaped);
-    if (pending)
+    if (handled)
         st->x.owner->gone(&st->x);
+    else if (st->channel != NULL)
+        st->channel->owner->gone(st->channel);
     if (--h->stream_count == 0)
         h2_conn_idle(h);
 }
@@ -67,12 +71,19 @@ void h2_stream_reset(struct h2_stream *st, enum h2_error error)
     h2_conn_speak(st->conn);
 }
 
+void h2_stream_cut(struct h2_stream *st, enum h2_error error)
+{
+    st->state = H2_ENDED;
+    h2_send_drop(st);
+    h2_stream_reset(st, error);
+}
+
 void h2_stream_held_cut(struct held *held)
 {
     struct h2_stream *st = CONTAINER_OF(held, struct h2_stream, held);
 
     metric_add(M_STALLED_CLOSED, 1);
-    h2_answer_drop(st);
+    h2_send_drop(st);
     h2_stream_reset(st, H2_ENHANCE_YOUR_CALM);
 }
 
@@ -81,17 +92,22 @@ void h2_stream_wake(struct h2_stream *st)
     stop_waiting(st);
     session_more(st->conn->session, st->id);
     h2_conn_speak(st->conn);
-    if (!st->wanted || st->state != H2_STREAM)
+    if (!st->wanted)
         return;
     st->wanted = false;
-    st->x.owner->writable(&st->x);
+    if (st->state == H2_STREAM)
+        st->x.owner->writable(&st->x);
+    else if (st->state == H2_TUNNEL)
+        st->channel->owner->writable(st->channel);
 }
 
 void h2_stream_drain(struct h2_stream *st)
 {
-    bool pending = st->state == H2_BUSY || st->state == H2_STREAM;
+    bool handled = st->state == H2_BUSY || st->state == H2_STREAM;
 
-    if (pending && st->x.owner != NULL && st->x.owner->drain != NULL)
+    if (st->state == H2_TUNNEL)
+        st->channel->owner->drain(st->channel);
+    else if (handled && st->x.owner != NULL && st->x.owner->drain != NULL)
         st->x.owner->drain(&st->x);
 }
 
@@ -133,7 +149,12 @@ static void handle(struct h2_stream *st, const struct route *route, struct http1
     st->x.body = (struct slice){(char *)st->in.p, st->in.len};
     route->handle(&st->x);
     st->x.request = NULL;
-    drop_request(st);
+    if (!st->connect) {
+        drop_request(st);
+        return;
+    }
+    request_free(st->request); /* what came behind it is the channel's */
+    st->request = NULL;
 }
 
 /* The body is whole: the head, read before, is read once more. */
@@ -161,8 +182,7 @@ static void no_route(struct h2_stream *st, const struct problem *p, const struct
     drop_request(st);
 }
 
-/* What memory a request takes while it waits for its body. */
-static bool count(struct h2_stream *st, size_t bytes)
+bool h2_stream_count(struct h2_stream *st, size_t bytes)
 {
     struct http_bodies *all = &st->conn->h2->bodies;
 
@@ -173,12 +193,18 @@ static bool count(struct h2_stream *st, size_t bytes)
     return true;
 }
 
+void h2_stream_uncount(struct h2_stream *st, size_t bytes)
+{
+    st->conn->h2->bodies.bytes -= bytes;
+    st->counted -= bytes;
+}
+
 static void await_body(struct h2_stream *st, const struct route *route,
                        const struct http1_request *r)
 {
     struct problem p = {.error = ERR_BUSY};
 
-    if (!count(st, request_size(st->request))) {
+    if (!h2_stream_count(st, request_size(st->request))) {
         refuse(st, &p);
         return;
     }
@@ -201,7 +227,7 @@ static void take_request(struct h2_stream *st, struct http1_request *r, bool end
         no_route(st, &p, &allow);
     } else if (!route_body_ok(route, &h2->bodies_max, r, &p)) {
         refuse(st, &p);
-    } else if (ended) {
+    } else if (ended || st->connect) {
         handle(st, route, r, rest);
     } else {
         await_body(st, route, r);
@@ -260,6 +286,7 @@ static void on_head(void *stream, bool ended, bool too_large)
                               .request = &r,
                               .principal = {conn_peer_subject(&st->conn->conn)}};
     st->head_only = slice_eq(r.method, SLICE("HEAD"));
+    st->connect = request_protocol(st->request).p != NULL;
     st->origin = cors_origin(&h2->gateway->routes, &r);
     if (p.error != ERR_NONE)
         refuse(st, &p);
@@ -273,7 +300,7 @@ static bool add_body(struct h2_stream *st, struct slice bytes, struct problem *p
     if (bytes.len > st->body_max - st->in.len)
         return problem_setf(p, ERR_TOO_LARGE, NULL, "The body may hold %zu bytes at most here",
                             st->body_max);
-    if (!count(st, bytes.len))
+    if (!h2_stream_count(st, bytes.len))
         return problem_set(p, ERR_BUSY, NULL, "");
     buf_put_slice(&st->in, bytes);
     return true;
@@ -284,6 +311,10 @@ static void on_data(void *stream, struct slice bytes)
     struct h2_stream *st = stream;
     struct problem p = {0};
 
+    if (st->connect && (st->state == H2_BUSY || st->state == H2_TUNNEL)) {
+        h2_channel_data(st, bytes);
+        return;
+    }
     if (st->state != H2_BODY) {
         session_discard(st->conn->session, bytes.len);
         return;
@@ -299,6 +330,10 @@ static void on_end(void *stream)
 
     if (st->state == H2_BODY)
         dispatch(st);
+    else if (st->state == H2_TUNNEL)
+        h2_channel_eof(st);
+    else if (st->connect && st->state == H2_BUSY && st->x.owner->hurry != NULL)
+        st->x.owner->hurry(&st->x);
 }
 
 static void on_unwanted(struct wheel_timer *t)
@@ -334,6 +369,6 @@ const struct session_ops h2_session_ops = {.begin = on_begin,
                                            .end = on_end,
                                            .early = on_early,
                                            .closed = on_closed,
-                                           .offer = h2_answer_offer,
-                                           .put = h2_answer_put,
+                                           .offer = h2_send_offer,
+                                           .put = h2_send_put,
                                            .write = on_write};

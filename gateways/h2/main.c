@@ -3,10 +3,13 @@
  */
 #include "event_stream.h"
 #include "h2_gateway.h"
+#include "ws_session.h"
 
 static const struct route routes[] = {
     {"GET", "/events/", ROUTE_NO_BODY, event_stream_open},
     {"GET", "/events", ROUTE_NO_BODY, event_stream_open},
+    {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade},
+    {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade},
 };
 
 static const struct gateway_spec h2 = {

@@ -115,12 +115,12 @@ static bool put_fields(struct request *q, struct http1_request *r)
 }
 
 /* A body without a length is what a chunked one is in HTTP/1.1. */
-static bool read_framing(struct http1_request *r, bool ended)
+static bool read_framing(struct http1_request *r, bool ended, bool connect)
 {
     struct slice length = http1_header(r, "content-length", NULL);
 
     r->has_length = length.p != NULL;
-    r->chunked = !ended && !r->has_length;
+    r->chunked = !ended && !r->has_length && !connect;
     r->expect_continue = http1_has_token(r, "expect", "100-continue");
     return !r->has_length || slice_u64(length, &r->content_length);
 }
@@ -133,10 +133,11 @@ enum sluice_error request_read(struct request *q, bool ended, struct http1_reque
     r->path = SLICE("/");
     if (!put_fields(q, r))
         return ERR_HEAD_TOO_LARGE;
-    if (!q->given[PATH])
-        return ERR_NOT_IMPLEMENTED; /* CONNECT: this is no proxy */
+    if (!q->given[PATH] ||
+        (q->given[PROTOCOL] && !slice_eq(at(q, q->pseudo[PROTOCOL]), SLICE("websocket"))))
+        return ERR_NOT_IMPLEMENTED; /* this is no proxy, and speaks WebSocket alone */
     if (path.len == 0 || (path.p[0] != '/' && !slice_eq(path, SLICE("*"))) ||
-        !http1_target_set(r, path) || !read_framing(r, ended))
+        !http1_target_set(r, path) || !read_framing(r, ended, q->given[PROTOCOL]))
         return ERR_BAD_REQUEST;
     return ERR_NONE;
 }

@@ -13,8 +13,10 @@ import urllib.parse
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import h2.settings
 import hpack
+import wslib
 from hyperframe.frame import GoAwayFrame
 from sluicelib import TIMEOUT, Stream
 
@@ -162,11 +164,11 @@ class Connection:
         while not condition():
             assert self.pump(), f"the connection ended before {what}; GOAWAY: {self.goaway}"
 
-    def begin(self, method, path, headers=(), body=None, end=True):
+    def begin(self, method, path, headers=(), body=None, end=True, more=()):
         """A request on its way; body None: there is none."""
         stream_id = self.h2.get_next_available_stream_id()
         fields = [(":method", method), (":scheme", "http"), (":authority", self.authority),
-                  (":path", path), *dict(headers).items()]
+                  (":path", path), *dict(headers).items(), *more]
         x = self.exchanges[stream_id] = Exchange(self, stream_id)
         self.h2.send_headers(stream_id, fields, end_stream=body is None and end)
         self.flush()
@@ -258,6 +260,97 @@ class EventStream(Stream):
         data = self.x.take()
         self.body += data
         return bool(data)
+
+
+# --- WebSocket over HTTP/2 (RFC 8441) --------------------------------------------------
+
+
+class Bytes:
+    """A tunnel with the face of sluicelib's Raw."""
+
+    def __init__(self, exchange):
+        self.x = exchange
+        self.socket = exchange.connection.socket
+        self.buffer = b""
+
+    def send(self, data):
+        self.x.connection.send_body(self.x, data, end=False)
+        return self
+
+    def half_close(self):
+        self.x.connection.h2.end_stream(self.x.id)
+        self.x.connection.flush()
+        return self
+
+    def more(self):
+        while not self.x.chunks and not self.x.over:
+            self.x.connection.pump()
+        data = self.x.take()
+        self.buffer += data
+        return bool(data)
+
+    def take(self, n):
+        while len(self.buffer) < n and self.more():
+            pass
+        data, self.buffer = self.buffer[:n], self.buffer[n:]
+        return data
+
+    def rest(self):
+        while self.more():
+            pass
+        data, self.buffer = self.buffer, b""
+        return data
+
+    def close(self):
+        with contextlib.suppress(h2.exceptions.H2Error, OSError):
+            self.x.connection.cancel(self.x)
+
+
+class WebSocket(wslib.WebSocket):
+    """The same client on a stream of a connection."""
+
+    def __init__(self, connection, path="/events", protocol=None, deflate=None, headers=()):
+        fields = [("sec-websocket-version", "13")]
+        fields += [("sec-websocket-protocol", protocol)] if protocol else []
+        fields += [("sec-websocket-extensions", deflate)] if deflate else []
+        fields += [tuple(h.split(": ", 1)) for h in headers]
+        connection.until(lambda: connection.h2.remote_settings.enable_connect_protocol,
+                         "SETTINGS")
+        self.x = connection.begin("CONNECT", path, [(":protocol", "websocket")], more=[
+            (name.lower(), value) for name, value in fields], end=False)
+        self.raw = Bytes(self.x)
+        self.bits, self.packed, self.plain, self.closed = 15, 0, 0, None
+
+    def head(self):
+        self.x.connection.answered(self.x)
+        return self.x.status, self.x.headers
+
+    def open(self):
+        status, headers = self.head()
+        if status is None:
+            raise ConnectionResetError("cut within the handshake")
+        assert status == 200, (status, self.x.wait().body)
+        assert "sec-websocket-accept" not in headers
+        return self
+
+
+class Door(wslib.Door):
+    """The HTTP/2 gateway of a system: each WebSocket on a connection of its own, whose
+    windows are as large as a socket."""
+
+    def __init__(self, sluice):
+        super().__init__(sluice)
+        self.connections = []
+
+    def ask(self, name="", /, protocol=None, deflate=None, headers=(), rcvbuf=None, **params):
+        c = Connection(self.sluice.port("h2"), {WINDOW: 1 << 24}, rcvbuf)
+        self.connections.append(c)
+        self.opened.append(WebSocket(c, wslib.path_of(name, **params), protocol, deflate, headers))
+        return self.opened[-1]
+
+    def close(self):
+        for c in self.connections:
+            c.close()
 
 
 # --- frames by hand -------------------------------------------------------------------

@@ -22,9 +22,11 @@
 #include "h2.h"
 #include "h2_gateway.h"
 #include "history.h"
+#include "json.h"
 #include "log.h"
 #include "mem.h"
 #include "sse.h"
+#include "ws_session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
 void publish_event(struct exchange *x); /* of gateways/core; the broker has a publish.h, too */
@@ -140,6 +142,11 @@ struct publish_limits gateway_publish_limits(const struct gateway *g)
 {
     (void)g;
     return (struct publish_limits){.max_payload = 256, .max_batch = 3};
+}
+
+void gateway_wake(struct gateway *g)
+{
+    (void)g;
 }
 
 /* --- the broker ------------------------------------------------------------------- */
@@ -364,15 +371,22 @@ static void receive_request(uint8_t which)
         {"HEAD", "/events/a", "*/*"},
         {"GET", "/nothing", "*/*"},
         {"OPTIONS", "*", "*/*"},
+        {"CONNECT", "/events/a?after=4", "*/*"},
+        {"CONNECT", "/events", "*/*"},
     };
     size_t i = which % ARRAY_LEN(requests);
-    uint8_t flags = END_HEADERS | (*requests[i].method == 'P' ? 0 : END_STREAM);
+    bool connect = *requests[i].method == 'C';
+    uint8_t flags = END_HEADERS | (*requests[i].method == 'P' || connect ? 0 : END_STREAM);
     struct buf b = {0};
 
     put_field(&b, ":method", requests[i].method);
     put_field(&b, ":scheme", "http");
     put_field(&b, ":path", requests[i].path);
     put_field(&b, ":authority", "x");
+    if (connect) {
+        put_field(&b, ":protocol", "websocket");
+        put_field(&b, "sec-websocket-version", "13");
+    }
     put_field(&b, "accept", requests[i].accept);
     receive_frame(HEADERS, flags, w.next_stream, (struct slice){(char *)b.p, b.len});
     w.next_stream += 2;
@@ -484,6 +498,30 @@ static bool is_stream(struct slice s)
     return slice_starts(s, SLICE("retry: ")) || slice_starts(s, SLICE("{\"upto\""));
 }
 
+static bool is_websocket(struct slice s)
+{
+    return slice_starts(s, SLICE("\x81"));
+}
+
+/* Whole frames, whose texts are JSON; the last may be cut. */
+static void check_websocket(struct slice s)
+{
+    struct reader r = reader_of(s.p, s.len);
+
+    while (r.left >= 4) {
+        uint8_t first = reader_u8(&r);
+        size_t size = reader_u8(&r);
+
+        assert((first & 0xf0) == 0x80 && size < 127);
+        if (size == 126) {
+            size = (size_t)reader_u8(&r) << 8;
+            size |= reader_u8(&r);
+        }
+        struct slice text = reader_bytes(&r, size);
+        assert(r.bad || (first & 15) != WS_TEXT || json_check(text) == JSON_OBJECT);
+    }
+}
+
 static void check_data(uint32_t stream, uint8_t flags, size_t len, struct slice body)
 {
     struct seen *s = seen_of(stream);
@@ -538,6 +576,8 @@ static void check_written(void)
 
         if (is_stream(s))
             check_events(s);
+        else if (is_websocket(s))
+            check_websocket(s);
         buf_free(&w.seen[i].data);
     }
 }
@@ -556,6 +596,8 @@ static void start_process(void)
         {"GET", "/events/", ROUTE_NO_BODY, event_stream_open},
         {"POST", "/events/", ROUTE_PAYLOAD, publish_event},
         {"GET", "/history/", ROUTE_NO_BODY, history_events},
+        {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade},
+        {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade},
     };
     static char name[] = "fuzz", *argv[] = {name, NULL};
     static uv_loop_t loop;
@@ -572,6 +614,7 @@ static void start_process(void)
     w.gateway.streams.keepalive_ms = 500;
     w.gateway.streams.retry_ms = 1;
     w.gateway.protocol = &w.h2;
+    (void)ws_start(&w.gateway);
     w.h2 = (struct h2){
         .gateway = &w.gateway,
         .session = {.max_streams = 20,
@@ -635,6 +678,18 @@ static void receive_data(uint8_t arg, struct slice body)
     receive_frame(DATA, arg >= 128 ? END_STREAM : 0, pick(arg), body);
 }
 
+/* A text of a WebSocket, or another frame of its, under a mask that does nothing. */
+static void receive_message(uint8_t arg, struct slice text)
+{
+    uint8_t head[6] = {arg % 16 == 15 ? (uint8_t)text.len : 0x81, (uint8_t)(0x80 | text.len)};
+    struct buf b = {0};
+
+    buf_put(&b, head, sizeof head);
+    buf_put_slice(&b, text);
+    receive_frame(DATA, 0, pick(arg), (struct slice){(char *)b.p, b.len});
+    buf_free(&b);
+}
+
 static void step(struct reader *r)
 {
     uint8_t op = reader_u8(r), arg = reader_u8(r);
@@ -647,8 +702,10 @@ static void step(struct reader *r)
         (void)reader_bytes(r, some);
         break;
     case 1:
-    case 2:
         receive_request(arg);
+        break;
+    case 2:
+        receive_message(arg, reader_bytes(r, some < 100 ? some : 100));
         break;
     case 3:
         receive_data(arg, reader_bytes(r, some < 20 ? some : 20));
@@ -708,7 +765,7 @@ static void end(void)
         acknowledge(ERR_UNAVAILABLE);
     hub_free(w.gateway.hub);
     assert(w.reads == NULL && w.h2.speaking == NULL && w.h2.streams == 0);
-    assert(w.h2.bodies.bytes == 0 && w.h2.held.bytes == 0);
+    assert(w.h2.bodies.bytes == 0 && w.h2.held.bytes == 0 && w.gateway.ws->held == 0);
     reaper_close(&w.gateway.reaper);
     free(w.conn);
     buf_free(&w.in);
