@@ -39,11 +39,14 @@ def points():
 
 class Doomed(Sluice):
     """The process that has the point ends there, `lives` times.  It is started again, or
-    with `elsewhere` clients go to the other gateway."""
+    with `elsewhere` clients go to the other gateway.  With `roaming` they go to any, each
+    time."""
 
-    def __init__(self, folder, point, lives=1, elsewhere=False, config="", gateways=("mqtt",)):
-        super().__init__(folder, config, gateways)
-        self.point, self.lives, self.elsewhere = point, lives, elsewhere
+    def __init__(self, folder, point, lives=1, elsewhere=False, roaming=False,
+                 gateways=("mqtt",)):
+        super().__init__(folder, gateways=gateways)
+        self.point, self.lives = point, lives
+        self.elsewhere, self.roaming = elsewhere, roaming
         self.victim = "broker" if point.startswith("broker_") else "mqtt"
         self.deaths = 0
 
@@ -53,20 +56,15 @@ class Doomed(Sluice):
         return p
 
     def start(self):
-        with self.doom():
-            self.add("broker").start()
-            for name in self.gateways:
-                self.add(name)
-                if name != self.victim:
-                    continue
-                self.processes[name].start()
-        for name in self.gateways:
-            if name != self.victim:
-                self.processes[name].start()
+        for name in ("broker", *self.gateways):
+            self.revive(self.add(name))
         return self
 
-    def doom(self):
-        return mock.patch.dict(os.environ, SLUICE_FAILPOINTS=self.point)
+    def revive(self, p):
+        """With its point, if it is to die there (again)."""
+        doomed = p.name == self.victim and self.deaths < self.lives
+        with mock.patch.dict(os.environ, {"SLUICE_FAILPOINTS": self.point} if doomed else {}):
+            p.start()
 
     def tend(self):
         """What has died at the point lives again."""
@@ -76,14 +74,14 @@ class Doomed(Sluice):
             assert (name, p.popen.returncode) == (self.victim, KILLED), p.logged()
             self.deaths += 1
             assert self.deaths <= self.lives
-            if self.elsewhere:
-                continue
-            with self.doom() if self.deaths < self.lives else contextlib.nullcontext():
-                p.start()
+            if not self.elsewhere:
+                self.revive(p)
 
-    def door(self, name="mqtt"):
-        """The port at which clients of that gateway are served now."""
-        return self.port("mqtt-2" if self.elsewhere and self.deaths else name)
+    def door(self, gateway):
+        """The port at which its clients are served now."""
+        if self.roaming:
+            gateway = random.choice(self.gateways)
+        return self.port("mqtt-2" if self.elsewhere and self.deaths else gateway)
 
     def end(self):
         if self.elsewhere and self.deaths:
@@ -303,11 +301,6 @@ def tended(system, clients, condition, what):
     return wait_for(look, what)
 
 
-def in_order(payloads):
-    numbers = [int(p.split()[1]) for p in payloads]
-    return numbers == sorted(numbers)
-
-
 def of(publisher, payloads):
     return [p for p in payloads if p.split()[0] == publisher.name]
 
@@ -323,6 +316,8 @@ def at_least_once(publisher, payloads):
 
 
 def differences(wanted, got):
-    twice = sorted({p for p in got if got.count(p) > 1})
-    return {"missing": [p for p in wanted if p not in got], "twice": twice,
-            "unknown": [p for p in got if p not in wanted], "in order": in_order(got)}
+    order = [p for p in dict.fromkeys(got) if p in wanted]
+    return {"missing": [p for p in wanted if p not in got],
+            "twice": sorted({p for p in got if got.count(p) > 1}),
+            "unknown": [p for p in got if p not in wanted],
+            "in order": order == [p for p in wanted if p in got]}

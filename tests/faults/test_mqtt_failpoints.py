@@ -7,6 +7,7 @@ from mqttkill import (Doomed, Mortal, Publisher, Subscriber, at_least_once, diff
                       once_and_in_order, points, tended)
 from mqttlib import V3, V5
 
+GATEWAYS = ("mqtt", "mqtt-2")
 MORE = 6  # messages of each publisher, acknowledged after the last death
 
 # What a QoS 2 exchange passes, with which passing it ends.
@@ -24,6 +25,11 @@ ATTACHING = [
     "mqtt_attached:2", "mqtt_attached:6", "mqtt_resumed:6", "mqtt_detach:1", "mqtt_detach:3",
     "broker_attach:2", "broker_attach:6", "broker_attached:2", "broker_attached:6",
     "broker_detach:1", "broker_detach:3", "broker_detached:1", "broker_detached:3",
+]
+ROAMING = [
+    "mqtt_out_gathered:3", "mqtt_out_written:3", "mqtt_publish_left:3", "mqtt_pubrec_come:3",
+    "mqtt_pubrec_written:3", "mqtt_pubrel_left:3", "mqtt_pubcomp_come:3", "mqtt_attached:5",
+    "mqtt_resumed:5", "mqtt_detach:3", "broker_attached:7", "broker_detach:2", "broker_detached:2",
 ]
 WILLS = ["mqtt_detach:1", "broker_detach:1", "broker_detached:1"]
 DELAYED = ["broker_due:1", "broker_due_done:1"]
@@ -111,7 +117,15 @@ def test_exactly_once_to_clients_that_come_and_go(doomed, point):
 @pytest.mark.parametrize("version", [V3, V5], ids=["3.1.1", "5.0"])
 @pytest.mark.parametrize("point", EXCHANGE)
 def test_another_gateway_takes_the_exchange_up(doomed, point, version):
-    traffic = Traffic(doomed(point, elsewhere=True, gateways=("mqtt", "mqtt-2")), version)
+    traffic = Traffic(doomed(point, elsewhere=True, gateways=GATEWAYS), version)
+    traffic.run()
+    traffic.check()
+
+
+@pytest.mark.parametrize("version", [V3, V5], ids=["3.1.1", "5.0"])
+@pytest.mark.parametrize("point", ROAMING)
+def test_exactly_once_to_clients_of_now_this_gateway_now_that(doomed, point, version):
+    traffic = Traffic(doomed(point, roaming=True, gateways=GATEWAYS), version, restless=8)
     traffic.run()
     traffic.check()
 
@@ -160,7 +174,7 @@ def test_a_delayed_will_is_sent_once(doomed, point):
 def all_at_members(system):
     """Two publishers, and two members of a group at two gateways."""
     members = [Subscriber(system, f"m{n}", "$share/g/k/#", gateway=gateway)
-               for n, gateway in enumerate(("mqtt", "mqtt-2"))]
+               for n, gateway in enumerate(GATEWAYS)]
     publishers = [Publisher(system, f"p{n}", "k/2", gateway="mqtt-2") for n in range(2)]
     clients = members + publishers
     for m in members:
@@ -184,11 +198,11 @@ def all_at_members(system):
 
 @pytest.mark.parametrize("point", GROUPS)
 def test_a_group_gets_each_event_once(doomed, point):
-    acked, got = all_at_members(doomed(point, gateways=("mqtt", "mqtt-2")))
+    acked, got = all_at_members(doomed(point, gateways=GATEWAYS))
     assert got == acked, differences(acked, got)
 
 
 def test_every_point_is_passed():
     """Each case waits until its point has ended a process: none stands where nothing comes."""
-    cases = EXCHANGE + BROKER + CHECKPOINT + ATTACHING + WILLS + DELAYED + GROUPS
+    cases = EXCHANGE + BROKER + CHECKPOINT + ATTACHING + ROAMING + WILLS + DELAYED + GROUPS
     assert {case.split(":")[0] for case in cases} == set(points())
