@@ -59,6 +59,7 @@ X(H2_STREAMS, 'g', GAUGE, "sluice_http2_streams", "HTTP/2 streams open")
 X(H2_REFUSED, 'g', COUNTER, "sluice_http2_streams_refused_total",
   "HTTP/2 streams refused because of a limit")
 X(H2_RESETS, 'g', COUNTER, "sluice_http2_resets_total", "HTTP/2 streams reset by their clients")
+X(H2_PUSHED, 'g', COUNTER, "sluice_http2_pushed_total", "Events pushed as resources over HTTP/2")
 X(H2_ERRORS, 'g', COUNTER, "sluice_http2_errors_total",
   "HTTP/2 connections ended because of what their client sent")
 X(H2_CALMED, 'g', COUNTER, "sluice_http2_calmed_total",

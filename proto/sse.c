@@ -147,6 +147,28 @@ void ndjson_put_upto(struct buf *b, uint64_t id)
     buf_put(b, "\"}\n", 3);
 }
 
+static void put_resource(struct buf *b, const struct event *e)
+{
+    buf_puts(b, "/history?id=");
+    buf_dec(b, e->id);
+}
+
+void sse_put_push(struct buf *b, const struct event *e)
+{
+    buf_puts(b, "event: sluice.push\n");
+    put_id(b, e->id);
+    buf_puts(b, "data: ");
+    put_resource(b, e);
+    buf_puts(b, "\n\n");
+}
+
+void ndjson_put_push(struct buf *b, const struct event *e)
+{
+    buf_puts(b, "{\"push\":\"");
+    put_resource(b, e);
+    buf_puts(b, "\"}\n");
+}
+
 /* The size line: hexadecimal, CRLF.  Returns its length. */
 static size_t chunk_head(char out[18], size_t size)
 {

@@ -20,6 +20,11 @@ void sse_put_comment(struct buf *b, const char *text); /* ": text\n\n"; one line
 void ndjson_put_event(struct buf *b, const struct event *e);
 void ndjson_put_gap(struct buf *b, const struct gap *g); /* {"gap":{…}} */
 void ndjson_put_upto(struct buf *b, uint64_t id);        /* {"upto":"ID"} */
+/* In place of an event that is pushed (HTTP/2): where it is to be had.
+ *   event: sluice.push, id: ID, data: /history?id=ID
+ *   {"push":"/history?id=ID"} */
+void sse_put_push(struct buf *b, const struct event *e);
+void ndjson_put_push(struct buf *b, const struct event *e);
 /* The same as one HTTP chunk each (RFC 9112, 7.1): from `start` to the end of
  * b becomes the data of a chunk.  Nothing becomes nothing: an empty chunk would
  * end the body. */

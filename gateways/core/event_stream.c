@@ -23,12 +23,20 @@
 #include "forms.h"
 #include "gateway.h"
 #include "mem.h"
+#include "query.h"
 #include "sse.h"
 #include "topic.h"
 
 #define AWAY_MS 2000 /* so long a client waits for a broker that is away */
 
-enum form { SSE_RAW = FORMS_STREAM, SSE_JSON, NDJSON, NDJSON_CHUNKS };
+enum form {
+    SSE_RAW = FORMS_STREAM,
+    SSE_JSON,
+    NDJSON = FORM_NDJSON,
+    NDJSON_CHUNKS,
+    NDJSON_PUSH,
+    SSE_PUSH
+};
 
 struct event_stream {
     struct reaped reaped; /* first */
@@ -44,15 +52,14 @@ struct event_stream {
 };
 
 static const form_encode encoders[] = {
-    [SSE_RAW] = sse_put_raw,
-    [SSE_JSON] = sse_put_json,
-    [NDJSON] = ndjson_put_event,
-    [NDJSON_CHUNKS] = ndjson_put_event_chunk,
+    [SSE_RAW] = sse_put_raw,         [SSE_JSON] = sse_put_json,
+    [NDJSON] = ndjson_put_event,     [NDJSON_CHUNKS] = ndjson_put_event_chunk,
+    [NDJSON_PUSH] = ndjson_put_push, [SSE_PUSH] = sse_put_push,
 };
 
 static bool is_ndjson(const struct event_stream *st)
 {
-    return st->form >= NDJSON;
+    return st->form >= NDJSON && st->form != SSE_PUSH;
 }
 
 /* --- the end ---------------------------------------------------------------------- */
@@ -141,6 +148,14 @@ static void on_keepalive(struct wheel_timer *t)
     keepalive_write(st);
 }
 
+/* The form, now that the carrier has said what it can do. */
+static uint8_t form_opened(const struct event_stream *st)
+{
+    if (st->x->push)
+        return is_ndjson(st) ? NDJSON_PUSH : SSE_PUSH;
+    return is_ndjson(st) && st->x->chunks ? NDJSON_CHUNKS : st->form;
+}
+
 static void open_stream(struct event_stream *st)
 {
     struct answer a = {.status = 200,
@@ -153,9 +168,8 @@ static void open_stream(struct event_stream *st)
     st->x->chunks = is_ndjson(st);
     exchange_begin(st->x, &a);
     st->open = true;
-    if (is_ndjson(st))
-        st->form = st->x->chunks ? NDJSON_CHUNKS : NDJSON;
-    else if (st->gateway->streams.retry_ms > 0)
+    st->form = form_opened(st);
+    if (!is_ndjson(st) && st->gateway->streams.retry_ms > 0)
         sse_put_retry(&b, (unsigned)st->gateway->streams.retry_ms);
     if (b.len > 0)
         write_buf(st, &b);
@@ -333,7 +347,8 @@ void event_stream_open(struct exchange *x)
         exchange_problem(x, &p);
         return;
     }
-    if (!choose_form(x->request, &s, &form, &p) || !subscribe_permitted(&s, &x->principal, &p))
+    if (!choose_form(x->request, &s, &form, &p) || !query_flag(x->request, "push", &x->push, &p) ||
+        !subscribe_permitted(&s, &x->principal, &p))
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))
         answer_head(x, form);

@@ -78,6 +78,7 @@ struct exchange {
     struct slice body;
     struct principal principal;
     bool chunks; /* stream: wished for by the handler, see begin */
+    bool push;   /* the same, see begin */
 };
 
 /* --- for handlers ------------------------------------------------------------ */
@@ -95,7 +96,9 @@ static inline void exchange_answer_shared(struct exchange *x, const struct answe
 }
 
 /* The head of a stream.  x->chunks asks for HTTP chunks, without which a client
- * cannot tell the end from a cut; where the carrier has none it is false after. */
+ * cannot tell the end from a cut; x->push for each event of a run to be sent as the
+ * resource /history?id= as well (RFC 9113, 8.4).  Where the carrier has none, or the
+ * client wants none, they are false after. */
 static inline void exchange_begin(struct exchange *x, const struct answer *a)
 {
     x->ops->begin(x, a);

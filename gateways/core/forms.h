@@ -5,9 +5,9 @@
 #define CORE_FORMS_H
 
 enum {
-    FORMS_STREAM = 0, /* four: event_stream.c */
-    FORMS_WS = 4,     /* six: ws_forms.h */
-    FORMS_OWN = 10,   /* of a gateway that has the others, too */
+    FORMS_STREAM = 0,               /* six: event_stream.c */
+    FORM_NDJSON = FORMS_STREAM + 2, /* ndjson_put_event */
+    FORMS_WS = 6,                   /* six: ws_forms.h */
 };
 
 #endif

@@ -222,6 +222,7 @@ static void stream_begin(struct exchange *x, const struct answer *a)
     h->state = STREAM;
     h->keep = false;
     x->chunks = x->chunks && h->minor > 0;
+    x->push = false;
     buf_clear(out);
     put_head(h, out, a);
     buf_puts(out, x->chunks ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");

@@ -135,3 +135,12 @@ bool query_number(const struct http1_request *r, const char *name, uint64_t min,
     buf_free(&text);
     return p->error == ERR_NONE;
 }
+
+bool query_flag(const struct http1_request *r, const char *name, bool *out, struct problem *p)
+{
+    uint64_t n = *out;
+    bool ok = query_number(r, name, 0, 1, &n, p);
+
+    *out = n == 1;
+    return ok;
+}

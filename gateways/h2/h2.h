@@ -4,6 +4,7 @@
  *   h2_conn     bytes between socket and session; turns, limits, draining, the end
  *   h2_stream   a request on its way to a handler, and the exchange it gets
  *   h2_answer   what the handler says: answers, streams of events
+ *   h2_push     events as promised resources
  *   h2_channel  a WebSocket on a stream
  *   h2_send     what a stream has to send, as DATA frames
  *   h2_gateway  what the connections share
@@ -60,6 +61,7 @@ struct h2_conn {
     struct gather *gather;   /* what this turn has to say */
     struct h2_stream *streams, *waiting;
     size_t stream_count;
+    size_t promised; /* of them, those that were pushed */
     struct h2_conn *speaking_prev, *speaking_next;
     bool speaking, draining, over;
 };
@@ -107,6 +109,8 @@ struct h2_stream {
     bool waiting;
     bool wanted; /* writable() is owed */
     bool head_only;
+    bool promised;          /* by us: nobody asked for it */
+    bool wants_promise;     /* and waits until there may be one */
     bool connect;           /* extended CONNECT: what comes behind the head is no body */
     bool started, offering; /* of the channel */
     struct channel *channel;
@@ -117,8 +121,10 @@ struct h2_stream {
     struct request *request; /* until the handler has had it */
     struct buf in;           /* its body; of a channel, what has yet to be taken */
     size_t body_max;
-    size_t counted;      /* of both, in h2->bodies */
-    struct slice origin; /* Access-Control-Allow-Origin of the answer */
+    size_t counted;       /* of both, in h2->bodies */
+    struct slice origin;  /* Access-Control-Allow-Origin of the answer */
+    struct buf authority; /* when events are pushed */
+    uint64_t promised_to; /* and up to which event they were */
 
     struct slice tail;
     struct pin pin;       /* of tail, unless it is copied */
@@ -136,6 +142,7 @@ extern const struct exchange_ops h2_exchange_ops;
 
 /* --- h2_stream.c */
 
+struct h2_stream *h2_stream_new(struct h2_conn *h, int32_t id);
 /* It is over, whoever says so: the handler learns it if it has the stream. */
 void h2_stream_over(struct h2_stream *st);
 /* Nothing of it shall be sent any more; the client sees that it is not whole. */
@@ -168,16 +175,33 @@ size_t h2_send_offer(void *stream, size_t max, bool *last); /* for session_ops *
 void h2_send_put(void *stream, size_t len);
 void h2_send_drop(struct h2_stream *st);
 void h2_send_body(struct h2_stream *st, struct shared *body);
+/* The same for what lies in a block. */
+void h2_send_shared(struct h2_stream *st, struct slice bytes, struct block *b);
 void h2_send_bytes(struct h2_stream *st, struct slice bytes);
 /* As conn_write_run and conn_write_pieces. */
 size_t h2_send_run(struct h2_stream *st, struct run *r, unsigned form, form_encode encode);
 size_t h2_send_pieces(struct h2_stream *st, const struct conn_piece *pieces, size_t count);
+/* It is told when it may go on, by the end of the turn. */
+void h2_send_wait(struct h2_stream *st);
 /* It ends when all that there is to send is out. */
 void h2_send_end(struct h2_stream *st);
 /* It is reset when it does not move for long. */
 void h2_send_watch(struct h2_stream *st);
 bool h2_send_pending(const struct h2_stream *st);
 size_t h2_send_unread(const struct h2_stream *st); /* control bytes */
+
+/* --- h2_answer.c */
+
+/* To what was promised: an answer whose body lies in a block. */
+void h2_answer_resource(struct h2_stream *st, const struct answer *a, struct slice body,
+                        struct block *b);
+
+/* --- h2_push.c */
+
+bool h2_push_wanted(const struct h2_stream *st); /* the client takes promises */
+/* As conn_write_run, each event promised; the form is that of the lines. */
+size_t h2_push_run(struct h2_stream *st, struct run *r, unsigned form, form_encode encode);
+void h2_push_over(struct h2_conn *h); /* a promised stream is */
 
 /* --- h2_channel.c */
 

@@ -115,6 +115,17 @@ static void answer(struct exchange *x, const struct answer *a, struct buf *body)
     shared_unref(s);
 }
 
+void h2_answer_resource(struct h2_stream *st, const struct answer *a, struct slice body,
+                        struct block *b)
+{
+    st->state = H2_ANSWERED;
+    st->last = true;
+    st->moved = h2_stream_tick(st);
+    respond(st, a, body.len, true);
+    h2_send_watch(st);
+    h2_send_shared(st, body, b);
+}
+
 /* --- streams ---------------------------------------------------------------------- */
 
 static void begin(struct h2_stream *st, const struct answer *a, enum h2_stream_state state)
@@ -128,6 +139,7 @@ static void begin(struct h2_stream *st, const struct answer *a, enum h2_stream_s
 static void stream_begin(struct exchange *x, const struct answer *a)
 {
     x->chunks = false; /* END_STREAM tells a whole stream from a cut one */
+    x->push = x->push && h2_push_wanted(stream_of(x));
     begin(stream_of(x), a, H2_STREAM);
 }
 
@@ -140,7 +152,8 @@ static void stream_write(struct exchange *x, struct slice bytes)
 static size_t stream_run(struct exchange *x, struct run *r, unsigned form, form_encode encode)
 {
     assert(stream_of(x)->state == H2_STREAM);
-    return h2_send_run(stream_of(x), r, form, encode);
+    return x->push ? h2_push_run(stream_of(x), r, form, encode)
+                   : h2_send_run(stream_of(x), r, form, encode);
 }
 
 static uint64_t stream_quiet_ms(struct exchange *x)

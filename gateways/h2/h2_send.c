@@ -107,7 +107,7 @@ void h2_send_drop(struct h2_stream *st)
 
 /* --- DATA frames ------------------------------------------------------------------ */
 
-static void wait_for_socket(struct h2_stream *st)
+void h2_send_wait(struct h2_stream *st)
 {
     if (!st->waiting)
         DL_APPEND2(st->conn->waiting, st, waiting_prev, waiting_next);
@@ -137,12 +137,12 @@ size_t h2_send_offer(void *stream, size_t max, bool *last)
     size_t n = least(next_size(st), max);
 
     if (conn_pending(&st->conn->conn)) {
-        wait_for_socket(st);
+        h2_send_wait(st);
         return 0;
     }
     *last = st->last && n == left_to_send(st);
     if (n == 0 && st->wanted)
-        wait_for_socket(st); /* its window is open: the connection tells it */
+        h2_send_wait(st); /* its window is open: the connection tells it */
     return n;
 }
 
@@ -299,7 +299,7 @@ static size_t feed_events(struct h2_stream *st, struct h2_feed *f, size_t count)
     taken = f->entry + (f->at > 0 ? 1 : 0);
     st->wanted = taken < count;
     if (st->wanted && conn_pending(&st->conn->conn))
-        wait_for_socket(st);
+        h2_send_wait(st);
     if (f->at > 0)
         keep_begun(st, f);
     return taken;
@@ -330,6 +330,12 @@ void h2_send_body(struct h2_stream *st, struct shared *body)
     shared_ref(body);
     st->body = body;
     count_held(st);
+}
+
+void h2_send_shared(struct h2_stream *st, struct slice bytes, struct block *b)
+{
+    assert(st->tail.len == 0);
+    keep_tail(st, bytes, b);
 }
 
 void h2_send_bytes(struct h2_stream *st, struct slice bytes)

@@ -56,6 +56,9 @@ void h2_stream_over(struct h2_stream *st)
     DL_DELETE(h->streams, st);
     h->h2->streams--;
     metric_sub(M_H2_STREAMS, 1);
+    buf_free(&st->authority);
+    if (st->promised)
+        h2_push_over(h);
     reaper_take(&h->h2->gateway->reaper, &st->reaped);
     if (handled)
         st->x.owner->gone(&st->x);
@@ -90,6 +93,7 @@ void h2_stream_held_cut(struct held *held)
 void h2_stream_wake(struct h2_stream *st)
 {
     stop_waiting(st);
+    st->wants_promise = false;
     session_more(st->conn->session, st->id);
     h2_conn_speak(st->conn);
     if (!st->wanted)
@@ -148,6 +152,8 @@ static void handle(struct h2_stream *st, const struct route *route, struct http1
     st->x.rest = rest;
     st->x.body = (struct slice){(char *)st->in.p, st->in.len};
     route->handle(&st->x);
+    if (st->x.push)
+        buf_put_slice(&st->authority, http1_header(r, "host", NULL));
     st->x.request = NULL;
     if (!st->connect) {
         drop_request(st);
@@ -237,6 +243,21 @@ static void take_request(struct h2_stream *st, struct http1_request *r, bool end
 
 /* --- what the session says -------------------------------------------------------- */
 
+struct h2_stream *h2_stream_new(struct h2_conn *h, int32_t id)
+{
+    struct h2_stream *st = mem_zalloc(sizeof *st);
+
+    st->conn = h;
+    st->id = id;
+    DL_APPEND(h->streams, st);
+    h->stream_count++;
+    h->h2->streams++;
+    metric_add(M_H2_STREAMS, 1);
+    if (!h->draining)
+        conn_timer(&h->conn, 0, NULL);
+    return st;
+}
+
 static void *on_begin(void *arg, int32_t id)
 {
     struct h2_conn *h = arg;
@@ -246,16 +267,8 @@ static void *on_begin(void *arg, int32_t id)
         metric_add(M_H2_REFUSED, 1);
         return NULL;
     }
-    st = mem_zalloc(sizeof *st);
-    st->conn = h;
-    st->id = id;
+    st = h2_stream_new(h, id);
     st->request = request_new();
-    DL_APPEND(h->streams, st);
-    h->stream_count++;
-    h->h2->streams++;
-    metric_add(M_H2_STREAMS, 1);
-    if (!h->draining)
-        conn_timer(&h->conn, 0, NULL);
     wait_for(st, h->h2->header_timeout);
     return st;
 }

@@ -428,20 +428,48 @@ static void share_turns(struct session *s, int32_t stream)
     (void)nghttp2_session_change_extpri_stream_priority(s->ng, stream, &incremental, 1);
 }
 
-void session_respond(struct session *s, int32_t id, const struct session_field *fields,
-                     size_t count, bool body)
+static void take_fields(nghttp2_nv *nv, const struct session_field *fields, size_t count)
 {
-    nghttp2_data_provider provider = {.source.ptr = stream_of(s, id), .read_callback = on_offer};
-    nghttp2_nv nv[FIELDS_MAX];
-
     assert(count <= FIELDS_MAX);
     for (size_t i = 0; i < count; i++)
         nv[i] = (nghttp2_nv){.name = (uint8_t *)(uintptr_t)fields[i].name.p,
                              .namelen = fields[i].name.len,
                              .value = (uint8_t *)(uintptr_t)fields[i].value.p,
                              .valuelen = fields[i].value.len};
+}
+
+void session_respond(struct session *s, int32_t id, const struct session_field *fields,
+                     size_t count, bool body)
+{
+    nghttp2_data_provider provider = {.source.ptr = stream_of(s, id), .read_callback = on_offer};
+    nghttp2_nv nv[FIELDS_MAX];
+
+    take_fields(nv, fields, count);
     share_turns(s, id);
     (void)nghttp2_submit_response(s->ng, id, nv, count, body ? &provider : NULL);
+}
+
+/* A promise that cannot be sent, as when the client has said GOAWAY, is dropped without
+ * a word: only then there is no such stream. */
+int32_t session_promise(struct session *s, int32_t parent, const struct session_field *fields,
+                        size_t count, void *stream)
+{
+    nghttp2_nv nv[FIELDS_MAX];
+    int32_t id;
+
+    take_fields(nv, fields, count);
+    id = nghttp2_submit_push_promise(s->ng, NGHTTP2_FLAG_NONE, parent, nv, count, stream);
+    if (id <= 0)
+        return 0;
+    session_send(s);
+    return stream_of(s, id) == stream ? id : 0;
+}
+
+size_t session_promises_max(const struct session *s)
+{
+    if (nghttp2_session_get_remote_settings(s->ng, NGHTTP2_SETTINGS_ENABLE_PUSH) == 0)
+        return 0;
+    return nghttp2_session_get_remote_settings(s->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 void session_continue(struct session *s, int32_t stream)

@@ -82,6 +82,13 @@ size_t session_queued(const struct session *s); /* frames that wait for session_
 /* An answer's head, with :status first; `body`: offer() says what follows. */
 void session_respond(struct session *s, int32_t stream, const struct session_field *fields,
                      size_t count, bool body);
+/* Sends at once what waits to be sent, and a PUSH_PROMISE of a resource, with :method
+ * first; returns the stream on which it follows, stream's from then on, or 0: the client
+ * wants none.  Not from inside ops. */
+int32_t session_promise(struct session *s, int32_t parent, const struct session_field *fields,
+                        size_t count, void *stream);
+/* So many promised streams the client lets be open; 0: it wants none. */
+size_t session_promises_max(const struct session *s);
 void session_continue(struct session *s, int32_t stream); /* 100 */
 /* It has something to offer again. */
 void session_more(struct session *s, int32_t stream);

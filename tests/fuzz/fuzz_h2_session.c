@@ -40,7 +40,7 @@ enum { END_STREAM = 1, END_HEADERS = 4 };
 
 /* What the client has seen of a stream. */
 struct seen {
-    bool head, over;
+    bool promised, head, over, whole;
     int64_t window;
     struct buf data;
 };
@@ -57,7 +57,7 @@ static struct world {
     uint64_t head, now;
     uint32_t next_stream;
     int64_t initial, window; /* the client's, of streams and the connection */
-    struct seen seen[STREAMS];
+    struct seen seen[STREAMS], pushed[STREAMS];
     bool tampered; /* it has sent bytes whose meaning is not followed here */
     bool shrunk;   /* and made windows smaller, when frames may have been on their way */
 } w;
@@ -373,6 +373,8 @@ static void receive_request(uint8_t which)
         {"OPTIONS", "*", "*/*"},
         {"CONNECT", "/events/a?after=4", "*/*"},
         {"CONNECT", "/events", "*/*"},
+        {"GET", "/events/a?push=1", "*/*"},
+        {"GET", "/events/%23?push=1&after=2", "application/x-ndjson"},
     };
     size_t i = which % ARRAY_LEN(requests);
     bool connect = *requests[i].method == 'C';
@@ -395,7 +397,9 @@ static void receive_request(uint8_t which)
 
 static struct seen *seen_of(uint32_t stream)
 {
-    return stream % 2 == 1 && stream / 2 < STREAMS ? &w.seen[stream / 2] : NULL;
+    if (stream == 0 || stream > 2 * STREAMS)
+        return NULL;
+    return stream % 2 == 1 ? &w.seen[stream / 2] : &w.pushed[stream / 2 - 1];
 }
 
 /* A stream that was begun, or the connection. */
@@ -426,8 +430,10 @@ static void change_windows(uint8_t arg)
     char body[6] = {0, 4, 0, (char)(size >> 16), (char)(size >> 8), (char)size};
 
     w.shrunk = w.shrunk || (size < w.initial && w.next_stream > 1);
-    for (size_t i = 0; i < STREAMS; i++)
+    for (size_t i = 0; i < STREAMS; i++) {
         w.seen[i].window += (int64_t)size - w.initial;
+        w.pushed[i].window += (int64_t)size - w.initial;
+    }
     w.initial = size;
     receive_frame(SETTINGS, 0, 0, (struct slice){body, sizeof body});
 }
@@ -534,7 +540,20 @@ static void check_data(uint32_t stream, uint8_t flags, size_t len, struct slice 
     assert(w.tampered || (s->head && !s->over));
     assert(w.tampered || w.shrunk || len == 0 || (s->window >= 0 && w.window >= 0));
     buf_put_slice(&s->data, body);
-    s->over = s->over || (flags & END_STREAM) != 0;
+    s->whole = (flags & END_STREAM) != 0;
+    s->over = s->over || s->whole;
+}
+
+/* On a stream that is open; the promised one is new. */
+static void check_promise(const struct seen *parent, struct slice body)
+{
+    struct seen *s = seen_of(body.len >= 4 ? (uint8_t)body.p[3] : 0);
+
+    assert(body.len >= 4 && (w.tampered || parent == NULL || (parent->head && !parent->over)));
+    if (s == NULL || body.p[2] != 0)
+        return;
+    assert(!s->promised);
+    s->promised = true;
 }
 
 static void check_frame(struct reader *r, bool first)
@@ -556,12 +575,25 @@ static void check_frame(struct reader *r, bool first)
     if (type == DATA) {
         check_data(stream, flags, len, body);
     } else if (type == HEADERS && s != NULL) {
-        assert(w.tampered || (!s->head && !s->over));
+        assert(w.tampered || (!s->head && !s->over && s->promised == (stream % 2 == 0)));
         s->head = true;
         s->over = (flags & END_STREAM) != 0;
     } else if (type == RST && s != NULL) {
         s->over = true;
+    } else if (type == PROMISE) {
+        check_promise(s, body);
     }
+}
+
+/* One event, whole if its stream has ended so. */
+static void check_pushed(struct seen *s)
+{
+    struct slice body = {(char *)s->data.p, s->data.len};
+    uint64_t id = number_behind(body, "{\"id\":\"");
+
+    assert(w.tampered || !s->over || body.len == 0 || !s->whole ||
+           event_size(body, id) == body.len);
+    buf_free(&s->data);
 }
 
 static void check_written(void)
@@ -571,6 +603,8 @@ static void check_written(void)
 
     for (; r.left > 0; first = false)
         check_frame(&r, first);
+    for (size_t i = 0; i < STREAMS; i++)
+        check_pushed(&w.pushed[i]);
     for (size_t i = 0; i < STREAMS; i++) {
         struct slice s = {(char *)w.seen[i].data.p, w.seen[i].data.len};
 
@@ -643,7 +677,7 @@ static void begin(uint8_t how)
     w.next_stream = 1;
     w.initial = w.window = 65535;
     for (size_t i = 0; i < STREAMS; i++)
-        w.seen[i] = (struct seen){.window = w.initial};
+        w.seen[i] = w.pushed[i] = (struct seen){.window = w.initial};
     w.gateway.hub = hub_new(&link, &limits);
     hub_up(w.gateway.hub, &hello);
     w.conn = mem_zalloc(sizeof *w.conn);

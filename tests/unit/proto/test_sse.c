@@ -167,6 +167,15 @@ START_TEST(ndjson_has_a_line_for_each)
 }
 END_TEST
 
+START_TEST(an_event_that_is_pushed_has_a_line_that_says_where)
+{
+    sse_put_push(&b, &e);
+    ndjson_put_push(&b, &e);
+    assert_bytes("event: sluice.push\nid: 42\ndata: /history?id=42\n\n"
+                 "{\"push\":\"/history?id=42\"}\n");
+}
+END_TEST
+
 /* --- chunks ------------------------------------------------------------------ */
 
 START_TEST(a_chunk_begins_with_its_size_in_hexadecimal)
@@ -215,6 +224,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_gap_is_an_event_at_the_place_where_the_stream_goes_on);
     tcase_add_test(t, retry_and_comments_are_blocks_of_their_own);
     tcase_add_test(t, ndjson_has_a_line_for_each);
+    tcase_add_test(t, an_event_that_is_pushed_has_a_line_that_says_where);
     tcase_add_test(t, a_chunk_begins_with_its_size_in_hexadecimal);
     tcase_add_test(t, sizes_have_no_leading_zero);
     tcase_add_test(t, nothing_is_no_chunk_since_that_would_end_the_body);
