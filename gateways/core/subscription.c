@@ -82,6 +82,7 @@ void subscription_open(struct subscription *s, struct hub *h, const struct slice
     s->data = data;
     s->hub = h;
     s->start = start;
+    s->cursor = h->upto; /* for START_NOW: now is when it was opened */
     s->state = SUB_STARTING;
     s->feed = feed_get(h, filters, count);
     h->subscriptions++;
@@ -150,6 +151,8 @@ bool subscription_at_head(const struct subscription *s)
 void subscription_forget(struct subscription *s)
 {
     s->judged = false;
+    if (s->state == SUB_STARTING)
+        s->cursor = 0;
     if (s->waiting == &s->hub->ahead)
         subscription_queue(s);
 }
@@ -230,8 +233,9 @@ static bool start_resolve(struct subscription *s)
     case START_NOW:
         if (!f->live)
             return false; /* hub_filter_live queues it */
-        s->cursor = f->live_from > s->hub->flushed ? f->live_from : s->hub->flushed;
-        s->judged = true;
+        if (s->cursor < f->live_from)
+            s->cursor = f->live_from;
+        s->quiet = s->judged = true;
         break;
     case START_AFTER:
         s->cursor = s->start.arg;

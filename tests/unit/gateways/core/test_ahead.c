@@ -1,5 +1,6 @@
-/* test_ahead.c - a cursor beyond what its gateway has seen: judged by the broker, then
- * live with the next event, without a tick in between. */
+/* test_ahead.c - where a subscription begins.  A cursor beyond what its gateway has seen is
+ * judged by the broker, then live with the next event, without a tick in between; one that
+ * begins now has all that comes after it was opened. */
 #include "clock.h"
 #include "feed.h"
 #include "run_suite.h"
@@ -8,7 +9,7 @@
 #define HEAD 200 /* of the log, when the filter was added */
 
 static struct hub *hub;
-static struct subscription sub;
+static struct subscription sub, newcomer;
 static struct link_read *asked;
 static uint32_t filter_ref;
 static unsigned started, taken, gaps;
@@ -109,9 +110,9 @@ static void answer(uint64_t head, uint8_t reason)
     (void)hub_turn(hub);
 }
 
-static void come(uint64_t id)
+static void come(struct slice topic, uint64_t id)
 {
-    struct event e = {.id = id, .topic = SLICE("a"), .payload = SLICE("x")};
+    struct event e = {.id = id, .topic = topic, .payload = SLICE("x")};
     struct buf b = {0};
     struct zmsg m;
 
@@ -135,7 +136,7 @@ END_TEST
 START_TEST(test_the_next_event_comes_live_without_a_tick)
 {
     answer(HEAD, 0);
-    come(HEAD + 1);
+    come(SLICE("a"), HEAD + 1);
     ck_assert_uint_eq(taken, 1);
     ck_assert(subscription_at_head(&sub));
     ck_assert_ptr_null(asked);
@@ -150,9 +151,23 @@ START_TEST(test_one_from_the_future_goes_on_from_the_head)
 }
 END_TEST
 
+START_TEST(test_what_comes_with_the_news_that_its_filter_is_live_is_later_than_now)
+{
+    struct slice filter = SLICE("b");
+
+    subscription_open(&newcomer, hub, &filter, 1, (struct start){START_NOW, 0}, &ops, NULL);
+    (void)hub_turn(hub);
+    hub_filter_live(hub, filter_ref, HEAD);
+    come(SLICE("b"), HEAD + 1);
+    ck_assert_uint_eq(taken, 1);
+    subscription_close(&newcomer);
+}
+END_TEST
+
 int main(void)
 {
     return RUN_TESTS("ahead", setup, teardown, test_the_broker_judges_it_first,
                      test_the_next_event_comes_live_without_a_tick,
-                     test_one_from_the_future_goes_on_from_the_head);
+                     test_one_from_the_future_goes_on_from_the_head,
+                     test_what_comes_with_the_news_that_its_filter_is_live_is_later_than_now);
 }
