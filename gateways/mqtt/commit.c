@@ -20,8 +20,8 @@ struct commit {
     struct link_publish link;
     struct mqtt *mqtt;
     struct session *session; /* NULL: it has ended, or it is none's */
-    bool checkpoint;
-    bool follows; /* what P says */
+    bool checkpoint;         /* POSITION waits for it */
+    bool follows;            /* what P says */
     uint64_t cursor;
 };
 
@@ -273,6 +273,16 @@ static bool is_due(struct session *s)
     return follows != s->follows || (!follows && session_cursor(s) != s->cursor_written);
 }
 
+/* A session that follows moves with the position, so its WRITE must have succeeded before
+ * that passes what the WRITE puts in flight. */
+static void await_write(struct session *s)
+{
+    if (!s->follows || s->commit->checkpoint)
+        return;
+    s->commit->checkpoint = true;
+    s->mqtt->checkpoint.writes++;
+}
+
 void sessions_checkpoint(struct mqtt *m)
 {
     struct checkpoint *k = &m->checkpoint;
@@ -286,10 +296,14 @@ void sessions_checkpoint(struct mqtt *m)
     for (s = m->sessions; s != NULL; s = s->hh.next) {
         flight_rest(&s->flight);
         any = any || s->stored;
-        if (!s->stored || s->ended || s->commit != NULL || !is_due(s))
+        if (!s->stored || s->ended)
             continue;
-        k->writes++;
-        write_session(s, true);
+        if (s->commit != NULL) {
+            await_write(s);
+        } else if (is_due(s)) {
+            k->writes++;
+            write_session(s, true);
+        }
     }
     if (any && k->writes == 0)
         position_send(m);
