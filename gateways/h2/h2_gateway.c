@@ -48,10 +48,11 @@ void h2_stop(struct gateway *g)
     g->protocol = NULL;
 }
 
-/* A client over a limit is told by closing: it has not said yet that it speaks HTTP/2. */
+/* A client over a limit is told by closing: it has not said yet that it speaks HTTP/2.
+ * HTTP/1.1 may be chosen, for a 505 says more than an alert of TLS's. */
 struct listener_options h2_listener(struct gateway *g)
 {
-    static const char *const alpn[] = {"h2", NULL};
+    static const char *const alpn[] = {"h2", "http/1.1", NULL};
 
     return (struct listener_options){.conn_size = sizeof(struct h2_conn),
                                      .ops = &h2_conn_ops,
