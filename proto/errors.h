@@ -38,7 +38,7 @@
     X(STORE_FAILED, 26, 503, "store_failed", "The store failed: not stored")                       \
     X(UNKNOWN_OUTCOME, 27, 504, "unknown_outcome", "No answer in time: it may be stored or not")   \
     X(HTTP_VERSION, 28, 505, "http_version", "The HTTP version is not supported")                  \
-    X(UPGRADE, 29, 426, "upgrade_required", "The request must ask for an upgrade to WebSocket")       \
+    X(UPGRADE, 29, 426, "upgrade_required", "The request must ask for an upgrade to WebSocket")    \
     X(CONFLICT, 30, 409, "conflict", "It belongs to somebody else by now")
 
 enum sluice_error {

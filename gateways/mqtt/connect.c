@@ -35,8 +35,8 @@
 struct attach {
     struct link_publish link;
     struct mqtt *mqtt;
-    struct client *client; /* NULL: gone */
-    char *id;              /* its own then */
+    struct client *client;  /* NULL: gone */
+    char *id;               /* its own then */
     bool answered, present; /* what CONNACK says of the answer */
     uint64_t head;
     uint32_t expiry;

@@ -148,12 +148,10 @@ END_TEST
 
 int main(void)
 {
-    return RUN_TESTS("incoming", setup, teardown,
-                     test_a_received_one_is_known_and_written_with_its_event,
-                     test_a_released_one_is_known_until_that_is_written,
-                     test_released_twice_is_written_once,
-                     test_a_release_that_was_not_written_is_written_again,
-                     test_a_session_that_lives_here_alone_writes_nothing,
-                     test_a_refused_one_is_forgotten, test_items_bring_them_back,
-                     test_items_that_make_no_sense_are_refused);
+    return RUN_TESTS(
+        "incoming", setup, teardown, test_a_received_one_is_known_and_written_with_its_event,
+        test_a_released_one_is_known_until_that_is_written, test_released_twice_is_written_once,
+        test_a_release_that_was_not_written_is_written_again,
+        test_a_session_that_lives_here_alone_writes_nothing, test_a_refused_one_is_forgotten,
+        test_items_bring_them_back, test_items_that_make_no_sense_are_refused);
 }
