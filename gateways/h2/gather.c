@@ -7,7 +7,7 @@
 
 #include "mem.h"
 
-#define POOL_MAX 256
+#define POOL_MAX 64
 #define OWN_KEPT (16u * 1024) /* of a buffer that goes back to the pool */
 
 bool gather_full(const struct gather *g)
@@ -19,6 +19,7 @@ static struct gather *get(struct gather **g, struct gather_pool *p)
 {
     if (*g != NULL)
         return *g;
+    p->out++;
     if (p->first != NULL) {
         *g = p->first;
         p->first = (*g)->next;
@@ -39,6 +40,7 @@ void gather_drop(struct gather **gp, struct gather_pool *p)
     if (g == NULL)
         return;
     *gp = NULL;
+    p->out--;
     for (size_t i = 0; i < g->count; i++)
         block_unref(g->pieces[i].block);
     buf_clear(&g->own);

@@ -31,7 +31,7 @@ struct gather {
 
 struct gather_pool {
     struct gather *first;
-    size_t count;
+    size_t count, out; /* in it, and handed out */
 };
 void gather_pool_free(struct gather_pool *p);
 

@@ -25,6 +25,7 @@
 #include "ws_session.h"
 
 #define QUEUED_MAX 256 /* frames that wait for the socket; then the client is not read */
+#define GATHERS_MAX 64 /* connections that gather at a time */
 
 static const struct slice preface = {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24};
 
@@ -52,12 +53,37 @@ static void not_speaking(struct h2_conn *h)
     h->speaking = false;
 }
 
+static void write_gathered(struct h2_conn *h)
+{
+    if (!conn_pending(&h->conn))
+        gather_write(&h->gather, &h->h2->pool, &h->conn);
+}
+
+/* Many connections that gather little each would take much memory: those that began
+ * first write what they have. */
+static void bound_gathers(struct h2 *h2)
+{
+    struct h2_conn *first = h2->speaking;
+
+    while (h2->pool.out > GATHERS_MAX && first->gather != NULL && !conn_pending(&first->conn)) {
+        write_gathered(first);
+        DL_DELETE2(h2->speaking, first, speaking_prev, speaking_next);
+        DL_APPEND2(h2->speaking, first, speaking_prev, speaking_next);
+        first = h2->speaking;
+    }
+}
+
+/* One stream alone has nothing to wait for. */
 void h2_conn_send(struct h2_conn *h)
 {
     if (h->session == NULL || conn_pending(&h->conn))
         return;
     session_send(h->session);
     h2_conn_speak(h); /* what was gathered is written then */
+    if (h->stream_count <= 1)
+        write_gathered(h);
+    else
+        bound_gathers(h->h2);
 }
 
 /* Those whose window has opened, or that the socket kept waiting: each that waits now,
@@ -85,12 +111,6 @@ static void let_go(struct h2_conn *h)
     if (h->session != NULL)
         session_free(h->session);
     h->session = NULL;
-}
-
-static void write_gathered(struct h2_conn *h)
-{
-    if (!conn_pending(&h->conn))
-        gather_write(&h->gather, &h->h2->pool, &h->conn);
 }
 
 /* All is said that there was to say. */

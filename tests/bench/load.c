@@ -37,6 +37,7 @@ struct options {
     const char *mode, *subscribe, *subprotocol, *publish, *topic, *pids;
     unsigned deflate;             /* WebSocket: offer permessage-deflate */
     unsigned qos, topics;         /* MQTT: of the subscribers; topics, each with its clients */
+    unsigned streams;             /* HTTP/2: of each client, all of the one topic */
     unsigned clients, sample;     /* subscribers; those parsed in full */
     unsigned connections, window; /* of publishers: HTTP; ZeroMQ, and ahead of subscribers */
     unsigned events, payload;     /* 0 events: as many as the time allows */
@@ -209,7 +210,7 @@ static void report(const struct load *l, uint64_t events, uint64_t deliveries)
     for (unsigned i = 0; i < l->servers.count; i++)
         total += cpu[i] = l->servers.of[i].cpu_s - l->cpu_before[i];
     json_open(l->o.mode);
-    json_number("clients", l->subs.count + l->polls.count);
+    json_number("clients", l->subs.count * (double)l->subs.streams + l->polls.count);
     json_number("events", (double)events);
     json_number("seconds", seconds);
     json_number("deliveries", (double)deliveries);
@@ -249,6 +250,7 @@ static void open_subscribers(struct load *l)
                                .subprotocol = l->o.subprotocol,
                                .deflate = l->o.deflate != 0,
                                .filter = l->o.topic,
+                               .streams = l->o.streams,
                                .qos = l->o.qos,
                                .topics = l->o.topics,
                                .persistent = strcmp(l->o.mode, "resume") == 0};
@@ -285,7 +287,7 @@ static void mode_fanout(struct load *l)
     interval_end(l);
     subscribers_check_order(&l->subs);
 
-    deliveries = (l->pub.sent - first) / each_of(l) * l->subs.count;
+    deliveries = (l->pub.sent - first) / each_of(l) * l->subs.count * l->subs.streams;
     report(l, l->pub.sent - first, deliveries);
     json_number("events_per_s",
                 (double)(l->pub.sent - first) / seconds_between(l->begun_ns, l->ended_ns));
@@ -364,7 +366,7 @@ static void mode_replay(struct load *l)
     interval_end(l);
     subscribers_check_order(&l->subs);
 
-    report(l, l->o.events, l->o.events * l->subs.count);
+    report(l, l->o.events, (uint64_t)l->o.events * l->subs.count * l->subs.streams);
     json_close();
 }
 
@@ -414,7 +416,8 @@ static void mode_idle(struct load *l)
     interval_end(l);
     watch_memory(&l->servers);
     for (unsigned i = 0; i < l->servers.count; i++)
-        total += each[i] = (l->servers.of[i].pss - before[i]) / (l->o.clients - settled);
+        total += each[i] =
+            (l->servers.of[i].pss - before[i]) / (l->o.clients - settled) / l->subs.streams;
 
     report(l, 0, 0);
     json_number("bytes_per_client", total);
@@ -440,7 +443,7 @@ static const struct {
     OPTION(connections, OPTION_COUNT), OPTION(window, OPTION_COUNT),  OPTION(events, OPTION_COUNT),
     OPTION(payload, OPTION_COUNT),     OPTION(rate, OPTION_REAL),     OPTION(seconds, OPTION_REAL),
     OPTION(subprotocol, OPTION_TEXT),  OPTION(deflate, OPTION_COUNT), OPTION(qos, OPTION_COUNT),
-    OPTION(topics, OPTION_COUNT),
+    OPTION(topics, OPTION_COUNT),      OPTION(streams, OPTION_COUNT),
 };
 enum { OPTIONS = sizeof option_table / sizeof option_table[0] };
 

@@ -17,6 +17,7 @@ that loses an event, or a server that does not start, is an error: status 1.
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -145,6 +146,9 @@ class Sluice(Server):
     def publish_to_websockets(self, topic, packed):
         return f"http://127.0.0.1:{self.base + 2}/events/{topic}"
 
+    def http2(self, topic, scheme="h2"):
+        return f"{scheme}://127.0.0.1:{self.base + 4}/events/{topic}"
+
     def poll(self, topic):
         return f"http://127.0.0.1:{self.base + 3}/events/{topic}"
 
@@ -187,6 +191,8 @@ http {{
     nchan_message_timeout 10m;
     server {{
         listen 127.0.0.1:{port} backlog=1024;
+        listen 127.0.0.1:{port2} backlog=1024 http2;
+        http2_max_concurrent_streams 1000;
         location = /pub {{ nchan_publisher; nchan_channel_id $arg_id; }}
         location = /sub {{ nchan_subscriber eventsource; nchan_channel_id $arg_id;
                            nchan_subscriber_first_message newest; }}
@@ -203,10 +209,11 @@ http {{
 
 class Nchan(Server):
     def start(self):
-        self.port = free_ports(1)
+        self.port = free_ports(2)
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w", encoding="ascii") as f:
-            f.write(NGINX.format(port=self.port, user="user root;" if os.geteuid() == 0 else ""))
+            f.write(NGINX.format(port=self.port, port2=self.port + 1,
+                                 user="user root;" if os.geteuid() == 0 else ""))
         process = self.spawn("/usr/sbin/nginx", "-p", self.folder, "-c", config,
                              stdout=self.log)
         wait_for_port(self.port, process)
@@ -216,6 +223,9 @@ class Nchan(Server):
 
     def subscribe(self, topic):
         return f"http://127.0.0.1:{self.port}/sub?id={topic}"
+
+    def http2(self, topic):
+        return f"h2://127.0.0.1:{self.port + 1}/sub?id={topic}"
 
     def websocket(self, topic):
         return ["--subscribe", f"ws://127.0.0.1:{self.port}/ws?id={topic}"]
@@ -269,6 +279,9 @@ class Floor(Server):
     def subscribe(self, topic):
         return f"http://127.0.0.1:{self.port}/{topic}"
 
+    def http2(self, topic):
+        return self.subscribe(topic)
+
     def websocket(self, topic):
         return ["--subscribe", self.subscribe(topic)]
 
@@ -315,6 +328,56 @@ def websocket_fan_out(mode, clients, deflate=False):
                     "--publish", server.publish_to_websockets("bench/ws", deflate),
                     "--topic", "bench/ws",
                     *(["--rate", 50] if mode == "paced" else []))
+    return run
+
+
+def http2_fan_out(mode, clients, streams):
+    """Published to the SSE gateway; the floor has no streams, so as many clients."""
+    def run(server, options):
+        seconds = options.saturate_seconds if mode == "saturate" else options.paced_seconds
+        floor = isinstance(server, Floor)
+        return load(mode, server, "--clients", clients * streams if floor else clients,
+                    "--streams", 1 if floor else streams, "--seconds", seconds,
+                    "--subscribe", server.http2("bench/h2"),
+                    "--publish", server.publish("bench/h2"), "--topic", "bench/h2",
+                    *(["--rate", 50] if mode == "paced" else []))
+    return run
+
+
+def http2_idle(streams):
+    def run(server, options):
+        return load("idle", server, "--clients", options.idle_clients // streams,
+                    "--streams", streams, "--seconds", 1,
+                    "--subscribe", server.http2("bench/idle"))
+    return run
+
+
+def cpu_of(pids):
+    """User and system time of processes, in seconds."""
+    ticks = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            ticks += sum(map(int, f.read().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def http2_publish(streams):
+    """By POST, by h2load: 64 connections of so many streams each."""
+    def run(server, options):
+        payload = os.path.join(server.folder, "payload")
+        with open(payload, "wb") as f:
+            f.write(b"x" * 100)
+        pids = server.pids()
+        before = cpu_of(pids)
+        done = subprocess.run(["h2load", "-D", str(round(options.publish_seconds)), "-c", "64",
+                               "-m", str(streams), "-d", payload,
+                               server.http2("bench/publish", "http")],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=LOAD_TIMEOUT, preexec_fn=pin(LOAD_CORE))
+        found = re.search(r"finished in .*, ([0-9.]+) req/s", done.stdout)
+        if found is None or "0 failed, 0 errored, 0 timeout" not in done.stdout:
+            raise RuntimeError(done.stdout.strip() or "h2load said nothing")
+        return {"acks_per_s": float(found[1]), "server_cpu_s": cpu_of(pids) - before}
     return run
 
 
@@ -388,6 +451,14 @@ CASES = {
     "ws-saturate-5000": (websocket_fan_out("saturate", 5000), WEBSOCKETS),
     "ws-deflate-1000": (websocket_fan_out("saturate", 1000, deflate=True), WEBSOCKETS),
     "ws-paced-1000": (websocket_fan_out("paced", 1000), ("nchan", "sluice", "sluice-json", "floor")),
+    "h2-saturate-10x100": (http2_fan_out("saturate", 10, 100), ("nchan", "sluice")),
+    "h2-saturate-1000x1": (http2_fan_out("saturate", 1000, 1), ("nchan", "sluice")),
+    "h2-paced-10x100": (http2_fan_out("paced", 10, 100), ("nchan", "sluice", "floor")),
+    "h2-paced-1000x1": (http2_fan_out("paced", 1000, 1), ("nchan", "sluice", "floor")),
+    "h2-idle": (http2_idle(100), ("nchan", "sluice")),
+    "h2-idle-alone": (http2_idle(1), ("nchan", "sluice")),
+    "h2-publish-64x1": (http2_publish(1), ("sluice",)),
+    "h2-publish-64x10": (http2_publish(10), ("sluice",)),
     "poll-1000": (poll(1000), ("nchan", "sluice")),
     "mqtt-saturate-1000": (mqtt_fan_out("saturate", 1000), BOTH),
     "mqtt-saturate-5000": (mqtt_fan_out("saturate", 5000), BOTH),
@@ -472,6 +543,30 @@ def websocket_ratios(f, row):
     return rows
 
 
+def http2_ratios(f, row):
+    forms = [("10x100", "1,000 streams on 10 connections"), ("1000x1", "1,000 connections")]
+    rows = [row(f"deliveries per CPU second, HTTP/2, {text}, saturated: sluice / nchan",
+                quotient(f.cost(f"h2-saturate-{form}", "nchan"),
+                         f.cost(f"h2-saturate-{form}", "sluice")), "×", 10)
+            for form, text in forms]
+    rows += [row(f"CPU at 50 events/s, HTTP/2, {text}: {server} / floor",
+                 quotient(f.cost(f"h2-paced-{form}", server), f.cost(f"h2-paced-{form}", "floor")),
+                 "×")
+             for form, text in forms for server in ("sluice", "nchan")]
+    rows += [row(f"CPU at 50 events/s, {text}: HTTP/2 / SSE over HTTP/1.1",
+                 quotient(f.cost(f"h2-paced-{form}", "sluice"), f.cost("paced-1000", "sluice")),
+                 "×")
+             for form, text in forms]
+    rows += [row(f"publishes acknowledged after fsync, HTTP/2, 64 connections × {streams}",
+                 f.get(f"h2-publish-64x{streams}", "sluice", "acks_per_s"), "/s")
+             for streams in (1, 10)]
+    return rows + [
+        row(f"memory of an idle HTTP/2 subscriber (PSS), {text}, {server}",
+            f.get(case, server, "bytes_per_client"), "bytes")
+        for case, text in (("h2-idle", "100 on a connection"), ("h2-idle-alone", "alone on one"))
+        for server in ("sluice", "nchan")]
+
+
 def mqtt_ratios(f, row):
     def per_cpu(case):
         return quotient(f.cost(case, "mosquitto"), f.cost(case, "sluice"))
@@ -528,6 +623,7 @@ def ratios(f):
                         "(target: the floor's own)",
                         growth(f, mode, "sluice"), "×", floor, at_least=False))
     rows += websocket_ratios(f, row)
+    rows += http2_ratios(f, row)
     rows += mqtt_ratios(f, row)
     rows += [
         row("CPU per delivery, 1,000 pollers at 10 events/s: sluice / nchan",

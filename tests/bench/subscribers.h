@@ -1,5 +1,5 @@
 /*
- * subscribers.h - many SSE, WebSocket or MQTT clients, read at next to no cost.
+ * subscribers.h - many SSE, WebSocket, MQTT or HTTP/2 clients, read at next to no cost.
  *
  * A few sampled clients are parsed in full: order, latency, completeness.  All
  * the others receive the same bytes, so once the measurement runs they are
@@ -8,6 +8,10 @@
  * client that got least; keep-alives make these differ by a few bytes, an
  * event has more than a hundred.  A client that has to acknowledge each event
  * (MQTT, QoS 1) is always parsed.
+ *
+ * A client of HTTP/2 has several streams, all of the same topic.  Of a sampled one the
+ * last stream is parsed; the bytes of all its streams are counted, of DATA alone since
+ * frames may differ, so these are taken apart at every client.
  *
  *   connect ─▶ head (200?) ─▶ parsed ─▶ [subscribers_mark] ─▶ counted, if not sampled
  *
@@ -23,6 +27,7 @@
 #include <sys/epoll.h>
 
 #include "bench.h"
+#include "h2.h"
 #include "mqtt.h"
 #include "websocket.h"
 
@@ -41,6 +46,8 @@ struct subscriber {
     uint64_t next;               /* parsed clients: the lowest sequence not yet seen */
     uint64_t order;              /* a hash of the sequences as they came */
     uint64_t seen[REORDER / 64]; /* by sequence modulo REORDER, from next on */
+    struct h2_in in;             /* HTTP/2 */
+    unsigned answered;           /* of its streams */
     size_t carry_len;
     char carry[CARRY_SIZE];
 };
@@ -53,10 +60,12 @@ struct subscribers {
     struct subscriber *all;
     unsigned *sampled, sampled_count;
     struct hist latency; /* publish to receipt, sampled clients */
-    enum { SUBSCRIBE_SSE, SUBSCRIBE_WEBSOCKET, SUBSCRIBE_MQTT } protocol;
+    enum { SUBSCRIBE_SSE, SUBSCRIBE_WEBSOCKET, SUBSCRIBE_MQTT, SUBSCRIBE_H2 } protocol;
     struct frame_reader frames;
     char request[1024];
     struct sockaddr_in address;
+    unsigned streams;             /* of each client; HTTP/2: at least one */
+    const char *path, *authority; /* HTTP/2 */
     /* MQTT */
     const char *filter;
     unsigned qos, topics; /* topics > 1: client i has the filter's topic i, "…/00042" */
@@ -76,10 +85,12 @@ static uint64_t hex16(const char *p)
     return v;
 }
 
-/* Where and how to ask: http:// is SSE, ws:// WebSocket, mqtt:// MQTT. */
+/* Where and how to ask: http:// is SSE, ws:// WebSocket, mqtt:// MQTT, h2:// SSE over
+ * HTTP/2 by prior knowledge. */
 struct subscribe_to {
     const char *url, *subprotocol; /* NULL: none is asked for */
     bool deflate;
+    unsigned streams;   /* HTTP/2 */
     const char *filter; /* MQTT, as all below */
     unsigned qos, topics;
     bool persistent;
@@ -96,11 +107,15 @@ static void make_request(struct subscribers *s, const struct subscribe_to *to)
     }
     if (strncmp(to->url, "ws://", 5) == 0)
         s->protocol = SUBSCRIBE_WEBSOCKET;
+    if (strncmp(to->url, "h2://", 5) == 0)
+        s->protocol = SUBSCRIBE_H2;
     if (address == NULL || (path = strchr(address + 3, '/')) == NULL ||
         (s->protocol == SUBSCRIBE_SSE && strncmp(to->url, "http://", 7) != 0))
-        die("not an http, ws or mqtt URL with a path: %s", to->url);
+        die("not an http, ws, mqtt or h2 URL with a path: %s", to->url);
     address += 3;
     s->address = address_of(address);
+    s->path = path;
+    s->authority = address;
     snprintf(s->request, sizeof s->request, "GET %s HTTP/1.1\r\nHost: %.*s\r\n%s%s%s%s\r\n", path,
              (int)(path - address), address,
              s->protocol == SUBSCRIBE_WEBSOCKET ? WEBSOCKET_HEADERS
@@ -117,6 +132,7 @@ static void subscribers_init(struct subscribers *s, int epoll, const struct subs
 {
     *s = (struct subscribers){.epoll = epoll,
                               .filter = to->filter,
+                              .streams = to->streams > 0 ? to->streams : 1,
                               .qos = to->qos,
                               .topics = to->topics,
                               .persistent = to->persistent};
@@ -234,7 +250,8 @@ static char *subscriber_packets(struct subscribers *s, struct subscriber *c, cha
 /* What comes next is a line: of SSE, or of WebSocket's handshake. */
 static bool is_lines(const struct subscribers *s, const struct subscriber *c)
 {
-    return s->protocol == SUBSCRIBE_SSE || (s->protocol == SUBSCRIBE_WEBSOCKET && !c->opened);
+    return s->protocol == SUBSCRIBE_SSE || s->protocol == SUBSCRIBE_H2 ||
+           (s->protocol == SUBSCRIBE_WEBSOCKET && !c->opened);
 }
 
 static void subscriber_parse(struct subscribers *s, struct subscriber *c, char *text, size_t len)
@@ -256,25 +273,69 @@ static void subscriber_parse(struct subscribers *s, struct subscriber *c, char *
     memcpy(c->carry, at, c->carry_len);
 }
 
+/* The frames in it.  Lines of the last stream go on where the frame before left them. */
+static void subscriber_h2(struct subscribers *s, struct subscriber *c, const char *at, size_t len)
+{
+    static char text[CARRY_SIZE + READ_SIZE];
+    const char *end = at + len;
+    struct h2_out o = {.len = 0};
+    struct h2_part part;
+
+    while (h2_next(&c->in, &at, end, &part)) {
+        h2_answer(&c->in, &part, &o);
+        if (part.type == H2_HEADERS && part.first && ++c->answered == s->streams)
+            subscriber_opened(s, c, 0);
+        if (part.type == H2_DATA)
+            c->bytes += part.len;
+        if (part.type != H2_DATA || part.stream != 2 * s->streams - 1 ||
+            (s->counting && !c->sampled))
+            continue;
+        memcpy(text, c->carry, c->carry_len);
+        memcpy(text + c->carry_len, part.p, part.len);
+        subscriber_parse(s, c, text, c->carry_len + part.len);
+    }
+    if (o.len > 0 && send(c->fd, o.bytes, o.len, MSG_NOSIGNAL) != (ssize_t)o.len)
+        die("writing to the server: %s", strerror(errno));
+}
+
 /* The descriptor of client number i is readable. */
 static void subscriber_readable(struct subscribers *s, unsigned i)
 {
     static char text[CARRY_SIZE + READ_SIZE];
     struct subscriber *c = &s->all[i];
-    bool count_only = s->counting && c->opened && !c->sampled;
+    bool h2 = s->protocol == SUBSCRIBE_H2;
+    bool count_only = s->counting && c->opened && !c->sampled && !h2;
     ssize_t n;
 
-    if (!count_only)
+    if (!count_only && !h2)
         memcpy(text, c->carry, c->carry_len);
     n = count_only ? recv(c->fd, NULL, READ_SIZE, MSG_TRUNC | MSG_DONTWAIT)
-                   : recv(c->fd, text + c->carry_len, READ_SIZE, MSG_DONTWAIT);
+                   : recv(c->fd, text + (h2 ? 0 : c->carry_len), READ_SIZE, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0)
         die("the server closed client %u: %s", i, n < 0 ? strerror(errno) : "end of stream");
+    if (h2) {
+        subscriber_h2(s, c, text, (size_t)n);
+        return;
+    }
     c->bytes += (uint64_t)n;
     if (!count_only)
         subscriber_parse(s, c, text, c->carry_len + (size_t)n);
+}
+
+/* The preface and all its requests; what the server sends first is not waited for. */
+static void subscriber_ask_h2(const struct subscribers *s, const struct subscriber *c)
+{
+    static struct h2_out o;
+    size_t authority = (size_t)(s->path - s->authority);
+
+    o.len = 0;
+    h2_preface_put(&o);
+    for (unsigned i = 0; i < s->streams; i++)
+        h2_request_put(&o, 2 * i + 1, s->path, s->authority, authority);
+    if (send(c->fd, o.bytes, o.len, MSG_NOSIGNAL) != (ssize_t)o.len)
+        die("asking to subscribe: %s", strerror(errno));
 }
 
 static void subscriber_ask(const struct subscribers *s, struct subscriber *c, unsigned number)
@@ -282,6 +343,10 @@ static void subscriber_ask(const struct subscribers *s, struct subscriber *c, un
     struct mqtt_out o = {0};
     char client[32], filter[512];
 
+    if (s->protocol == SUBSCRIBE_H2) {
+        subscriber_ask_h2(s, c);
+        return;
+    }
     if (s->protocol != SUBSCRIBE_MQTT) {
         if (send(c->fd, s->request, strlen(s->request), MSG_NOSIGNAL) < 0)
             die("asking to subscribe: %s", strerror(errno));
@@ -374,8 +439,9 @@ static unsigned subscribers_behind(const struct subscribers *s, uint64_t end)
         return s->count;
     bytes = subscribers_least_sampled_bytes(s);
     for (unsigned i = 0; i < s->count; i++)
-        behind += s->counting && !s->all[i].sampled ? s->all[i].bytes + BYTE_SLACK < bytes
-                                                    : s->all[i].next < end;
+        behind += s->counting && !s->all[i].sampled
+                      ? s->all[i].bytes + BYTE_SLACK * s->streams < bytes
+                      : s->all[i].next < end;
     return behind;
 }
 
