@@ -12,11 +12,8 @@ from selenium import webdriver
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "faults"))
 
+from chromium_flags import FLAGS  # noqa: E402
 from faultlib import TIMEOUT, System  # noqa: E402
-
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--disable-dev-shm-usage"]
 
 
 class Page(http.server.SimpleHTTPRequestHandler):

@@ -9,7 +9,7 @@ import pytest
 from selenium import webdriver
 
 import tlslib
-from conftest import FLAGS
+from chromium_flags import FLAGS
 from faultlib import TIMEOUT, metric, wait_for
 from sluicelib import ADMIN, PORTS
 
