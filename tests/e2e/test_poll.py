@@ -349,7 +349,8 @@ def test_a_gap_in_raw_is_a_header(sluice):
     assert r.status_code == 204
     assert json.loads(r.headers["Sluice-Gap"])["removed_to"] == ids[-1]
     sluice.publish("a", "new")
-    r = poll(sluice, "a", after=ids[0], format="raw")
+    r = wait_for(lambda: (r := poll(sluice, "a", after=ids[0], format="raw")).text and r,
+                 "the event at this gateway")
     assert r.text == "new" and json.loads(r.headers["Sluice-Gap"])["requested"] == ids[0]
 
 
