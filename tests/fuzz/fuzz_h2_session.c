@@ -14,17 +14,15 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "clock.h"
 #include "event_stream.h"
-#include "feed.h"
 #include "h2.h"
 #include "h2_gateway.h"
 #include "history.h"
 #include "json.h"
 #include "log.h"
 #include "mem.h"
+#include "played_link.h"
 #include "sse.h"
 #include "ws_session.h"
 
@@ -51,9 +49,6 @@ static struct world {
     struct h2_conn *conn;
     struct buf in, written;
     bool ended, full, fills, offering;
-    struct link_publish *publishes;
-    struct link_read *reads;
-    struct buf filters; /* refs that are not live yet */
     uint64_t head, now;
     uint32_t next_stream;
     int64_t initial, window; /* the client's, of streams and the connection */
@@ -151,70 +146,6 @@ void gateway_wake(struct gateway *g)
 
 /* --- the broker ------------------------------------------------------------------- */
 
-void link_publish(struct link *l, struct link_publish *p)
-{
-    (void)l;
-    assert(p->count > 0 && p->records.len > 0);
-    DL_APPEND(w.publishes, p);
-}
-
-bool link_publish_full(const struct link *l)
-{
-    (void)l;
-    return false;
-}
-
-bool link_is_up(const struct link *l)
-{
-    (void)l;
-    return true;
-}
-
-static void read_ask(void *link, struct link_read *r)
-{
-    (void)link;
-    DL_APPEND(w.reads, r);
-}
-
-static void read_cancel(void *link, struct link_read *r)
-{
-    (void)link;
-    DL_DELETE(w.reads, r);
-    buf_free(&r->frame);
-}
-
-void link_read(struct link *l, struct link_read *r)
-{
-    read_ask(l, r);
-}
-
-void link_read_cancel(struct link *l, struct link_read *r)
-{
-    read_cancel(l, r);
-}
-
-static void filter_add(void *link, uint32_t ref, struct slice filter)
-{
-    (void)link;
-    (void)filter;
-    buf_u32(&w.filters, ref);
-}
-
-static void filter_drop(void *link, uint32_t ref)
-{
-    (void)link;
-    (void)ref;
-}
-
-static void filters_live(void)
-{
-    struct reader r = reader_of(w.filters.p, w.filters.len);
-
-    while (r.left > 0)
-        hub_filter_live(w.gateway.hub, reader_u32(&r), w.head);
-    buf_clear(&w.filters);
-}
-
 /* Every ID up to the head is an event, and its ID says all of it. */
 static struct event event_of(uint64_t id)
 {
@@ -276,33 +207,21 @@ static void put_page(struct buf *b, const struct wire_page_req *m, uint8_t how)
 static void read_answer(uint8_t how)
 {
     struct wire_filter filters[WIRE_FILTERS_MAX];
-    struct link_read *r = w.reads;
+    struct link_read *r = played_next_read();
     struct wire_page_req m;
     struct buf b = {0};
-    struct zmsg z;
-    bool page;
 
     if (r == NULL)
         return;
-    DL_DELETE(w.reads, r);
-    page = how % 16 != 3 && r->frame.p[0] == WIRE_PAGE &&
-           wire_page_req_get(r->frame.p, r->frame.len, &m, filters, WIRE_FILTERS_MAX);
-    if (page)
+    if (how % 16 != 3 && r->frame.p[0] == WIRE_PAGE &&
+        wire_page_req_get(r->frame.p, r->frame.len, &m, filters, WIRE_FILTERS_MAX))
         put_page(&b, &m, how);
-    buf_free(&r->frame);
-    if (!page) {
-        r->cb(r, ERR_BAD_FILTER, SLICE("refused"), NULL);
-        return;
-    }
-    zmsg_init_copy(&z, b.p, b.len);
-    buf_free(&b);
-    r->cb(r, ERR_NONE, SLICE(""), &z);
-    zmsg_close(&z);
+    played_answer(r, &b, ERR_BAD_FILTER);
 }
 
 static void acknowledge(enum sluice_error error)
 {
-    struct link_publish *p = w.publishes;
+    struct link_publish *p = played.publishes;
     struct wire_ack a = {.error = (uint16_t)error};
     struct buf ids = {0};
 
@@ -315,7 +234,7 @@ static void acknowledge(enum sluice_error error)
         a.ids = (struct slice){(char *)ids.p, ids.len};
     else
         a.text = SLICE("no");
-    DL_DELETE(w.publishes, p);
+    DL_DELETE(played.publishes, p);
     p->cb(p, &a);
     buf_free(&ids);
 }
@@ -670,7 +589,6 @@ static void begin(uint8_t how)
 {
     static const struct hub_limits limits = {.ring = 20000, .page_cache = 9000, .turn = 1 << 20};
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    struct hub_link link = {filter_add, filter_drop, read_ask, read_cancel, NULL};
     struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 100};
 
     w.head = 100;
@@ -678,7 +596,7 @@ static void begin(uint8_t how)
     w.initial = w.window = 65535;
     for (size_t i = 0; i < STREAMS; i++)
         w.seen[i] = w.pushed[i] = (struct seen){.window = w.initial};
-    w.gateway.hub = hub_new(&link, &limits);
+    w.gateway.hub = hub_new(&played_hub_link, &limits);
     hub_up(w.gateway.hub, &hello);
     w.conn = mem_zalloc(sizeof *w.conn);
     w.conn->conn.ops = &h2_conn_ops;
@@ -761,7 +679,7 @@ static void step(struct reader *r)
         publish_events(arg);
         break;
     case 10:
-        filters_live();
+        played_filters_live(w.gateway.hub, w.head);
         break;
     case 11:
         read_answer(arg);
@@ -795,16 +713,16 @@ static void end(void)
         h2_conn_ops.gone(&w.conn->conn);
         wheel_stop(&w.conn->conn.timer);
     }
-    while (w.publishes != NULL)
+    while (played.publishes != NULL)
         acknowledge(ERR_UNAVAILABLE);
     hub_free(w.gateway.hub);
-    assert(w.reads == NULL && w.h2.speaking == NULL && w.h2.streams == 0);
+    assert(w.h2.speaking == NULL && w.h2.streams == 0);
     assert(w.h2.bodies.bytes == 0 && w.h2.held.bytes == 0 && w.gateway.ws->held == 0);
     reaper_close(&w.gateway.reaper);
     free(w.conn);
     buf_free(&w.in);
     buf_free(&w.written);
-    buf_free(&w.filters);
+    played_end();
     w.ended = w.full = w.tampered = w.shrunk = false;
 }
 

@@ -358,7 +358,7 @@ static void step_world(struct peer *p, uint8_t op, uint8_t arg)
         events(arg);
         break;
     case 11:
-        filters_live();
+        played_filters_live(w.gateway.hub, w.head);
         break;
     case 12:
         read_answer(arg);
@@ -373,7 +373,7 @@ static void step_world(struct peer *p, uint8_t op, uint8_t arg)
         break;
     default:
         if (arg % 4 == 0)
-            w.link_full = !w.link_full;
+            played.full = !played.full;
         else if (arg % 4 == 1)
             leave(p);
         else if (arg % 4 == 2 && p->ended)
@@ -420,12 +420,11 @@ static void start_process(void)
 static void begin(void)
 {
     static const struct hub_limits limits = {.ring = 4000, .page_cache = 2000, .turn = 1 << 20};
-    struct hub_link link = {filter_add, filter_drop, read_ask, read_cancel, NULL};
     struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 1000};
     bool started;
 
     w.head = 1000;
-    w.gateway.hub = hub_new(&link, &limits);
+    w.gateway.hub = hub_new(&played_hub_link, &limits);
     hub_up(w.gateway.hub, &hello);
     started = mqtt_start(&w.gateway);
     assert(started);
@@ -452,19 +451,17 @@ static void end(void)
         leave(&w.peers[i]);
     turn();
     assert(m->clients == NULL && m->sessions == NULL && m->transports.held == 0);
-    while (w.publishes != NULL)
+    while (played.publishes != NULL)
         answer(ERR_UNAVAILABLE);
     mqtt_stop(&w.gateway);
     hub_free(w.gateway.hub);
-    assert(w.reads == NULL);
     reaper_close(&w.gateway.reaper);
     forget_sessions();
     for (size_t i = 0; i < PEERS; i++)
         free_peer(&w.peers[i]);
-    buf_free(&w.filters);
+    played_end();
     buf_free(&w.log);
     buf_free(&w.retained);
-    w.link_full = w.link_down = false;
     (void)uv_run(&w.gateway.loop, UV_RUN_NOWAIT);
 }
 

@@ -11,13 +11,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "clock.h"
-#include "feed.h"
 #include "json.h"
 #include "log.h"
 #include "mem.h"
+#include "played_link.h"
 #include "ws_forms.h"
 #include "ws_session.h"
 
@@ -32,10 +30,7 @@ static struct world {
     struct ws_session *session;
     struct buf in, written;
     bool raw, deflate;
-    bool ended, full, link_full, offering, taken_over;
-    struct link_publish *publishes;
-    struct link_read *reads;
-    struct buf filters; /* refs that are not live yet */
+    bool ended, full, offering, taken_over;
     uint64_t head, now;
 } w;
 
@@ -146,28 +141,9 @@ struct publish_limits gateway_publish_limits(const struct gateway *g)
 
 /* --- the broker ------------------------------------------------------------------- */
 
-void link_publish(struct link *l, struct link_publish *p)
-{
-    (void)l;
-    assert(p->count == 1 && p->records.len > 0);
-    DL_APPEND(w.publishes, p);
-}
-
-bool link_publish_full(const struct link *l)
-{
-    (void)l;
-    return w.link_full;
-}
-
-bool link_is_up(const struct link *l)
-{
-    (void)l;
-    return true;
-}
-
 static void acknowledge(enum sluice_error error)
 {
-    struct link_publish *p = w.publishes;
+    struct link_publish *p = played.publishes;
     struct wire_ack a = {.error = (uint16_t)error, .count = 1};
     uint8_t id[8];
 
@@ -178,70 +154,26 @@ static void acknowledge(enum sluice_error error)
         a.ids = (struct slice){(char *)id, sizeof id};
     else
         a.text = SLICE("no");
-    DL_DELETE(w.publishes, p);
+    DL_DELETE(played.publishes, p);
     p->cb(p, &a);
-}
-
-static void filter_add(void *link, uint32_t ref, struct slice filter)
-{
-    (void)link;
-    (void)filter;
-    buf_u32(&w.filters, ref);
-}
-
-static void filter_drop(void *link, uint32_t ref)
-{
-    (void)link;
-    (void)ref;
-}
-
-static void read_ask(void *link, struct link_read *r)
-{
-    (void)link;
-    DL_APPEND(w.reads, r);
-}
-
-static void read_cancel(void *link, struct link_read *r)
-{
-    (void)link;
-    DL_DELETE(w.reads, r);
-    buf_free(&r->frame);
 }
 
 /* An empty page, one that tells of a gap, or the broker's error. */
 static void read_answer(uint8_t how)
 {
-    struct link_read *r = w.reads;
+    struct link_read *r = played_next_read();
     struct wire_page page = {.head = w.head,
                              .removed_to = how % 3 == 1 ? w.head : 0,
                              .reason = how % 3 == 1 ? GAP_EXPIRED : GAP_NONE};
     struct buf b = {0};
-    struct zmsg z;
 
     if (r == NULL)
         return;
-    DL_DELETE(w.reads, r);
-    if (how % 3 == 2 || r->frame.p[0] != WIRE_PAGE) {
-        buf_free(&r->frame);
-        r->cb(r, ERR_BAD_FILTER, SLICE("refused"), NULL);
-        return;
+    if (how % 3 != 2 && r->frame.p[0] == WIRE_PAGE) {
+        wire_page_begin(&b, &page);
+        wire_page_finish(&b, 0, w.head, 0);
     }
-    buf_free(&r->frame);
-    wire_page_begin(&b, &page);
-    wire_page_finish(&b, 0, w.head, 0);
-    zmsg_init_copy(&z, b.p, b.len);
-    buf_free(&b);
-    r->cb(r, ERR_NONE, SLICE(""), &z);
-    zmsg_close(&z);
-}
-
-static void filters_live(void)
-{
-    struct reader r = reader_of(w.filters.p, w.filters.len);
-
-    while (r.left > 0)
-        hub_filter_live(w.gateway.hub, reader_u32(&r), w.head);
-    buf_clear(&w.filters);
+    played_answer(r, &b, ERR_BAD_FILTER);
 }
 
 static void events(uint8_t which)
@@ -381,7 +313,6 @@ static void start_process(void)
 static void begin(uint8_t how)
 {
     static const struct hub_limits limits = {.ring = 4000, .page_cache = 2000, .turn = 1 << 20};
-    struct hub_link link = {filter_add, filter_drop, read_ask, read_cancel, NULL};
     struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 1000};
     struct ws_deflate deflate = {(how & 2) != 0, (how & 4) != 0 ? 8 : 15, (how & 4) != 0};
     struct subscribe words;
@@ -389,7 +320,7 @@ static void begin(uint8_t how)
     w.raw = (how & 1) != 0;
     w.deflate = deflate.on;
     w.head = 1000;
-    w.gateway.hub = hub_new(&link, &limits);
+    w.gateway.hub = hub_new(&played_hub_link, &limits);
     hub_up(w.gateway.hub, &hello);
     w.session = ws_session_new(&w.ws, w.raw, deflate);
     if (w.raw)
@@ -438,7 +369,7 @@ static void step(struct reader *r)
         events(arg);
         break;
     case 8:
-        filters_live();
+        played_filters_live(w.gateway.hub, w.head);
         break;
     case 9:
         read_answer(arg);
@@ -453,7 +384,7 @@ static void step(struct reader *r)
         pass_time((uint64_t)arg * 20);
         break;
     case 13:
-        w.link_full = !w.link_full;
+        played.full = !played.full;
         break;
     case 14:
         turn();
@@ -483,15 +414,15 @@ static void end(void)
         ws_session_flush(w.session);
     check_written();
     leave();
-    while (w.publishes != NULL)
+    while (played.publishes != NULL)
         acknowledge(ERR_UNAVAILABLE);
     hub_free(w.gateway.hub);
-    assert(w.reads == NULL && w.ws.held == 0 && w.ws.speaking == NULL);
+    assert(w.ws.held == 0 && w.ws.speaking == NULL);
     reaper_close(&w.gateway.reaper);
     buf_free(&w.in);
     buf_free(&w.written);
-    buf_free(&w.filters);
-    w.ended = w.full = w.link_full = w.taken_over = false;
+    played_end();
+    w.ended = w.full = w.taken_over = false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)

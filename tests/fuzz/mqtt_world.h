@@ -8,12 +8,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include <utlist.h>
-
-#include "feed.h"
 #include "http.h"
 #include "mem.h"
 #include "mqtt/session.h" /* other gateways have sessions, too */
+#include "played_link.h"
 #include "topic.h"
 #include "upgrade.h"
 
@@ -50,11 +48,7 @@ static struct world {
     struct gateway gateway;
     struct peer peers[PEERS];
     struct kept *kept;
-    struct link_publish *publishes;
-    struct link_read *reads;
-    struct buf filters;       /* refs that are not live yet */
     struct buf log, retained; /* records */
-    bool link_full, link_down;
     uint64_t head, epoch, now;
 } w;
 
@@ -199,76 +193,10 @@ bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws
 
 /* --- the link ------------------------------------------------------------------------ */
 
-void link_publish(struct link *l, struct link_publish *p)
-{
-    (void)l;
-    assert(p->records.len > 0);
-    DL_APPEND(w.publishes, p);
-}
-
-bool link_publish_full(const struct link *l)
-{
-    (void)l;
-    return w.link_full;
-}
-
-bool link_is_up(const struct link *l)
-{
-    (void)l;
-    return !w.link_down;
-}
-
 void link_tell(struct link *l, struct buf *frame)
 {
     (void)l;
     buf_free(frame);
-}
-
-static void read_ask(void *link, struct link_read *r)
-{
-    (void)link;
-    DL_APPEND(w.reads, r);
-}
-
-static void read_cancel(void *link, struct link_read *r)
-{
-    (void)link;
-    DL_DELETE(w.reads, r);
-    buf_free(&r->frame);
-}
-
-void link_read(struct link *l, struct link_read *r)
-{
-    (void)l;
-    read_ask(NULL, r);
-}
-
-void link_read_cancel(struct link *l, struct link_read *r)
-{
-    (void)l;
-    read_cancel(NULL, r);
-}
-
-static void filter_add(void *link, uint32_t ref, struct slice filter)
-{
-    (void)link;
-    (void)filter;
-    buf_u32(&w.filters, ref);
-}
-
-static void filter_drop(void *link, uint32_t ref)
-{
-    (void)link;
-    (void)ref;
-}
-
-static void filters_live(void)
-{
-    struct reader r = reader_of(w.filters.p, w.filters.len);
-
-    while (r.left > 0)
-        hub_filter_live(w.gateway.hub, reader_u32(&r), w.head);
-    buf_clear(&w.filters);
 }
 
 /* --- the broker: events -------------------------------------------------------------- */
@@ -409,23 +337,14 @@ static void reply_put(struct buf *b, const struct buf *request, uint8_t how)
 /* An error when there is no reply. */
 static void read_answer(uint8_t how)
 {
-    struct link_read *r = w.reads;
+    struct link_read *r = played_next_read();
     struct buf b = {0};
-    struct zmsg z;
 
     if (r == NULL)
         return;
-    DL_DELETE(w.reads, r);
     if (how % 8 != 2)
         reply_put(&b, &r->frame, how);
-    buf_free(&r->frame);
-    if (b.len == 0) {
-        r->cb(r, how % 2 == 0 ? ERR_BAD_FILTER : ERR_NOT_FOUND, SLICE("refused"), NULL);
-        return;
-    }
-    zmsg_init_buf(&z, &b);
-    r->cb(r, ERR_NONE, SLICE(""), &z);
-    zmsg_close(&z);
+    played_answer(r, &b, how % 2 == 0 ? ERR_BAD_FILTER : ERR_NOT_FOUND);
 }
 
 /* --- the broker: sessions ------------------------------------------------------------ */
@@ -552,13 +471,13 @@ static enum sluice_error session_unit(const struct link_publish *p, struct buf *
 /* The next unit is answered: carried out, or refused with the error. */
 static void answer(enum sluice_error error)
 {
-    struct link_publish *p = w.publishes;
+    struct link_publish *p = played.publishes;
     struct wire_ack a = {.count = 1};
     struct buf data = {0};
 
     if (p == NULL)
         return;
-    DL_DELETE(w.publishes, p);
+    DL_DELETE(played.publishes, p);
     if (error == ERR_NONE && p->kind == LINK_EVENTS)
         store((struct slice){(char *)p->records.p, p->records.len});
     else if (error == ERR_NONE)
