@@ -239,6 +239,8 @@ bool writer_commit(struct store *s); /* false: undone, reported */
 /* Takes from `pending` what fits into one transaction, up to the next DELETE, and
  * commits it.  Returns how many events that made. */
 uint32_t txn_run(struct store *s);
+/* Parameters 3 to 7: what a row of an event and one of a retained copy have in common. */
+void event_bind(struct db_stmt *st, const struct event *e);
 
 /* --- store_producers.c ---------------------------------------------------- */
 enum producer_verdict { PRODUCER_NEXT, PRODUCER_REPEAT, PRODUCER_GAP, PRODUCER_FENCED };

@@ -25,14 +25,7 @@ static bool put(struct store *s, struct db_stmt *st, const struct event *e)
 {
     db_bind_text(st, 1, e->topic);
     db_bind(st, 2, e->id);
-    db_bind(st, 3, e->time);
-    db_bind(st, 4, e->flags);
-    if ((e->flags & EVENT_HAS_EXPIRY) != 0)
-        db_bind(st, 5, e->expiry);
-    else
-        db_bind_null(st, 5);
-    db_bind_blob(st, 6, e->props);
-    db_bind_blob(st, 7, e->payload);
+    event_bind(st, e);
     db_run(st);
     return db_changes(s->db) > 0;
 }

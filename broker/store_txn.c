@@ -112,13 +112,8 @@ static void drop_new_topics(struct txn *t, size_t from)
 
 /* --- one event --------------------------------------------------------------- */
 
-static void insert_event(struct txn *t, const struct topic *topic, const struct event *e)
+void event_bind(struct db_stmt *st, const struct event *e)
 {
-    struct db_stmt *st = t->s->st.insert_event;
-
-    begin(t);
-    db_bind(st, 1, e->id);
-    db_bind(st, 2, topic->number);
     db_bind(st, 3, e->time);
     db_bind(st, 4, e->flags);
     if ((e->flags & EVENT_HAS_EXPIRY) != 0)
@@ -127,6 +122,16 @@ static void insert_event(struct txn *t, const struct topic *topic, const struct 
         db_bind_null(st, 5);
     db_bind_blob(st, 6, e->props);
     db_bind_blob(st, 7, e->payload);
+}
+
+static void insert_event(struct txn *t, const struct topic *topic, const struct event *e)
+{
+    struct db_stmt *st = t->s->st.insert_event;
+
+    begin(t);
+    db_bind(st, 1, e->id);
+    db_bind(st, 2, topic->number);
+    event_bind(st, e);
     db_run(st);
 }
 

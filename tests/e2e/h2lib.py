@@ -18,7 +18,7 @@ import h2.settings
 import hpack
 import wslib
 from hyperframe.frame import GoAwayFrame
-from sluicelib import TIMEOUT, Stream
+from sluicelib import TIMEOUT, Buffered, Stream
 
 WINDOW = h2.settings.SettingCodes.INITIAL_WINDOW_SIZE
 PUSH = h2.settings.SettingCodes.ENABLE_PUSH
@@ -265,7 +265,7 @@ class EventStream(Stream):
 # --- WebSocket over HTTP/2 (RFC 8441) --------------------------------------------------
 
 
-class Bytes:
+class Bytes(Buffered):
     """A tunnel with the face of sluicelib's Raw."""
 
     def __init__(self, exchange):
@@ -288,18 +288,6 @@ class Bytes:
         data = self.x.take()
         self.buffer += data
         return bool(data)
-
-    def take(self, n):
-        while len(self.buffer) < n and self.more():
-            pass
-        data, self.buffer = self.buffer[:n], self.buffer[n:]
-        return data
-
-    def rest(self):
-        while self.more():
-            pass
-        data, self.buffer = self.buffer, b""
-        return data
 
     def close(self):
         with contextlib.suppress(h2.exceptions.H2Error, OSError):

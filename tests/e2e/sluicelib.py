@@ -290,7 +290,24 @@ class Sluice:
         return Raw(self.port(gateway), tls=self.tls)
 
 
-class Raw:
+class Buffered:
+    """What has come but was not taken yet is in `buffer`; more() reads once, False at the end."""
+
+    def take(self, n):
+        while len(self.buffer) < n and self.more():
+            pass
+        data, self.buffer = self.buffer[:n], self.buffer[n:]
+        return data
+
+    def rest(self):
+        """All bytes until the server closes."""
+        while self.more():
+            pass
+        data, self.buffer = self.buffer, b""
+        return data
+
+
+class Raw(Buffered):
     """A connection, for bytes that no client library would send."""
 
     def __init__(self, port, rcvbuf=None, tls=None):
@@ -338,19 +355,6 @@ class Raw:
                 return None
         line, _, self.buffer = self.buffer.partition(b"\n")
         return line + b"\n"
-
-    def take(self, n):
-        while len(self.buffer) < n and self.more():
-            pass
-        data, self.buffer = self.buffer[:n], self.buffer[n:]
-        return data
-
-    def rest(self):
-        """All bytes until the server closes."""
-        while self.more():
-            pass
-        data, self.buffer = self.buffer, b""
-        return data
 
     def head(self):
         """(status, {name: value}) of an answer; (None, {}) when there is none."""

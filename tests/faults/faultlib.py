@@ -631,6 +631,23 @@ class Subscriber(threading.Thread):
         return seen
 
 
+def publish_and_kill(publishers, kill, times=5):
+    """Kills at moments drawn by lot while all publish; {payload: ID} of what was acknowledged."""
+    for p in publishers:
+        p.start()
+    rng = seeded()
+    wait_for(lambda: all(p.acked for p in publishers), "every publisher has begun")
+    for _ in range(times):
+        time.sleep(rng.uniform(0.05, 0.8))
+        kill()
+    for p in publishers:
+        had = len(p.acked)
+        wait_for(lambda p=p, had=had: p.failure or len(p.acked) > had + 5, f"{p.name} goes on")
+        p.stop()
+    print({p.name: (p.sent, sorted(map(str, p.refusals))) for p in publishers})
+    return {payload: id_ for p in publishers for payload, id_ in p.acked.items()}
+
+
 def assert_exactly_once(subscriber, acked):
     """Every acknowledged event is there once, under the ID of its acknowledgement,
     and nothing else; the order was checked as they came."""

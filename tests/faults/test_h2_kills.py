@@ -10,7 +10,7 @@ import pytest
 
 import h2lib
 from faultlib import (AppPublisher, Block, HttpPublisher, Publisher, Subscriber,
-                      assert_exactly_once, seeded, wait_for)
+                      assert_exactly_once, publish_and_kill)
 from sluicelib import PORTS
 
 GATEWAY = "sluice-h2"
@@ -124,22 +124,6 @@ def port(system):
     return system.port(PORTS["h2"])
 
 
-def publish_and_kill(publishers, kill, times):
-    for p in publishers:
-        p.start()
-    rng = seeded()
-    wait_for(lambda: all(p.acked for p in publishers), "every publisher has begun")
-    for _ in range(times):
-        time.sleep(rng.uniform(0.05, 0.8))
-        kill()
-    for p in publishers:
-        had = len(p.acked)
-        wait_for(lambda p=p, had=had: p.failure or len(p.acked) > had + 5, f"{p.name} goes on")
-        p.stop()
-    print({p.name: (p.sent, sorted(map(str, p.refusals))) for p in publishers})
-    return {payload: id_ for p in publishers for payload, id_ in p.acked.items()}
-
-
 def test_streams_that_come_back_miss_nothing(start, subscribe, subscribe_h2):
     system = start()
     streams = [subscribe_h2(port(system), "k/#"),
@@ -149,7 +133,7 @@ def test_streams_that_come_back_miss_nothing(start, subscribe, subscribe_h2):
     publishers = [HttpPublisher("http", system.sse, "k/a", pause=0.002),
                   AppPublisher("app", system.apps, "k/b"),
                   H2Publisher("h2", port(system), "k/c")]
-    acked = publish_and_kill(publishers, lambda: system.kill_and_wait(GATEWAY), 5)
+    acked = publish_and_kill(publishers, lambda: system.kill_and_wait(GATEWAY))
     for stream in [*streams, sse]:
         assert_exactly_once(stream, acked)
         assert not stream.gaps

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from faultlib import (TIMEOUT, AppPublisher, Block, HttpPublisher, Publisher, Subscriber,
-                      assert_exactly_once, flood, seeded, wait_for)
+                      assert_exactly_once, flood, publish_and_kill)
 from sluicelib import PORTS
 from wslib import WebSocket, path_of
 
@@ -106,22 +106,6 @@ def port(system):
     return system.port(PORTS["ws"])
 
 
-def publish_and_kill(system, publishers, kill, times=5):
-    for p in publishers:
-        p.start()
-    rng = seeded()
-    wait_for(lambda: all(p.acked for p in publishers), "every publisher has begun")
-    for _ in range(times):
-        time.sleep(rng.uniform(0.05, 0.8))
-        kill()
-    for p in publishers:
-        had = len(p.acked)
-        wait_for(lambda p=p, had=had: p.failure or len(p.acked) > had + 5, f"{p.name} goes on")
-        p.stop()
-    print({p.name: (p.sent, sorted(p.refusals)) for p in publishers})
-    return {payload: id_ for p in publishers for payload, id_ in p.acked.items()}
-
-
 def test_clients_that_come_back_miss_nothing(start, subscribe, subscribe_ws):
     """Must show 5."""
     system = start()
@@ -132,7 +116,7 @@ def test_clients_that_come_back_miss_nothing(start, subscribe, subscribe_ws):
     publishers = [HttpPublisher("http", system.sse, "k/a", pause=0.002),
                   AppPublisher("app", system.apps, "k/b"),
                   WsPublisher("ws", port(system), "k/c")]
-    acked = publish_and_kill(system, publishers, lambda: system.kill_and_wait(GATEWAY))
+    acked = publish_and_kill(publishers, lambda: system.kill_and_wait(GATEWAY))
     for client in [*clients, sse]:
         assert_exactly_once(client, acked)
         assert not client.gaps
@@ -146,7 +130,7 @@ def test_the_broker_is_killed_under_websockets(start, subscribe_ws):
     clients = [subscribe_ws(port(system), "k/#"),
                subscribe_ws(port(system), "k/#", others=["k/c", "+/c"])]
     publishers = [WsPublisher("one", port(system), "k/c"), WsPublisher("two", port(system), "k/d")]
-    acked = publish_and_kill(system, publishers, lambda: system.kill_and_wait("sluice-broker"), 3)
+    acked = publish_and_kill(publishers, lambda: system.kill_and_wait("sluice-broker"), 3)
     for client in clients:
         assert_exactly_once(client, acked)
         assert client.connects == 1
