@@ -129,7 +129,7 @@ unit: unit-binaries ## unit tests only
 	@tests/unit/run $(UNIT_TESTS)
 e2e: all load failpoints ## end to end, browser and fault tests only
 	@BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -n 4 --dist load -p no:cacheprovider \
-	  tests/e2e tests/browser tests/faults $(PYTEST_ARGS)
+	  tests/e2e tests/browser tests/faults tests/deploy $(PYTEST_ARGS)
 
 asan: deps deps-test ## the whole suite under address and undefined sanitizers
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan \
@@ -175,8 +175,11 @@ bench: deps ## ratios against nchan, Mosquitto and a bare epoll program, in one 
 SOURCES = $(shell git ls-files '*.c' '*.h')
 format: ## lay the code out (clang-format)
 	clang-format -i $(SOURCES)
-lint: ## layout, includes, scripts
+lint: deps ## layout, rooms, knots, names, scripts
 	@deploy/lint.sh
+objects: $(foreach f,$(FOLDERS),$(patsubst %.c,$(OBJ)/%.o,$(wildcard $(f)/*.c)))
+print-rooms: # a line a room: what it may include, besides itself (deploy/rooms.py)
+	@printf '%s\n' $(foreach f,$(FOLDERS),'$(f): $(filter-out $(f),$(patsubst -I%,%,$(INC_$(f))))')
 install: all ## install binaries, units and the example configuration under PREFIX
 	@deploy/install.sh $(abspath $(BIN)) $(DESTDIR)$(PREFIX) $(DESTDIR)
 clean: ## remove build/
@@ -186,7 +189,7 @@ help: ## this list
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .PHONY: all failpoints deps deps-test deps-present run test unit unit-binaries e2e asan tsan fuzz \
-        fuzz-binaries load bench format lint install clean help
+        fuzz-binaries load bench format lint objects print-rooms install clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .SECONDARY:

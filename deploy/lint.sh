@@ -1,5 +1,5 @@
 #!/bin/bash
-# Checks what compilers and tests do not: layout, who includes whom, scripts.
+# Checks what compilers and tests do not: layout, rooms, names, scripts.
 # Prints every offence it finds, then fails if there was one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -30,32 +30,27 @@ check_length() {
     done < <(tracked '*.c' '*.h' '*.py' '*.sh')
 }
 
-# A library may be included in these files only: check_library HEADER FILE...
+# A library is included by one room, which gives it a face of ours: check_library HEADER ROOM...
+# (a header or the folder that its headers are in; a room stands for what is below it, too).
 check_library() {
-    local header=$1 line f
+    local header=$1 line f room
     shift
     while IFS=: read -r f line; do
-        case " $* tests " in
-        *" $f "* | *" ${f%%/*} "*) ;;
-        *) complain "$f:$line: <$header> is not for this file" ;;
-        esac
-    done < <(tracked '*.c' '*.h' | xargs grep -HnF "#include <$header>" | cut -d: -f1,2)
+        for room in "$@" tests; do
+            [[ $f == "$room"/* ]] && continue 2
+        done
+        complain "$f:$line: <$header> is for $* only"
+    done < <(tracked '*.c' '*.h' | xargs grep -HnF "#include <$header" | cut -d: -f1,2)
 }
 
-check_includes() {
-    local line header
-    while read -r line; do
-        complain "$line: an include names a header, not a path upwards"
-    done < <(tracked '*.c' '*.h' | xargs grep -HnE '#include "\.\./' | cut -d: -f1,2)
-    check_library zmq.h common/zsock.c common/zsock.h
-    check_library sqlite3.h broker/db.c broker/db.h
-    check_library ini.h common/config_file.c
-    check_library nghttp2/nghttp2.h gateways/h2/session.c
-    check_library zlib.h gateways/core/deflate.c
-    for header in bio err evp pem rand ssl x509 x509v3; do
-        check_library "openssl/$header.h" gateways/core/tls.c gateways/core/tls_server.c \
-            gateways/core/tls_self.c gateways/core/tls_client.c gateways/core/tls_internal.h
-    done
+check_libraries() {
+    check_library zmq.h common
+    check_library ini.h common
+    check_library sqlite3.h broker/store
+    check_library openssl/ gateways/net
+    check_library zlib.h gateways/ws
+    check_library nghttp2/ gateways/h2
+    check_library curl/ gateways/cli
     check_library uv.h common broker gateways
     # proto is pure: no sockets, no files, no clock.
     check_library sys/socket.h common broker gateways
@@ -77,14 +72,19 @@ check_scripts() {
     done < <(tracked '*.py')
 }
 
+# Exactly these at the top, besides dot-files.
+top_level="broker common deploy gateways proto tests
+Makefile README.md DESIGN.md CONTRIBUTING.md SECURITY.md CHANGELOG.md LICENSE"
 check_top_level() {
-    local entry
-    while read -r entry; do
-        case "$entry" in
-        .* | broker | gateways | common | proto | tests | deploy | Makefile | README.md) ;;
-        *) complain "$entry: not an entry of the top level" ;;
-        esac
-    done < <(tracked | cut -d/ -f1 | sort -u)
+    local entry entries
+    entries=$(tracked | cut -d/ -f1 | sort -u)
+    for entry in $entries; do
+        [[ $entry == .* || " ${top_level//$'\n'/ } " == *" $entry "* ]] ||
+            complain "$entry: not an entry of the top level"
+    done
+    for entry in $top_level; do
+        grep -qxF "$entry" <<<"$entries" || complain "$entry: missing at the top level"
+    done
 }
 
 # Dashboards and alerts name metrics that exist.
@@ -103,9 +103,10 @@ check_metrics() {
 
 check_format
 check_length
-check_includes
+check_libraries
 check_scripts
 check_top_level
 check_metrics
+deploy/rooms.py || failed=1
 [ $failed -eq 0 ] && echo "lint: nothing to complain of"
 exit $failed
