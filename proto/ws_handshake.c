@@ -15,9 +15,11 @@
 
 #include "http_chars.h"
 #include "json.h"
-#include "sha1.h"
 
 #define KEY_LEN 24 /* 16 bytes in base64 */
+#define NO_OTHER_PROTOCOL "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+_Static_assert(WS_CHALLENGE_SIZE == KEY_LEN + sizeof NO_OTHER_PROTOCOL - 1, "RFC 6455, 4.2.2");
 
 /* --- lists of tokens ---------------------------------------------------------------- */
 
@@ -268,6 +270,8 @@ static int read_fields(struct ws_handshake *h, const struct http1_request *r, co
         return refuse(why, 426, "Sec-WebSocket-Version must be 13");
     if (upgrade && !key_ok(h->key))
         return refuse(why, 400, "Sec-WebSocket-Key must be 16 bytes in base64");
+    if (!upgrade)
+        h->key = (struct slice){NULL, 0}; /* RFC 8441, 5: it is not looked at */
     return 0;
 }
 
@@ -293,18 +297,19 @@ int ws_handshake_read(struct ws_handshake *h, const struct http1_request *r,
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-/* base64(SHA-1(key + what no other protocol answers)), RFC 6455, 4.2.2 */
-static void put_accept(struct buf *b, struct slice key)
+void ws_handshake_challenge(const struct ws_handshake *h, char text[WS_CHALLENGE_SIZE])
 {
-    struct buf joined = {0}, text = {0};
-    uint8_t hash[SHA1_SIZE];
+    assert(h->key.len == KEY_LEN);
+    memcpy(text, h->key.p, KEY_LEN);
+    memcpy(text + KEY_LEN, NO_OTHER_PROTOCOL, WS_CHALLENGE_SIZE - KEY_LEN);
+}
 
-    buf_put_slice(&joined, key);
-    buf_puts(&joined, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    sha1((struct slice){(char *)joined.p, joined.len}, hash);
-    json_put_base64(&text, (struct slice){(char *)hash, sizeof hash});
+static void put_accept(struct buf *b, const uint8_t proof[WS_PROOF_SIZE])
+{
+    struct buf text = {0};
+
+    json_put_base64(&text, (struct slice){(const char *)proof, WS_PROOF_SIZE});
     buf_put(b, text.p + 1, text.len - 2); /* without JSON's quotes */
-    buf_free(&joined);
     buf_free(&text);
 }
 
@@ -324,12 +329,14 @@ static void copy_text(char *to, size_t size, struct buf *b)
     buf_clear(b);
 }
 
-void ws_handshake_accept(struct ws_acceptance *a, const struct ws_handshake *h)
+void ws_handshake_accept(struct ws_acceptance *a, const struct ws_handshake *h,
+                         const uint8_t proof[WS_PROOF_SIZE])
 {
     struct buf b = {0};
 
-    if (h->key.p != NULL)
-        put_accept(&b, h->key);
+    assert((proof != NULL) == (h->key.p != NULL));
+    if (proof != NULL)
+        put_accept(&b, proof);
     copy_text(a->accept, sizeof a->accept, &b);
     if (h->deflate.on)
         put_extensions(&b, &h->deflate);
@@ -338,18 +345,15 @@ void ws_handshake_accept(struct ws_acceptance *a, const struct ws_handshake *h)
     buf_free(&b);
 }
 
-void ws_handshake_put(struct buf *b, const struct ws_handshake *h)
+void ws_handshake_put(struct buf *b, const struct ws_acceptance *a)
 {
-    struct ws_acceptance a;
-
-    ws_handshake_accept(&a, h);
     buf_puts(b, "HTTP/1.1 101 Switching Protocols\r\n"
                 "Upgrade: websocket\r\n"
                 "Connection: Upgrade\r\n");
-    buf_printf(b, "Sec-WebSocket-Accept: %s\r\n", a.accept);
-    if (a.subprotocol != NULL)
-        buf_printf(b, "Sec-WebSocket-Protocol: %s\r\n", a.subprotocol);
-    if (a.extensions[0] != '\0')
-        buf_printf(b, "Sec-WebSocket-Extensions: %s\r\n", a.extensions);
+    buf_printf(b, "Sec-WebSocket-Accept: %s\r\n", a->accept);
+    if (a->subprotocol != NULL)
+        buf_printf(b, "Sec-WebSocket-Protocol: %s\r\n", a->subprotocol);
+    if (a->extensions[0] != '\0')
+        buf_printf(b, "Sec-WebSocket-Extensions: %s\r\n", a->extensions);
     buf_puts(b, "\r\n");
 }

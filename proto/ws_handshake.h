@@ -20,7 +20,7 @@ struct ws_deflate {
 };
 
 struct ws_handshake {
-    struct slice key;
+    struct slice key;        /* p == NULL: an extended CONNECT */
     struct slice origin;     /* p == NULL: it is not a browser */
     const char *subprotocol; /* the first of the client's list that we know, or NULL */
     bool subprotocol_asked;  /* there was a list */
@@ -46,8 +46,14 @@ struct ws_acceptance {
     const char *subprotocol; /* Sec-WebSocket-Protocol, or NULL */
     char extensions[128];    /* Sec-WebSocket-Extensions, or empty */
 };
-void ws_handshake_accept(struct ws_acceptance *a, const struct ws_handshake *h);
+/* The answer proves that the key was read (4.2.2): it shows the SHA-1 of this text, which
+ * the caller takes.  NULL to an extended CONNECT, which has no key. */
+#define WS_CHALLENGE_SIZE 60
+#define WS_PROOF_SIZE 20
+void ws_handshake_challenge(const struct ws_handshake *h, char text[WS_CHALLENGE_SIZE]);
+void ws_handshake_accept(struct ws_acceptance *a, const struct ws_handshake *h,
+                         const uint8_t proof[WS_PROOF_SIZE]);
 /* The 101 that accepts it, whole. */
-void ws_handshake_put(struct buf *b, const struct ws_handshake *h);
+void ws_handshake_put(struct buf *b, const struct ws_acceptance *a);
 
 #endif

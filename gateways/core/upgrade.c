@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "digest.h"
 #include "gateway.h"
 
 static void require_upgrade(struct exchange *x, const char *why)
@@ -71,4 +72,17 @@ bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws
     if (p.error != ERR_NONE)
         exchange_problem(x, &p);
     return p.error == ERR_NONE;
+}
+
+void upgrade_accept(struct ws_acceptance *a, const struct ws_handshake *h)
+{
+    char challenge[WS_CHALLENGE_SIZE];
+    uint8_t proof[WS_PROOF_SIZE];
+    bool asked = h->key.p != NULL;
+
+    if (asked) {
+        ws_handshake_challenge(h, challenge);
+        digest_sha1((struct slice){challenge, sizeof challenge}, proof);
+    }
+    ws_handshake_accept(a, h, asked ? proof : NULL);
 }

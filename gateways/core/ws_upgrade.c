@@ -137,7 +137,7 @@ static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h
     s = ws_session_new(ws, is_raw(h), h->deflate);
     s->x = x;
     s->principal = x->principal;
-    ws_handshake_accept(&s->acceptance, h);
+    upgrade_accept(&s->acceptance, h);
     return s;
 }
 

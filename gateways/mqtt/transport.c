@@ -353,6 +353,7 @@ static const char *const subprotocols[] = {"mqtt", "mqttv3.1", NULL};
 
 struct conn *transport_accept(struct exchange *x)
 {
+    struct ws_acceptance accepted;
     struct ws_handshake h;
     struct problem p = {0};
     struct buf head = {0};
@@ -368,7 +369,8 @@ struct conn *transport_accept(struct exchange *x)
     h.deflate.on = false;
     c = http_take_conn(x);
     assert(c != NULL);
-    ws_handshake_put(&head, &h);
+    upgrade_accept(&accepted, &h);
+    ws_handshake_put(&head, &accepted);
     conn_write(c, head.p, head.len);
     buf_free(&head);
     return c;

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "digest.h"
 #include "ws_handshake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
@@ -22,10 +23,16 @@ static bool contains(struct slice s, const char *text)
 static void check_answer(const struct ws_handshake *h, struct slice extensions,
                          struct slice protocols)
 {
+    char challenge[WS_CHALLENGE_SIZE];
+    uint8_t proof[WS_PROOF_SIZE];
+    struct ws_acceptance a;
     struct buf b = {0};
     struct slice answer;
 
-    ws_handshake_put(&b, h);
+    ws_handshake_challenge(h, challenge);
+    digest_sha1((struct slice){challenge, sizeof challenge}, proof);
+    ws_handshake_accept(&a, h, proof);
+    ws_handshake_put(&b, &a);
     answer = (struct slice){(char *)b.p, b.len};
     assert(slice_starts(answer, SLICE("HTTP/1.1 101 ")));
     assert(slice_eq((struct slice){answer.p + answer.len - 4, 4}, SLICE("\r\n\r\n")));
