@@ -114,7 +114,7 @@ static void say_disconnect(struct client *c)
 /* All that it has, but for its connection. */
 static void end(struct client *c, bool will)
 {
-    struct mqtt *m = c->mqtt;
+    struct mqttd *m = c->mqtt;
 
     if (c->state == CLIENT_UP)
         m->report.clients_connected--;
@@ -151,7 +151,7 @@ static void log_violation(struct client *c)
     if (!is_violation(c->reason))
         return;
     metric_add(M_MQTT_VIOLATIONS, 1);
-    if (mqtt_may_log(c->mqtt))
+    if (mqttd_may_log(c->mqtt))
         log_info("a client was disconnected", LOG_SLICE("client", client_id(c)),
                  LOG_S("reason", mqtt_reason_text(c->reason)),
                  LOG_S("text", c->text != NULL ? c->text : ""));
@@ -430,7 +430,7 @@ static void client_turn(struct client *c)
 }
 
 /* The link has room again: whoever waited for that looks for himself. */
-static void unblock_all(struct mqtt *m)
+static void unblock_all(struct mqttd *m)
 {
     struct client *c;
 
@@ -440,7 +440,7 @@ static void unblock_all(struct mqtt *m)
     }
 }
 
-void clients_turn(struct mqtt *m)
+void clients_turn(struct mqttd *m)
 {
     if (m->link_full && !link_publish_full(m->gateway->link))
         unblock_all(m);
@@ -450,7 +450,7 @@ void clients_turn(struct mqtt *m)
 
 /* --- the connection --------------------------------------------------------------- */
 
-static struct client *client_new(struct mqtt *m, struct conn *conn, bool websocket)
+static struct client *client_new(struct mqttd *m, struct conn *conn, bool websocket)
 {
     struct client *c = mem_zalloc(sizeof *c);
 
@@ -468,7 +468,7 @@ static void on_opened(struct conn *conn)
     conn_timer(conn, c->mqtt->settings.connect_timeout_ms, on_connect_timeout);
 }
 
-void client_open_websocket(struct mqtt *m, struct conn *conn)
+void client_open_websocket(struct mqttd *m, struct conn *conn)
 {
     struct client *c = client_new(m, conn, true);
 

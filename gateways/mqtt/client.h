@@ -23,7 +23,7 @@ enum client_state { CLIENT_NEW, CLIENT_ATTACHING, CLIENT_UP, CLIENT_ENDED };
 
 struct client {
     struct reaped reaped; /* first */
-    struct mqtt *mqtt;
+    struct mqttd *mqtt;
     struct transport transport;
     enum client_state state;
     enum mqtt_version version;
@@ -84,13 +84,13 @@ void client_released(struct client *c, uint16_t packet_id);
 
 /* --- for mqttd.c ------------------------------------------------------------------- */
 
-extern const struct conn_ops client_tcp_ops; /* conn->data: the struct mqtt, then the client */
+extern const struct conn_ops client_tcp_ops; /* conn->data: the struct mqttd, then the client */
 /* A WebSocket that speaks MQTT. */
-void client_open_websocket(struct mqtt *m, struct conn *conn);
+void client_open_websocket(struct mqttd *m, struct conn *conn);
 /* The broker fences: another connection has the session. */
 void client_fence(struct client *c);
 /* The end of the turn: what is said goes out, what was ended ends, what waited goes on. */
-void clients_turn(struct mqtt *m);
+void clients_turn(struct mqttd *m);
 
 /* --- for connect.c and inbound.c ------------------------------------------------------- */
 

@@ -18,7 +18,7 @@
 
 struct commit {
     struct link_publish link;
-    struct mqtt *mqtt;
+    struct mqttd *mqtt;
     struct session *session; /* NULL: it has ended, or it is none's */
     bool checkpoint;         /* POSITION waits for it */
     bool follows;            /* what P says */
@@ -27,7 +27,7 @@ struct commit {
 
 /* --- units --------------------------------------------------------------------------- */
 
-static struct commit *commit_new(struct mqtt *m, struct session *s, uint8_t op, link_publish_cb cb)
+static struct commit *commit_new(struct mqttd *m, struct session *s, uint8_t op, link_publish_cb cb)
 {
     struct commit *c = mem_zalloc(sizeof *c);
 
@@ -54,7 +54,7 @@ static void commit_send(struct commit *c)
 
 /* --- WRITE ------------------------------------------------------------------------------ */
 
-static void checkpoint_part_done(struct mqtt *m, bool ok);
+static void checkpoint_part_done(struct mqttd *m, bool ok);
 
 void commit_soon(struct session *s)
 {
@@ -104,7 +104,7 @@ static void refused(struct session *s, const struct wire_ack *a)
         return;
     }
     s->retry = true;
-    if (mqtt_may_log(s->mqtt))
+    if (mqttd_may_log(s->mqtt))
         log_warn("a session's state was not written, it is tried again", LOG_S("client", s->id),
                  LOG_S("error", error_code((enum sluice_error)a->error)));
 }
@@ -162,7 +162,7 @@ static void write_session(struct session *s, bool checkpoint)
     commit_send(c);
 }
 
-void sessions_turn(struct mqtt *m)
+void sessions_turn(struct mqttd *m)
 {
     struct session *s;
 
@@ -180,7 +180,7 @@ static void on_detached(struct link_publish *p, const struct wire_ack *a)
 {
     struct commit *c = p->data;
 
-    if (a->error != ERR_NONE && a->error != ERR_FENCED && mqtt_may_log(c->mqtt))
+    if (a->error != ERR_NONE && a->error != ERR_FENCED && mqttd_may_log(c->mqtt))
         log_warn("a session's end was not taken",
                  LOG_S("error", error_code((enum sluice_error)a->error)));
     commit_free(c);
@@ -237,7 +237,7 @@ static void on_position(struct link_publish *p, const struct wire_ack *a)
     commit_free(c);
 }
 
-static void position_send(struct mqtt *m)
+static void position_send(struct mqttd *m)
 {
     struct commit *c;
 
@@ -251,7 +251,7 @@ static void position_send(struct mqtt *m)
     commit_send(c);
 }
 
-static void checkpoint_part_done(struct mqtt *m, bool ok)
+static void checkpoint_part_done(struct mqttd *m, bool ok)
 {
     struct checkpoint *k = &m->checkpoint;
 
@@ -283,7 +283,7 @@ static void await_write(struct session *s)
     s->mqtt->checkpoint.writes++;
 }
 
-void sessions_checkpoint(struct mqtt *m)
+void sessions_checkpoint(struct mqttd *m)
 {
     struct checkpoint *k = &m->checkpoint;
     struct session *s;

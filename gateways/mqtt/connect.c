@@ -34,7 +34,7 @@
 /* An ATTACH under way. */
 struct attach {
     struct link_publish link;
-    struct mqtt *mqtt;
+    struct mqttd *mqtt;
     struct client *client;  /* NULL: gone */
     char *id;               /* its own then */
     bool answered, present; /* what CONNACK says of the answer */
@@ -71,7 +71,7 @@ static void say_refusal(struct client *c, enum mqtt_reason reason)
 void connect_refuse(struct client *c, enum mqtt_reason reason)
 {
     metric_add(M_MQTT_CONNECTS_REFUSED, 1);
-    if (mqtt_may_log(c->mqtt))
+    if (mqttd_may_log(c->mqtt))
         log_info("a client was refused", LOG_SLICE("client", client_id(c)),
                  LOG_S("reason", mqtt_reason_text((uint8_t)reason)));
     say_refusal(c, reason);
@@ -105,7 +105,7 @@ static void give_back(struct link *l, const struct attach *a, uint64_t epoch)
 
 /* --- CONNACK ------------------------------------------------------------------------------- */
 
-static void put_limits(const struct mqtt_settings *s, struct buf *b)
+static void put_limits(const struct mqttd_settings *s, struct buf *b)
 {
     if (s->receive_maximum < UINT16_MAX)
         mqtt_prop_put_number(b, MQTT_PROP_RECEIVE_MAXIMUM, s->receive_maximum);
@@ -174,7 +174,7 @@ static enum mqtt_reason reason_of(uint16_t error)
 }
 
 /* Another connection of the same process may still hold it, when its fence was lost. */
-static void end_former(struct mqtt *m, const char *id)
+static void end_former(struct mqttd *m, const char *id)
 {
     struct session *former;
 
@@ -209,7 +209,7 @@ static void let_in(struct client *c)
 /* a is the client's until let_in. */
 static void attached(struct client *c, struct attach *a, const struct wire_attached *w)
 {
-    struct mqtt *m = c->mqtt;
+    struct mqttd *m = c->mqtt;
 
     FAILPOINT(mqtt_attached);
     end_former(m, c->id);
@@ -281,7 +281,7 @@ static enum mqtt_reason check_will(const struct client *c, const struct mqtt_wil
 }
 
 /* It becomes the origin of events, and is held to what those may say. */
-static bool id_ok(const struct mqtt *m, struct slice id)
+static bool id_ok(const struct mqttd *m, struct slice id)
 {
     struct event_props props = {.origin = id, .payload_format = -1};
 
@@ -290,7 +290,7 @@ static bool id_ok(const struct mqtt *m, struct slice id)
 
 static enum mqtt_reason check(const struct client *c, const struct mqtt_connect *m)
 {
-    const struct mqtt *mqtt = c->mqtt;
+    const struct mqttd *mqtt = c->mqtt;
 
     if (mqtt->gateway->draining)
         return mqtt->settings.server_reference != NULL ? MQTT_USE_ANOTHER : MQTT_UNAVAILABLE;

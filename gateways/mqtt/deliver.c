@@ -623,7 +623,7 @@ static void gap_message(struct session *s, const struct gap *gap)
 
 void deliver_gap(struct session *s, const struct gap *gap)
 {
-    if (mqtt_may_log(s->mqtt))
+    if (mqttd_may_log(s->mqtt))
         log_info("a session has lost events", LOG_S("client", s->id),
                  LOG_S("reason", gap_reason_text(gap->reason)), LOG_U("requested", gap->requested),
                  LOG_U("removed_to", gap->removed_to));

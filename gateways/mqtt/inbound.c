@@ -50,7 +50,7 @@ struct inbound {
 
 bool inbound_full(const struct client *c)
 {
-    const struct mqtt *m = c->mqtt;
+    const struct mqttd *m = c->mqtt;
 
     if (c->inbound_bytes >= INBOUND_BYTES || link_publish_full(m->gateway->link))
         return true;
@@ -71,7 +71,7 @@ static void put_sluice_id(struct buf *props, uint64_t id)
 static void say_ack(struct client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason,
                     uint64_t id)
 {
-    struct mqtt *m = c->mqtt;
+    struct mqttd *m = c->mqtt;
     struct slice props = {NULL, 0};
 
     buf_clear(&m->props);
@@ -129,7 +129,7 @@ static void refuse(struct client *c, struct inbound *in, enum mqtt_reason reason
 {
     metric_add(M_MQTT_PUBLISHES_REFUSED, 1);
     c->mqtt->report.publish_dropped++;
-    if (mqtt_may_log(c->mqtt))
+    if (mqttd_may_log(c->mqtt))
         log_info("a client's publish was refused", LOG_SLICE("client", client_id(c)),
                  LOG_U("qos", in->qos), LOG_S("reason", mqtt_reason_text((uint8_t)reason)));
     in->answered = true;
@@ -316,7 +316,7 @@ static enum mqtt_reason resolve_alias(struct client *c, struct mqtt_publish *m)
 /* What CONNACK has promised the client not to do. */
 static enum mqtt_reason check_limits(const struct client *c, const struct mqtt_publish *m)
 {
-    const struct mqtt_settings *s = &c->mqtt->settings;
+    const struct mqttd_settings *s = &c->mqtt->settings;
 
     if (m->qos > s->max_qos)
         return MQTT_NO_QOS;

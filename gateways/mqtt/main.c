@@ -1,10 +1,10 @@
 /*
  * main.c - sluice-mqtt: MQTT 3.1.1 and 5.0, over TCP and WebSocket.
  */
-#include "mqttd.h"
+#include "mqtt_gateway.h"
 
 static const struct route routes[] = {
-    {"GET", "/", ROUTE_NO_BODY, mqtt_upgrade},
+    {"GET", "/", ROUTE_NO_BODY, mqtt_gateway_upgrade},
 };
 
 static const struct gateway_spec mqtt = {
@@ -14,11 +14,11 @@ static const struct gateway_spec mqtt = {
     .listen_plain = CFG_MQTT_LISTEN_WS_PLAIN,
     .routes = routes,
     .route_count = sizeof routes / sizeof routes[0],
-    .start = mqtt_start,
-    .turn = mqtt_turn,
-    .up = mqtt_up,
-    .call = mqtt_call,
-    .stop = mqtt_stop,
+    .start = mqtt_gateway_start,
+    .turn = mqtt_gateway_turn,
+    .up = mqtt_gateway_up,
+    .call = mqtt_gateway_call,
+    .stop = mqtt_gateway_stop,
 };
 
 int main(int argc, char **argv)

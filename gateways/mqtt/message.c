@@ -34,7 +34,7 @@ static enum mqtt_reason reason_of(enum event_verdict v)
     }
 }
 
-static enum mqtt_reason put_props(struct mqtt *m, const struct message *message)
+static enum mqtt_reason put_props(struct mqttd *m, const struct message *message)
 {
     const struct mqtt_props *from = message->props;
     struct event_props to = {.origin = message->origin, .payload_format = -1};
@@ -55,7 +55,7 @@ static enum mqtt_reason put_props(struct mqtt *m, const struct message *message)
     return reason_of(v);
 }
 
-static enum mqtt_reason check(const struct mqtt *m, const struct principal *who,
+static enum mqtt_reason check(const struct mqttd *m, const struct principal *who,
                               const struct message *message)
 {
     if (topic_check_publish(message->topic) != TOPIC_OK)
@@ -65,7 +65,7 @@ static enum mqtt_reason check(const struct mqtt *m, const struct principal *who,
     return message->payload.len <= m->settings.max_payload ? MQTT_OK : MQTT_QUOTA;
 }
 
-enum mqtt_reason message_put(struct mqtt *m, const struct principal *who,
+enum mqtt_reason message_put(struct mqttd *m, const struct principal *who,
                              const struct message *message, struct buf *record)
 {
     struct event e = {.topic = message->topic, .payload = message->payload};

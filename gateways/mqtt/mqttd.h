@@ -1,27 +1,5 @@
 /*
  * mqttd.h - what the parts of the MQTT gateway share: its settings, its clients.
- *
- *   main.c        the process
- *   mqttd.c       settings, listeners, the end of a turn, calls of the broker
- *   transport.c   packets over TCP, or in WebSocket frames
- *   client.c      one connection: packets in, keep-alive, its end
- *   waiting.c     its SUBSCRIBEs and UNSUBSCRIBEs that wait for their turn
- *   connect.c     CONNECT to CONNACK
- *   inbound.c     PUBLISH and PUBREL of clients, until they are acknowledged
- *   message.c     what clients publish, and their wills, as events
- *   aliases.c     topic aliases, both ways
- *   session.c     a session: attach to detach, acknowledgements of its client
- *   items.c       its state as rows of the broker; commit.c writes them
- *   subscribe.c   SUBSCRIBE, UNSUBSCRIBE; filters.c: what is subscribed, the main cursor
- *   deliver.c     events to a client; packets.c: as PUBLISH, encoded once
- *   flight.c      what is in flight to a client; resume.c: sent again
- *   incoming.c    QoS 2 from a client: identifiers that are not released
- *   retained.c    retained messages at subscribing
- *   replay.c      a filter on a cursor of its own; replay_words.c: $after, sluice-last…
- *   shared.c      shared subscriptions, the member's side
- *   sys.c         $SYS/
- *
- * One event's way to a client: hub ▶ deliver ▶ (flight) ▶ packets ▶ transport ▶ conn.
  */
 #ifndef MQTT_MQTTD_H
 #define MQTT_MQTTD_H
@@ -38,7 +16,7 @@ struct client;
 struct session;
 
 /* [mqtt] of the configuration, read once. */
-struct mqtt_settings {
+struct mqttd_settings {
     uint64_t connect_timeout_ms;  /* from accept to a whole CONNECT */
     uint32_t max_packet;          /* largest packet that is taken: max_payload and room */
     size_t max_payload;           /* of an event */
@@ -57,9 +35,9 @@ struct mqtt_settings {
 };
 
 /* Everything of the process.  Loop thread. */
-struct mqtt {
+struct mqttd {
     struct gateway *gateway;
-    struct mqtt_settings settings;
+    struct mqttd_settings settings;
     struct transports transports;
     struct session *sessions;   /* by client identifier: all that are attached here */
     struct session *committing; /* those with something to write at the turn's end */
@@ -83,20 +61,15 @@ struct mqtt {
     unsigned log_left; /* messages about clients that may still be logged in this second */
 };
 
-static inline struct mqtt *mqtt_of(struct gateway *g)
+static inline struct mqttd *mqttd_of(struct gateway *g)
 {
     return g->protocol;
 }
 
-/* What any client can make us log: at most so many lines a second, in all. */
-bool mqtt_may_log(struct mqtt *m);
+void mqttd_settings_read(struct mqttd_settings *s, const struct config *c);
 
-/* For main.c's gateway_spec. */
-bool mqtt_start(struct gateway *g);
-void mqtt_turn(struct gateway *g);
-void mqtt_up(struct gateway *g);
-void mqtt_call(struct gateway *g, uint8_t op, struct reader body);
-void mqtt_stop(struct gateway *g);
-void mqtt_upgrade(struct exchange *x); /* GET on the WebSocket's address */
+/* What any client can make us log: at most so many lines a second, in all. */
+#define MQTTD_LOGS_PER_TICK 10
+bool mqttd_may_log(struct mqttd *m);
 
 #endif

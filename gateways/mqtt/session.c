@@ -46,7 +46,7 @@ static void session_free_parts(struct session *s)
 
 struct session *session_new(struct client *c, const struct wire_attached *a)
 {
-    struct mqtt *m = c->mqtt;
+    struct mqttd *m = c->mqtt;
     struct session *s = mem_zalloc(sizeof *s);
 
     s->mqtt = m;
@@ -272,7 +272,7 @@ static void return_assigned(struct session *s)
 
 void session_end(struct session *s, bool will, uint32_t expiry)
 {
-    struct mqtt *m = s->mqtt;
+    struct mqttd *m = s->mqtt;
 
     FAILPOINT(mqtt_detach);
     s->ended = true;
@@ -301,7 +301,7 @@ static void say_again(struct session *s)
     }
 }
 
-void sessions_hold(struct mqtt *m)
+void sessions_hold(struct mqttd *m)
 {
     struct buf frame = {0};
     struct session *s;

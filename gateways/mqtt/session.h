@@ -50,7 +50,7 @@ struct sub {
 struct session {
     struct reaped reaped; /* first */
     UT_hash_handle hh;    /* in mqtt.sessions, by id */
-    struct mqtt *mqtt;
+    struct mqttd *mqtt;
     struct client *client;
     const char *id; /* the client's */
     uint64_t epoch;
@@ -136,13 +136,13 @@ void session_write_ack(struct session *s, enum mqtt_type type, uint16_t packet_i
  * No callback of it comes after. */
 void session_end(struct session *s, bool will, uint32_t expiry);
 /* The process ends its turn: writes that must leave; once a second: checkpoints. */
-void sessions_turn(struct mqtt *m);
-void sessions_checkpoint(struct mqtt *m);
+void sessions_turn(struct mqttd *m);
+void sessions_checkpoint(struct mqttd *m);
 /* After hello-ok: HOLD, and what memory-only sessions must say again. */
-void sessions_hold(struct mqtt *m);
+void sessions_hold(struct mqttd *m);
 /* Calls of the broker. */
-void sessions_assign(struct mqtt *m, struct reader body); /* shared.c */
-void sys_update(struct mqtt *m, struct reader body);      /* sys.c */
-void sys_free(struct mqtt *m);
+void sessions_assign(struct mqttd *m, struct reader body); /* shared.c */
+void sys_update(struct mqttd *m, struct reader body);      /* sys.c */
+void sys_free(struct mqttd *m);
 
 #endif

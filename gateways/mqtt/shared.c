@@ -49,7 +49,7 @@ struct shared_out {
     struct buf done; /* entries of DONE, not yet told */
 };
 
-static struct shared_out *out_of(struct mqtt *m)
+static struct shared_out *out_of(struct mqttd *m)
 {
     if (m->shared == NULL)
         m->shared = mem_zalloc(sizeof *m->shared);
@@ -68,7 +68,7 @@ static void touch(struct shared_member *sm)
 
 /* --- what is told ------------------------------------------------------------------- */
 
-static void tell_done(struct mqtt *m, struct wire_done d)
+static void tell_done(struct mqttd *m, struct wire_done d)
 {
     wire_done_put(&out_of(m)->done, &d);
 }
@@ -84,7 +84,7 @@ void shared_done(struct session *s, const struct group_name *group, uint64_t id,
         touch(s->shared);
 }
 
-static void flush_done(struct mqtt *m)
+static void flush_done(struct mqttd *m)
 {
     struct reader entries = reader_of(m->shared->done.p, m->shared->done.len);
     struct buf frame = {0};
@@ -129,7 +129,7 @@ static void put_credit(struct shared_member *sm, struct buf *frame)
     sm->believed = now;
 }
 
-static void flush_credit(struct mqtt *m)
+static void flush_credit(struct mqttd *m)
 {
     struct shared_member *sm;
     struct buf frame = {0};
@@ -143,7 +143,7 @@ static void flush_credit(struct mqtt *m)
         link_tell(m->gateway->link, &frame);
 }
 
-void shared_turn(struct mqtt *m)
+void shared_turn(struct mqttd *m)
 {
     if (m->shared == NULL || !link_is_up(m->gateway->link))
         return;
@@ -152,7 +152,7 @@ void shared_turn(struct mqtt *m)
 }
 
 /* The broker has forgotten what it was told. */
-void shared_up(struct mqtt *m)
+void shared_up(struct mqttd *m)
 {
     struct shared_member *sm;
 
@@ -228,7 +228,7 @@ static void take(struct sub *sub, struct block *b)
 }
 
 /* NULL: it is not here. */
-static struct sub *sub_of(struct mqtt *m, const struct wire_assign *a)
+static struct sub *sub_of(struct mqttd *m, const struct wire_assign *a)
 {
     struct session *s;
     struct sub *sub;
@@ -255,7 +255,7 @@ static bool is_known(const struct sub *sub, uint64_t id)
     return false;
 }
 
-void sessions_assign(struct mqtt *m, struct reader body)
+void sessions_assign(struct mqttd *m, struct reader body)
 {
     struct wire_assign a;
     struct block *b;
@@ -333,7 +333,7 @@ void shared_end(struct session *s)
     free(sm);
 }
 
-void shared_free(struct mqtt *m)
+void shared_free(struct mqttd *m)
 {
     if (m->shared == NULL)
         return;

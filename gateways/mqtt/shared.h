@@ -28,9 +28,9 @@ void shared_resume(struct session *s);
 void shared_end(struct session *s);
 
 /* The end of a turn, behind sessions_turn: tells what has gathered. */
-void shared_turn(struct mqtt *m);
+void shared_turn(struct mqttd *m);
 /* After HOLD: every member's credit anew. */
-void shared_up(struct mqtt *m);
-void shared_free(struct mqtt *m);
+void shared_up(struct mqttd *m);
+void shared_free(struct mqttd *m);
 
 #endif

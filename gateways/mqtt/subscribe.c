@@ -139,7 +139,7 @@ static uint64_t latest_from(const struct subscribing *g)
 
 static void say_suback(struct session *s, const struct subscribing *g)
 {
-    struct mqtt *m = s->mqtt;
+    struct mqttd *m = s->mqtt;
     enum mqtt_type type = g->unsubscribe ? MQTT_UNSUBACK : MQTT_SUBACK;
     struct slice props = {NULL, 0};
     uint64_t from = latest_from(g);
@@ -306,7 +306,7 @@ static struct subscribing *subscribing_new(struct session *s, uint16_t packet_id
     return g;
 }
 
-static uint32_t max_subscriptions(const struct mqtt *m)
+static uint32_t max_subscriptions(const struct mqttd *m)
 {
     uint32_t n = m->settings.max_subscriptions;
 
@@ -325,7 +325,7 @@ static uint32_t count_subs(const struct session *s)
 
 /* What a rule says of everything that the filter matches: the last rule that covers it
  * counts, unless a later one may say otherwise of a part. */
-static bool is_volatile(const struct mqtt *m, struct slice filter)
+static bool is_volatile(const struct mqttd *m, struct slice filter)
 {
     size_t count;
     const struct retention_rule *rules = config_retention(m->gateway->config, &count);
@@ -342,7 +342,7 @@ static bool is_volatile(const struct mqtt *m, struct slice filter)
     return is;
 }
 
-static uint8_t grant(const struct mqtt *m, const struct sub *sub, uint8_t asked)
+static uint8_t grant(const struct mqttd *m, const struct sub *sub, uint8_t asked)
 {
     if (sub->kind == SUB_SYS || is_volatile(m, sub_topic_filter(sub)))
         return 0;

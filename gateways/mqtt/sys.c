@@ -39,7 +39,7 @@ struct retained_sys {
     struct sys_listener *listeners;
 };
 
-static struct retained_sys *table(struct mqtt *m)
+static struct retained_sys *table(struct mqttd *m)
 {
     if (m->sys == NULL)
         m->sys = mem_zalloc(sizeof *m->sys);
@@ -103,7 +103,7 @@ static void set(struct retained_sys *sys, struct slice name, struct slice value)
             tell(l->sub, t, false);
 }
 
-void sys_update(struct mqtt *m, struct reader body)
+void sys_update(struct mqttd *m, struct reader body)
 {
     struct slice name, value;
 
@@ -154,7 +154,7 @@ void sys_left(struct sub *sub)
     free(l);
 }
 
-void sys_free(struct mqtt *m)
+void sys_free(struct mqttd *m)
 {
     struct sys_topic *t, *t_next;
     struct sys_listener *l, *l_next;

@@ -308,7 +308,7 @@ static void leave(struct peer *p)
 static void turn(void)
 {
     (void)hub_turn(w.gateway.hub);
-    mqtt_turn(&w.gateway);
+    mqtt_gateway_turn(&w.gateway);
     for (size_t i = 0; i < PEERS; i++)
         check_written(&w.peers[i]);
 }
@@ -426,7 +426,7 @@ static void begin(void)
     w.head = 1000;
     w.gateway.hub = hub_new(&played_hub_link, &limits);
     hub_up(w.gateway.hub, &hello);
-    started = mqtt_start(&w.gateway);
+    started = mqtt_gateway_start(&w.gateway);
     assert(started);
 }
 
@@ -444,7 +444,7 @@ static void forget_sessions(void)
 /* Everything that is still open closes, and nothing is left. */
 static void end(void)
 {
-    struct mqtt *m = w.gateway.protocol;
+    struct mqttd *m = w.gateway.protocol;
 
     turn();
     for (size_t i = 0; i < PEERS; i++)
@@ -453,7 +453,7 @@ static void end(void)
     assert(m->clients == NULL && m->sessions == NULL && m->transports.held == 0);
     while (played.publishes != NULL)
         answer(ERR_UNAVAILABLE);
-    mqtt_stop(&w.gateway);
+    mqtt_gateway_stop(&w.gateway);
     hub_free(w.gateway.hub);
     reaper_close(&w.gateway.reaper);
     forget_sessions();

@@ -10,6 +10,7 @@
 
 #include "http.h"
 #include "mem.h"
+#include "mqtt_gateway.h"
 #include "mqtt/session.h" /* other gateways have sessions, too */
 #include "played_link.h"
 #include "topic.h"
@@ -396,7 +397,7 @@ static void fence(const struct kept *k)
     wire_fence_put(&b, slice_of(k->name), k->epoch);
     struct reader body;
     uint8_t op = wire_call_get(b.p, b.len, &body);
-    mqtt_call(&w.gateway, op, body);
+    mqtt_gateway_call(&w.gateway, op, body);
     buf_free(&b);
 }
 

@@ -5,14 +5,14 @@
 #include "gateways/core/run_suite.h"
 #include "mem.h"
 
-static struct mqtt mqtt;
+static struct mqttd mqtt;
 static struct client client;
 static struct session session;
 static struct buf items;
 
 static void setup(void)
 {
-    mqtt = (struct mqtt){0};
+    mqtt = (struct mqttd){0};
     client = (struct client){.mqtt = &mqtt, .state = CLIENT_ENDED}; /* what it says is swallowed */
     session = (struct session){.mqtt = &mqtt, .client = &client, .stored = true};
 }

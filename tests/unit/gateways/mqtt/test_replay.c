@@ -32,7 +32,7 @@
 
 static const char *const filter_names[] = {"a", "a/b", "b/x", "#", "a/#", "+/+", "+/x/#"};
 
-static struct mqtt mqtt;
+static struct mqttd mqtt;
 static struct gateway gateway;
 static struct session session;
 static struct model model;

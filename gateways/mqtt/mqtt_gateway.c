@@ -1,0 +1,182 @@
+/*
+ * mqtt_gateway.c - the process: listeners, the end of a turn, calls of the broker.
+ *
+ *   start   settings, the listeners of MQTT over TCP (WebSocket's is the gateway's own)
+ *   turn    sessions write what must precede packets, clients say what they gathered
+ *   up      the broker is told which sessions are held here
+ *   call    the broker fences a session, assigns a shared event, or tells $SYS
+ *   tick    once a second: checkpoints; now and then: the counters for $SYS
+ *
+ * While the broker is away clients stay: they are answered what needs no broker, and
+ * what they publish waits in the link, up to its limit.
+ */
+#include "mqtt_gateway.h"
+
+#include <stdlib.h>
+
+#include "aliases.h"
+#include "client.h"
+#include "mem.h"
+#include "metrics.h"
+#include "session.h"
+#include "shared.h"
+
+#define TICK_MS 1000
+#define REPORT_TICKS 2
+
+/* --- the broker's calls ---------------------------------------------------------------- */
+
+static struct session *find_session(const struct mqttd *m, struct slice id)
+{
+    struct session *s;
+
+    HASH_FIND(hh, m->sessions, id.p, id.len, s);
+    return s;
+}
+
+/* A session that has gone meanwhile needs no fence: its DETACH is on the way. */
+static void fence(struct mqttd *m, struct reader body)
+{
+    struct session *s;
+    struct slice id;
+    uint64_t epoch;
+
+    if (!wire_fence_get(&body, &id, &epoch)) {
+        metric_add(M_BAD_FRAMES, 1);
+        return;
+    }
+    s = find_session(m, id);
+    if (s != NULL && s->epoch == epoch)
+        client_fence(s->client);
+}
+
+void mqtt_gateway_call(struct gateway *g, uint8_t op, struct reader body)
+{
+    struct mqttd *m = mqttd_of(g);
+
+    switch (op) {
+    case WIRE_CALL_FENCE:
+        fence(m, body);
+        break;
+    case WIRE_CALL_ASSIGN:
+        sessions_assign(m, body);
+        break;
+    case WIRE_CALL_SYS:
+        sys_update(m, body);
+        break;
+    default:
+        metric_add(M_BAD_FRAMES, 1);
+    }
+}
+
+void mqtt_gateway_up(struct gateway *g)
+{
+    sessions_hold(mqttd_of(g));
+    shared_up(mqttd_of(g));
+}
+
+/* --- time -------------------------------------------------------------------------------- */
+
+static void report(struct mqttd *m)
+{
+    struct buf frame = {0};
+
+    m->report.bytes_received = m->transports.received;
+    conns_refresh(&m->gateway->conns);
+    m->report.bytes_sent = metric_get(M_SENT_BYTES);
+    wire_tell_begin(&frame, WIRE_TELL_REPORT);
+    wire_report_put(&frame, &m->report);
+    link_tell(m->gateway->link, &frame);
+}
+
+static void on_tick(struct wheel_timer *t)
+{
+    struct mqttd *m = CONTAINER_OF(t, struct mqttd, tick);
+
+    m->log_left = MQTTD_LOGS_PER_TICK;
+    aliases_tick(m->aliases);
+    sessions_checkpoint(m);
+    if (m->ticks++ % REPORT_TICKS == 0)
+        report(m);
+    wheel_start(&m->gateway->wheel, t, TICK_MS, on_tick);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* the loop must not sleep */
+}
+
+/* What clients are shown at last may concern sessions again: then the loop goes on. */
+void mqtt_gateway_turn(struct gateway *g)
+{
+    struct mqttd *m = mqttd_of(g);
+
+    if (m == NULL)
+        return;
+    sessions_turn(m);
+    clients_turn(m);
+    shared_turn(m);
+    if (m->committing != NULL)
+        (void)uv_idle_start(&m->idle, on_idle);
+    else
+        (void)uv_idle_stop(&m->idle);
+}
+
+/* --- the process --------------------------------------------------------------------------- */
+
+static bool listen_tcp(struct gateway *g)
+{
+    static const char *const alpn[] = {"mqtt", NULL};
+    struct listener_options o = {.conn_size = sizeof(struct conn),
+                                 .ops = &client_tcp_ops,
+                                 .data = g->protocol,
+                                 .alpn = alpn};
+
+    return gateway_listen(g, config_listen(g->config, "mqtt"), &o) &&
+           gateway_listen_plain(g, config_text(g->config, CFG_MQTT_LISTEN_PLAIN), &o);
+}
+
+bool mqtt_gateway_start(struct gateway *g)
+{
+    struct mqttd *m = mem_zalloc(sizeof *m);
+
+    m->gateway = g;
+    g->protocol = m;
+    mqttd_settings_read(&m->settings, g->config);
+    m->transports.packet_max = m->settings.max_packet;
+    m->transports.held_max = config_num(g->config, CFG_PUBLISH_QUEUE);
+    m->aliases = aliases_new();
+    m->log_left = MQTTD_LOGS_PER_TICK;
+    (void)uv_idle_init(&g->loop, &m->idle);
+    wheel_start(&g->wheel, &m->tick, TICK_MS, on_tick);
+    return listen_tcp(g);
+}
+
+void mqtt_gateway_upgrade(struct exchange *x)
+{
+    struct mqttd *m = mqttd_of(gateway_of(x));
+    struct conn *c = transport_accept(x);
+
+    if (c != NULL)
+        client_open_websocket(m, c);
+}
+
+static void on_idle_closed(uv_handle_t *h)
+{
+    free(CONTAINER_OF((uv_idle_t *)(void *)h, struct mqttd, idle));
+}
+
+void mqtt_gateway_stop(struct gateway *g)
+{
+    struct mqttd *m = mqttd_of(g);
+
+    g->protocol = NULL;
+    wheel_stop(&m->tick);
+    sys_free(m);
+    shared_free(m);
+    aliases_free(m->aliases);
+    buf_free(&m->props);
+    buf_free(&m->users);
+    buf_free(&m->packet);
+    uv_close((uv_handle_t *)&m->idle, on_idle_closed);
+}
