@@ -20,6 +20,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* A result that must be looked at: of a decoder, a parser, a submit. */
+#define MUST_CHECK __attribute__((warn_unused_result))
+
 /* Little-endian at a fixed place, alignment free.  Compilers make one load or
  * store of each on little-endian machines. */
 
@@ -197,6 +200,12 @@ void buf_patch_u64(struct buf *b, size_t at, uint64_t v); /* at + 8 <= len */
 static inline void buf_clear(struct buf *b)
 {
     b->len = 0;
+}
+
+/* What is written; valid until the buffer grows. */
+static inline struct slice buf_slice(const struct buf *b)
+{
+    return (struct slice){(const char *)b->p, b->len};
 }
 
 /* room for n more at p + len */
