@@ -1,7 +1,7 @@
 # sluice: `make run` runs it, `make test` tests it; `make help` tells the rest.
 #
-# Each folder is compiled with only the -I it may use (see README.md, "How it
-# works"), so a wrong include does not compile.
+# Each folder is compiled with only the -I it may use (DESIGN.md, section 9), so a wrong
+# include does not compile.
 
 CC      ?= cc
 PYTHON  ?= /usr/bin/python3
