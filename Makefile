@@ -121,9 +121,10 @@ $(foreach f,$(filter-out gateways/core,$(filter gateways/%,$(FOLDERS))),\
   $(eval $(call unit_rules,$(f),$(BUILD)/lib/$(subst /,-,$(f)).a $(LIB_core))))
 
 test: deps deps-test ## units, end to end and faults (installs what it needs)
-	@$(MAKE) --no-print-directory -j$(JOBS) all unit-binaries load failpoints
+	@$(MAKE) --no-print-directory -j$(JOBS) everything
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
+everything: all unit-binaries load failpoints # what the tests run
 unit-binaries: $(UNIT_TESTS)
 unit: unit-binaries ## unit tests only
 	@tests/unit/run $(UNIT_TESTS)
@@ -134,7 +135,7 @@ e2e: all load failpoints ## end to end, browser and fault tests only
 asan: deps deps-test ## the whole suite under address and undefined sanitizers
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan \
 	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
-	  all unit-binaries load failpoints
+	  everything
 	@CK_FORK=no $(MAKE) --no-print-directory BUILD=build/asan \
 	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
 	  unit e2e
@@ -143,6 +144,17 @@ tsan: deps deps-test ## the units under the thread sanitizer
 	  CFLAGS='-O1 -g -fsanitize=thread' unit-binaries
 	@CK_FORK=no TSAN_OPTIONS="suppressions=$(abspath tests/unit/tsan.supp)" \
 	  $(MAKE) --no-print-directory BUILD=build/tsan CC=clang CFLAGS='-O1 -g -fsanitize=thread' unit
+
+# A process that is ended by SIGKILL leaves no counts: faults show more than they count for here.
+COVERAGE := BUILD=build/coverage CFLAGS='-O0 -g --coverage'
+coverage: deps deps-test ## the share of lines that units, and that end to end and faults, reach
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COVERAGE) everything
+	@tests/coverage.py build/coverage forget
+	@$(MAKE) --no-print-directory $(COVERAGE) unit
+	@tests/coverage.py build/coverage units
+	@tests/coverage.py build/coverage forget
+	@$(MAKE) --no-print-directory $(COVERAGE) e2e; failed=$$?; \
+	tests/coverage.py build/coverage 'end to end'; exit $$failed
 
 # --- fuzzing -----------------------------------------------------------------
 FUZZ_SECONDS ?= 60
@@ -176,7 +188,7 @@ SOURCES = $(shell git ls-files '*.c' '*.h')
 format: ## lay the code out (clang-format)
 	clang-format -i $(SOURCES)
 lint: deps ## layout, rooms, knots, names, scripts
-	@deploy/lint.sh
+	@BUILD=$(BUILD) deploy/lint.sh
 objects: $(foreach f,$(FOLDERS),$(patsubst %.c,$(OBJ)/%.o,$(wildcard $(f)/*.c)))
 print-rooms: # a line a room: what it may include, besides itself (deploy/rooms.py)
 	@printf '%s\n' $(foreach f,$(FOLDERS),'$(f): $(filter-out $(f),$(patsubst -I%,%,$(INC_$(f))))')
@@ -188,8 +200,8 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all failpoints deps deps-test deps-present run test unit unit-binaries e2e asan tsan fuzz \
-        fuzz-binaries load bench format lint objects print-rooms install clean help
+.PHONY: all everything failpoints deps deps-test deps-present run test unit unit-binaries e2e asan \
+        tsan coverage fuzz fuzz-binaries load bench format lint objects print-rooms install clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .SECONDARY:

@@ -32,6 +32,16 @@ echo "installing:$missing"
 sudo=
 [ "$(id -u)" -eq 0 ] || sudo=sudo
 export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get update -qq
+# What apt says goes to the build's log; all of it is shown when apt fails.
+mkdir -p build
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+apt() {
+    status=0
+    $sudo apt-get -qq "$@" >"$said" 2>&1 || status=$?
+    cat "$said" >>build/log
+    [ $status -eq 0 ] || { cat "$said" >&2; exit $status; }
+}
+apt update
 # shellcheck disable=SC2086 # the list is words
-$sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+apt install -y --no-install-recommends $missing

@@ -13,6 +13,7 @@ headers through includes.  The objects are made when they are not there (`make o
 
 import argparse
 import collections
+import os
 import pathlib
 import re
 import subprocess
@@ -187,7 +188,8 @@ class Symbols:
     """What each source's object defines and uses; who calls what of whom."""
 
     def __init__(self, tree):
-        run("make", "-s", "--no-print-directory", "-C", tree.root, f"BUILD={tree.build}", "objects")
+        jobs = f"-j{os.cpu_count()}"
+        run("make", jobs, "-s", "--no-print-directory", "-C", tree.root, f"BUILD={tree.build}", "objects")
         self.functions = {}
         self.calls = collections.defaultdict(lambda: collections.defaultdict(list))
         defined, used = collections.defaultdict(list), {}
@@ -313,7 +315,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--names", action="store_true", help="list the names that are only counted")
     arguments.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
-    arguments.add_argument("--build", default="build", help="the folder, in the root, that objects are in")
+    arguments.add_argument("--build", default=os.environ.get("BUILD", "build"), help="the folder, in the root, that objects are in")
     given = arguments.parse_args()
 
     tree, report = Tree(given.root, given.build), Report(given.names)

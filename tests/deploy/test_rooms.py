@@ -21,13 +21,13 @@ def look(tmp_path):
     """Makes a tree of the files given, and says whether rooms.py is content, and its words."""
 
     def make(files):
-        for name, text in {"Makefile": MAKEFILE, "low/a.c": "", "high/main.c": "int main(void) { return 0; }", **files}.items():
+        always = {"Makefile": MAKEFILE, "low/a.c": "", "high/main.c": "int main(void) { return 0; }"}
+        for name, text in {**always, **files}.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        done = subprocess.run(
-            [sys.executable, ROOMS_PY, "--root", tmp_path, "--names"], stdout=subprocess.PIPE, text=True
-        )
+        command = [sys.executable, ROOMS_PY, "--root", tmp_path, "--build", "build", "--names"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         return done.returncode == 0, done.stdout
 
     return make
