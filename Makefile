@@ -18,52 +18,63 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
               $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP
 LIBS    := -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2
 
-# --- what may include what ---------------------------------------------------
-INC_proto         := -Iproto
-INC_common        := -Icommon -Iproto
-INC_broker        := -Ibroker -Icommon -Iproto
-INC_gateways/core := -Igateways/core -Icommon -Iproto
-INC_gateways/sse  := -Igateways/sse -Igateways/core -Icommon -Iproto
-INC_gateways/ws   := -Igateways/ws -Igateways/core -Icommon -Iproto
-INC_gateways/poll := -Igateways/poll -Igateways/core -Icommon -Iproto
-INC_gateways/h2   := -Igateways/h2 -Igateways/core -Icommon -Iproto
-INC_gateways/mqtt := -Igateways/mqtt -Igateways/core -Icommon -Iproto
-INC_gateways/cli  := -Igateways/cli -Igateways/core -Icommon -Iproto
-FOLDERS := proto common broker gateways/core gateways/sse gateways/ws gateways/poll gateways/h2 \
-           gateways/mqtt gateways/cli
+# --- rooms ---------------------------------------------------------------------
+# A room is a folder and a library.  MAY_room: the rooms whose headers it may include, nearest
+# first; whoever links it links these behind it.
+MAY_proto           :=
+MAY_common          := proto
+MAY_broker/store    := common proto
+MAY_broker/sessions := broker/store common proto
+MAY_broker          := broker/sessions broker/store common proto
+MAY_gateways/hub    := common proto
+MAY_gateways/link   := common proto
+MAY_gateways/net    := common proto
+below_http          := gateways/hub gateways/link gateways/net common proto
+MAY_gateways/http   := $(below_http)
+MAY_gateways        := $(below_http)
+a_protocol          := gateways gateways/http $(below_http)
+MAY_gateways/sse    := $(a_protocol)
+MAY_gateways/ws     := $(a_protocol)
+MAY_gateways/poll   := $(a_protocol)
+MAY_gateways/h2     := gateways/sse gateways/ws $(a_protocol)
+MAY_gateways/mqtt   := gateways/ws $(a_protocol)
+MAY_gateways/cli    := gateways/net common proto
+ROOMS := proto common broker/store broker/sessions broker gateways/hub gateways/link gateways/net \
+         gateways/http gateways gateways/sse gateways/ws gateways/poll gateways/h2 gateways/mqtt \
+         gateways/cli
+# The rooms that are a process, and what each is called.
+PROCESSES := broker sse ws poll h2 mqtt cli
+PROCESS_broker := broker
+PROCESS_cli := gateways/cli
+room_of = $(or $(PROCESS_$(1)),gateways/$(1))
 
+includes = $(addprefix -I,$(1) $(MAY_$(1)))
+archive = $(BUILD)/lib/$(subst /,-,$(1)).a
+archives = $(foreach r,$(1) $(MAY_$(1)),$(call archive,$(r)))
 OBJ := $(BUILD)/obj
 objects = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
-define folder_rules
+define room_rules
 $(OBJ)/$(1)/%.o: $(1)/%.c | deps-present
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(INC_$(1)) -c $$< -o $$@
-$(BUILD)/lib/$(subst /,-,$(1)).a: $$(call objects,$(1))
+	$$(CC) $$(ALL_CFLAGS) $$(call includes,$(1)) -c $$< -o $$@
+$(call archive,$(1)): $$(call objects,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	ar rcs $$@ $$^
 endef
-$(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
-
-LIB_proto  := $(BUILD)/lib/proto.a
-LIB_common := $(BUILD)/lib/common.a $(LIB_proto)
-LIB_broker := $(BUILD)/lib/broker.a $(LIB_common)
-LIB_core   := $(BUILD)/lib/gateways-core.a $(LIB_common)
+$(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
 
 BIN := $(BUILD)/bin
-BINARIES := $(BIN)/sluice-broker $(BIN)/sluice-sse $(BIN)/sluice-ws $(BIN)/sluice-poll \
-            $(BIN)/sluice-h2 $(BIN)/sluice-mqtt $(BIN)/sluice
+binary = $(BIN)/sluice$(if $(filter cli,$(1)),,-$(1))
+BINARIES := $(foreach p,$(PROCESSES),$(call binary,$(p)))
 
 all: $(BINARIES) ## build everything into build/bin (the default)
 
-$(BIN)/sluice-broker: $(OBJ)/broker/main.o $(LIB_broker)
-$(BIN)/sluice-sse: $(OBJ)/gateways/sse/main.o $(LIB_core)
-$(BIN)/sluice-ws: $(OBJ)/gateways/ws/main.o $(LIB_core)
-$(BIN)/sluice-poll: $(OBJ)/gateways/poll/main.o $(BUILD)/lib/gateways-poll.a $(LIB_core)
-$(BIN)/sluice-h2: $(OBJ)/gateways/h2/main.o $(BUILD)/lib/gateways-h2.a $(LIB_core)
-$(BIN)/sluice-mqtt: $(OBJ)/gateways/mqtt/main.o $(BUILD)/lib/gateways-mqtt.a $(LIB_core)
-$(BIN)/sluice: $(OBJ)/gateways/cli/main.o $(BUILD)/lib/gateways-cli.a $(LIB_core)
+define process_rules
+$(call binary,$(1)): $(OBJ)/$(call room_of,$(1))/main.o $(call archives,$(call room_of,$(1)))
+endef
+$(foreach p,$(PROCESSES),$(eval $(call process_rules,$(p))))
 $(BINARIES):
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
@@ -71,18 +82,19 @@ $(BINARIES):
 # Binaries with failpoints (common/failpoint.h): the files that have some are compiled once
 # more; the archives give what is still missing.
 FAIL := $(BUILD)/failpoints
-FAIL_SOURCES := $(shell grep -l 'FAILPOINT' broker/*.c gateways/mqtt/*.c)
-failing = $(patsubst %.c,$(FAIL)/obj/%.o,$(filter $(1)/%,$(FAIL_SOURCES)))
+FAIL_SOURCES := $(shell grep -l 'FAILPOINT' broker/*.c broker/*/*.c gateways/mqtt/*.c)
+failing = $(patsubst %.c,$(FAIL)/obj/%.o,$(foreach r,$(1),$(filter $(wildcard $(r)/*.c),$(FAIL_SOURCES))))
 define fail_rules
 $(FAIL)/obj/$(1)/%.o: $(1)/%.c | deps-present
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) -DSLUICE_FAILPOINTS $$(INC_$(1)) -c $$< -o $$@
+	$$(CC) $$(ALL_CFLAGS) -DSLUICE_FAILPOINTS $$(call includes,$(1)) -c $$< -o $$@
 endef
-$(foreach f,broker gateways/mqtt,$(eval $(call fail_rules,$(f))))
+$(foreach r,broker broker/store broker/sessions gateways/mqtt,$(eval $(call fail_rules,$(r))))
 FAIL_BINARIES := $(FAIL)/bin/sluice-broker $(FAIL)/bin/sluice-mqtt
-$(FAIL)/bin/sluice-broker: $(OBJ)/broker/main.o $(call failing,broker) $(LIB_broker)
+$(FAIL)/bin/sluice-broker: $(OBJ)/broker/main.o \
+                           $(call failing,broker broker/store broker/sessions) $(call archives,broker)
 $(FAIL)/bin/sluice-mqtt: $(OBJ)/gateways/mqtt/main.o $(call failing,gateways/mqtt) \
-                         $(BUILD)/lib/gateways-mqtt.a $(LIB_core)
+                         $(call archives,gateways/mqtt)
 $(FAIL_BINARIES):
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
@@ -105,20 +117,15 @@ run: deps ## install what is needed, build, and run all processes in the foregro
 UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
 CHECK_LIBS := -lcheck -lsubunit -lrt
-INC_tests := $(foreach f,$(FOLDERS),-I$(f)) -Igateways -Itests/unit
+INC_tests := $(addprefix -I,$(ROOMS)) -Itests/lib
 
-# A test links its own folder's library and what that one may use, no other.
+# A test links its own room's library and what that one may use, no other.
 define unit_rules
-$(BUILD)/unit/$(1)/%: tests/unit/$(1)/%.c $(2)
+$(BUILD)/unit/$(1)/%: tests/unit/$(1)/%.c $(call archives,$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(INC_$(1)) -Itests/unit -o $$@ $$< $$(filter %.a,$$^) $$(CHECK_LIBS) $$(LIBS)
+	$$(CC) $$(ALL_CFLAGS) $$(call includes,$(1)) -Itests/lib -o $$@ $$< $$(filter %.a,$$^) $$(CHECK_LIBS) $$(LIBS)
 endef
-$(eval $(call unit_rules,proto,$(LIB_proto)))
-$(eval $(call unit_rules,common,$(LIB_common)))
-$(eval $(call unit_rules,broker,$(LIB_broker)))
-$(eval $(call unit_rules,gateways/core,$(LIB_core)))
-$(foreach f,$(filter-out gateways/core,$(filter gateways/%,$(FOLDERS))),\
-  $(eval $(call unit_rules,$(f),$(BUILD)/lib/$(subst /,-,$(f)).a $(LIB_core))))
+$(foreach r,$(ROOMS),$(eval $(call unit_rules,$(r))))
 
 test: deps deps-test ## units, end to end and faults (installs what it needs)
 	@$(MAKE) --no-print-directory -j$(JOBS) everything
@@ -160,8 +167,7 @@ coverage: deps deps-test ## the share of lines that units, and that end to end a
 FUZZ_SECONDS ?= 60
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
-FUZZ_LIBS := $(foreach f,$(filter-out proto common gateways/core,$(FOLDERS)),\
-  $(if $(call objects,$(f)),$(BUILD)/lib/$(subst /,-,$(f)).a)) $(LIB_core)
+FUZZ_LIBS := $(foreach r,gateways/h2 gateways/mqtt gateways/poll gateways/cli broker,$(call archives,$(r)))
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)

@@ -30,7 +30,7 @@
 #include "loglimit.h"
 #include "mem.h"
 #include "metrics.h"
-#include "publish.h"
+#include "publish_check.h"
 
 #define HEARTBEAT_MS 5000
 #define SEND_MARK 100000 /* answers waiting for one application */

@@ -22,7 +22,7 @@
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
-#include "publish.h"
+#include "publish_check.h"
 #include "topic.h"
 
 struct frame;

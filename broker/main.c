@@ -244,10 +244,16 @@ static bool open_store(struct broker *b)
     return b->store != NULL;
 }
 
+static void sessions_read(void *of, struct buf *request,
+                          void (*done)(void *arg, struct slice reply), void *arg)
+{
+    reads_ask(of, request, done, arg);
+}
+
 static struct sessions *sessions_open(struct broker *b)
 {
     const struct sessions_options o = {
-        .reads = b->reads,
+        .reads = {sessions_read, b->reads},
         .window = config_num(b->config, CFG_PUBLISH_WINDOW),
         .max_payload = config_num(b->config, CFG_MAX_PAYLOAD),
         .sys_interval = config_num(b->config, CFG_SYS_INTERVAL),

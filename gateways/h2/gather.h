@@ -10,6 +10,7 @@
 #ifndef H2_GATHER_H
 #define H2_GATHER_H
 
+#include "block.h"
 #include "conn.h"
 
 #define GATHER_PIECES 500

@@ -27,20 +27,23 @@
 #define H2_H2_H
 
 #include "channel.h"
-#include "gateway.h"
 #include "gather.h"
+#include "h2_gateway.h"
 #include "held.h"
 #include "http_body.h"
 #include "http_date.h"
+#include "reaper.h"
 #include "request.h"
 #include "session.h"
+#include "site.h"
+#include "wheel.h"
 
 struct h2_conn;
 struct h2_stream;
 
-/* What all connections of the process share; g->protocol. */
+/* What all connections of the process share. */
 struct h2 {
-    struct gateway *gateway;
+    struct site *site;
     struct session_limits session;
     struct route_limits bodies_max;
     struct http_bodies bodies; /* heads of requests that wait for their bodies, too */
@@ -160,7 +163,7 @@ void h2_stream_uncount(struct h2_stream *st, size_t bytes);
 
 static inline uint64_t h2_stream_tick(const struct h2_stream *st)
 {
-    return st->conn->h2->gateway->wheel.tick;
+    return st->conn->h2->site->use.wheel->tick;
 }
 
 /* How long it has sent nothing. */

@@ -72,7 +72,7 @@ static void respond(struct h2_stream *st, const struct answer *a, size_t length,
         head_put(&h, "content-type", slice_of(a->content_type));
     head_put_all(&h, a->fields, a->field_count);
     head_put_all(&h, a->more, a->more_count);
-    head_put_all(&h, cors, cors_fields(&h2->gateway->routes, st->origin, cors));
+    head_put_all(&h, cors, cors_fields(&h2->site->routes, st->origin, cors));
     if (length != SIZE_MAX)
         head_put(&h, "content-length", number(size, length));
     session_respond(st->conn->session, st->id, h.fields, h.count, body);

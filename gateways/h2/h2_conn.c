@@ -16,13 +16,11 @@
  * GOAWAY too.
  */
 #include "h2.h"
-#include "h2_gateway.h"
 
 #include <utlist.h>
 
 #include "mem.h"
 #include "metrics.h"
-#include "ws_session.h"
 
 #define QUEUED_MAX 256 /* frames that wait for the socket; then the client is not read */
 #define GATHERS_MAX 64 /* connections that gather at a time */
@@ -134,21 +132,21 @@ static bool settle(struct h2_conn *h)
     return true;
 }
 
-void h2_turn(struct gateway *g)
+bool h2_turn(struct h2 *h2)
 {
-    struct h2 *h2 = g->protocol;
+    bool again = false;
     struct h2_conn *h;
 
-    ws_turn(g);
-    while (h2 != NULL && (h = h2->speaking) != NULL) {
+    while ((h = h2->speaking) != NULL) {
         bool over = settle(h);
 
         not_speaking(h);
         if (!over && h->waiting != NULL && !conn_pending(&h->conn)) {
             wake_streams(h);
-            gateway_wake(g);
+            again = true;
         }
     }
+    return again;
 }
 
 static void terminate(struct h2_conn *h, enum h2_error error)

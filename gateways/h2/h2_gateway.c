@@ -7,7 +7,6 @@
 
 #include "h2.h"
 #include "mem.h"
-#include "ws_session.h"
 
 static struct session_limits session_limits(const struct config *c)
 {
@@ -18,12 +17,12 @@ static struct session_limits session_limits(const struct config *c)
                                    .glitch_rate = config_num(c, CFG_H2_GLITCH_RATE)};
 }
 
-bool h2_start(struct gateway *g)
+struct h2 *h2_new(struct site *site)
 {
     struct h2 *h2 = mem_zalloc(sizeof *h2);
-    const struct config *c = g->config;
+    const struct config *c = site->use.config;
 
-    h2->gateway = g;
+    h2->site = site;
     h2->session = session_limits(c);
     h2->bodies_max.max_payload = config_num(c, CFG_MAX_PAYLOAD);
     h2->bodies_max.max_body = config_num(c, CFG_MAX_BODY);
@@ -34,28 +33,22 @@ bool h2_start(struct gateway *g)
     h2->streams_max = config_num(c, CFG_H2_MAX_STREAMS_TOTAL);
     h2->held.max = config_num(c, CFG_RING_PINNED);
     h2->held.cut = h2_stream_held_cut;
-    g->protocol = h2;
-    return ws_start(g);
+    return h2;
 }
 
-void h2_stop(struct gateway *g)
+void h2_free(struct h2 *h2)
 {
-    struct h2 *h2 = g->protocol;
-
-    ws_stop(g);
-    gather_pool_free(&h2->pool);
+    if (h2 != NULL)
+        gather_pool_free(&h2->pool);
     free(h2);
-    g->protocol = NULL;
 }
 
 /* A client over a limit is told by closing: it has not said yet that it speaks HTTP/2.
  * HTTP/1.1 may be chosen, for a 505 says more than an alert of TLS's. */
-struct listener_options h2_listener(struct gateway *g)
+struct listener_options h2_listener(struct h2 *h2)
 {
     static const char *const alpn[] = {"h2", "http/1.1", NULL};
 
-    return (struct listener_options){.conn_size = sizeof(struct h2_conn),
-                                     .ops = &h2_conn_ops,
-                                     .data = g->protocol,
-                                     .alpn = alpn};
+    return (struct listener_options){
+        .conn_size = sizeof(struct h2_conn), .ops = &h2_conn_ops, .data = h2, .alpn = alpn};
 }

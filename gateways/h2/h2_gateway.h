@@ -1,14 +1,19 @@
 /*
- * h2_gateway.h - HTTP/2 as a carrier of HTTP's routes; for the gateway_spec.
+ * h2_gateway.h - HTTP/2 as a carrier of a site's routes.
  */
 #ifndef H2_H2_GATEWAY_H
 #define H2_H2_GATEWAY_H
 
-#include "gateway.h"
+#include "listener.h"
+#include "site.h"
 
-bool h2_start(struct gateway *g);
-void h2_stop(struct gateway *g);
-struct listener_options h2_listener(struct gateway *g);
-void h2_turn(struct gateway *g);
+struct h2;
+
+struct h2 *h2_new(struct site *site); /* site is borrowed */
+void h2_free(struct h2 *h2);          /* after the last connection; NULL does nothing */
+struct listener_options h2_listener(struct h2 *h2);
+/* The end of a turn: what was gathered is written.  True: some connection could go on
+ * at once. */
+bool h2_turn(struct h2 *h2);
 
 #endif

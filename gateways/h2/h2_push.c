@@ -104,7 +104,8 @@ size_t h2_push_run(struct h2_stream *st, struct run *r, unsigned form, form_enco
 
     while (taken < r->count && !conn_pending(&st->conn->conn)) {
         struct entry *e = r->entries[taken];
-        struct conn_piece line = {.shared = entry_encoded(e, form, encode), .block = e->block};
+        struct conn_piece line = {.shared = entry_encoded(e, form, encode),
+                                  .pins = &e->block->pins};
 
         if (!promised(st, e) || st->state != H2_STREAM || h2_send_pieces(st, &line, 1) == 0)
             break;

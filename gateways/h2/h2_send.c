@@ -73,15 +73,15 @@ static void tail_evicted(struct pin *p)
     copy_tail(st, st->tail, (struct slice){NULL, 0});
 }
 
-static void keep_tail(struct h2_stream *st, struct slice rest, struct block *b)
+static void keep_tail(struct h2_stream *st, struct slice rest, struct pins *pins)
 {
-    if (b->evicted) {
+    if (pins->evicted) {
         copy_tail(st, rest, (struct slice){NULL, 0});
         return;
     }
     st->tail = rest;
     st->pin.evicted = tail_evicted;
-    pin_set(&st->pin, b);
+    pin_set(&st->pin, pins);
 }
 
 static void body_clear(struct h2_stream *st)
@@ -151,15 +151,15 @@ static void put_own(struct h2_stream *st, const void *p, size_t len)
     gather_own(&st->conn->gather, &st->conn->h2->pool, p, len);
 }
 
-static void put_shared(struct h2_stream *st, struct slice bytes, struct block *b)
+static void put_shared(struct h2_stream *st, struct slice bytes, struct pins *pins)
 {
-    gather_shared(&st->conn->gather, &st->conn->h2->pool, bytes, b);
+    gather_shared(&st->conn->gather, &st->conn->h2->pool, bytes, block_of_pins(pins));
 }
 
 static void put_tail(struct h2_stream *st, size_t len)
 {
-    if (st->pin.block != NULL)
-        put_shared(st, (struct slice){st->tail.p, len}, st->pin.block);
+    if (st->pin.of != NULL)
+        put_shared(st, (struct slice){st->tail.p, len}, st->pin.of);
     else
         put_own(st, st->tail.p, len);
     st->tail.p += len;
@@ -192,7 +192,8 @@ static struct conn_piece piece_of(const struct h2_feed *f, size_t i)
     if (f->pieces != NULL)
         return f->pieces[i];
     e = f->run->entries[i];
-    return (struct conn_piece){.shared = entry_encoded(e, f->form, f->encode), .block = e->block};
+    return (struct conn_piece){.shared = entry_encoded(e, f->form, f->encode),
+                               .pins = &e->block->pins};
 }
 
 static size_t piece_size(const struct conn_piece *p)
@@ -223,7 +224,7 @@ static void put_piece(struct h2_stream *st, const struct conn_piece *p, size_t l
 
     put_own(st, p->head.p, head);
     if (shared > 0)
-        put_shared(st, (struct slice){p->shared.p, shared}, p->block);
+        put_shared(st, (struct slice){p->shared.p, shared}, p->pins);
     put_own(st, p->rest.p, len - head - shared);
 }
 
@@ -278,7 +279,7 @@ static void keep_begun(struct h2_stream *st, const struct h2_feed *f)
     if (p.head.len > 0)
         copy_tail(st, p.head, p.shared);
     else if (p.shared.len > 0)
-        keep_tail(st, p.shared, p.block);
+        keep_tail(st, p.shared, p.pins);
     else
         count_held(st);
 }
@@ -335,7 +336,7 @@ void h2_send_body(struct h2_stream *st, struct shared *body)
 void h2_send_shared(struct h2_stream *st, struct slice bytes, struct block *b)
 {
     assert(st->tail.len == 0);
-    keep_tail(st, bytes, b);
+    keep_tail(st, bytes, &b->pins);
 }
 
 void h2_send_bytes(struct h2_stream *st, struct slice bytes)
@@ -357,7 +358,7 @@ void h2_send_watch(struct h2_stream *st)
 {
     struct h2 *h2 = st->conn->h2;
 
-    wheel_start(&h2->gateway->wheel, &st->timer, h2->idle_timeout, on_stalled);
+    wheel_start(h2->site->use.wheel, &st->timer, h2->idle_timeout, on_stalled);
 }
 
 static void on_stalled(struct wheel_timer *t)

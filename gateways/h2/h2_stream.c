@@ -59,7 +59,7 @@ void h2_stream_over(struct h2_stream *st)
     buf_free(&st->authority);
     if (st->promised)
         h2_push_over(h);
-    reaper_take(&h->h2->gateway->reaper, &st->reaped);
+    reaper_take(h->h2->site->use.reaper, &st->reaped);
     if (handled)
         st->x.owner->gone(&st->x);
     else if (st->channel != NULL)
@@ -138,7 +138,7 @@ static void on_late(struct wheel_timer *t)
 
 static void wait_for(struct h2_stream *st, uint64_t ms)
 {
-    wheel_start(&st->conn->h2->gateway->wheel, &st->timer, ms, on_late);
+    wheel_start(st->conn->h2->site->use.wheel, &st->timer, ms, on_late);
 }
 
 /* --- dispatch --------------------------------------------------------------------- */
@@ -151,6 +151,7 @@ static void handle(struct h2_stream *st, const struct route *route, struct http1
     st->x.request = r;
     st->x.rest = rest;
     st->x.body = (struct slice){(char *)st->in.p, st->in.len};
+    st->x.own = route->own;
     route->handle(&st->x);
     if (st->x.push)
         buf_put_slice(&st->authority, http1_header(r, "host", NULL));
@@ -175,7 +176,7 @@ static void dispatch(struct h2_stream *st)
 
     assert(error == ERR_NONE);
     (void)error;
-    route = route_find(&st->conn->h2->gateway->routes, &r, &rest, &allow, &p);
+    route = route_find(&st->conn->h2->site->routes, &r, &rest, &allow, &p);
     assert(route != NULL);
     handle(st, route, &r, rest);
 }
@@ -227,7 +228,7 @@ static void take_request(struct h2_stream *st, struct http1_request *r, bool end
     struct problem p = {0};
     struct buf allow = {0};
     struct slice rest;
-    const struct route *route = route_find(&h2->gateway->routes, r, &rest, &allow, &p);
+    const struct route *route = route_find(&h2->site->routes, r, &rest, &allow, &p);
 
     if (route == NULL) {
         no_route(st, &p, &allow);
@@ -295,12 +296,12 @@ static void on_head(void *stream, bool ended, bool too_large)
     if (too_large)
         p.error = ERR_HEAD_TOO_LARGE;
     st->x = (struct exchange){.ops = &h2_exchange_ops,
-                              .gateway = h2->gateway,
+                              .site = h2->site,
                               .request = &r,
                               .principal = {conn_peer_subject(&st->conn->conn)}};
     st->head_only = slice_eq(r.method, SLICE("HEAD"));
     st->connect = request_protocol(st->request).p != NULL;
-    st->origin = cors_origin(&h2->gateway->routes, &r);
+    st->origin = cors_origin(&h2->site->routes, &r);
     if (p.error != ERR_NONE)
         refuse(st, &p);
     else
@@ -360,7 +361,7 @@ static void on_early(void *stream)
 {
     struct h2_stream *st = stream;
 
-    wheel_start(&st->conn->h2->gateway->wheel, &st->timer, UNWANTED_MS, on_unwanted);
+    wheel_start(st->conn->h2->site->use.wheel, &st->timer, UNWANTED_MS, on_unwanted);
 }
 
 static void on_closed(void *stream)

@@ -1,31 +1,79 @@
 /*
  * main.c - sluice-h2: everything that HTTP offers, over HTTP/2.
  */
+#include <stdlib.h>
+
 #include "event_stream.h"
+#include "gateway.h"
 #include "h2_gateway.h"
+#include "log_routes.h"
+#include "mem.h"
 #include "ws_session.h"
 
-static const struct route routes[] = {
-    {"GET", "/events/", ROUTE_NO_BODY, event_stream_open},
-    {"GET", "/events", ROUTE_NO_BODY, event_stream_open},
-    {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade},
-    {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade},
+struct h2_process {
+    struct site site;
+    struct h2 *h2;
+    struct event_streams streams;
+    struct ws_gateway *sockets;
 };
 
-static const struct gateway_spec h2 = {
-    .section = "h2",
-    .allow_origin = CFG_H2_ALLOW_ORIGIN,
-    .keepalive = CFG_H2_KEEPALIVE,
-    .retry = CFG_H2_RETRY,
-    .routes = routes,
-    .route_count = sizeof routes / sizeof routes[0],
-    .carrier = h2_listener,
-    .start = h2_start,
-    .turn = h2_turn,
-    .stop = h2_stop,
-};
+static void h2_start(struct gateway *g)
+{
+    struct h2_process *p = mem_zalloc(sizeof *p);
+    const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
+
+    g->protocol = p;
+    p->streams.keepalive_ms = config_num(g->config, CFG_H2_KEEPALIVE);
+    p->streams.retry_ms = config_num(g->config, CFG_H2_RETRY);
+    site_init(&p->site, &parts, CFG_H2_ALLOW_ORIGIN);
+    p->sockets = ws_gateway_new(&p->site);
+    site_add(&p->site,
+             (const struct route[]){
+                 {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &p->streams},
+                 {"GET", "/events", ROUTE_NO_BODY, event_stream_open, &p->streams},
+                 {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade, p->sockets},
+                 {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade, p->sockets},
+             },
+             4);
+    log_routes_add(&p->site);
+    p->h2 = h2_new(&p->site);
+}
+
+static bool h2_listen(struct gateway *g)
+{
+    struct h2_process *p = g->protocol;
+    struct listener_options o = h2_listener(p->h2);
+
+    return gateway_listen_own(g, &o);
+}
+
+/* What WebSockets have gathered goes into their connections' own gathering first. */
+static void h2_turn_end(struct gateway *g)
+{
+    struct h2_process *p = g->protocol;
+
+    ws_turn(p->sockets);
+    if (h2_turn(p->h2))
+        gateway_wake(g);
+}
+
+static void h2_process_free(struct gateway *g)
+{
+    struct h2_process *p = g->protocol;
+
+    h2_free(p->h2);
+    ws_gateway_free(p->sockets);
+    site_free(&p->site);
+    free(p);
+}
+
+static const struct gateway_spec spec = {.section = "h2",
+                                         .start = h2_start,
+                                         .listen = h2_listen,
+                                         .turn = h2_turn_end,
+                                         .free = h2_process_free};
 
 int main(int argc, char **argv)
 {
-    return gateway_main(&h2, argc, argv);
+    return gateway_main(&spec, argc, argv);
 }

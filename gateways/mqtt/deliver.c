@@ -30,7 +30,7 @@
 #include "packets.h"
 #include "replay.h"
 #include "retained.h"
-#include "shared.h"
+#include "share.h"
 #include "subscribe.h"
 #include "topic.h"
 

@@ -18,7 +18,7 @@
 #include "log.h"
 #include "mem.h"
 #include "replay.h"
-#include "shared.h"
+#include "share.h"
 #include "subscribe.h"
 #include "sys.h"
 

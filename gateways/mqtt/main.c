@@ -3,22 +3,15 @@
  */
 #include "mqtt_gateway.h"
 
-static const struct route routes[] = {
-    {"GET", "/", ROUTE_NO_BODY, mqtt_gateway_upgrade},
-};
-
 static const struct gateway_spec mqtt = {
     .section = "mqtt",
-    .allow_origin = CFG_MQTT_ALLOW_ORIGIN,
-    .listen = CFG_MQTT_LISTEN_WS,
-    .listen_plain = CFG_MQTT_LISTEN_WS_PLAIN,
-    .routes = routes,
-    .route_count = sizeof routes / sizeof routes[0],
     .start = mqtt_gateway_start,
+    .listen = mqtt_gateway_listen,
     .turn = mqtt_gateway_turn,
     .up = mqtt_gateway_up,
     .call = mqtt_gateway_call,
     .stop = mqtt_gateway_stop,
+    .free = mqtt_gateway_free,
 };
 
 int main(int argc, char **argv)

@@ -19,7 +19,7 @@
 #include "mem.h"
 #include "metrics.h"
 #include "session.h"
-#include "shared.h"
+#include "share.h"
 
 #define TICK_MS 1000
 #define REPORT_TICKS 2
@@ -111,7 +111,7 @@ void mqtt_gateway_turn(struct gateway *g)
 {
     struct mqttd *m = mqttd_of(g);
 
-    if (m == NULL)
+    if (m->stopped)
         return;
     sessions_turn(m);
     clients_turn(m);
@@ -124,19 +124,28 @@ void mqtt_gateway_turn(struct gateway *g)
 
 /* --- the process --------------------------------------------------------------------------- */
 
-static bool listen_tcp(struct gateway *g)
+static void open_websocket(struct exchange *x)
 {
-    static const char *const alpn[] = {"mqtt", NULL};
-    struct listener_options o = {.conn_size = sizeof(struct conn),
-                                 .ops = &client_tcp_ops,
-                                 .data = g->protocol,
-                                 .alpn = alpn};
+    struct mqttd *m = x->own;
+    struct conn *c = transport_accept(x);
 
-    return gateway_listen(g, config_listen(g->config, "mqtt"), &o) &&
-           gateway_listen_plain(g, config_text(g->config, CFG_MQTT_LISTEN_PLAIN), &o);
+    if (c != NULL)
+        client_open_websocket(m, c);
 }
 
-bool mqtt_gateway_start(struct gateway *g)
+/* GET on the WebSocket's address. */
+static void open_site(struct mqttd *m)
+{
+    struct gateway *g = m->gateway;
+    const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
+    const struct route upgrade = {"GET", "/", ROUTE_NO_BODY, open_websocket, m};
+
+    site_init(&m->site, &parts, CFG_MQTT_ALLOW_ORIGIN);
+    site_add(&m->site, &upgrade, 1);
+    m->http = http_new(&m->site);
+}
+
+void mqtt_gateway_start(struct gateway *g)
 {
     struct mqttd *m = mem_zalloc(sizeof *m);
 
@@ -147,36 +156,44 @@ bool mqtt_gateway_start(struct gateway *g)
     m->transports.held_max = config_num(g->config, CFG_PUBLISH_QUEUE);
     m->aliases = aliases_new();
     m->log_left = MQTTD_LOGS_PER_TICK;
+    open_site(m);
     (void)uv_idle_init(&g->loop, &m->idle);
     wheel_start(&g->wheel, &m->tick, TICK_MS, on_tick);
-    return listen_tcp(g);
 }
 
-void mqtt_gateway_upgrade(struct exchange *x)
+bool mqtt_gateway_listen(struct gateway *g)
 {
-    struct mqttd *m = mqttd_of(gateway_of(x));
-    struct conn *c = transport_accept(x);
+    static const char *const alpn[] = {"mqtt", NULL};
+    struct mqttd *m = mqttd_of(g);
+    struct listener_options websocket = http_listener(m->http);
+    struct listener_options tcp = {
+        .conn_size = sizeof(struct conn), .ops = &client_tcp_ops, .data = m, .alpn = alpn};
 
-    if (c != NULL)
-        client_open_websocket(m, c);
-}
-
-static void on_idle_closed(uv_handle_t *h)
-{
-    free(CONTAINER_OF((uv_idle_t *)(void *)h, struct mqttd, idle));
+    return gateway_listen_own(g, &tcp) &&
+           gateway_listen(g, config_address(g->config, CFG_MQTT_LISTEN_WS), &websocket) &&
+           gateway_listen_plain(g, config_text(g->config, CFG_MQTT_LISTEN_WS_PLAIN), &websocket);
 }
 
 void mqtt_gateway_stop(struct gateway *g)
 {
     struct mqttd *m = mqttd_of(g);
 
-    g->protocol = NULL;
+    m->stopped = true;
     wheel_stop(&m->tick);
+    uv_close((uv_handle_t *)&m->idle, NULL);
+}
+
+void mqtt_gateway_free(struct gateway *g)
+{
+    struct mqttd *m = mqttd_of(g);
+
     sys_free(m);
     shared_free(m);
     aliases_free(m->aliases);
     buf_free(&m->props);
     buf_free(&m->users);
     buf_free(&m->packet);
-    uv_close((uv_handle_t *)&m->idle, on_idle_closed);
+    http_free(m->http);
+    site_free(&m->site);
+    free(m);
 }

@@ -6,11 +6,12 @@
 
 #include "gateway.h"
 
-bool mqtt_gateway_start(struct gateway *g);
+void mqtt_gateway_start(struct gateway *g);
+bool mqtt_gateway_listen(struct gateway *g);
 void mqtt_gateway_turn(struct gateway *g);
 void mqtt_gateway_up(struct gateway *g);
 void mqtt_gateway_call(struct gateway *g, uint8_t op, struct reader body);
 void mqtt_gateway_stop(struct gateway *g);
-void mqtt_gateway_upgrade(struct exchange *x); /* GET on the WebSocket's address */
+void mqtt_gateway_free(struct gateway *g);
 
 #endif

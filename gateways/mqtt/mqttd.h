@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "gateway.h"
+#include "http.h"
 #include "mqtt.h"
 #include "transport.h"
 #include "wire_session.h"
@@ -37,6 +38,8 @@ struct mqttd_settings {
 /* Everything of the process.  Loop thread. */
 struct mqttd {
     struct gateway *gateway;
+    struct site site; /* the door for WebSocket */
+    struct http *http;
     struct mqttd_settings settings;
     struct transports transports;
     struct session *sessions;   /* by client identifier: all that are attached here */
@@ -52,11 +55,12 @@ struct mqttd {
     struct aliases *aliases;         /* to clients */
     struct wire_report report;       /* counters for $SYS */
     struct retained_sys *sys;        /* sys.c: the topics of $SYS as last told */
-    struct shared_out *shared;       /* shared.c: what it has to tell the broker */
+    struct shared_out *shared;       /* share.c: what it has to tell the broker */
     struct buf props, users, packet; /* scratch of one call */
     struct wheel_timer tick;         /* once a second */
     uv_idle_t idle;                  /* the loop must not sleep: a session has something to write */
     uint64_t ticks;
+    bool stopped;      /* the last client has gone */
     bool link_full;    /* clients wait for room in the link */
     unsigned log_left; /* messages about clients that may still be logged in this second */
 };

@@ -235,7 +235,7 @@ bool packet_make(struct buf *own, size_t room, struct conn_piece *piece, size_t 
 {
     struct slice topic = o->topic_known ? (struct slice){NULL, 0} : e->e.topic;
 
-    *piece = (struct conn_piece){.block = e->block};
+    *piece = (struct conn_piece){.pins = &e->block->pins};
     if (o->version == MQTT_50) {
         if (!make_50(own, room, piece, head_at, e, topic, o))
             return false;

@@ -11,6 +11,7 @@
 #ifndef MQTT_PACKETS_H
 #define MQTT_PACKETS_H
 
+#include "block.h"
 #include "conn.h"
 #include "mqtt.h"
 

@@ -25,7 +25,7 @@
 #include "replay.h"
 #include "resume.h"
 #include "retained.h"
-#include "shared.h"
+#include "share.h"
 #include "subscribe.h"
 #include "sys.h"
 

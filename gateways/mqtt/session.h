@@ -75,7 +75,7 @@ struct session {
     struct retained_walk *retained;    /* retained.c: messages still to be sent; NULL: none */
     struct replay *replays;            /* replay.c: those of its filters that replay */
     struct in_ids *incoming;           /* QoS 2 identifiers of the client's, not released */
-    struct shared_member *shared;      /* shared.c: its part in groups; NULL: none */
+    struct shared_member *shared;      /* share.c: its part in groups; NULL: none */
 
     /* commit.c's */
     struct commit *commit;       /* the WRITE under way; NULL: none */
@@ -141,7 +141,7 @@ void sessions_checkpoint(struct mqttd *m);
 /* After hello-ok: HOLD, and what memory-only sessions must say again. */
 void sessions_hold(struct mqttd *m);
 /* Calls of the broker. */
-void sessions_assign(struct mqttd *m, struct reader body); /* shared.c */
+void sessions_assign(struct mqttd *m, struct reader body); /* share.c */
 void sys_update(struct mqttd *m, struct reader body);      /* sys.c */
 void sys_free(struct mqttd *m);
 

@@ -24,7 +24,7 @@
 #include "mem.h"
 #include "replay.h"
 #include "retained.h"
-#include "shared.h"
+#include "share.h"
 #include "sys.h"
 #include "topic.h"
 

@@ -22,6 +22,7 @@
 
 #include "http.h"
 #include "mem.h"
+#include "run_write.h"
 #include "upgrade.h"
 #include "ws.h"
 
@@ -325,8 +326,8 @@ size_t transport_run(struct transport *t, struct run *r, unsigned form, form_enc
     if (t->conn == NULL)
         return r->count;
     if (t->ws == NULL)
-        return conn_write_run(t->conn, r, form, encode);
-    return conn_write_run(t->conn, r, form + 1, framed);
+        return run_write(t->conn, r, form, encode);
+    return run_write(t->conn, r, form + 1, framed);
 }
 
 size_t transport_pieces(struct transport *t, struct conn_piece *pieces, size_t count)

@@ -27,8 +27,10 @@
 
 #include "clock.h"
 #include "event_json.h"
+#include "link.h"
 #include "mem.h"
 #include "query.h"
+#include "reaper.h"
 
 #define AWAY_MS 2000   /* so long a client waits for a broker that is away */
 #define SEARCH_MS 2000 /* so long, at least, what is kept is searched */
@@ -53,7 +55,7 @@ static struct exchange *poll_end(struct poll *p)
 {
     subscription_close(&p->subscription);
     wheel_stop(&p->timer);
-    reaper_take(&p->poller->gateway->reaper, &p->reaped);
+    reaper_take(p->x->site->use.reaper, &p->reaped);
     return p->x;
 }
 
@@ -141,7 +143,7 @@ static void on_timer(struct wheel_timer *t);
 
 static void timer_start(struct poll *p, uint64_t ms)
 {
-    wheel_start(&p->poller->gateway->wheel, &p->timer, ms, on_timer);
+    wheel_start(p->x->site->use.wheel, &p->timer, ms, on_timer);
 }
 
 static void on_timer(struct wheel_timer *t)
@@ -150,7 +152,7 @@ static void on_timer(struct wheel_timer *t)
 
     if (p->started)
         answer_without_events(p);
-    else if (link_is_up(p->poller->gateway->link))
+    else if (link_is_up(p->x->site->use.link))
         timer_start(p, AWAY_MS); /* it has not said yet where this begins */
     else
         answer_problem(p, ERR_UNAVAILABLE, "The broker is away");
@@ -293,10 +295,9 @@ static void subscribe(struct exchange *x, const struct poll_request *q)
 {
     const struct subscribe *s = &q->subscribe;
     struct poll *p = mem_zalloc(sizeof *p);
-    struct gateway *g = gateway_of(x);
 
     p->x = x;
-    p->poller = g->protocol;
+    p->poller = x->own;
     p->ends = clock_mono_ms() + q->wait_ms;
     p->limit = (uint32_t)q->limit;
     p->raw = s->format == FORMAT_RAW;
@@ -305,18 +306,17 @@ static void subscribe(struct exchange *x, const struct poll_request *q)
     x->owner = &poll_owner;
     x->data = p;
     timer_start(p, AWAY_MS);
-    subscription_open(&p->subscription, g->hub, s->filters, s->filter_count, s->start,
+    subscription_open(&p->subscription, x->site->use.hub, s->filters, s->filter_count, s->start,
                       &subscription_ops, p);
 }
 
 void poll_open(struct exchange *x)
 {
-    struct gateway *g = gateway_of(x);
-    struct poller *poller = g->protocol;
+    struct poller *poller = x->own;
     struct problem p = {0};
     struct poll_request q;
 
-    poller->limits.subscribe = gateway_subscribe_limits(g);
+    poller->limits.subscribe = site_subscribe_limits(x->site);
     if (!poll_request_read(&q, &poller->limits, x->request, x->rest, &p)) {
         exchange_problem(x, &p);
         return;
@@ -337,24 +337,18 @@ static uint64_t at_most(uint64_t n, uint64_t max)
     return n < max ? n : max;
 }
 
-bool poll_start(struct gateway *g)
+void poller_init(struct poller *p, const struct config *c)
 {
-    struct poller *p = mem_zalloc(sizeof *p);
     struct poll_limits *l = &p->limits;
 
-    p->gateway = g;
-    l->wait_max_ms = config_num(g->config, CFG_POLL_MAX_WAIT);
-    l->wait_ms = at_most(config_num(g->config, CFG_POLL_WAIT), l->wait_max_ms);
-    l->limit_max = config_num(g->config, CFG_POLL_MAX_LIMIT);
-    l->limit = at_most(config_num(g->config, CFG_POLL_LIMIT), l->limit_max);
-    g->protocol = p;
-    return true;
+    *p = (struct poller){.limits = {.limit = 0}};
+    l->wait_max_ms = config_num(c, CFG_POLL_MAX_WAIT);
+    l->wait_ms = at_most(config_num(c, CFG_POLL_WAIT), l->wait_max_ms);
+    l->limit_max = config_num(c, CFG_POLL_MAX_LIMIT);
+    l->limit = at_most(config_num(c, CFG_POLL_LIMIT), l->limit_max);
 }
 
-void poll_stop(struct gateway *g)
+void poller_close(struct poller *p)
 {
-    struct poller *p = g->protocol;
-
     reply_cache_close(&p->replies);
-    free(p);
 }

@@ -9,21 +9,21 @@
 #ifndef POLL_POLL_H
 #define POLL_POLL_H
 
-#include "gateway.h"
 #include "poll_request.h"
 #include "reply.h"
+#include "site.h"
 
-/* What the polls of the process share; g->protocol. */
+/* What the polls of the process share. */
 struct poller {
-    struct gateway *gateway;
     struct poll_limits limits;
     struct reply_cache replies;
 };
 
-bool poll_start(struct gateway *g); /* for the gateway_spec */
-void poll_stop(struct gateway *g);
+void poller_init(struct poller *p, const struct config *c);
+void poller_close(struct poller *p); /* after the last poll */
 
-/* GET /events/{topic}, GET /events?topic=; HEAD asks where the log ends. */
+/* GET /events/{topic}, GET /events?topic=; HEAD asks where the log ends.  The route's own
+ * is the struct poller. */
 void poll_open(struct exchange *x);
 
 #endif

@@ -1,24 +1,67 @@
 /*
  * main.c - sluice-ws: WebSocket, with the subprotocols sluice.json and sluice.raw.
  */
+#include <stdlib.h>
+
+#include "gateway.h"
+#include "http.h"
+#include "log_routes.h"
+#include "mem.h"
 #include "ws_session.h"
 
-static const struct route routes[] = {
-    {"GET", "/events/", ROUTE_NO_BODY, ws_upgrade},
-    {"GET", "/events", ROUTE_NO_BODY, ws_upgrade},
+struct ws {
+    struct site site;
+    struct http *http;
+    struct ws_gateway *sessions;
 };
 
-static const struct gateway_spec ws = {
-    .section = "ws",
-    .allow_origin = CFG_WS_ALLOW_ORIGIN,
-    .routes = routes,
-    .route_count = sizeof routes / sizeof routes[0],
-    .start = ws_start,
-    .turn = ws_turn,
-    .stop = ws_stop,
-};
+static void ws_start(struct gateway *g)
+{
+    struct ws *ws = mem_zalloc(sizeof *ws);
+    const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
+
+    g->protocol = ws;
+    site_init(&ws->site, &parts, CFG_WS_ALLOW_ORIGIN);
+    ws->sessions = ws_gateway_new(&ws->site);
+    site_add(&ws->site,
+             (const struct route[]){
+                 {"GET", "/events/", ROUTE_NO_BODY, ws_upgrade, ws->sessions},
+                 {"GET", "/events", ROUTE_NO_BODY, ws_upgrade, ws->sessions},
+             },
+             2);
+    log_routes_add(&ws->site);
+    ws->http = http_new(&ws->site);
+}
+
+static bool ws_listen(struct gateway *g)
+{
+    struct ws *ws = g->protocol;
+    struct listener_options o = http_listener(ws->http);
+
+    return gateway_listen_own(g, &o);
+}
+
+static void ws_turn_end(struct gateway *g)
+{
+    struct ws *ws = g->protocol;
+
+    ws_turn(ws->sessions);
+}
+
+static void ws_free(struct gateway *g)
+{
+    struct ws *ws = g->protocol;
+
+    http_free(ws->http);
+    ws_gateway_free(ws->sessions);
+    site_free(&ws->site);
+    free(ws);
+}
+
+static const struct gateway_spec spec = {
+    .section = "ws", .start = ws_start, .listen = ws_listen, .turn = ws_turn_end, .free = ws_free};
 
 int main(int argc, char **argv)
 {
-    return gateway_main(&ws, argc, argv);
+    return gateway_main(&spec, argc, argv);
 }

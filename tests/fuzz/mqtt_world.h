@@ -10,8 +10,8 @@
 
 #include "http.h"
 #include "mem.h"
-#include "mqtt_gateway.h"
 #include "mqtt/session.h" /* other gateways have sessions, too */
+#include "mqtt_gateway.h"
 #include "played_link.h"
 #include "topic.h"
 #include "upgrade.h"

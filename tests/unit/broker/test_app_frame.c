@@ -8,7 +8,7 @@
 
 #include "app_frame.h"
 #include "mem.h"
-#include "publish.h"
+#include "publish_check.h"
 
 static struct buf store;
 static struct app_frame frame;

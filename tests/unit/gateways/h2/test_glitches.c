@@ -1,5 +1,5 @@
 /* test_glitches.c - how much a client may send that serves nothing. */
-#include "gateways/core/run_suite.h"
+#include "run_suite.h"
 
 #include "glitches.h"
 

@@ -1,5 +1,5 @@
 /* test_held.c - who is cut when streams hold too much. */
-#include "gateways/core/run_suite.h"
+#include "run_suite.h"
 
 #include "held.h"
 

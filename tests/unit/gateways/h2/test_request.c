@@ -1,5 +1,5 @@
 /* test_request.c - HTTP/2's fields as a request of HTTP/1.1. */
-#include "gateways/core/run_suite.h"
+#include "run_suite.h"
 
 #include "request.h"
 

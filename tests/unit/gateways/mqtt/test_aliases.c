@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "gateways/core/run_suite.h"
+#include "run_suite.h"
 
 static struct aliases_in *in;
 static struct aliases *all;

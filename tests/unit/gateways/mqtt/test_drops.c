@@ -1,7 +1,7 @@
 /* test_drops.c - what must go away is said until it was written. */
 #include "drops.h"
 
-#include "gateways/core/run_suite.h"
+#include "run_suite.h"
 
 static struct drops *drops;
 

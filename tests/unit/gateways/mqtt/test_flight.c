@@ -2,8 +2,8 @@
  * back. */
 #include "flight.h"
 
-#include "gateways/core/run_suite.h"
 #include "mem.h"
+#include "run_suite.h"
 
 static struct flight flight;
 

@@ -2,8 +2,8 @@
  * and that is written. */
 #include "incoming.h"
 
-#include "gateways/core/run_suite.h"
 #include "mem.h"
+#include "run_suite.h"
 
 static struct mqttd mqtt;
 static struct client client;

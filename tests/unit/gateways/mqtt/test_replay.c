@@ -20,9 +20,9 @@
 
 #include "commit.h"
 #include "deliver.h"
-#include "gateways/core/model_broker.h"
-#include "gateways/core/run_suite.h"
-#include "shared.h"
+#include "model_broker.h"
+#include "run_suite.h"
+#include "share.h"
 #include "sys.h"
 
 #define SEEDS 1000

@@ -3,7 +3,7 @@
  */
 #include "replay.h"
 
-#include "gateways/core/run_suite.h"
+#include "run_suite.h"
 
 static const struct replay_limits limits = {.max_last = 1000};
 static struct buf scratch, props_bytes;

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateways/core/run_suite.h"
+#include "run_suite.h"
 #include "ws.h"
 
 #define PACKET_MAX 1000

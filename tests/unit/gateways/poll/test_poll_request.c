@@ -1,5 +1,5 @@
 /* test_poll_request.c - what a poll asks for: its cursor, its wait, its limit. */
-#include "gateways/core/run_suite.h"
+#include "run_suite.h"
 
 #include "poll_request.h"
 

@@ -1,5 +1,5 @@
 /* test_raw_fields.c - an event's properties as header fields, and what they cannot carry. */
-#include "gateways/core/run_suite.h"
+#include "run_suite.h"
 
 #include "raw_fields.h"
 

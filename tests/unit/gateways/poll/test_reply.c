@@ -1,6 +1,6 @@
 /* test_reply.c - answers are made once for all who ask the same, and only for them. */
-#include "gateways/core/blocks.h"
-#include "gateways/core/run_suite.h"
+#include "blocks.h"
+#include "run_suite.h"
 
 #include "reply.h"
 

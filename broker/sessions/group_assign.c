@@ -1,0 +1,345 @@
+/*
+ * group_assign.c - which event to whom.
+ *
+ *   the head   what a batch brings goes to the member with the most credit, at once;
+ *              when nobody has any, the group falls behind from that event on
+ *   behind     pages of the log, no more than the credit there is; at their end the
+ *              group is live again
+ *   once more  what a member did not get done with is read again by its ID, lowest
+ *              first, and goes before anything new
+ *
+ * Of each group one read is under way at most.  An event past its expiry is passed
+ * over; one that retention has removed meanwhile is gone.  At QoS 0 nothing is
+ * remembered: it was handed over.
+ */
+#include <assert.h>
+
+#include "clock.h"
+#include "failpoint.h"
+#include "group_impl.h"
+#include "log.h"
+#include "metrics.h"
+
+uint64_t group_cursor(const struct group *g)
+{
+    uint64_t head = store_head(g->all->store);
+
+    return g->live && head > g->cursor ? head : g->cursor;
+}
+
+/* --- to whom -------------------------------------------------------------------------- */
+
+static bool takes_more(const struct member *m)
+{
+    const struct session *s = m->client->session;
+
+    return m->active && m->client->credit > 0 && s != NULL && !s->closing &&
+           s->holder->peer != NULL && s->holder->assigned < GATEWAY_ASSIGNED_MAX;
+}
+
+/* The one with the most credit; among equals, who has waited longest. */
+static struct member *pick(struct group *g)
+{
+    struct member *m, *best = NULL;
+
+    DL_FOREACH (g->members, m) {
+        if (takes_more(m) && (best == NULL || m->client->credit > best->client->credit))
+            best = m;
+    }
+    return best;
+}
+
+/* As much as a page may ask for. */
+static uint32_t credit_of(const struct group *g)
+{
+    const struct member *m;
+    uint32_t sum = 0;
+
+    DL_FOREACH (g->members, m) {
+        if (takes_more(m))
+            sum += m->client->credit < GROUP_PAGE_ROWS ? m->client->credit : GROUP_PAGE_ROWS;
+        if (sum >= GROUP_PAGE_ROWS)
+            return GROUP_PAGE_ROWS;
+    }
+    return sum;
+}
+
+static unsigned qos_for(const struct member *m, const struct event *e)
+{
+    unsigned qos = event_qos(e);
+
+    if ((e->flags & EVENT_VOLATILE) != 0)
+        return 0;
+    return m->qos < qos ? m->qos : qos;
+}
+
+void assign_send(const struct member *m, struct slice record)
+{
+    const struct session *s = m->client->session;
+    struct wire_assign a = {client_name(m->client), s->head.epoch, group_name(m->group), record};
+    struct buf frame = {0};
+
+    metric_add(M_ASSIGNED, 1);
+    wire_call_begin(&frame, WIRE_CALL_ASSIGN);
+    wire_assign_put(&frame, &a);
+    session_call(s, &frame);
+}
+
+/* Takes its place behind the others. */
+static void credit_use(struct group *g, struct member *m)
+{
+    m->client->credit--;
+    DL_DELETE(g->members, m);
+    DL_APPEND(g->members, m);
+}
+
+static void send_when_stored(struct group *g, struct group_event *ev, struct slice record)
+{
+    if (g->save == NULL)
+        g->save = save_new(g);
+    save_send(g->save, ev, record);
+}
+
+/* ev: what it was before, FREE; NULL: it is new.  False: nobody takes it. */
+static bool assign(struct group *g, struct group_event *ev, const struct event *e,
+                   struct slice record)
+{
+    struct member *m = pick(g);
+    unsigned qos;
+
+    if (m == NULL || (ev == NULL && HASH_COUNT(g->by_id) >= GROUP_EVENTS_MAX))
+        return false;
+    credit_use(g, m);
+    qos = qos_for(m, e);
+    if (qos == 0) {
+        if (ev != NULL)
+            event_gone(g, ev);
+        assign_send(m, record);
+        return true;
+    }
+    if (ev == NULL)
+        ev = event_add(g, e->id);
+    event_assign(ev, m, (uint32_t)record.len);
+    g->dirty = true;
+    if (qos == 2 && ev->row != ROW_THERE)
+        send_when_stored(g, ev, record);
+    else
+        assign_send(m, record);
+    return true;
+}
+
+static void group_submit_save(struct group *g)
+{
+    struct save *s = g->save;
+
+    g->save = NULL;
+    if (s == NULL)
+        return;
+    FAILPOINT(broker_group_save);
+    save_submit(s);
+}
+
+/* --- at the head ------------------------------------------------------------------------- */
+
+struct arrival {
+    const struct event *e;
+    struct slice record;
+    struct groups *all;
+};
+
+static void group_take(struct group *g, const struct arrival *a)
+{
+    if (!g->live || a->e->id <= g->cursor)
+        return;
+    if (g->free != NULL || !assign(g, NULL, a->e, a->record)) {
+        g->live = false;
+        g->cursor = a->e->id - 1;
+        g->dirty = true;
+    }
+    if (g->save != NULL && g->touched_next == NULL) {
+        g->touched_next = a->all->touched != NULL ? a->all->touched : g;
+        a->all->touched = g;
+    }
+}
+
+static void on_match(void *value, void *arg)
+{
+    struct group *g;
+
+    for (g = value; g != NULL; g = g->sibling)
+        group_take(g, arg);
+}
+
+/* The list ends with a group whose next is itself. */
+static void submit_touched(struct groups *all)
+{
+    struct group *g = all->touched, *next;
+
+    all->touched = NULL;
+    for (; g != NULL; g = next) {
+        next = g->touched_next != g ? g->touched_next : NULL;
+        g->touched_next = NULL;
+        group_submit_save(g);
+    }
+}
+
+void groups_batch(struct groups *all, const struct store_batch *b)
+{
+    uint64_t now = clock_ms();
+
+    if (all->groups == NULL || all->stopping)
+        return;
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct slice record = {(const char *)b->records + b->items[i].offset, b->items[i].size};
+        struct reader r = reader_of(record.p, record.len);
+        struct event e;
+        struct arrival a = {&e, record, all};
+
+        if (event_record_get(&r, &e) && !event_expired(&e, now))
+            filter_tree_match(all->filters, e.topic, on_match, &a);
+    }
+    submit_touched(all);
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static void read_begin(struct group *g, struct buf *request,
+                       void (*done)(void *arg, struct slice reply))
+{
+    g->reading = true;
+    g->all->reading++;
+    g->all->reads.ask(g->all->reads.of, request, done, g);
+}
+
+/* Whoever waits in line is next; this group, if it goes on, is behind it. */
+static void read_end(struct group *g)
+{
+    struct groups *all = g->all;
+
+    g->reading = false;
+    all->reading--;
+    while (all->line != NULL && all->reading < GROUP_READS_MAX) {
+        struct group *next = all->line;
+
+        DL_DELETE2(all->line, next, line_prev, line_next);
+        next->in_line = false;
+        group_serve(next);
+    }
+}
+
+/* --- behind -------------------------------------------------------------------------------- */
+
+/* Goes on from the page's end, or from before the event that nobody takes. */
+static void page_take(struct group *g, const struct wire_page *page)
+{
+    struct reader r = reader_of(page->records.p, page->records.len);
+    uint64_t now = clock_ms();
+    struct event e;
+    const uint8_t *start;
+
+    for (start = r.p; event_record_get(&r, &e); start = r.p) {
+        struct slice record = {(const char *)start, (size_t)(r.p - start)};
+
+        if (!event_expired(&e, now) && !assign(g, NULL, &e, record)) {
+            g->cursor = e.id - 1;
+            return;
+        }
+    }
+    g->cursor = page->upto;
+    g->live = g->cursor >= store_head(g->all->store);
+    g->dirty = true;
+}
+
+static void on_page(void *arg, struct slice reply)
+{
+    struct group *g = arg;
+    struct wire_page page;
+
+    read_end(g);
+    if (!wire_page_get(reply.p, reply.len, &page) || page.error != ERR_NONE)
+        return; /* the tick tries again */
+    if (!g->live && g->free == NULL)
+        page_take(g, &page);
+    group_submit_save(g);
+    group_serve(g);
+}
+
+static void read_page(struct group *g, uint32_t limit)
+{
+    const struct wire_filter filter = {.filter = g->filter};
+    const struct wire_page_req q = {
+        .after = g->cursor,
+        .limit = limit,
+        .filter_count = 1,
+        .filters = &filter,
+    };
+    struct buf request = {0};
+
+    wire_page_req_put(&request, &q);
+    read_begin(g, &request, on_page);
+}
+
+/* --- once more ------------------------------------------------------------------------------- */
+
+static void event_read(struct group *g, const struct wire_page *page)
+{
+    struct group_event *ev = event_find(g, page->ref);
+    struct reader r = reader_of(page->records.p, page->records.len);
+    struct event e;
+
+    if (ev == NULL || ev->state != EVENT_FREE)
+        return;
+    if (page->error == ERR_NOT_FOUND) {
+        log_info("a shared event is gone before it was delivered",
+                 LOG_SLICE("group", group_name(g)), LOG_U("id", ev->id));
+        event_gone(g, ev);
+    } else if (page->error == ERR_NONE && event_record_get(&r, &e)) {
+        (void)assign(g, ev, &e, page->records);
+    }
+}
+
+static void on_event(void *arg, struct slice reply)
+{
+    struct group *g = arg;
+    struct wire_page page;
+
+    read_end(g);
+    if (!wire_page_get(reply.p, reply.len, &page))
+        return;
+    event_read(g, &page);
+    group_submit_save(g);
+    if (page.error == ERR_NONE || page.error == ERR_NOT_FOUND)
+        group_serve(g);
+}
+
+static void read_event(struct group *g, uint64_t id)
+{
+    struct buf request = {0};
+
+    wire_event_req_put(&request, id, id);
+    read_begin(g, &request, on_event);
+}
+
+static bool has_to_read(const struct group *g)
+{
+    if (!g->placed || g->reading || g->in_line || g->all->stopping)
+        return false;
+    return g->free != NULL || (!g->live && HASH_COUNT(g->by_id) < GROUP_EVENTS_MAX);
+}
+
+void group_serve(struct group *g)
+{
+    struct groups *all = g->all;
+    uint32_t credit = has_to_read(g) ? credit_of(g) : 0;
+
+    if (credit == 0)
+        return;
+    if (all->reading >= GROUP_READS_MAX) {
+        g->in_line = true;
+        DL_APPEND2(all->line, g, line_prev, line_next);
+    } else if (g->free != NULL) {
+        read_event(g, g->free->id);
+    } else {
+        read_page(g, credit);
+    }
+}

@@ -1,0 +1,53 @@
+/*
+ * groups.h - shared subscriptions (MQTT 5.0, 4.8.2): each event to one of a group's
+ * members.
+ *
+ * A group is a share name and a filter, "$share/g/a/#".  It has a cursor in the log,
+ * members (sessions, connected or not), and events that were assigned and are not
+ * done with.  At the head it takes what the store makes visible; behind it, it reads
+ * pages as far as its members' credit goes; with no connected member it waits.
+ *
+ * The calls of sessions come in the order in which things become true: a commit is
+ * added to when it is made, and what it changes is told when it has succeeded.
+ * Loop thread.
+ */
+#ifndef SESSIONS_GROUPS_H
+#define SESSIONS_GROUPS_H
+
+#include "commit.h"
+
+struct groups;
+struct session;
+
+struct sessions_reads;
+struct groups *groups_new(struct store *store, const struct sessions_reads *reads);
+void groups_free(struct groups *all);
+/* A row of SPACE_GROUP, at the start.  One that cannot be read is logged. */
+void groups_load(struct groups *all, const struct store_entry *e);
+
+/* A WRITE of a session that is attached: adds what its shared filters and the events
+ * that it takes over mean to the commit.  ERR_CONFLICT: *conflict is not the
+ * session's; then nothing was added. */
+enum sluice_error groups_write(struct groups *all, struct session *s, const struct wire_write *m,
+                               uint64_t seq, struct commit *c, uint64_t *conflict);
+/* Its outcome; the session may be gone by then. */
+void groups_written(struct groups *all, const struct wire_write *m, uint64_t seq, bool stored);
+
+/* The session is attached: its groups may assign to it, once it has given credit. */
+void groups_attached(struct groups *all, struct session *s);
+/* Its connection has ended: what it was assigned goes to others. */
+void groups_detached(struct groups *all, struct session *s);
+/* It ends with this commit; it has ended. */
+void groups_end(struct groups *all, struct commit *c, struct slice client);
+void groups_ended(struct groups *all, struct slice client);
+
+void groups_credit(struct groups *all, const struct session *s, uint32_t credit);
+void groups_done(struct groups *all, const struct session *s, const struct wire_done *m);
+
+uint64_t groups_members(const struct groups *all);
+/* Once a second, and what the store makes visible. */
+void groups_second(struct groups *all);
+void groups_batch(struct groups *all, const struct store_batch *b);
+void groups_stop(struct groups *all); /* nothing is begun any more */
+
+#endif

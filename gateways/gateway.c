@@ -1,0 +1,438 @@
+/*
+ * gateway.c - the common main of all gateways.
+ *
+ * Order of start, each step needing the ones before it:
+ *
+ *   configuration, log    say what is wrong with the rest
+ *   signals, timers       from here on SIGTERM ends in order
+ *   hub, link             begin to reach for the broker; they need each other
+ *   admin                 probes see a process that is not ready yet
+ *   protocol, listeners   the doors open last
+ *   ready                 once the broker has greeted us
+ *
+ * Every turn of the loop ends in hub_turn, which hands out what came in: from
+ * the link's turn() after messages, and from our uv_check after what clients
+ * did.  While the hub has more to do the uv_idle keeps the loop from sleeping.
+ *
+ * Order of end (SIGTERM): no more clients; those that are here finish what they
+ * began; when the last is closed, and the broker has what sessions had to say, or
+ * `drain` is over, the rest closes and the loop has nothing left.
+ */
+#include "gateway.h"
+
+#include <stdlib.h>
+
+#include "admin.h"
+#include "auth.h"
+#include "log.h"
+#include "mem.h"
+#include "process.h"
+
+#define HUB_TICK_MS 1000
+#define LINGER_MS 10000 /* of feeds that nobody subscribes to any more */
+
+/* --- the hub and the link ------------------------------------------------------- */
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* the loop must not sleep */
+}
+
+static void turn(struct gateway *g)
+{
+    if (g->hub == NULL)
+        return;
+    wheel_refresh(&g->wheel);
+    if (hub_turn(g->hub))
+        (void)uv_idle_start(&g->idle, on_idle);
+    else
+        (void)uv_idle_stop(&g->idle);
+    if (g->spec->turn != NULL && g->started)
+        g->spec->turn(g);
+}
+
+static void on_tick(struct wheel_timer *t)
+{
+    struct gateway *g = CONTAINER_OF(t, struct gateway, tick);
+
+    hub_tick(g->hub);
+    wheel_start(&g->wheel, t, HUB_TICK_MS, on_tick);
+}
+
+static void on_up(void *arg, const struct wire_hello_ok *hello)
+{
+    struct gateway *g = arg;
+
+    hub_up(g->hub, hello);
+    if (g->spec->up != NULL && g->started)
+        g->spec->up(g);
+    if (g->ready || g->draining)
+        return;
+    g->ready = true;
+    log_info("ready");
+    process_ready((int)config_num(g->config, CFG_READY_FD));
+}
+
+static void on_down(void *arg)
+{
+    struct gateway *g = arg;
+
+    link_set_seen(g->link, hub_seen(g->hub));
+    hub_down(g->hub);
+}
+
+static void on_filter_live(void *arg, uint32_t ref, uint64_t live_from)
+{
+    struct gateway *g = arg;
+
+    hub_filter_live(g->hub, ref, live_from);
+}
+
+static void on_filter_no(void *arg, uint32_t ref, enum sluice_error error)
+{
+    struct gateway *g = arg;
+
+    hub_filter_no(g->hub, ref, error);
+}
+
+static void on_live(void *arg, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records)
+{
+    struct gateway *g = arg;
+
+    hub_live(g->hub, after, upto, m, records);
+}
+
+static void on_removed(void *arg, struct slice topic, uint64_t upto)
+{
+    struct gateway *g = arg;
+
+    hub_removed(g->hub, topic, upto);
+}
+
+static void on_call(void *arg, uint8_t op, struct reader body)
+{
+    struct gateway *g = arg;
+
+    if (g->spec->call != NULL && g->started)
+        g->spec->call(g, op, body);
+}
+
+static void on_turn(void *arg)
+{
+    turn(arg);
+}
+
+static const struct link_ops link_ops = {.up = on_up,
+                                         .down = on_down,
+                                         .filter_live = on_filter_live,
+                                         .filter_no = on_filter_no,
+                                         .live = on_live,
+                                         .removed = on_removed,
+                                         .call = on_call,
+                                         .turn = on_turn};
+
+static void hub_filter_add(void *arg, uint32_t ref, struct slice filter)
+{
+    struct gateway *g = arg;
+
+    link_filter_add(g->link, ref, filter);
+}
+
+static void hub_filter_drop(void *arg, uint32_t ref)
+{
+    struct gateway *g = arg;
+
+    link_filter_drop(g->link, ref);
+}
+
+static void hub_read(void *arg, struct link_read *r)
+{
+    struct gateway *g = arg;
+
+    link_read(g->link, r);
+}
+
+static void hub_read_cancel(void *arg, struct link_read *r)
+{
+    struct gateway *g = arg;
+
+    link_read_cancel(g->link, r);
+}
+
+static bool open_broker(struct gateway *g)
+{
+    struct hub_link to_link = {.filter_add = hub_filter_add,
+                               .filter_drop = hub_filter_drop,
+                               .read = hub_read,
+                               .read_cancel = hub_read_cancel,
+                               .link = g};
+    uint64_t linger_ms = g->spec->linger_ms;
+    struct hub_limits limits = {.ring = config_num(g->config, CFG_RING),
+                                .page_cache = config_num(g->config, CFG_PAGE_CACHE),
+                                .turn = config_num(g->config, CFG_REPLAY_TURN),
+                                .linger_ms = linger_ms != 0 ? linger_ms : LINGER_MS};
+
+    g->hub = hub_new(&to_link, &limits);
+    g->link = link_new(&g->loop, g->config, g->spec->section, &link_ops, g);
+    return g->link != NULL;
+}
+
+void gateway_wake(struct gateway *g)
+{
+    (void)uv_idle_start(&g->idle, on_idle);
+}
+
+/* --- the end ----------------------------------------------------------------------- */
+
+static void on_part_closed(void *arg)
+{
+    (void)arg; /* when all parts are closed the loop has nothing left */
+}
+
+/* The hub goes before the link: it takes its page requests back. */
+static void close_rest(struct gateway *g)
+{
+    if (g->closing)
+        return;
+    g->closing = true;
+    if (g->spec->stop != NULL && g->started)
+        g->spec->stop(g);
+    wheel_stop(&g->tick);
+    reaper_close(&g->reaper);
+    hub_free(g->hub);
+    g->hub = NULL;
+    if (g->link != NULL)
+        link_close(g->link, on_part_closed, NULL);
+    admin_close(g->admin, NULL, NULL);
+    process_close(g->process, NULL, NULL);
+    wheel_close(&g->wheel, NULL, NULL);
+    uv_close((uv_handle_t *)&g->check, NULL);
+    uv_close((uv_handle_t *)&g->idle, NULL);
+}
+
+/* A session's last unit may only come at the end of the turn in which its client
+ * was closed, and must not be lost with the link. */
+static bool sessions_wait(const struct gateway *g)
+{
+    return !g->abandoned && link_is_up(g->link) && link_sessions_wait(g->link);
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct gateway *g = CONTAINER_OF(check, struct gateway, check);
+
+    turn(g);
+    if (g->empty && !g->closing && !sessions_wait(g))
+        close_rest(g);
+}
+
+static void on_empty(void *arg)
+{
+    struct gateway *g = arg;
+
+    g->empty = true;
+    if (g->link != NULL && link_is_up(g->link))
+        (void)uv_idle_start(&g->idle, on_idle); /* on_check decides */
+    else
+        close_rest(g);
+}
+
+static void gateway_drain(struct gateway *g)
+{
+    if (g->draining)
+        return;
+    g->draining = true;
+    for (size_t i = 0; i < g->listener_count; i++)
+        listener_close(g->listeners[i]);
+    conns_drain(&g->conns, on_empty, g);
+}
+
+static void on_drain(void *arg)
+{
+    gateway_drain(arg);
+}
+
+static void on_abandon(void *arg)
+{
+    struct gateway *g = arg;
+
+    g->abandoned = true;
+    conns_close_all(&g->conns);
+    (void)uv_idle_start(&g->idle, on_idle); /* on_check is to see it */
+}
+
+static void reload_tls(struct gateway *g, const struct config *fresh)
+{
+    if (config_tls(fresh, g->spec->section) != (g->tls != NULL))
+        log_warn("TLS is turned on or off when the process starts anew");
+    else if (g->tls != NULL)
+        (void)tls_server_reload(g->tls, fresh);
+}
+
+/* Only what can change while clients are here. */
+static void on_reload(void *arg)
+{
+    struct gateway *g = arg;
+    struct config *fresh = config_reload(g->config);
+
+    if (fresh == NULL)
+        return;
+    log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
+    reload_tls(g, fresh);
+    config_free(fresh);
+    log_info("configuration reloaded");
+}
+
+/* --- the start ---------------------------------------------------------------------- */
+
+static bool admin_is_ready(void *arg)
+{
+    const struct gateway *g = arg;
+
+    return !g->draining && g->ready && link_is_up(g->link);
+}
+
+static void admin_refresh(void *arg)
+{
+    struct gateway *g = arg;
+
+    conns_refresh(&g->conns);
+    if (g->hub != NULL)
+        hub_tick(g->hub);
+}
+
+static bool open_admin(struct gateway *g)
+{
+    static const struct admin_ops ops = {.ready = admin_is_ready, .refresh = admin_refresh};
+    const char *listen = config_admin_listen(g->config, g->spec->section);
+
+    if (*listen == '\0')
+        return true;
+    if (!auth_listen_allowed(g->config, listen))
+        return false;
+    g->admin = admin_start(&g->loop, listen, 'g', &ops, g);
+    return g->admin != NULL;
+}
+
+static bool listen_on(struct gateway *g, const char *addresses, struct tls_server *tls,
+                      const struct listener_options *o)
+{
+    struct slice rest = slice_of(addresses), one;
+    struct listener *l;
+    char *address;
+
+    if (!auth_listen_allowed(g->config, addresses))
+        return false;
+    while (config_list_next(&rest, &one)) {
+        if (g->listener_count == ARRAY_LEN(g->listeners)) {
+            log_error("too many addresses to listen on", LOG_S("listen", addresses));
+            return false;
+        }
+        address = mem_strndup(one.p, one.len);
+        l = listener_open(&g->conns, address, tls, o);
+        free(address);
+        if (l == NULL)
+            return false;
+        g->listeners[g->listener_count++] = l;
+    }
+    return true;
+}
+
+bool gateway_listen(struct gateway *g, const char *addresses, const struct listener_options *o)
+{
+    return listen_on(g, addresses, g->tls, o);
+}
+
+bool gateway_listen_plain(struct gateway *g, const char *addresses,
+                          const struct listener_options *o)
+{
+    return listen_on(g, addresses, NULL, o);
+}
+
+static enum config_key own_key(const struct gateway *g, const char *name)
+{
+    return config_find(slice_of(g->spec->section), slice_of(name));
+}
+
+bool gateway_listen_own(struct gateway *g, const struct listener_options *o)
+{
+    return gateway_listen(g, config_address(g->config, own_key(g, "listen")), o) &&
+           gateway_listen_plain(g, config_text(g->config, own_key(g, "listen_plain")), o);
+}
+
+static bool open_tls(struct gateway *g)
+{
+    if (!config_tls(g->config, g->spec->section))
+        return true;
+    g->tls = tls_server_new(g->config);
+    return g->tls != NULL;
+}
+
+static bool open_doors(struct gateway *g)
+{
+    g->conns.max = config_num(g->config, CFG_MAX_CONNECTIONS);
+    g->conns.max_per_address = config_num(g->config, CFG_MAX_PER_ADDRESS);
+    g->conns.pinned_max = config_num(g->config, CFG_RING_PINNED);
+    if (!open_tls(g))
+        return false;
+    g->spec->start(g);
+    g->started = true;
+    return g->spec->listen(g);
+}
+
+/* Our uv_check is made first: libuv runs the newest first, so hub_turn comes
+ * behind the sockets' own work of the same turn. */
+static void make_loop(struct gateway *g)
+{
+    static const struct process_ops ops = {
+        .reload = on_reload, .drain = on_drain, .abandon = on_abandon};
+
+    (void)uv_loop_init(&g->loop);
+    (void)uv_check_init(&g->loop, &g->check);
+    (void)uv_check_start(&g->check, on_check);
+    (void)uv_idle_init(&g->loop, &g->idle);
+    wheel_init(&g->wheel, &g->loop);
+    reaper_init(&g->reaper, &g->wheel);
+    conns_init(&g->conns, &g->loop, &g->wheel);
+    g->process = process_start(&g->loop, config_num(g->config, CFG_DRAIN), &ops, g);
+}
+
+static bool gateway_start(struct gateway *g)
+{
+    if (!open_broker(g))
+        return false;
+    wheel_start(&g->wheel, &g->tick, HUB_TICK_MS, on_tick);
+    return open_admin(g) && open_doors(g);
+}
+
+static void gateway_free(struct gateway *g)
+{
+    if (g->started && g->spec->free != NULL)
+        g->spec->free(g);
+    tls_server_free(g->tls);
+    zsock_shutdown();
+    config_free(g->config);
+}
+
+int gateway_main(const struct gateway_spec *spec, int argc, char **argv)
+{
+    static struct gateway g;
+    enum config_outcome outcome = config_load(&g.config, spec->section, argc, argv);
+    int code = EXIT_SUCCESS;
+
+    if (outcome != CONFIG_GO)
+        return outcome == CONFIG_EXIT_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    g.spec = spec;
+    log_init(spec->section, (enum log_level)config_num(g.config, CFG_LOG_LEVEL),
+             (enum log_format)config_num(g.config, CFG_LOG_FORMAT));
+    make_loop(&g);
+    if (!gateway_start(&g)) {
+        code = EXIT_FAILURE;
+        gateway_drain(&g);
+    }
+    (void)uv_run(&g.loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&g.loop) != 0)
+        log_error("the loop did not drain");
+    gateway_free(&g);
+    return code;
+}

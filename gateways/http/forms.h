@@ -1,0 +1,13 @@
+/*
+ * forms.h - the numbers of the forms (block.h) that one process may have side by side.
+ */
+#ifndef HTTP_FORMS_H
+#define HTTP_FORMS_H
+
+enum {
+    FORMS_STREAM = 0,               /* six: event_stream.c */
+    FORM_NDJSON = FORMS_STREAM + 2, /* ndjson_put_event */
+    FORMS_WS = 6,                   /* six: ws_forms.h */
+};
+
+#endif

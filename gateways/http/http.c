@@ -1,0 +1,691 @@
+/*
+ * http.c - the life of an HTTP/1.1 connection.
+ *
+ *   HEAD ──whole head──▶ BODY ──whole──▶ BUSY ──answered──▶ HEAD (kept) or OVER
+ *     └────no body, or all of it is there────▶┘ └──begin──▶ STREAM ──end──▶ OVER
+ *
+ * Happy path of a publish: head and body come in one read and are looked at
+ * where they landed; nothing is copied.  A body that comes in pieces takes its
+ * head along in a struct http_body, and the head is parsed again when it is
+ * whole.  The answer is one write.
+ *
+ * How it fails: bytes that are no request, a limit, a timeout: a problem
+ * document, then the connection is finished.  A refused request whose body is
+ * still to come ends the connection too, since its body is not read.
+ */
+#include "http.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "channel.h"
+#include "http_body.h"
+#include "http_date.h"
+#include "mem.h"
+#include "metrics.h"
+#include "run_write.h"
+
+#define STREAM_INPUT_MAX (64u * 1024) /* a stream's client has nothing more to say */
+#define BODY_INLINE 16384             /* an answer's body that is copied behind its head */
+
+enum http_state { HEAD, BODY, BUSY, STREAM, OVER };
+
+struct http {
+    struct site *site;
+    struct http1_limits limits;
+    uint64_t header_timeout, body_timeout, idle_timeout;
+    struct route_limits bodies_max;
+    struct http_bodies bodies;
+    struct http_date date;
+    struct buf out; /* what is being written right now */
+};
+
+struct http_conn {
+    struct conn conn;
+    struct exchange x;
+    struct http *http;
+    struct http_body *body;
+    struct slice origin; /* Access-Control-Allow-Origin of the answer */
+    uint32_t seen;       /* bytes of a cut head that were parsed before */
+    uint32_t ignored;    /* bytes a stream's client sent */
+    uint8_t state;       /* enum http_state */
+    bool keep, minor, head_only, timing;
+};
+
+static void on_head_timeout(struct wheel_timer *t);
+static void on_idle_timeout(struct wheel_timer *t);
+
+static struct http_conn *http_of(struct conn *c)
+{
+    return (struct http_conn *)(void *)c;
+}
+
+static struct http_conn *http_of_exchange(struct exchange *x)
+{
+    return CONTAINER_OF(x, struct http_conn, x);
+}
+
+/* --- answers --------------------------------------------------------------------- */
+
+static void put_field(struct buf *b, const char *name, struct slice value)
+{
+    buf_puts(b, name);
+    buf_puts(b, ": ");
+    buf_put_slice(b, value);
+    buf_puts(b, "\r\n");
+}
+
+/* Everything of a head but its framing and the empty line. */
+static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
+{
+    struct answer_field cors[CORS_FIELDS];
+    size_t count;
+
+    buf_puts(b, "HTTP/1.1 ");
+    buf_dec(b, (uint64_t)a->status);
+    buf_puts(b, " ");
+    buf_puts(b, status_text(a->status));
+    buf_puts(b, "\r\n");
+    put_field(b, "Date", http_date_now(&h->http->date));
+    if (a->content_type != NULL)
+        put_field(b, "Content-Type", slice_of(a->content_type));
+    for (size_t i = 0; i < a->field_count; i++)
+        put_field(b, a->fields[i].name, a->fields[i].value);
+    for (size_t i = 0; i < a->more_count; i++)
+        put_field(b, a->more[i].name, a->more[i].value);
+    count = cors_fields(&h->http->site->routes, h->origin, cors);
+    for (size_t i = 0; i < count; i++)
+        put_field(b, cors[i].name, cors[i].value);
+    if (!h->keep)
+        buf_puts(b, "Connection: close\r\n");
+    else if (h->minor == 0)
+        buf_puts(b, "Connection: keep-alive\r\n");
+}
+
+static bool has_length(const struct http_conn *h, const struct answer *a, size_t body)
+{
+    return a->status != 204 && a->status != 304 && (!h->head_only || body > 0);
+}
+
+static void body_free(struct http_conn *h)
+{
+    http_body_free(h->body);
+    h->body = NULL;
+}
+
+/* The client sends no more: answer what it sent, then end.  Whoever has closed for
+ * good looks the same, so an answer that waits for something waits no longer. */
+static void finish_at_eof(struct http_conn *h)
+{
+    if (!h->conn.eof_seen)
+        return;
+    if (h->state == HEAD && !conn_pending(&h->conn))
+        conn_finish(&h->conn);
+    else if (h->state == BUSY && h->x.owner != NULL && h->x.owner->hurry != NULL)
+        h->x.owner->hurry(&h->x);
+}
+
+/* The connection waits for its next request, or ends. */
+static void next_request(struct http_conn *h)
+{
+    if (!h->keep) {
+        h->state = OVER;
+        conn_finish(&h->conn);
+        return;
+    }
+    h->state = HEAD;
+    h->timing = false;
+    conn_timer(&h->conn, h->http->idle_timeout, on_idle_timeout);
+    if (h->conn.offering)
+        return; /* http_input goes on with it */
+    if (h->conn.in.len > 0)
+        conn_pump(&h->conn);
+    else
+        finish_at_eof(h);
+}
+
+/* Everything but the body, in h->http->out. */
+static struct buf *answer_head(struct http_conn *h, const struct answer *a, size_t body)
+{
+    struct buf *out = &h->http->out;
+
+    assert(h->state == BUSY);
+    if (h->conn.conns->draining)
+        h->keep = false;
+    buf_clear(out);
+    put_head(h, out, a);
+    if (has_length(h, a, body)) {
+        buf_puts(out, "Content-Length: ");
+        buf_dec(out, body);
+        buf_puts(out, "\r\n");
+    }
+    buf_puts(out, "\r\n");
+    return out;
+}
+
+static void answered(struct http_conn *h)
+{
+    h->x.owner = NULL;
+    next_request(h);
+}
+
+static void answer_shared(struct exchange *x, const struct answer *a, struct shared *body)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct buf *out = answer_head(h, a, body->bytes.len);
+
+    if (h->head_only)
+        conn_write(&h->conn, out->p, out->len);
+    else
+        conn_write_shared(&h->conn, (struct slice){(char *)out->p, out->len}, body);
+    answered(h);
+}
+
+static void answer(struct exchange *x, const struct answer *a, struct buf *body)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct shared *large;
+    struct buf *out;
+
+    if (body->len > BODY_INLINE) {
+        large = shared_of(body);
+        answer_shared(x, a, large);
+        shared_unref(large);
+        return;
+    }
+    out = answer_head(h, a, body->len);
+    if (!h->head_only)
+        buf_put(out, body->p, body->len);
+    conn_write(&h->conn, out->p, out->len);
+    buf_free(body);
+    answered(h);
+}
+
+/* Answers a request that no handler gets. */
+static void refuse(struct http_conn *h, const struct problem *p, bool keep)
+{
+    body_free(h);
+    h->keep = h->keep && keep;
+    h->state = BUSY;
+    conn_timer(&h->conn, 0, NULL);
+    exchange_problem(&h->x, p);
+}
+
+/* --- streams ------------------------------------------------------------------------ */
+
+static void stream_begin(struct exchange *x, const struct answer *a)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct buf *out = &h->http->out;
+
+    assert(h->state == BUSY && !h->head_only);
+    h->state = STREAM;
+    h->keep = false;
+    x->chunks = x->chunks && h->minor > 0;
+    x->push = false;
+    buf_clear(out);
+    put_head(h, out, a);
+    buf_puts(out, x->chunks ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
+    conn_write(&h->conn, out->p, out->len);
+}
+
+static void stream_write(struct exchange *x, struct slice bytes)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct buf *out = &h->http->out;
+
+    assert(h->state == STREAM);
+    if (!x->chunks) {
+        conn_write(&h->conn, bytes.p, bytes.len);
+        return;
+    }
+    buf_clear(out);
+    buf_printf(out, "%zx\r\n", bytes.len);
+    buf_put_slice(out, bytes);
+    buf_puts(out, "\r\n");
+    conn_write(&h->conn, out->p, out->len);
+}
+
+static size_t stream_run(struct exchange *x, struct run *r, unsigned form, form_encode encode)
+{
+    return run_write(&http_of_exchange(x)->conn, r, form, encode);
+}
+
+static uint64_t stream_quiet_ms(struct exchange *x)
+{
+    return conn_quiet_ms(&http_of_exchange(x)->conn);
+}
+
+static bool stream_pending(struct exchange *x)
+{
+    return conn_pending(&http_of_exchange(x)->conn);
+}
+
+static void stream_end(struct exchange *x, bool whole)
+{
+    struct http_conn *h = http_of_exchange(x);
+
+    assert(h->state == STREAM);
+    h->state = OVER;
+    x->owner = NULL;
+    if (whole && x->chunks)
+        conn_write(&h->conn, "0\r\n\r\n", 5);
+    conn_finish(&h->conn);
+}
+
+static void tunnel(struct exchange *x, const struct answer *a, struct channel *c)
+{
+    struct http_conn *h = http_of_exchange(x);
+    struct buf *out = &h->http->out;
+
+    assert(h->state == BUSY);
+    h->state = OVER;
+    h->keep = true; /* no Connection but that of the upgrade */
+    x->owner = NULL;
+    buf_clear(out);
+    put_head(h, out, a);
+    buf_puts(out, "\r\n");
+    conn_write(&h->conn, out->p, out->len);
+    channel_of_conn(c, &h->conn);
+}
+
+static const struct exchange_ops http1_ops = {.answer = answer,
+                                              .answer_shared = answer_shared,
+                                              .begin = stream_begin,
+                                              .write = stream_write,
+                                              .run = stream_run,
+                                              .quiet_ms = stream_quiet_ms,
+                                              .pending = stream_pending,
+                                              .end = stream_end,
+                                              .tunnel = tunnel};
+
+struct conn *http_take_conn(struct exchange *x)
+{
+    struct http_conn *h;
+
+    if (x->ops != &http1_ops)
+        return NULL;
+    h = http_of_exchange(x);
+    assert(h->state == BUSY);
+    h->state = OVER;
+    return &h->conn;
+}
+
+/* --- dispatch -------------------------------------------------------------------------- */
+
+static bool has_body(const struct http1_request *r)
+{
+    return r->chunked || r->content_length > 0;
+}
+
+/* The body of a request that no handler gets is not read. */
+static void no_route(struct http_conn *h, const struct http1_request *r, const struct problem *p,
+                     const struct buf *allow)
+{
+    h->keep = h->keep && !has_body(r);
+    h->state = BUSY;
+    conn_timer(&h->conn, 0, NULL);
+    route_answer_none(&h->x, h->origin, p, allow);
+}
+
+static void dispatch(struct http_conn *h, const struct route *route, struct slice rest,
+                     struct slice body)
+{
+    h->state = BUSY;
+    h->x.rest = rest;
+    h->x.body = body;
+    conn_timer(&h->conn, 0, NULL);
+    h->x.own = route->own;
+    route->handle(&h->x);
+}
+
+static void begin_exchange(struct http_conn *h, const struct http1_request *r)
+{
+    metric_add(M_HTTP_REQUESTS, 1);
+    h->x = (struct exchange){.ops = &http1_ops, .site = h->http->site, .request = r};
+    h->keep = r->keep_alive;
+    h->minor = r->minor > 0;
+    h->head_only = slice_eq(r->method, SLICE("HEAD"));
+    h->origin = cors_origin(&h->http->site->routes, r);
+    h->seen = 0;
+}
+
+/* --- bodies in pieces --------------------------------------------------------------------- */
+
+static void on_body_timeout(struct wheel_timer *t)
+{
+    struct http_conn *h = http_of(conn_of_timer(t));
+    struct problem p = {.error = ERR_REQUEST_TIMEOUT};
+
+    refuse(h, &p, false);
+}
+
+/* The head is parsed once more: it was whole then, so it is now. */
+static void body_whole(struct http_conn *h)
+{
+    struct http_body *b = h->body;
+    struct slice rest, body = {(char *)b->data.p, b->data.len};
+    struct problem p = {0};
+    struct buf allow = {0};
+    struct http1_request r;
+    const struct route *route;
+    int n = http1_request_parse(&r, (char *)b->head.p, b->head.len, &h->http->limits);
+
+    assert(n > 0);
+    (void)n;
+    route = route_find(&h->http->site->routes, &r, &rest, &allow, &p);
+    assert(route != NULL);
+    h->body = NULL; /* the handler may answer, and the next request begin */
+    h->x.request = &r;
+    dispatch(h, route, rest, body);
+    h->x.request = NULL;
+    http_body_free(b);
+}
+
+static void body_refused(struct http_conn *h, enum http_body_state state)
+{
+    struct problem p = {.error = ERR_BUSY};
+
+    if (state == BODY_MALFORMED) {
+        metric_add(M_HTTP_BAD, 1);
+        (void)problem_set(&p, ERR_BAD_REQUEST, NULL, "The chunked body is malformed");
+    } else if (state == BODY_TOO_LARGE) {
+        (void)problem_setf(&p, ERR_TOO_LARGE, NULL, "The body may hold %zu bytes at most here",
+                           h->body->max);
+    }
+    refuse(h, &p, false);
+}
+
+static size_t take_body(struct http_conn *h, struct slice in)
+{
+    enum http_body_state state;
+    size_t n = http_body_take(h->body, in, &state);
+
+    if (state == BODY_WHOLE)
+        body_whole(h);
+    else if (state != BODY_MORE)
+        body_refused(h, state);
+    return n;
+}
+
+/* --- heads ------------------------------------------------------------------------------------ */
+
+/* There is no request, or none that could be understood. */
+static void refuse_unread(struct http_conn *h, const struct problem *p)
+{
+    struct http1_request none = {.minor = 1};
+
+    begin_exchange(h, &none);
+    refuse(h, p, false);
+    h->x.request = NULL;
+}
+
+static void refuse_head(struct http_conn *h, int verdict)
+{
+    static const struct {
+        int verdict;
+        enum sluice_error error;
+    } map[] = {
+        {HTTP1_URI_TOO_LONG, ERR_URI_TOO_LONG},       {HTTP1_HEAD_TOO_LARGE, ERR_HEAD_TOO_LARGE},
+        {HTTP1_NOT_IMPLEMENTED, ERR_NOT_IMPLEMENTED}, {HTTP1_VERSION, ERR_HTTP_VERSION},
+        {HTTP1_BODY_TOO_LARGE, ERR_TOO_LARGE},
+    };
+    struct problem p = {.error = ERR_BAD_REQUEST};
+
+    for (size_t i = 0; i < ARRAY_LEN(map); i++)
+        if (map[i].verdict == verdict)
+            p.error = map[i].error;
+    metric_add(M_HTTP_BAD, 1);
+    refuse_unread(h, &p);
+}
+
+/* The request is understood and may go on: with its body, or at once. */
+static size_t accept_head(struct http_conn *h, const struct http1_request *r,
+                          const struct route *route, struct slice path_rest, struct slice in,
+                          size_t n)
+{
+    struct slice rest = {in.p + n, in.len - n};
+
+    if (!r->chunked && r->content_length <= rest.len) {
+        rest.len = (size_t)r->content_length;
+        dispatch(h, route, path_rest, rest);
+        return n + rest.len;
+    }
+    h->body = http_body_new(&h->http->bodies, r, (struct slice){in.p, n},
+                            route_body_max(route, &h->http->bodies_max));
+    h->state = BODY;
+    conn_timer(&h->conn, h->http->body_timeout, on_body_timeout);
+    if (r->expect_continue && rest.len == 0)
+        conn_write(&h->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    return n;
+}
+
+static size_t take_request(struct http_conn *h, const struct http1_request *r, struct slice in,
+                           size_t n)
+{
+    struct problem p = {0};
+    struct slice path_rest;
+    struct buf allow = {0};
+    const struct route *route = route_find(&h->http->site->routes, r, &path_rest, &allow, &p);
+    size_t used = n;
+
+    if (route == NULL)
+        no_route(h, r, &p, &allow);
+    else if (!route_body_ok(route, &h->http->bodies_max, r, &p))
+        refuse(h, &p, !has_body(r));
+    else
+        used = accept_head(h, r, route, path_rest, in, n);
+    buf_free(&allow);
+    return used;
+}
+
+/* A head that comes byte by byte is parsed once a line, not once a byte. */
+static bool worth_parsing(const struct http_conn *h, struct slice in)
+{
+    return h->seen == 0 || in.len >= h->http->limits.head_max ||
+           (in.len > h->seen && memchr(in.p + h->seen, '\n', in.len - h->seen) != NULL);
+}
+
+static size_t take_head(struct http_conn *h, struct slice in)
+{
+    struct http1_request r;
+    size_t used;
+    int n;
+
+    if (!worth_parsing(h, in))
+        return 0;
+    n = http1_request_parse(&r, in.p, in.len, &h->http->limits);
+    if (n == 0) {
+        h->seen = (uint32_t)in.len;
+        return 0;
+    }
+    if (n < 0) {
+        refuse_head(h, n);
+        return in.len;
+    }
+    begin_exchange(h, &r);
+    used = take_request(h, &r, in, (size_t)n);
+    h->x.request = NULL;
+    return used;
+}
+
+/* --- the connection --------------------------------------------------------------- */
+
+static void on_head_timeout(struct wheel_timer *t)
+{
+    struct http_conn *h = http_of(conn_of_timer(t));
+    struct problem p = {.error = ERR_REQUEST_TIMEOUT};
+
+    if (h->conn.in.len == 0) {
+        conn_finish(&h->conn); /* it never said a word */
+        return;
+    }
+    refuse_unread(h, &p);
+}
+
+/* A client that is still taking its last answer is not idle. */
+static void on_idle_timeout(struct wheel_timer *t)
+{
+    struct http_conn *h = http_of(conn_of_timer(t));
+
+    if (conn_pending(&h->conn) && conn_quiet_ms(&h->conn) < h->http->idle_timeout)
+        conn_timer(&h->conn, h->http->idle_timeout, on_idle_timeout);
+    else if (conn_pending(&h->conn))
+        conn_close(&h->conn);
+    else
+        conn_finish(&h->conn);
+}
+
+static void http_opened(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+
+    h->http = c->data;
+    h->state = HEAD;
+    h->x.principal.name = conn_peer_subject(c);
+    conn_timer(c, h->http->header_timeout, on_head_timeout);
+    h->timing = true;
+}
+
+static size_t take_ignored(struct http_conn *h, size_t len)
+{
+    h->ignored += (uint32_t)len;
+    if (h->ignored > STREAM_INPUT_MAX) {
+        h->state = OVER;
+        conn_close(&h->conn);
+        h->x.owner->gone(&h->x);
+    }
+    return len;
+}
+
+/* The next request waits until the last answer is on its way. */
+static size_t take(struct http_conn *h, struct slice in)
+{
+    switch (h->state) {
+    case HEAD:
+        return conn_pending(&h->conn) ? 0 : take_head(h, in);
+    case BODY:
+        return take_body(h, in);
+    case STREAM:
+        return take_ignored(h, in.len);
+    default:
+        return 0;
+    }
+}
+
+static size_t http_input(struct conn *c, struct slice in)
+{
+    struct http_conn *h = http_of(c);
+    size_t used = 0, n;
+
+    do {
+        n = take(h, (struct slice){in.p + used, in.len - used});
+        used += n;
+    } while (n > 0 && used < in.len);
+    if (h->state == HEAD && used < in.len && !h->timing && !conn_pending(c)) {
+        h->timing = true;
+        conn_timer(c, h->http->header_timeout, on_head_timeout);
+    }
+    finish_at_eof(h);
+    return used;
+}
+
+static void http_writable(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+
+    if (h->state == STREAM)
+        h->x.owner->writable(&h->x);
+    else if (c->in.len > 0)
+        conn_pump(c);
+    else
+        finish_at_eof(h);
+}
+
+static void http_gone(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+    bool pending = h->state == BUSY || h->state == STREAM;
+
+    body_free(h);
+    h->state = OVER;
+    if (pending)
+        h->x.owner->gone(&h->x);
+}
+
+/* Whoever closes half of a stream is taken for gone; requests that were sent
+ * whole are still answered. */
+static void http_eof(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+
+    if (h->state == BODY || h->state == STREAM) {
+        conn_close(c);
+        http_gone(c);
+    } else {
+        finish_at_eof(h);
+    }
+}
+
+static void http_drain(struct conn *c)
+{
+    struct http_conn *h = http_of(c);
+
+    h->keep = false;
+    if (h->state == HEAD)
+        conn_finish(c);
+    else if ((h->state == BUSY || h->state == STREAM) && h->x.owner != NULL &&
+             h->x.owner->drain != NULL)
+        h->x.owner->drain(&h->x);
+}
+
+static const struct conn_ops http_conn_ops = {.opened = http_opened,
+                                              .input = http_input,
+                                              .writable = http_writable,
+                                              .eof = http_eof,
+                                              .drain = http_drain,
+                                              .gone = http_gone};
+
+/* --- the server ------------------------------------------------------------------- */
+
+struct http *http_new(struct site *site)
+{
+    const struct config *c = site->use.config;
+    struct http *h = mem_zalloc(sizeof *h);
+
+    h->site = site;
+    h->limits.head_max = config_num(c, CFG_MAX_HEADER);
+    assert(h->limits.head_max <= CONN_IN_MAX); /* it must fit into what a conn keeps unread */
+    h->limits.target_max = h->limits.head_max / 2;
+    h->header_timeout = config_num(c, CFG_HEADER_TIMEOUT);
+    h->body_timeout = config_num(c, CFG_BODY_TIMEOUT);
+    h->idle_timeout = config_num(c, CFG_IDLE_TIMEOUT);
+    h->bodies_max.max_payload = config_num(c, CFG_MAX_PAYLOAD);
+    h->bodies_max.max_body = config_num(c, CFG_MAX_BODY);
+    h->bodies.bytes_max = http_bodies_max(c);
+    return h;
+}
+
+void http_free(struct http *h)
+{
+    buf_free(&h->out);
+    free(h);
+}
+
+struct listener_options http_listener(struct http *h)
+{
+    static const char *const alpn[] = {"http/1.1", NULL};
+    static const char refusal[] =
+        "HTTP/1.1 429 Too Many Requests\r\n"
+        "Content-Type: application/problem+json\r\n"
+        "Retry-After: 1\r\n"
+        "Connection: close\r\n\r\n"
+        "{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429,"
+        "\"code\":\"too_many\",\"detail\":\"A limit on connections is reached\"}";
+
+    return (struct listener_options){.conn_size = sizeof(struct http_conn),
+                                     .ops = &http_conn_ops,
+                                     .data = h,
+                                     .refusal = SLICE(refusal),
+                                     .alpn = alpn};
+}

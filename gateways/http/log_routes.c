@@ -1,0 +1,22 @@
+/*
+ * log_routes.c - a table.
+ */
+#include "log_routes.h"
+
+#include "history.h"
+#include "mem.h"
+#include "publish.h"
+
+void log_routes_add(struct site *s)
+{
+    static const struct route routes[] = {
+        {"POST", "/events/", ROUTE_PAYLOAD, publish_event, NULL},
+        {"POST", "/events", ROUTE_BATCH, publish_batch, NULL},
+        {"GET", "/history/", ROUTE_NO_BODY, history_events, NULL},
+        {"GET", "/history", ROUTE_NO_BODY, history_event, NULL},
+        {"DELETE", "/history/", ROUTE_NO_BODY, publish_remove, NULL},
+        {"GET", "/topics", ROUTE_NO_BODY, history_topics, NULL},
+    };
+
+    site_add(s, routes, ARRAY_LEN(routes));
+}

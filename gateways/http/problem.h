@@ -1,0 +1,30 @@
+/*
+ * problem.h - an error as a client sees it: RFC 9457 problem JSON.
+ *
+ *   {"type":"about:blank","title":"Bad Request","status":400,"code":"bad_topic",
+ *    "detail":"topic: '+' or '#' in a name","field":"topic"}
+ */
+#ifndef HTTP_PROBLEM_H
+#define HTTP_PROBLEM_H
+
+#include "errors.h"
+#include "event.h"
+
+struct problem {
+    enum sluice_error error;
+    char detail[240];        /* a sentence for a person; empty: the error's own text */
+    char field[48];          /* empty: no single one is at fault */
+    uint64_t line;           /* of a batch, from 1; 0: none */
+    bool has_seq, has_epoch; /* which of these are said */
+    uint64_t expected_seq, received_seq, epoch;
+    const struct gap *gap; /* ERR_GONE: what is gone; NULL: none */
+};
+
+/* Returns false, so that a parser can `return problem_set(…)`. */
+bool problem_set(struct problem *p, enum sluice_error error, const char *field, const char *detail);
+bool problem_setf(struct problem *p, enum sluice_error error, const char *field, const char *format,
+                  ...) __attribute__((format(printf, 4, 5)));
+void problem_put(struct buf *b, const struct problem *p);
+const char *status_text(int status); /* "Not Found" */
+
+#endif

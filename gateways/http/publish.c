@@ -1,0 +1,234 @@
+/*
+ * publish.c - from a request to the link, and from its acknowledgement back.
+ *
+ * One allocation a publish, and one for its record.  The client may go away
+ * meanwhile; the publish goes on, and its acknowledgement finds nobody.
+ */
+#include "publish.h"
+
+#include <stdlib.h>
+
+#include "event_json.h"
+#include "json.h"
+#include "link.h"
+#include "mem.h"
+#include "site.h"
+#include "topic.h"
+
+enum publish_kind { PUBLISH_EVENT, PUBLISH_BATCH, PUBLISH_REMOVE };
+
+struct publish {
+    struct link_publish link;
+    struct exchange *x; /* NULL: the client is gone */
+    enum publish_kind kind;
+    struct buf lines; /* batch: the line of each event */
+};
+
+/* --- the answer ------------------------------------------------------------------ */
+
+static void put_event(struct buf *b, uint64_t id, struct slice topic)
+{
+    buf_puts(b, "{\"id\":");
+    id_json_put(b, id & ~WIRE_ACK_REPEAT);
+    buf_puts(b, ",\"topic\":");
+    json_put_string(b, topic);
+    buf_puts(b, "}");
+}
+
+static uint64_t ack_id(const struct wire_ack *a, uint32_t i)
+{
+    return le64_get((const uint8_t *)a->ids.p + (size_t)i * 8);
+}
+
+/* One object an event, in order; true when at least one was not a repeat. */
+static bool put_events(struct buf *b, const struct publish *pub, const struct wire_ack *a)
+{
+    struct reader records = reader_of(pub->link.records.p, pub->link.records.len);
+    bool stored = false;
+    struct event e;
+
+    for (uint32_t i = 0; i < a->count && event_record_get(&records, &e); i++) {
+        if (i > 0)
+            buf_puts(b, ",");
+        put_event(b, ack_id(a, i), e.topic);
+        stored |= (ack_id(a, i) & WIRE_ACK_REPEAT) == 0;
+    }
+    return stored;
+}
+
+static void answer_stored(const struct publish *pub, const struct wire_ack *a)
+{
+    bool batch = pub->kind == PUBLISH_BATCH, stored;
+    struct buf body = {0};
+
+    if (batch)
+        buf_puts(&body, "{\"events\":[");
+    stored = put_events(&body, pub, a);
+    if (batch)
+        buf_puts(&body, "]}");
+    buf_puts(&body, "\n");
+    exchange_json(pub->x, stored ? 201 : 200, &body);
+}
+
+static void answer_removed(const struct publish *pub, const struct wire_ack *a)
+{
+    struct buf body = {0};
+
+    buf_puts(&body, "{\"topic\":");
+    json_put_string(&body, (struct slice){(char *)pub->link.records.p, pub->link.records.len});
+    buf_puts(&body, ",\"removed_to\":");
+    id_json_put(&body, ack_id(a, 0));
+    buf_puts(&body, "}\n");
+    exchange_json(pub->x, 200, &body);
+}
+
+void publish_problem(struct problem *p, const struct wire_ack *a)
+{
+    (void)problem_setf(p, a->error, NULL, "%.*s", (int)a->text.len, a->text.p);
+    p->has_seq = a->error == ERR_PRODUCER_GAP;
+    p->has_epoch = a->error == ERR_FENCED;
+    p->expected_seq = a->expected_seq;
+    p->received_seq = a->received_seq;
+    p->epoch = a->epoch;
+}
+
+static void answer_refused(const struct publish *pub, const struct wire_ack *a)
+{
+    struct problem p = {0};
+    size_t at = (size_t)a->index * sizeof(uint32_t);
+
+    publish_problem(&p, a);
+    if (at + sizeof(uint32_t) <= pub->lines.len)
+        p.line = le32_get(pub->lines.p + at);
+    exchange_problem(pub->x, &p);
+}
+
+static void publish_free(struct publish *pub)
+{
+    buf_free(&pub->link.records);
+    buf_free(&pub->lines);
+    free(pub);
+}
+
+static void on_ack(struct link_publish *lp, const struct wire_ack *a)
+{
+    struct publish *pub = CONTAINER_OF(lp, struct publish, link);
+
+    if (pub->x != NULL && a->error != ERR_NONE)
+        answer_refused(pub, a);
+    else if (pub->x != NULL && pub->kind == PUBLISH_REMOVE)
+        answer_removed(pub, a);
+    else if (pub->x != NULL)
+        answer_stored(pub, a);
+    publish_free(pub);
+}
+
+/* --- the request ------------------------------------------------------------------- */
+
+static void on_gone(struct exchange *x)
+{
+    struct publish *pub = x->data;
+
+    pub->x = NULL;
+}
+
+static const struct exchange_owner publish_owner = {.gone = on_gone};
+
+static struct publish *publish_new(struct exchange *x, enum publish_kind kind)
+{
+    struct publish *pub = mem_zalloc(sizeof *pub);
+
+    pub->kind = kind;
+    pub->x = x;
+    pub->link.cb = on_ack;
+    pub->link.count = 1;
+    return pub;
+}
+
+static void refuse(struct publish *pub, const struct problem *p)
+{
+    struct exchange *x = pub->x;
+
+    publish_free(pub);
+    exchange_problem(x, p);
+}
+
+static void submit(struct publish *pub)
+{
+    struct exchange *x = pub->x;
+
+    x->owner = &publish_owner;
+    x->data = pub;
+    link_publish(x->site->use.link, &pub->link);
+}
+
+/* Each topic, once it is known to be a topic. */
+static bool may_publish(const struct publish *pub, struct problem *p)
+{
+    struct reader records = reader_of(pub->link.records.p, pub->link.records.len);
+    struct event e;
+
+    for (size_t at = 0; records.left > 0 && event_record_get(&records, &e); at += 4) {
+        if (auth_may(&pub->x->principal, AUTH_PUBLISH, e.topic))
+            continue;
+        if (at < pub->lines.len)
+            p->line = le32_get(pub->lines.p + at);
+        return problem_set(p, ERR_FORBIDDEN, "topic", "Publishing to this topic is not permitted");
+    }
+    return true;
+}
+
+void publish_event(struct exchange *x)
+{
+    struct publish_limits limits = site_publish_limits(x->site);
+    struct publish *pub = publish_new(x, PUBLISH_EVENT);
+    struct problem p = {0};
+
+    if (publish_parse(x->request, x->rest, x->body, &limits, &pub->link.records, &p) &&
+        may_publish(pub, &p))
+        submit(pub);
+    else
+        refuse(pub, &p);
+}
+
+void publish_batch(struct exchange *x)
+{
+    struct publish_limits limits = site_publish_limits(x->site);
+    struct publish *pub = publish_new(x, PUBLISH_BATCH);
+    struct problem p = {0};
+
+    if (publish_parse_batch(x->request, x->body, &limits, &pub->link.records, &pub->link.count,
+                            &pub->lines, &p) &&
+        may_publish(pub, &p))
+        submit(pub);
+    else
+        refuse(pub, &p);
+}
+
+static bool remove_topic(const struct exchange *x, struct buf *topic, struct problem *p)
+{
+    enum topic_verdict v = TOPIC_EMPTY;
+    struct slice name;
+
+    if (!url_decode(x->rest, topic))
+        return problem_set(p, ERR_BAD_TOPIC, "topic", "A %-escape in the path is malformed");
+    name = (struct slice){(char *)topic->p, topic->len};
+    v = topic_check(name);
+    if (v != TOPIC_OK)
+        return problem_set(p, ERR_BAD_TOPIC, "topic", topic_verdict_text(v));
+    if (!auth_may(&x->principal, AUTH_MANAGE, name))
+        return problem_set(p, ERR_FORBIDDEN, "topic", "Managing this topic is not permitted");
+    return true;
+}
+
+void publish_remove(struct exchange *x)
+{
+    struct publish *pub = publish_new(x, PUBLISH_REMOVE);
+    struct problem p = {0};
+
+    pub->link.kind = LINK_REMOVE;
+    if (remove_topic(x, &pub->link.records, &p))
+        submit(pub);
+    else
+        refuse(pub, &p);
+}

@@ -1,0 +1,147 @@
+/*
+ * query.c - asking the broker on behalf of one exchange.
+ */
+#include "query.h"
+
+#include <assert.h>
+
+#include "link.h"
+#include "mem.h"
+
+/* --- the broker ------------------------------------------------------------------ */
+
+static void on_timeout(struct wheel_timer *t)
+{
+    struct query *q = CONTAINER_OF(t, struct query, timer);
+    struct problem p = {0};
+
+    (void)problem_set(&p, ERR_UNAVAILABLE, NULL, "The broker does not answer");
+    query_fail(q, &p);
+}
+
+static void on_reply(struct link_read *r, enum sluice_error error, struct slice text,
+                     struct zmsg *reply)
+{
+    struct query *q = r->data;
+    struct problem p = {0};
+
+    q->asking = false;
+    wheel_stop(&q->timer);
+    if (error == ERR_NONE) {
+        q->reply(q, reply);
+        return;
+    }
+    (void)problem_setf(&p, error, NULL, "%.*s", (int)text.len, text.p);
+    query_fail(q, &p);
+}
+
+static void on_gone(struct exchange *x)
+{
+    (void)query_end(x->data);
+}
+
+static const struct exchange_owner query_owner = {.gone = on_gone};
+
+void query_init(struct query *q, struct exchange *x,
+                void (*reply)(struct query *q, struct zmsg *reply), void (*freed)(struct query *q))
+{
+    q->x = x;
+    q->reply = reply;
+    q->freed = freed;
+    q->read.cb = on_reply;
+    q->read.data = q;
+    x->owner = &query_owner;
+    x->data = q;
+}
+
+struct buf *query_frame(struct query *q)
+{
+    assert(!q->asking);
+    return &q->read.frame;
+}
+
+void query_ask(struct query *q)
+{
+    const struct site_parts *use = &q->x->site->use;
+
+    q->asking = true;
+    wheel_start(use->wheel, &q->timer, config_num(use->config, CFG_PUBLISH_TIMEOUT), on_timeout);
+    link_read(use->link, &q->read);
+}
+
+struct exchange *query_end(struct query *q)
+{
+    struct exchange *x = q->x;
+
+    wheel_stop(&q->timer);
+    if (q->asking)
+        link_read_cancel(x->site->use.link, &q->read);
+    q->freed(q);
+    return x;
+}
+
+void query_fail(struct query *q, const struct problem *p)
+{
+    bool streaming = q->streaming;
+    struct exchange *x = query_end(q);
+
+    if (streaming)
+        exchange_abort(x);
+    else
+        exchange_problem(x, p);
+}
+
+void query_malformed(struct query *q)
+{
+    struct problem p = {.error = ERR_INTERNAL};
+
+    query_fail(q, &p);
+}
+
+/* --- parameters -------------------------------------------------------------------- */
+
+bool query_param(const struct http1_request *r, const char *name, struct buf *out,
+                 struct problem *p)
+{
+    struct slice rest = r->query, key, value;
+    struct buf decoded = {0};
+    bool found = false;
+
+    while (p->error == ERR_NONE && url_query_next(&rest, &key, &value)) {
+        buf_clear(&decoded);
+        if (!url_decode(key, &decoded) ||
+            !slice_eq((struct slice){(char *)decoded.p, decoded.len}, slice_of(name)))
+            continue;
+        if (found || !url_decode(value, out))
+            (void)problem_setf(p, ERR_BAD_REQUEST, name, "%s comes twice, or is malformed", name);
+        found = true;
+    }
+    buf_free(&decoded);
+    return found && p->error == ERR_NONE;
+}
+
+bool query_number(const struct http1_request *r, const char *name, uint64_t min, uint64_t max,
+                  uint64_t *out, struct problem *p)
+{
+    struct buf text = {0};
+    uint64_t n;
+
+    if (query_param(r, name, &text, p)) {
+        if (slice_u64((struct slice){(char *)text.p, text.len}, &n) && n >= min && n <= max)
+            *out = n;
+        else
+            (void)problem_setf(p, ERR_BAD_REQUEST, name, "%s must be a number from %llu to %llu",
+                               name, (unsigned long long)min, (unsigned long long)max);
+    }
+    buf_free(&text);
+    return p->error == ERR_NONE;
+}
+
+bool query_flag(const struct http1_request *r, const char *name, bool *out, struct problem *p)
+{
+    uint64_t n = *out;
+    bool ok = query_number(r, name, 0, 1, &n, p);
+
+    *out = n == 1;
+    return ok;
+}

@@ -1,0 +1,44 @@
+/*
+ * site.h - what a process serves over HTTP: its routes, who may call them from
+ * elsewhere, and what their handlers work with.
+ *
+ * Made by the gateway's start, borrowed by the carrier (http.h, or HTTP/2) and, as
+ * x->site, by every exchange.  Loop thread.
+ */
+#ifndef HTTP_SITE_H
+#define HTTP_SITE_H
+
+#include "config.h"
+#include "publish_parse.h"
+#include "routes.h"
+#include "subscribe.h"
+
+struct link;
+struct reaper;
+struct wheel;
+
+/* Borrowed; they outlive the site's last exchange. */
+struct site_parts {
+    const struct config *config;
+    struct hub *hub;
+    struct link *link;
+    struct wheel *wheel;
+    struct reaper *reaper;
+};
+
+struct site {
+    struct site_parts use;
+    struct routes routes;
+};
+
+/* allow_origin: the key of the gateway's own section. */
+void site_init(struct site *s, const struct site_parts *parts, enum config_key allow_origin);
+/* Behind those that are there; copied. */
+void site_add(struct site *s, const struct route *routes, size_t count);
+void site_free(struct site *s); /* after the last exchange; one that was never made, too */
+
+/* Limits out of the configuration, as of now. */
+struct subscribe_limits site_subscribe_limits(const struct site *s);
+struct publish_limits site_publish_limits(const struct site *s);
+
+#endif

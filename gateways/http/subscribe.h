@@ -1,0 +1,67 @@
+/*
+ * subscribe.h - what a client says when it subscribes: filters, a start, a form.
+ *
+ * The same words at every gateway: query parameters here, members of a JSON
+ * object in WebSocket.  subscribe_set takes one of them at a time;
+ * subscribe_request reads a whole HTTP request.
+ *
+ *   topic    a filter; repeated      after   an ID        last    a number
+ *   since    RFC 3339, or 10m        on_gap  notice|fail  format  raw|json
+ */
+#ifndef HTTP_SUBSCRIBE_H
+#define HTTP_SUBSCRIBE_H
+
+#include "auth.h"
+#include "http1.h"
+#include "hub.h"
+#include "problem.h"
+
+enum subscribe_format { FORMAT_DEFAULT, FORMAT_RAW, FORMAT_JSON };
+
+struct subscribe_limits {
+    size_t max_filters;
+    uint64_t max_last;
+    uint64_t now_ms; /* UTC */
+};
+
+#define SUBSCRIBE_FILTERS_MAX 256
+
+struct subscribe {
+    struct slice filters[SUBSCRIBE_FILTERS_MAX]; /* into text */
+    size_t filter_count;
+    struct start start;
+    const char *start_field; /* the parameter that said it; NULL: none did */
+    bool on_gap_fail;
+    enum subscribe_format format;
+    char *text; /* owned */
+};
+
+/* SUBSCRIBE_BAD: *p says why. */
+enum subscribe_verdict { SUBSCRIBE_TAKEN, SUBSCRIBE_UNKNOWN, SUBSCRIBE_BAD };
+
+void subscribe_init(struct subscribe *s, size_t text_max); /* room for all filters together */
+void subscribe_free(struct subscribe *s);
+/* One parameter, decoded. */
+enum subscribe_verdict subscribe_set(struct subscribe *s, const struct subscribe_limits *l,
+                                     struct slice name, struct slice value, struct problem *p);
+/* A filter: checked, counted, copied. */
+bool subscribe_filter(struct subscribe *s, const struct subscribe_limits *l, struct slice filter,
+                      struct problem *p);
+/* Path (%-encoded, may be empty when ?topic= names one), query and
+ * Last-Event-ID.  Parameters that are not ours are left alone.  Initialises *s;
+ * on failure it holds nothing. */
+bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
+                       const struct http1_request *r, struct slice path, struct problem *p);
+
+/* May it have all of these topics? */
+bool subscribe_permitted(const struct subscribe *s, const struct principal *who, struct problem *p);
+
+/* One word each, for other requests that share them. */
+/* 250ms 10s 5m 2h 7d; whatever is longer than max is max. */
+bool duration_parse(struct slice value, uint64_t max, uint64_t *ms);
+bool cursor_parse(struct slice value, const char *field, uint64_t *id, struct problem *p);
+/* RFC 3339, or a duration before now. */
+bool since_parse(struct slice value, const char *field, uint64_t now_ms, uint64_t *ms,
+                 struct problem *p);
+
+#endif

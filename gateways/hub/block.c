@@ -1,0 +1,235 @@
+/*
+ * block.c - a message's bytes, kept as they came, and what clients need of them.
+ *
+ * block_new counts the records, then lays one entry over each.  A record that
+ * is cut short, or an ID that does not rise, refuses the whole message: the
+ * broker is trusted to be right, not to be unharmed.
+ *
+ * Encoding goes through one scratch buffer into the block's arena, whose chunks
+ * are sized by the message, so that the usual block has one chunk per form and
+ * a run of its events is one iovec.
+ */
+#include "block.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+struct arena_chunk {
+    struct arena_chunk *next;
+    size_t used, cap;
+    char bytes[];
+};
+
+enum order { RISING, FALLING, UNORDERED };
+
+static bool in_order(enum order order, uint64_t last, uint64_t id)
+{
+    return order == UNORDERED || (order == FALLING ? id < last : id > last);
+}
+
+static bool count_records(struct reader r, enum order order, size_t *count)
+{
+    struct event e;
+    uint64_t last = order == FALLING ? UINT64_MAX : 0;
+    size_t n = 0;
+
+    while (r.left > 0) {
+        if (!event_record_get(&r, &e) || !in_order(order, last, e.id))
+            return false;
+        last = e.id;
+        n++;
+    }
+    *count = n;
+    return true;
+}
+
+static void account(struct block *b, size_t more)
+{
+    b->size += more;
+    if (b->account != NULL)
+        *b->account += more;
+}
+
+/* The records are the end of the message. */
+static struct block *make(struct zmsg *m, struct reader records, enum order order)
+{
+    struct block *b;
+    size_t count, head, i;
+
+    if (!count_records(records, order, &count))
+        return NULL;
+    b = mem_zalloc(sizeof *b);
+    b->refs = 1;
+    b->count = count;
+    b->entries = mem_array(count > 0 ? count : 1, sizeof *b->entries);
+    zmsg_init(&b->bytes);
+    head = zmsg_size(m) - records.left;
+    zmsg_keep(&b->bytes, m); /* the bytes may move */
+    records = reader_of((const char *)zmsg_data(&b->bytes) + head, records.left);
+    for (i = 0; i < count; i++) {
+        (void)event_record_get(&records, &b->entries[i].e);
+        b->entries[i].block = b;
+    }
+    b->size = sizeof *b + zmsg_size(&b->bytes) + count * sizeof *b->entries;
+    return b;
+}
+
+struct block *block_new(struct zmsg *m, struct reader records)
+{
+    return make(m, records, RISING);
+}
+
+struct block *block_new_falling(struct zmsg *m, struct reader records)
+{
+    return make(m, records, FALLING);
+}
+
+struct block *block_new_unordered(struct zmsg *m, struct reader records)
+{
+    return make(m, records, UNORDERED);
+}
+
+void block_ref(struct block *b)
+{
+    b->refs++;
+}
+
+static void arena_free(struct arena *a)
+{
+    struct arena_chunk *c, *next;
+
+    for (c = a->chunk; c != NULL; c = next) {
+        next = c->next;
+        free(c);
+    }
+    free(a->encoded);
+}
+
+void block_unref(struct block *b)
+{
+    unsigned f;
+
+    assert(b->refs > 0);
+    if (--b->refs > 0)
+        return;
+    assert(b->pins.first == NULL);
+    for (f = 0; f < FORMS_MAX; f++)
+        arena_free(&b->arenas[f]);
+    zmsg_close(&b->bytes);
+    free(b->entries);
+    free(b);
+}
+
+struct block *block_of_pins(struct pins *pins)
+{
+    return CONTAINER_OF(pins, struct block, pins);
+}
+
+void block_evict(struct block *b)
+{
+    if (b->account != NULL)
+        *b->account -= b->size;
+    b->account = NULL;
+    pins_evict(&b->pins);
+    block_unref(b);
+}
+
+/* --- encodings -------------------------------------------------------------- */
+
+static char *arena_room(struct block *b, struct arena *a, size_t n)
+{
+    struct arena_chunk *c = a->chunk;
+    size_t cap;
+
+    if (c == NULL || c->cap - c->used < n) {
+        cap = zmsg_size(&b->bytes) + b->count * 32;
+        if (cap > 65536)
+            cap = 65536;
+        if (cap < n)
+            cap = n;
+        c = mem_alloc(sizeof *c + cap);
+        c->next = a->chunk;
+        c->used = 0;
+        c->cap = cap;
+        a->chunk = c;
+        account(b, sizeof *c + cap);
+    }
+    c->used += n;
+    return c->bytes + c->used - n;
+}
+
+struct slice entry_encoded(struct entry *e, unsigned form, form_encode encode)
+{
+    static struct buf scratch; /* loop thread only; as large as the largest event */
+    struct block *b = e->block;
+    struct arena *a = &b->arenas[form];
+    size_t i = (size_t)(e - b->entries);
+    char *p;
+
+    if (a->encoded == NULL) {
+        a->encoded = mem_array(b->count, sizeof *a->encoded);
+        account(b, b->count * sizeof *a->encoded);
+    }
+    if (a->encoded[i].p == NULL) {
+        buf_clear(&scratch);
+        encode(&scratch, &e->e);
+        p = arena_room(b, a, scratch.len);
+        memcpy(p, scratch.p, scratch.len);
+        a->encoded[i] = (struct slice){p, scratch.len};
+        if (scratch.cap > 256 * 1024)
+            buf_free(&scratch);
+    }
+    return a->encoded[i];
+}
+
+/* --- runs ------------------------------------------------------------------- */
+
+void run_clear(struct run *r)
+{
+    unsigned f;
+
+    r->count = 0;
+    r->bytes = 0;
+    for (f = 0; f < FORMS_MAX; f++)
+        r->forms[f].ready = false;
+}
+
+bool run_add(struct run *r, struct entry *e)
+{
+    size_t size = event_record_size(&e->e);
+
+    if (r->count == RUN_ENTRIES || (r->count > 0 && r->bytes + size > RUN_BYTES))
+        return false;
+    r->entries[r->count++] = e;
+    r->bytes += size;
+    return true;
+}
+
+const struct run_form *run_form_get(struct run *r, unsigned form, form_encode encode)
+{
+    struct run_form *f = &r->forms[form];
+    struct iovec *last = NULL;
+    size_t i;
+
+    if (f->ready)
+        return f;
+    f->ready = true;
+    f->iovcnt = 0;
+    f->bytes = 0;
+    for (i = 0; i < r->count; i++) {
+        struct slice s = entry_encoded(r->entries[i], form, encode);
+        f->bytes += s.len;
+        f->ends[i] = f->bytes;
+        if (last != NULL && (const char *)last->iov_base + last->iov_len == s.p) {
+            last->iov_len += s.len;
+        } else {
+            last = &f->iov[f->iovcnt++];
+            last->iov_base = (void *)(uintptr_t)s.p;
+            last->iov_len = s.len;
+        }
+    }
+    return f;
+}

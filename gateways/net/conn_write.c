@@ -1,0 +1,521 @@
+/*
+ * conn_write.c - what goes out over a connection, and what its rest costs.
+ *
+ * Happy path of a stream: conn_write_run hands the shared iovecs to the socket, the
+ * socket takes all, nothing else happens.  When it takes less, the rest of the event
+ * that is half out becomes the tail, the uv_poll asks for POLLOUT, and writable() runs
+ * when tail and control bytes are out.  With TLS a record stands between: its rest is
+ * `unsent`, and goes first.
+ *
+ * How it fails: a write error marks the connection LOST and swallows what follows; the
+ * poll reports the broken socket in the next turn, and gone() runs there, so that no
+ * callback ever runs inside a write.  The same goes for the client that is cut off
+ * because what is held is over its limit: it is shut down here and gone() comes from
+ * the poll.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+
+#include "conn_internal.h"
+#include "log.h"
+#include "mem.h"
+#include "metrics.h"
+
+/* --- the tail, and what it costs ------------------------------------------------ */
+
+static void stalled_remove(struct conn *c)
+{
+    struct conns *cs = c->conns;
+
+    if (c->stalled_prev != NULL)
+        c->stalled_prev->stalled_next = c->stalled_next;
+    else
+        cs->stalled_first = c->stalled_next;
+    if (c->stalled_next != NULL)
+        c->stalled_next->stalled_prev = c->stalled_prev;
+    else
+        cs->stalled_last = c->stalled_prev;
+    c->stalled_prev = c->stalled_next = NULL;
+    c->stalled = false;
+}
+
+static void stalled_append(struct conn *c)
+{
+    struct conns *cs = c->conns;
+
+    c->stalled_prev = cs->stalled_last;
+    c->stalled_next = NULL;
+    if (cs->stalled_last != NULL)
+        cs->stalled_last->stalled_next = c;
+    else
+        cs->stalled_first = c;
+    cs->stalled_last = c;
+    c->stalled = true;
+}
+
+/* What it holds has changed. */
+static void stalled_update(struct conn *c)
+{
+    bool holds = c->held != NULL || c->unsent > 0;
+
+    if (holds && !c->stalled)
+        stalled_append(c);
+    else if (!holds && c->stalled)
+        stalled_remove(c);
+}
+
+/* It moves: no longer the one stalled longest. */
+static void stalled_moves(struct conn *c)
+{
+    if (!c->stalled)
+        return;
+    stalled_remove(c);
+    stalled_append(c);
+}
+
+static void tail_clear(struct conn *c)
+{
+    struct shared *held = c->held;
+
+    c->tail = (struct slice){NULL, 0};
+    pin_clear(&c->pin);
+    if (held == NULL)
+        return;
+    c->held = NULL;
+    stalled_update(c);
+    if (--held->holders == 0)
+        c->conns->pinned -= held->bytes.len;
+    shared_unref(held);
+}
+
+void conn_unsent_count(struct conn *c)
+{
+    size_t now = tls_unsent(c->tls);
+
+    if (now == c->unsent)
+        return;
+    c->conns->pinned += now - c->unsent;
+    c->unsent = now;
+    stalled_update(c);
+    conn_poll_update(c);
+}
+
+void conn_let_go(struct conn *c)
+{
+    tail_clear(c);
+    if (c->tls == NULL)
+        return;
+    tls_abandon(c->tls);
+    conn_unsent_count(c);
+}
+
+static void lose(struct conn *c)
+{
+    c->state = LOST;
+    conn_let_go(c);
+    buf_free(&c->out);
+    c->out_at = 0;
+    c->wanted = false;
+    conn_poll_update(c);
+}
+
+/* The client resumes by ID when it comes back; gone() runs from the poll. */
+static void cut_off(struct conn *c)
+{
+    metric_add(M_STALLED_CLOSED, 1);
+    log_info("a stalled client is closed: too many half-written bytes in memory",
+             LOG_U("bytes", c->tail.len + c->unsent), LOG_U("pinned", c->conns->pinned));
+    (void)shutdown(c->fd, SHUT_RDWR);
+    if (c->state == OPEN)
+        lose(c);
+    else
+        conn_let_go(c);
+}
+
+/* Over the limit the clients stalled longest go, until enough is let go of. */
+static void relieve(struct conns *cs)
+{
+    while (cs->pinned > cs->pinned_max)
+        cut_off(cs->stalled_first);
+}
+
+/* The tail lies in s.  Whoever is cut off for it, it may be c itself. */
+static void hold(struct conn *c, struct shared *s)
+{
+    struct conns *cs = c->conns;
+
+    assert(c->held == NULL && c->tail.len > 0);
+    shared_ref(s);
+    c->held = s;
+    if (s->holders++ == 0)
+        cs->pinned += s->bytes.len;
+    stalled_update(c);
+    relieve(cs);
+}
+
+/* The same for a tail that had to be copied; takes the copy. */
+static void hold_bytes(struct conn *c, struct buf *copy)
+{
+    struct shared *s = shared_of(copy);
+
+    c->tail = (struct slice){(char *)s->bytes.p, s->bytes.len};
+    hold(c, s);
+    shared_unref(s);
+}
+
+static void hold_copy(struct conn *c, struct slice first, struct slice rest)
+{
+    struct buf copy = {0};
+
+    buf_put_slice(&copy, first);
+    buf_put_slice(&copy, rest);
+    hold_bytes(c, &copy);
+}
+
+/* Its owner lets go of it: keep a copy of what this client has yet to get. */
+static void tail_evicted(struct pin *p)
+{
+    struct conn *c = CONTAINER_OF(p, struct conn, pin);
+
+    hold_copy(c, c->tail, (struct slice){NULL, 0});
+}
+
+/* --- writing ---------------------------------------------------------------------- */
+
+static void wrote(struct conn *c, size_t n)
+{
+    c->conns->sent += n;
+    c->wrote_tick = c->conns->wheel->tick;
+}
+
+/* A record that is half out counts as taken, so it is never 0. */
+static ssize_t record_write(struct conn *c, const struct iovec *iov, int iovcnt)
+{
+    ssize_t n = tls_write(c->tls, iov, iovcnt);
+
+    conn_unsent_count(c);
+    relieve(c->conns);
+    if (n < 0 || tls_state(c->tls) == TLS_LOST)
+        return -1; /* lost, or cut off for what it holds itself */
+    wrote(c, (size_t)n);
+    return n;
+}
+
+/* Bytes taken, 0 when the socket is full, -1 when the peer is lost. */
+static ssize_t socket_write(struct conn *c, const struct iovec *iov, int iovcnt)
+{
+    struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
+    ssize_t n;
+
+    if (c->tls != NULL)
+        return record_write(c, iov, iovcnt);
+    do
+        n = iovcnt == 1 ? send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
+                        : sendmsg(c->fd, &m, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
+    wrote(c, (size_t)n);
+    return n;
+}
+
+bool conn_pending(const struct conn *c)
+{
+    return c->tail.len > 0 || c->out.len > 0 || c->unsent > 0;
+}
+
+static void write_bytes(struct conn *c, const char *p, size_t len)
+{
+    struct iovec iov = {(void *)(uintptr_t)p, len};
+    ssize_t n = 0;
+
+    if (c->state == LOST || len == 0)
+        return;
+    if (!conn_pending(c))
+        n = socket_write(c, &iov, 1);
+    if (n < 0) {
+        lose(c);
+    } else if ((size_t)n < len) {
+        buf_put(&c->out, p + n, len - (size_t)n);
+        conn_poll_update(c);
+    }
+}
+
+/* A client that lets so many control bytes pile up is not there any more. */
+void conn_write(struct conn *c, const void *p, size_t len)
+{
+    assert(c->state == OPEN || c->state == LOST);
+    if (c->state == OPEN && conn_pending(c) && c->out.len + len > CONN_OUT_MAX)
+        cut_off(c);
+    else
+        write_bytes(c, p, len);
+}
+
+void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
+{
+    struct slice rest = {(char *)body->bytes.p, body->bytes.len};
+    struct iovec iov[2] = {{(void *)(uintptr_t)head.p, head.len}, {body->bytes.p, rest.len}};
+    ssize_t n;
+
+    assert(head.len > 0 && rest.len > 0);
+    if (c->state != OPEN || conn_pending(c)) {
+        write_bytes(c, head.p, head.len);
+        write_bytes(c, rest.p, rest.len);
+        return;
+    }
+    n = socket_write(c, iov, 2);
+    if (n < 0) {
+        lose(c);
+    } else if ((size_t)n < head.len) {
+        hold_copy(c, (struct slice){head.p + n, head.len - (size_t)n}, rest);
+        conn_poll_update(c);
+    } else if ((size_t)n < head.len + rest.len) {
+        n -= (ssize_t)head.len;
+        c->tail = (struct slice){rest.p + n, rest.len - (size_t)n};
+        hold(c, body);
+        conn_poll_update(c);
+    }
+}
+
+/* The rest of an event that is half out stays where it is as long as its owner has it. */
+static void keep_tail(struct conn *c, struct slice rest, struct pins *pins)
+{
+    c->tail = rest;
+    c->pin.evicted = tail_evicted;
+    if (pins->evicted)
+        tail_evicted(&c->pin);
+    else
+        pin_set(&c->pin, pins);
+}
+
+/* How many events end at or before `bytes`. */
+static size_t run_whole(const struct conn_run *r, size_t bytes)
+{
+    size_t low = 0, high = r->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (r->ends[middle] <= bytes)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* n bytes are out: how many events that is, the one begun counted. */
+static size_t keep_rest_of_run(struct conn *c, const struct conn_run *r, size_t n)
+{
+    size_t whole = run_whole(r, n);
+    size_t begun = n - (whole > 0 ? r->ends[whole - 1] : 0);
+    struct slice bytes;
+    struct pins *pins;
+
+    if (begun == 0)
+        return whole;
+    bytes = r->event(r->data, whole, &pins);
+    assert(begun < bytes.len);
+    keep_tail(c, (struct slice){bytes.p + begun, bytes.len - begun}, pins);
+    return whole + 1;
+}
+
+bool conn_accepts(struct conn *c, size_t count, size_t *taken)
+{
+    *taken = count;
+    if (c->state != OPEN)
+        return false;
+    if (!conn_pending(c))
+        return true;
+    c->wanted = true;
+    *taken = 0;
+    return false;
+}
+
+size_t conn_write_run(struct conn *c, const struct conn_run *r)
+{
+    ssize_t n = socket_write(c, r->iov, r->iovcnt);
+    size_t taken;
+
+    if ((size_t)n == r->bytes)
+        return r->count;
+    if (n < 0) {
+        lose(c);
+        return r->count;
+    }
+    taken = keep_rest_of_run(c, r, (size_t)n);
+    c->wanted = true;
+    if (c->state == OPEN)
+        conn_poll_update(c);
+    return taken;
+}
+
+static struct slice skip(struct slice s, size_t n)
+{
+    n = n < s.len ? n : s.len;
+    return (struct slice){s.p + n, s.len - n};
+}
+
+static size_t piece_size(const struct conn_piece *p)
+{
+    return p->head.len + p->shared.len + p->rest.len;
+}
+
+/* So many of its bytes are out, at least one and not all.  Only what is shared can
+ * be the tail, so a head that is cut is copied with what follows. */
+static void keep_rest_of_piece(struct conn *c, const struct conn_piece *p, size_t begun)
+{
+    size_t head = begun < p->head.len ? begun : p->head.len;
+    size_t shared = begun - head < p->shared.len ? begun - head : p->shared.len;
+
+    buf_put_slice(&c->out, skip(p->rest, begun - head - shared));
+    if (head < p->head.len)
+        hold_copy(c, skip(p->head, head), p->shared);
+    else if (shared < p->shared.len)
+        keep_tail(c, skip(p->shared, shared), p->pins);
+}
+
+static int gather(struct iovec *iov, const struct conn_piece *pieces, size_t count)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct slice parts[] = {pieces[i].head, pieces[i].shared, pieces[i].rest};
+
+        for (size_t k = 0; k < ARRAY_LEN(parts); k++)
+            if (parts[k].len > 0)
+                iov[n++] = (struct iovec){(void *)(uintptr_t)parts[k].p, parts[k].len};
+    }
+    return n;
+}
+
+size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count)
+{
+    struct iovec iov[3 * CONN_PIECES_MAX];
+    size_t taken;
+    ssize_t n;
+
+    assert(count > 0 && count <= CONN_PIECES_MAX);
+    if (!conn_accepts(c, count, &taken))
+        return taken;
+    taken = 0;
+    n = socket_write(c, iov, gather(iov, pieces, count));
+    if (n < 0) {
+        lose(c);
+        return count;
+    }
+    for (; taken < count && (size_t)n >= piece_size(&pieces[taken]); taken++)
+        n -= (ssize_t)piece_size(&pieces[taken]);
+    if (taken == count)
+        return count;
+    if (n > 0)
+        keep_rest_of_piece(c, &pieces[taken++], (size_t)n);
+    c->wanted = true;
+    if (c->state == OPEN)
+        conn_poll_update(c);
+    return taken;
+}
+
+/* All but the first `taken` bytes. */
+static void hold_rest(struct conn *c, const struct iovec *iov, int count, size_t taken)
+{
+    struct buf copy = {0};
+
+    for (int i = 0; i < count; i++) {
+        size_t skipped = taken < iov[i].iov_len ? taken : iov[i].iov_len;
+
+        taken -= skipped;
+        buf_put(&copy, (const char *)iov[i].iov_base + skipped, iov[i].iov_len - skipped);
+    }
+    hold_bytes(c, &copy);
+}
+
+static size_t iovec_size(const struct iovec *iov, int count)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < count; i++)
+        n += iov[i].iov_len;
+    return n;
+}
+
+void conn_write_whole(struct conn *c, const struct iovec *iov, int count)
+{
+    ssize_t n = 0;
+    int some;
+
+    assert(count > 0 && (c->state != OPEN || !conn_pending(c)));
+    while (c->state == OPEN && count > 0) {
+        some = count < IOV_MAX ? count : IOV_MAX;
+        n = conn_pending(c) ? 0 : socket_write(c, iov, some); /* TLS: its record may be */
+        if (n < 0) {
+            lose(c);
+        } else if ((size_t)n < iovec_size(iov, some)) {
+            hold_rest(c, iov, count, (size_t)n);
+            conn_poll_update(c);
+            return;
+        }
+        iov += some;
+        count -= some;
+    }
+}
+
+static bool flush_unsent(struct conn *c)
+{
+    size_t before = c->unsent;
+    bool alive;
+
+    if (before == 0)
+        return true;
+    alive = tls_flush(c->tls);
+    conn_unsent_count(c);
+    if (c->unsent < before) {
+        c->wrote_tick = c->conns->wheel->tick;
+        stalled_moves(c);
+    }
+    return alive;
+}
+
+static bool flush_tail(struct conn *c)
+{
+    struct iovec iov = {(void *)(uintptr_t)c->tail.p, c->tail.len};
+    ssize_t n;
+
+    if (c->unsent > 0 || c->tail.len == 0)
+        return true;
+    n = socket_write(c, &iov, 1);
+    if (n < 0)
+        return false;
+    c->tail.p += n;
+    c->tail.len -= (size_t)n;
+    if (c->tail.len == 0)
+        tail_clear(c);
+    else if (n > 0)
+        stalled_moves(c);
+    return true;
+}
+
+static bool flush_out(struct conn *c)
+{
+    struct iovec iov = {c->out.p + c->out_at, c->out.len - c->out_at};
+    ssize_t n;
+
+    if (c->unsent > 0 || c->tail.len > 0 || c->out.len == 0)
+        return true;
+    n = socket_write(c, &iov, 1);
+    if (n < 0)
+        return false;
+    c->out_at += (size_t)n;
+    if (c->out_at == c->out.len) {
+        buf_free(&c->out);
+        c->out_at = 0;
+    }
+    return true;
+}
+
+bool conn_flush(struct conn *c)
+{
+    return flush_unsent(c) && flush_tail(c) && flush_out(c);
+}

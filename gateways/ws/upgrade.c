@@ -1,0 +1,88 @@
+/*
+ * upgrade.c - the checks that come before a 101.
+ *
+ * How it fails: 426 to whom no WebSocket is asked for, 400 to a malformed handshake,
+ * 403 to an Origin that is not on the list.
+ */
+#include "upgrade.h"
+
+#include <string.h>
+
+#include "digest.h"
+#include "site.h"
+
+static void require_upgrade(struct exchange *x, const char *why)
+{
+    struct answer a = {.status = 426, .content_type = "application/problem+json"};
+    struct problem p = {0};
+    struct buf body = {0};
+
+    answer_field(&a, "Upgrade", SLICE("websocket"));
+    answer_field(&a, "Connection", SLICE("Upgrade"));
+    answer_field(&a, "Sec-WebSocket-Version", SLICE("13"));
+    (void)problem_set(&p, ERR_UPGRADE, NULL, why);
+    problem_put(&body, &p);
+    exchange_answer(x, &a, &body);
+}
+
+/* A numeric address, or localhost; a name can be made to point here by anybody who owns
+ * it (DNS rebinding). */
+static bool is_address(struct slice host)
+{
+    size_t i = 0;
+
+    if (slice_starts(host, SLICE("localhost:")) || slice_starts(host, SLICE("[")))
+        return true;
+    while (i < host.len && strchr("0123456789.:", host.p[i]) != NULL)
+        i++;
+    return i == host.len && i > 0;
+}
+
+/* It comes from the very address that it asks.  Clients that are no browsers say so. */
+static bool is_same_address(const struct exchange *x, struct slice origin)
+{
+    struct slice host = http1_header(x->request, "host", NULL);
+    const char *at = memmem(origin.p, origin.len, "://", 3);
+    size_t scheme = at != NULL ? (size_t)(at - origin.p) + 3 : origin.len;
+
+    return host.p != NULL && is_address(host) &&
+           slice_eq_nocase(host, (struct slice){origin.p + scheme, origin.len - scheme});
+}
+
+static bool origin_ok(const struct exchange *x, const struct ws_handshake *h)
+{
+    return h->origin.p == NULL || is_same_address(x, h->origin) ||
+           cors_origin(&x->site->routes, x->request).p != NULL;
+}
+
+bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h)
+{
+    const char *why = NULL;
+    struct problem p = {0};
+    int status = ws_handshake_read(h, x->request, subprotocols, &why);
+
+    if (status == 426) {
+        require_upgrade(x, why);
+        return false;
+    }
+    if (status != 0)
+        (void)problem_set(&p, ERR_BAD_REQUEST, NULL, why);
+    else if (!origin_ok(x, h))
+        (void)problem_set(&p, ERR_FORBIDDEN, "Origin", "Pages of this origin may not connect here");
+    if (p.error != ERR_NONE)
+        exchange_problem(x, &p);
+    return p.error == ERR_NONE;
+}
+
+void upgrade_accept(struct ws_acceptance *a, const struct ws_handshake *h)
+{
+    char challenge[WS_CHALLENGE_SIZE];
+    uint8_t proof[WS_PROOF_SIZE];
+    bool asked = h->key.p != NULL;
+
+    if (asked) {
+        ws_handshake_challenge(h, challenge);
+        digest_sha1((struct slice){challenge, sizeof challenge}, proof);
+    }
+    ws_handshake_accept(a, h, asked ? proof : NULL);
+}

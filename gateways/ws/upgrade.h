@@ -1,0 +1,18 @@
+/*
+ * upgrade.h - the way into WebSocket, for every gateway that has a door there.
+ */
+#ifndef WS_UPGRADE_H
+#define WS_UPGRADE_H
+
+#include "exchange.h"
+#include "ws_handshake.h"
+
+/* Reads the handshake (see ws_handshake.h) and checks the Origin: a page of any site
+ * can open a WebSocket here, with the user's own network behind it, and its Origin is
+ * all that tells.  Whoever sends none is no browser; one of the numeric address that is
+ * asked (or localhost) is always allowed.  False: the exchange has been answered. */
+bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h);
+/* What the answer says, with the proof that the key was read. */
+void upgrade_accept(struct ws_acceptance *a, const struct ws_handshake *h);
+
+#endif

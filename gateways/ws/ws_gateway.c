@@ -1,0 +1,51 @@
+/*
+ * ws_gateway.c - what the connections of the process share, from its start to its end.
+ */
+#include <stdlib.h>
+
+#include "mem.h"
+#include "ws_forms.h"
+#include "ws_session.h"
+
+#define MESSAGE_ROOM (128u * 1024) /* sluice.json: what may stand around a payload */
+
+/* A payload in sluice.json may be in base64, and has properties around it. */
+static size_t json_message_max(const struct config *c)
+{
+    size_t payload = config_num(c, CFG_MAX_PAYLOAD) * 2 + MESSAGE_ROOM;
+    size_t body = config_num(c, CFG_MAX_BODY);
+
+    return payload > body ? payload : body;
+}
+
+struct ws_gateway *ws_gateway_new(const struct site *site)
+{
+    struct ws_gateway *ws = mem_zalloc(sizeof *ws);
+    const struct config *c = site->use.config;
+
+    ws->site = site;
+    ws->ping_ms = config_num(c, CFG_WS_PING);
+    ws->ping_timeout_ms = config_num(c, CFG_WS_PING_TIMEOUT);
+    ws->message_timeout_ms = config_num(c, CFG_BODY_TIMEOUT);
+    ws->max_subscriptions = config_num(c, CFG_WS_MAX_SUBSCRIPTIONS);
+    ws->publish_window = config_num(c, CFG_WS_PUBLISH_WINDOW);
+    ws->publish = site_publish_limits(site);
+    ws->message_max = json_message_max(c);
+    ws->message_max_raw = ws->publish.max_payload;
+    ws->held_max = config_num(c, CFG_PUBLISH_QUEUE);
+    ws->inflater = inflater_new();
+    if (config_bool(c, CFG_WS_DEFLATE))
+        ws->deflater = deflater_new((int)config_num(c, CFG_WS_DEFLATE_LEVEL));
+    ws_forms_init(ws->deflater);
+    return ws;
+}
+
+void ws_gateway_free(struct ws_gateway *ws)
+{
+    deflater_free(ws->deflater);
+    inflater_free(ws->inflater);
+    ws_request_free(&ws->request);
+    buf_free(&ws->inflated);
+    buf_free(&ws->own);
+    free(ws);
+}

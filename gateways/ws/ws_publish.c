@@ -1,0 +1,149 @@
+/*
+ * ws_publish.c - what a client publishes, until it is acknowledged.
+ *
+ * One allocation a publish, and one for its record.  The connection may end
+ * meanwhile; the publish goes on, and its acknowledgement finds nobody.
+ *
+ * A client of sluice.json hears of each by its ref: an ack with the ID after the
+ * commit, or an error.  sluice.raw has no words for that; there silence means that
+ * all is well, and what fails closes the connection.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "link.h"
+#include "mem.h"
+#include "topic.h"
+#include "ws_session.h"
+
+struct ws_publish {
+    struct link_publish link;
+    struct ws_session *session; /* NULL: it has ended */
+    struct ws_publish *prev, *next;
+    size_t cost; /* what of the window it takes */
+    size_t ref_len;
+    char ref[];
+};
+
+/* Its acknowledgement will take memory as well, if the client reads none. */
+static size_t cost_of(size_t record, size_t ref)
+{
+    return record + sizeof(struct ws_publish) + 256 + 4 * ref;
+}
+
+static void publish_free(struct ws_publish *pub)
+{
+    buf_free(&pub->link.records);
+    free(pub);
+}
+
+/* --- the answer ------------------------------------------------------------------- */
+
+static void answer_json(struct ws_session *s, struct slice ref, const struct wire_ack *a)
+{
+    struct ws_refusal why = {.error = a->error,
+                             .text = a->text,
+                             .has_seq = a->error == ERR_PRODUCER_GAP,
+                             .has_epoch = a->error == ERR_FENCED,
+                             .expected_seq = a->expected_seq,
+                             .received_seq = a->received_seq,
+                             .epoch = a->epoch};
+    size_t start = ws_session_message_begin(s);
+
+    if (a->error != ERR_NONE)
+        ws_json_put_error(&s->out, ref, &why);
+    else
+        ws_json_put_published(&s->out, ref, le64_get((const uint8_t *)a->ids.p) & ~WIRE_ACK_REPEAT);
+    ws_session_message_end(s, start);
+}
+
+static void close_raw(struct ws_session *s, enum sluice_error error)
+{
+    unsigned code = error == ERR_UNAVAILABLE ? WS_CLOSE_RESTART : WS_CLOSE_INTERNAL;
+
+    ws_session_close(s, code, error_text(error));
+}
+
+static void on_ack(struct link_publish *lp, const struct wire_ack *a)
+{
+    struct ws_publish *pub = CONTAINER_OF(lp, struct ws_publish, link);
+    struct ws_session *s = pub->session;
+
+    if (s != NULL) {
+        DL_DELETE(s->publishes, pub);
+        s->unacknowledged -= pub->cost;
+        if (!s->raw)
+            answer_json(s, (struct slice){pub->ref, pub->ref_len}, a);
+        else if (a->error != ERR_NONE)
+            close_raw(s, a->error);
+        ws_session_acknowledged(s);
+    }
+    publish_free(pub);
+}
+
+/* --- the publish ------------------------------------------------------------------ */
+
+static bool may_publish(const struct ws_session *s, const struct event *e, struct problem *p)
+{
+    return publish_check(e, &s->ws->publish, p) &&
+           (auth_may(&s->principal, AUTH_PUBLISH, e->topic) ||
+            problem_set(p, ERR_FORBIDDEN, "topic", "Publishing to this topic is not permitted"));
+}
+
+static void submit(struct ws_session *s, struct slice ref, const struct event *e)
+{
+    struct ws_publish *pub = mem_zalloc(sizeof *pub + ref.len);
+
+    event_record_put(&pub->link.records, e);
+    pub->link.count = 1;
+    pub->link.cb = on_ack;
+    pub->session = s;
+    pub->cost = cost_of(pub->link.records.len, ref.len);
+    pub->ref_len = ref.len;
+    if (ref.len > 0)
+        memcpy(pub->ref, ref.p, ref.len);
+    DL_APPEND(s->publishes, pub);
+    s->unacknowledged += pub->cost;
+    link_publish(s->ws->site->use.link, &pub->link);
+}
+
+void ws_publish_event(struct ws_session *s)
+{
+    const struct ws_request *r = &s->ws->request;
+    struct problem p = {0};
+
+    if (may_publish(s, &r->event, &p))
+        submit(s, r->ref, &r->event);
+    else
+        ws_refuse(s, r->ref, &p);
+}
+
+void ws_publish_raw(struct ws_session *s, bool text, struct slice payload)
+{
+    struct event_props props = {.payload_format = text ? 1 : -1};
+    struct event e = {.topic = {(char *)s->topic.p, s->topic.len},
+                      .payload = payload,
+                      .flags = 2 << EVENT_QOS_SHIFT};
+    struct problem p = {0};
+    struct buf encoded = {0};
+
+    event_props_put(&encoded, &props);
+    e.props = (struct slice){(char *)encoded.p, encoded.len};
+    if (may_publish(s, &e, &p))
+        submit(s, (struct slice){NULL, 0}, &e);
+    else
+        ws_session_close(s, WS_CLOSE_POLICY, "this address cannot be published to");
+    buf_free(&encoded);
+}
+
+void ws_publishes_leave(struct ws_session *s)
+{
+    struct ws_publish *pub;
+
+    while ((pub = s->publishes) != NULL) {
+        DL_DELETE(s->publishes, pub);
+        pub->session = NULL;
+    }
+}

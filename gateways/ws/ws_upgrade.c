@@ -1,0 +1,204 @@
+/*
+ * ws_upgrade.c - from an HTTP request to a WebSocket.
+ *
+ * GET /events/{topic} starts subscribed, by the same words as everywhere, and gets
+ * its 101 when that subscription is live or its replay has begun: whoever sees the
+ * connection open misses nothing from then on.  GET /events without any word starts
+ * empty and is answered at once.
+ *
+ * How it fails: 426 to whom no WebSocket is asked for, 403 to an Origin that is not
+ * on the list, 400 to words that make no sense, 503 when the broker stays away.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "link.h"
+#include "mem.h"
+#include "topic.h"
+#include "upgrade.h"
+#include "ws_session.h"
+
+#define AWAY_MS 2000 /* so long a client waits for a broker that is away */
+
+static const char *const subprotocols[] = {"sluice.json", "sluice.raw", NULL};
+
+static bool is_raw(const struct ws_handshake *h)
+{
+    return h->subprotocol == subprotocols[1];
+}
+
+/* --- the end of the wait ---------------------------------------------------------- */
+
+static void answer_text(struct answer *a, const char *name, const char *text)
+{
+    if (text != NULL && *text != '\0')
+        answer_field(a, name, slice_of(text));
+}
+
+void ws_upgrade_accept(struct ws_session *s)
+{
+    struct answer a = {.status = 101};
+
+    assert(s->state == WS_OPENING);
+    answer_field(&a, "Upgrade", SLICE("websocket"));
+    answer_field(&a, "Connection", SLICE("Upgrade"));
+    answer_text(&a, "Sec-WebSocket-Accept", s->acceptance.accept);
+    answer_text(&a, "Sec-WebSocket-Protocol", s->acceptance.subprotocol);
+    answer_text(&a, "Sec-WebSocket-Extensions", s->acceptance.extensions);
+    exchange_tunnel(s->x, &a, &s->channel);
+    ws_session_open(s);
+}
+
+void ws_upgrade_done(struct ws_session *s)
+{
+    channel_start(&s->channel);
+}
+
+static struct exchange *give_up(struct ws_session *s)
+{
+    struct exchange *x = s->x;
+
+    ws_session_end(s);
+    return x;
+}
+
+void ws_upgrade_refuse(struct ws_session *s, const struct problem *p)
+{
+    exchange_problem(give_up(s), p);
+}
+
+static void on_gone(struct exchange *x)
+{
+    (void)give_up(x->data);
+}
+
+static void on_drain(struct exchange *x)
+{
+    exchange_error(give_up(x->data), ERR_UNAVAILABLE);
+}
+
+/* The client has shut down its sending side: it will not be a WebSocket. */
+static void on_hurry(struct exchange *x)
+{
+    exchange_error(give_up(x->data), ERR_BAD_REQUEST);
+}
+
+static const struct exchange_owner opening = {
+    .gone = on_gone, .drain = on_drain, .hurry = on_hurry};
+
+static void on_waited(struct wheel_timer *t)
+{
+    struct ws_session *s = CONTAINER_OF(t, struct ws_session, timer);
+
+    if (link_is_up(s->ws->site->use.link))
+        wheel_start(s->ws->site->use.wheel, t, AWAY_MS, on_waited);
+    else
+        exchange_error(give_up(s), ERR_UNAVAILABLE);
+}
+
+/* --- the request ------------------------------------------------------------------ */
+
+static bool subprotocol_ok(const struct ws_handshake *h, struct problem *p)
+{
+    return h->subprotocol != NULL || !h->subprotocol_asked ||
+           problem_set(p, ERR_BAD_REQUEST, "Sec-WebSocket-Protocol",
+                       "The subprotocols are sluice.json and sluice.raw");
+}
+
+/* Does the address say anything of a subscription? */
+static bool has_words(const struct exchange *x)
+{
+    static const char *const words[] = {"topic", "after", "since", "last", "on_gap", "format"};
+    struct slice query = x->request->query, name, value;
+
+    if (x->rest.p != NULL)
+        return true;
+    while (url_query_next(&query, &name, &value))
+        for (size_t i = 0; i < ARRAY_LEN(words); i++)
+            if (slice_eq(name, slice_of(words[i])))
+                return true;
+    return false;
+}
+
+static bool words_ok(const struct subscribe *words, bool raw, const struct principal *who,
+                     struct problem *p)
+{
+    if (words->format != FORMAT_DEFAULT && (words->format == FORMAT_RAW) != raw)
+        return problem_set(p, ERR_BAD_REQUEST, "format",
+                           "The subprotocol says it: sluice.json or sluice.raw");
+    return subscribe_permitted(words, who, p);
+}
+
+static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h)
+{
+    struct ws_gateway *ws = x->own;
+    struct ws_session *s;
+
+    h->deflate.on = h->deflate.on && ws->deflater != NULL;
+    s = ws_session_new(ws, is_raw(h), h->deflate);
+    s->x = x;
+    s->principal = x->principal;
+    upgrade_accept(&s->acceptance, h);
+    return s;
+}
+
+/* What a message of sluice.raw is published to, if the address is such a topic. */
+static void take_topic(struct ws_session *s, const struct subscribe *words)
+{
+    if (s->raw && words->filter_count == 1 && topic_check_publish(words->filters[0]) == TOPIC_OK)
+        buf_put_slice(&s->topic, words->filters[0]);
+}
+
+static void begin(struct exchange *x, struct ws_handshake *h, const struct subscribe *words)
+{
+    struct ws_session *s = session_new(x, h);
+
+    take_topic(s, words);
+    x->owner = &opening;
+    x->data = s;
+    wheel_start(x->site->use.wheel, &s->timer, AWAY_MS, on_waited);
+    ws_subscribe_path(s, words);
+}
+
+static void begin_subscribed(struct exchange *x, struct ws_handshake *h, struct problem *p)
+{
+    struct subscribe_limits limits = site_subscribe_limits(x->site);
+    struct subscribe words;
+
+    if (!subscribe_request(&words, &limits, x->request, x->rest, p))
+        return;
+    if (words_ok(&words, is_raw(h), &x->principal, p))
+        begin(x, h, &words);
+    subscribe_free(&words);
+}
+
+static void begin_empty(struct exchange *x, struct ws_handshake *h, struct problem *p)
+{
+    struct ws_session *s;
+
+    if (is_raw(h)) {
+        (void)problem_set(p, ERR_BAD_FILTER, "topic",
+                          "sluice.raw needs a topic: connect to /events/{topic}");
+        return;
+    }
+    s = session_new(x, h);
+    ws_upgrade_accept(s);
+    ws_upgrade_done(s);
+}
+
+void ws_upgrade(struct exchange *x)
+{
+    struct ws_handshake h;
+    struct problem p = {0};
+
+    if (!upgrade_read(x, subprotocols, &h))
+        return;
+    if (!subprotocol_ok(&h, &p))
+        ;
+    else if (has_words(x))
+        begin_subscribed(x, &h, &p);
+    else
+        begin_empty(x, &h, &p);
+    if (p.error != ERR_NONE)
+        exchange_problem(x, &p);
+}
