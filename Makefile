@@ -195,9 +195,9 @@ format: ## lay the code out (clang-format)
 	clang-format -i $(SOURCES)
 lint: deps ## layout, rooms, knots, names, scripts
 	@BUILD=$(BUILD) deploy/lint.sh
-objects: $(foreach f,$(FOLDERS),$(patsubst %.c,$(OBJ)/%.o,$(wildcard $(f)/*.c)))
+objects: $(foreach r,$(ROOMS),$(patsubst %.c,$(OBJ)/%.o,$(wildcard $(r)/*.c)))
 print-rooms: # a line a room: what it may include, besides itself (deploy/rooms.py)
-	@printf '%s\n' $(foreach f,$(FOLDERS),'$(f): $(filter-out $(f),$(patsubst -I%,%,$(INC_$(f))))')
+	@printf '%s\n' $(foreach r,$(ROOMS),'$(r): $(MAY_$(r))')
 install: all ## install binaries, units and the example configuration under PREFIX
 	@deploy/install.sh $(abspath $(BIN)) $(DESTDIR)$(PREFIX) $(DESTDIR)
 clean: ## remove build/
