@@ -16,7 +16,7 @@ OPT     ?= -O2 -g
 CFLAGS  ?= $(OPT)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
               $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP
-LIBS    := -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2
+LIBS    := -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2 -lcurl
 
 # --- rooms ---------------------------------------------------------------------
 # A room is a folder and a library.  MAY_room: the rooms whose headers it may include, nearest
@@ -101,7 +101,7 @@ $(FAIL_BINARIES):
 failpoints: $(FAIL_BINARIES)
 
 # --- dependencies --------------------------------------------------------------
-deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib libssl libnghttp2 \
+deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib libssl libnghttp2 libcurl \
 	|| { echo 'libraries are missing: run deploy/install-deps.sh' >&2; exit 1; }
 deps: ## install what building needs (Debian)
 	@deploy/install-deps.sh build

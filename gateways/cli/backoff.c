@@ -10,7 +10,7 @@ unsigned backoff_next(unsigned previous_ms, unsigned first_ms, unsigned max_ms)
     return previous_ms < max_ms / 2 ? previous_ms * 2 : max_ms;
 }
 
-unsigned restart_delay(unsigned previous_ms, bool was_ready, uint64_t ready_ms)
+unsigned backoff_restart(unsigned previous_ms, bool was_ready, uint64_t ready_ms)
 {
     if (was_ready && ready_ms >= RESTART_STEADY_MS)
         previous_ms = 0;

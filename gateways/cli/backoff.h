@@ -16,6 +16,6 @@ unsigned backoff_next(unsigned previous_ms, unsigned first_ms, unsigned max_ms);
 
 /* The wait before a dead child is started again.  previous_ms: the wait that
  * preceded this life, 0 for the first; ready_ms: how long it was ready. */
-unsigned restart_delay(unsigned previous_ms, bool was_ready, uint64_t ready_ms);
+unsigned backoff_restart(unsigned previous_ms, bool was_ready, uint64_t ready_ms);
 
 #endif

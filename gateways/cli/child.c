@@ -79,7 +79,7 @@ static void become_ready(struct child *c)
     c->hangup_due = false;
 }
 
-static void on_ready(uv_poll_t *h, int status, int events)
+static void child_on_ready(uv_poll_t *h, int status, int events)
 {
     struct child *c = CONTAINER_OF(h, struct child, ready_poll);
 
@@ -94,15 +94,15 @@ static void on_ready(uv_poll_t *h, int status, int events)
 
 /* --- life and death ------------------------------------------------------- */
 
-static void on_restart(uv_timer_t *h)
+static void child_on_restart(uv_timer_t *h)
 {
     child_start(CONTAINER_OF(h, struct child, restart));
 }
 
 static void restart_later(struct child *c)
 {
-    c->delay_ms = restart_delay(c->delay_ms, c->ready, uv_now(c->restart.loop) - c->ready_at);
-    (void)uv_timer_start(&c->restart, on_restart, c->delay_ms, 0);
+    c->delay_ms = backoff_restart(c->delay_ms, c->ready, uv_now(c->restart.loop) - c->ready_at);
+    (void)uv_timer_start(&c->restart, child_on_restart, c->delay_ms, 0);
 }
 
 void child_start(struct child *c)
@@ -185,7 +185,7 @@ int child_init(struct child *c, uv_loop_t *loop, const struct process_spec *spec
     c->argv = argv_make(spec->name, path, flags);
     rc = uv_poll_init(loop, &c->ready_poll, c->ready_pipe[0]); /* makes it non-blocking */
     assert(rc == 0);
-    rc = uv_poll_start(&c->ready_poll, UV_READABLE, on_ready);
+    rc = uv_poll_start(&c->ready_poll, UV_READABLE, child_on_ready);
     assert(rc == 0);
     (void)rc;
     (void)uv_timer_init(loop, &c->restart);
@@ -193,7 +193,7 @@ int child_init(struct child *c, uv_loop_t *loop, const struct process_spec *spec
     return 0;
 }
 
-static void on_handle_closed(uv_handle_t *h)
+static void child_on_handle_closed(uv_handle_t *h)
 {
     struct child *c = h->data;
 
@@ -212,6 +212,6 @@ void child_close(struct child *c, void (*closed)(struct child *c))
     c->closed = closed;
     c->ready_poll.data = c;
     c->restart.data = c;
-    uv_close((uv_handle_t *)&c->ready_poll, on_handle_closed);
-    uv_close((uv_handle_t *)&c->restart, on_handle_closed);
+    uv_close((uv_handle_t *)&c->ready_poll, child_on_handle_closed);
+    uv_close((uv_handle_t *)&c->restart, child_on_handle_closed);
 }

@@ -3,7 +3,7 @@
  *
  *   child_start ──▶ starting ──(its byte)──▶ ready ──(it dies)──▶ waiting ─┐
  *                      ▲  └──────────(it dies)──────────────────────▲      │
- *                      └──────────────────(restart_delay)──────────────────┘
+ *                      └─────────────────(backoff_restart)─────────────────┘
  *
  * Loop thread.  ops run from the loop, never from inside a call into here.
  */

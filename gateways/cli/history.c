@@ -8,7 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "client.h"
+#include "ask.h"
+#include "cli.h"
+#include "document.h"
 #include "http1.h"
 #include "json.h"
 #include "mem.h"
@@ -47,15 +49,15 @@ struct listing {
 static void put_cell(struct listing *l, struct slice event, const char *member, size_t max)
 {
     buf_clear(&l->text);
-    client_member_text(event, member, &l->text);
-    table_cell(&l->table, (struct slice){(const char *)l->text.p, l->text.len}, max);
+    document_text(event, member, &l->text);
+    table_cell(&l->table, buf_slice(&l->text), max);
 }
 
 static void put_payload(struct listing *l, struct slice event)
 {
     buf_clear(&l->text);
-    client_payload(event, &l->text);
-    table_cell(&l->table, (struct slice){(const char *)l->text.p, l->text.len}, SHOWN_PAYLOAD);
+    document_payload(event, &l->text);
+    table_cell(&l->table, buf_slice(&l->text), SHOWN_PAYLOAD);
 }
 
 static void put_event(struct listing *l, struct slice event)
@@ -77,7 +79,7 @@ static size_t put_events(struct listing *l, struct slice object)
     struct json_iter it;
     size_t count = 0;
 
-    if (!client_member(object, "events", &list) || json_kind_of(list) != JSON_ARRAY)
+    if (!document_member(object, "events", &list) || json_kind_of(list) != JSON_ARRAY)
         return 0;
     for (it = json_iter_of(list); count < l->left && json_element(&it, &event); count++)
         put_event(l, event);
@@ -89,11 +91,11 @@ static void put_page(struct listing *l, struct slice object)
     struct slice gap, next;
     size_t count;
 
-    if (client_member(object, "gap", &gap))
-        client_tell_gap(gap);
+    if (document_member(object, "gap", &gap))
+        document_tell_gap(gap);
     count = put_events(l, object);
     l->left -= count;
-    l->has_next = client_member(object, "next", &next) && json_u64(next, &l->next) &&
+    l->has_next = document_member(object, "next", &next) && json_u64(next, &l->next) &&
                   l->next != 0 && (l->down || count != 0);
     if (!l->json)
         table_flush(&l->table, stdout);
@@ -115,9 +117,9 @@ static void range_put(struct listing *l, struct buf *target)
         after = id;
         since = NULL;
     }
-    client_query(target, "after", after);
-    client_query(target, "since", since);
-    client_query(target, "until", until);
+    ask_query(target, "after", after);
+    ask_query(target, "since", since);
+    ask_query(target, "until", until);
 }
 
 static void target_put(struct listing *l, struct buf *target)
@@ -128,8 +130,8 @@ static void target_put(struct listing *l, struct buf *target)
     buf_puts(target, "/history/");
     url_encode(slice_of(l->in->operands[0]), target);
     range_put(l, target);
-    client_query(target, "order", arguments_get(l->in->args, HISTORY_ORDER));
-    client_query(target, "limit", limit);
+    ask_query(target, "order", arguments_get(l->in->args, HISTORY_ORDER));
+    ask_query(target, "limit", limit);
     buf_u8(target, '\0');
 }
 
@@ -141,16 +143,16 @@ static int list(struct listing *l)
         struct buf target = {0}, answer = {0};
 
         target_put(l, &target);
-        rc = client_get(l->in->config, (char *)target.p, &answer);
+        rc = ask_get(l->in->config, (char *)target.p, &answer);
         if (rc == CLI_OK)
-            put_page(l, (struct slice){(const char *)answer.p, answer.len});
+            put_page(l, buf_slice(&answer));
         buf_free(&target);
         buf_free(&answer);
     } while (rc == CLI_OK && l->has_next && l->left > 0);
     return rc;
 }
 
-static int run(const struct invocation *in)
+static int history_run(const struct invocation *in)
 {
     struct listing l = {.in = in, .json = arguments_get(in->args, HISTORY_JSON) != NULL};
     const char *order = arguments_get(in->args, HISTORY_ORDER);
@@ -175,5 +177,5 @@ const struct command command_history = {
     .option_count = ARRAY_LEN(options),
     .min_operands = 1,
     .max_operands = 1,
-    .run = run,
+    .run = history_run,
 };

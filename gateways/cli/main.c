@@ -7,7 +7,6 @@
  * checks as every process of ours does.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,18 +16,6 @@
 static const struct command *const commands[] = {
     &command_up, &command_pub, &command_sub, &command_history, &command_topics, &command_status,
 };
-
-int cli_fail(int code, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    fputs("sluice: ", stderr);
-    (void)vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return code;
-}
 
 /* --- help ----------------------------------------------------------------- */
 

@@ -19,7 +19,7 @@ const struct process_spec process_specs[PROCESSES_MAX] = {
     {"mqtt", "sluice-mqtt"},
 };
 
-char *process_path(const struct process_spec *spec)
+char *processes_path(const struct process_spec *spec)
 {
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self);

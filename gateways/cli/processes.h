@@ -19,6 +19,6 @@ struct process_spec {
 extern const struct process_spec process_specs[PROCESSES_MAX];
 
 /* The path of a binary beside our own: allocated, or NULL when it is not there. */
-char *process_path(const struct process_spec *spec);
+char *processes_path(const struct process_spec *spec);
 
 #endif

@@ -49,8 +49,8 @@ struct pub {
 
 /* --- events --------------------------------------------------------------- */
 
-static bool make_plain(void *arg, struct slice line, uint64_t number, struct publication *w,
-                       struct buf *error)
+static bool pub_make_plain(void *arg, struct slice line, uint64_t number, struct publication *w,
+                           struct buf *error)
 {
     struct pub *p = arg;
 
@@ -61,14 +61,14 @@ static bool make_plain(void *arg, struct slice line, uint64_t number, struct pub
     buf_put(&w->headers, p->headers.p, p->headers.len);
     if (w->repeatable) {
         p->producer.seq = number;
-        headers_producer(&w->headers, &p->producer);
+        publication_producer(&w->headers, &p->producer);
     }
-    headers_end(&w->headers);
+    publication_end(&w->headers);
     return true;
 }
 
-static bool make_json(void *arg, struct slice line, uint64_t number, struct publication *w,
-                      struct buf *error)
+static bool pub_make_json(void *arg, struct slice line, uint64_t number, struct publication *w,
+                          struct buf *error)
 {
     const struct pub *p = arg;
 
@@ -108,7 +108,7 @@ static bool text_option(struct pub *p, size_t option, const char *member)
         (void)cli_fail(CLI_USAGE, "--%s is not UTF-8", options[option].name);
         return false;
     }
-    headers_text(&p->headers, member, slice_of(text));
+    publication_text(&p->headers, member, slice_of(text));
     return true;
 }
 
@@ -140,7 +140,7 @@ static bool property_options(struct pub *p)
         ok = property_put(&list, text);
     buf_u8(&list, ']');
     if (ok && list.len > 2)
-        headers_raw(&p->headers, "properties", (struct slice){(char *)list.p, list.len});
+        publication_raw(&p->headers, "properties", (struct slice){(char *)list.p, list.len});
     buf_free(&list);
     return ok;
 }
@@ -156,11 +156,11 @@ static bool number_options(struct pub *p)
         return false;
     if (arguments_get(a, PUB_EXPIRY) != NULL) {
         buf_dec(&digits, expiry);
-        headers_raw(&p->headers, "expiry", (struct slice){(char *)digits.p, digits.len});
+        publication_raw(&p->headers, "expiry", (struct slice){(char *)digits.p, digits.len});
         buf_free(&digits);
     }
     if (arguments_get(a, PUB_RETAIN) != NULL)
-        headers_raw(&p->headers, "retain", SLICE("true"));
+        publication_raw(&p->headers, "retain", SLICE("true"));
     return true;
 }
 
@@ -185,7 +185,7 @@ static bool read_options(struct pub *p)
 
     p->json = arguments_get(p->in->args, PUB_JSON) != NULL;
     p->producer.id = slice_of(producer);
-    headers_begin(&p->headers);
+    publication_begin(&p->headers);
     if (!utf8_valid(p->producer.id.p, p->producer.id.len)) {
         (void)cli_fail(CLI_USAGE, "--producer is not UTF-8");
         return false;
@@ -209,14 +209,14 @@ static int publish(struct pub *p, const char *endpoint)
         .timeout_ms = config_num(p->in->config, CFG_PUBLISH_TIMEOUT),
         .line_max = line_max(p),
         .print_ids = arguments_get(p->in->args, PUB_VERBOSE) != NULL,
-        .make = p->json ? make_json : make_plain,
+        .make = p->json ? pub_make_json : pub_make_plain,
         .arg = p,
     };
 
     return sender_run(&o, p->in->operand_count > 1 ? p->in->operands[1] : NULL);
 }
 
-static int run(const struct invocation *in)
+static int pub_run(const struct invocation *in)
 {
     struct pub p = {.in = in, .topic = slice_of(in->operands[0])};
     struct buf endpoint = {0};
@@ -245,5 +245,5 @@ const struct command command_pub = {
     .option_count = ARRAY_LEN(options),
     .min_operands = 1,
     .max_operands = 2,
-    .run = run,
+    .run = pub_run,
 };

@@ -11,12 +11,12 @@
 #include "json.h"
 #include "mem.h"
 
-void headers_begin(struct buf *headers)
+void publication_begin(struct buf *headers)
 {
     buf_u8(headers, '{');
 }
 
-void headers_raw(struct buf *headers, const char *name, struct slice json)
+void publication_raw(struct buf *headers, const char *name, struct slice json)
 {
     if (headers->p[headers->len - 1] != '{')
         buf_u8(headers, ',');
@@ -25,15 +25,15 @@ void headers_raw(struct buf *headers, const char *name, struct slice json)
     buf_put_slice(headers, json);
 }
 
-void headers_text(struct buf *headers, const char *name, struct slice value)
+void publication_text(struct buf *headers, const char *name, struct slice value)
 {
-    headers_raw(headers, name, SLICE(""));
+    publication_raw(headers, name, SLICE(""));
     json_put_string(headers, value);
 }
 
-void headers_producer(struct buf *headers, const struct producer *p)
+void publication_producer(struct buf *headers, const struct producer *p)
 {
-    headers_raw(headers, "producer", SLICE("{\"id\":"));
+    publication_raw(headers, "producer", SLICE("{\"id\":"));
     json_put_string(headers, p->id);
     buf_puts(headers, ",\"epoch\":");
     buf_dec(headers, p->epoch);
@@ -42,7 +42,7 @@ void headers_producer(struct buf *headers, const struct producer *p)
     buf_u8(headers, '}');
 }
 
-void headers_end(struct buf *headers)
+void publication_end(struct buf *headers)
 {
     buf_u8(headers, '}');
 }
@@ -71,7 +71,7 @@ static void copy_members(struct publication *p, struct slice line)
         buf_clear(&name);
         json_string_get(key, &name);
         buf_u8(&name, '\0');
-        headers_raw(&p->headers, (char *)name.p, raw);
+        publication_raw(&p->headers, (char *)name.p, raw);
         p->repeatable = p->repeatable || json_string_is(key, "producer");
     }
     buf_free(&name);
@@ -84,11 +84,11 @@ static void make(struct publication *p, struct slice line, struct slice topic,
 
     buf_put_slice(&p->topic, e->topic.len != 0 ? e->topic : topic);
     buf_put_slice(&p->payload, e->payload);
-    headers_begin(&p->headers);
+    publication_begin(&p->headers);
     copy_members(p, line);
     if (event_props_get(e->props, &props) == EVENT_OK && props.content_type.p != NULL)
-        headers_text(&p->headers, "content_type", props.content_type);
-    headers_end(&p->headers);
+        publication_text(&p->headers, "content_type", props.content_type);
+    publication_end(&p->headers);
 }
 
 bool publication_from_json(struct publication *p, struct slice line, struct slice topic,

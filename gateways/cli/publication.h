@@ -14,12 +14,12 @@ struct publication {
     bool repeatable; /* it names a producer: sending it twice is harmless */
 };
 
-/* Headers are written as an object that is open until headers_end. */
-void headers_begin(struct buf *headers);
-void headers_text(struct buf *headers, const char *name, struct slice value); /* valid UTF-8 */
-void headers_raw(struct buf *headers, const char *name, struct slice json);
-void headers_producer(struct buf *headers, const struct producer *p);
-void headers_end(struct buf *headers);
+/* Headers are written as an object that is open until publication_end. */
+void publication_begin(struct buf *headers);
+void publication_text(struct buf *headers, const char *name, struct slice value); /* valid UTF-8 */
+void publication_raw(struct buf *headers, const char *name, struct slice json);
+void publication_producer(struct buf *headers, const struct producer *p);
+void publication_end(struct buf *headers);
 
 /* From a line in JSON form; topic stands in where the line names none.  Its `id`
  * and `time` are passed over, so that what sub and history print can be

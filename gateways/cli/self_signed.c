@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certificate.h"
 #include "mem.h"
 #include "process.h"
-#include "tls.h"
 
 static char *join(const char *a, const char *b)
 {
@@ -53,7 +53,7 @@ int self_signed_make(struct self_signed *s, const struct invocation *in)
         return CLI_FAILED;
     s->certificate = join(data, "/tls/certificate.pem");
     s->key = join(data, "/tls/key.pem");
-    if (tls_self_signed(s->certificate, s->key) != 0)
+    if (certificate_self_signed(s->certificate, s->key) != 0)
         return CLI_FAILED;
     add_flags(s, in->args);
     return CLI_OK;

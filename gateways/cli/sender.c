@@ -73,12 +73,12 @@ static size_t item_bytes(const struct item *i)
 
 /* --- the end -------------------------------------------------------------- */
 
-static void on_source_closed(struct source *s)
+static void sender_on_source_closed(struct source *s)
 {
     (void)s;
 }
 
-static void on_sock_closed(void *arg)
+static void sender_on_sock_closed(void *arg)
 {
     (void)arg;
 }
@@ -90,9 +90,9 @@ static void finish(struct sender *s, int code)
     s->closing = true;
     s->code = code;
     if (s->has_source)
-        source_close(&s->source, on_source_closed);
+        source_close(&s->source, sender_on_source_closed);
     uv_close((uv_handle_t *)&s->tick, NULL);
-    zsock_close(s->sock, 0, on_sock_closed);
+    zsock_close(s->sock, 0, sender_on_sock_closed);
 }
 
 /* Says which line: number counts from 0, a person from 1. */
@@ -224,7 +224,7 @@ static void pull(struct sender *s)
     maybe_done(s);
 }
 
-static void on_readable(struct source *source)
+static void sender_on_readable(struct source *source)
 {
     pull(CONTAINER_OF(source, struct sender, source));
 }
@@ -236,7 +236,7 @@ static struct slice part_of(const struct zmsg *m)
     return (struct slice){zmsg_data(m), zmsg_size(m)};
 }
 
-static void on_ok(struct item *i, struct slice id)
+static void take_ok(struct item *i, struct slice id)
 {
     i->done = true;
     if (id.len == 0) /* a repeat of long ago */
@@ -244,7 +244,7 @@ static void on_ok(struct item *i, struct slice id)
     (void)snprintf(i->id, sizeof i->id, "%.*s", (int)id.len, id.p);
 }
 
-static void on_error(struct sender *s, uint64_t number, const struct zmsg *parts, size_t count)
+static void take_error(struct sender *s, uint64_t number, const struct zmsg *parts, size_t count)
 {
     struct buf why = {0};
     struct slice code = part_of(&parts[2]);
@@ -260,7 +260,7 @@ static void on_error(struct sender *s, uint64_t number, const struct zmsg *parts
 }
 
 /* ["ok", ref, id] or ["error", ref, code, text]; anything else is none of ours. */
-static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t count)
+static void sender_on_message(void *arg, struct slice peer, struct zmsg *parts, size_t count)
 {
     struct sender *s = arg;
     uint64_t number;
@@ -271,12 +271,12 @@ static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t 
     if (number < s->first || number >= s->unsent)
         return;
     if (slice_eq(part_of(&parts[0]), SLICE("ok")))
-        on_ok(item_at(s, number), part_of(&parts[2]));
+        take_ok(item_at(s, number), part_of(&parts[2]));
     else
-        on_error(s, number, parts, count);
+        take_error(s, number, parts, count);
 }
 
-static void on_drained(void *arg)
+static void sender_on_drained(void *arg)
 {
     struct sender *s = arg;
 
@@ -290,7 +290,7 @@ static void on_drained(void *arg)
 
 /* --- the connection ------------------------------------------------------- */
 
-static void on_connected(void *arg)
+static void sender_on_connected(void *arg)
 {
     struct sender *s = arg;
 
@@ -309,7 +309,7 @@ static bool all_repeatable(struct sender *s)
 
 static void sock_open(struct sender *s);
 
-static void on_disconnected(void *arg)
+static void sender_on_disconnected(void *arg)
 {
     struct sender *s = arg;
 
@@ -322,14 +322,15 @@ static void on_disconnected(void *arg)
                 "--producer makes repeating safe)");
         return;
     }
-    zsock_close(s->sock, 0, on_sock_closed);
+    zsock_close(s->sock, 0, sender_on_sock_closed);
     s->unsent = s->first;
     sock_open(s);
 }
 
 static void sock_open(struct sender *s)
 {
-    static const struct zsock_ops ops = {on_message, on_drained, on_connected, on_disconnected};
+    static const struct zsock_ops ops = {sender_on_message, sender_on_drained, sender_on_connected,
+                                         sender_on_disconnected};
     const struct zsock_options o = {
         .send_hwm = 2 * WINDOW_COUNT,
         .heartbeat_ms = HEARTBEAT_MS,
@@ -348,7 +349,7 @@ static void sock_open(struct sender *s)
 }
 
 /* Time passes: what a full socket refused goes again; the oldest may be due. */
-static void on_tick(uv_timer_t *h)
+static void sender_on_tick(uv_timer_t *h)
 {
     struct sender *s = CONTAINER_OF(h, struct sender, tick);
     const struct item *i = item_at(s, s->first);
@@ -371,7 +372,7 @@ static void begin(struct sender *s, const char *message)
     s->has_source = message == NULL;
     s->ended = message != NULL;
     if (s->has_source)
-        source_init(&s->source, &s->loop, s->o->line_max, on_readable);
+        source_init(&s->source, &s->loop, s->o->line_max, sender_on_readable);
     sock_open(s);
     if (s->closing)
         return;
@@ -389,7 +390,7 @@ int sender_run(const struct sender_options *o, const char *message)
     assert(rc == 0);
     s->o = o;
     (void)uv_timer_init(&s->loop, &s->tick);
-    (void)uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+    (void)uv_timer_start(&s->tick, sender_on_tick, TICK_MS, TICK_MS);
     begin(s, message);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
     rc = uv_loop_close(&s->loop);

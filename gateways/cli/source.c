@@ -33,14 +33,14 @@ static void take(struct source *s)
     s->readable(s);
 }
 
-static void on_poll(uv_poll_t *h, int status, int events)
+static void source_on_poll(uv_poll_t *h, int status, int events)
 {
     (void)status;
     (void)events;
     take(CONTAINER_OF(h, struct source, poll));
 }
 
-static void on_idle(uv_idle_t *h)
+static void source_on_idle(uv_idle_t *h)
 {
     take(CONTAINER_OF(h, struct source, idle));
 }
@@ -63,9 +63,9 @@ void source_read(struct source *s, bool on)
 
     on = on && !s->ended;
     if (s->polled)
-        rc = on ? uv_poll_start(&s->poll, UV_READABLE, on_poll) : uv_poll_stop(&s->poll);
+        rc = on ? uv_poll_start(&s->poll, UV_READABLE, source_on_poll) : uv_poll_stop(&s->poll);
     else
-        rc = on ? uv_idle_start(&s->idle, on_idle) : uv_idle_stop(&s->idle);
+        rc = on ? uv_idle_start(&s->idle, source_on_idle) : uv_idle_stop(&s->idle);
     assert(rc == 0);
     (void)rc;
 }
@@ -81,7 +81,7 @@ enum source_result source_next(struct source *s, struct slice *line)
     return s->error == 0 ? SOURCE_END : SOURCE_ERROR;
 }
 
-static void on_closed(uv_handle_t *h)
+static void source_on_closed(uv_handle_t *h)
 {
     struct source *s = h->data;
 
@@ -95,5 +95,5 @@ void source_close(struct source *s, void (*closed)(struct source *s))
 
     s->closed = closed;
     h->data = s;
-    uv_close(h, on_closed);
+    uv_close(h, source_on_closed);
 }

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client.h"
-#include "http_client.h"
+#include "cli.h"
+#include "fetch.h"
 #include "json.h"
 #include "mem.h"
 #include "metrics.h"
@@ -57,14 +57,14 @@ struct report {
 /* GETs from an admin listener: the status, 0 when it does not answer. */
 static unsigned ask(const char *address, const char *target, struct buf *out)
 {
-    struct http_client h;
+    const struct fetch_request r = {.address = address, .target = target, .timeout_ms = TIMEOUT_MS};
+    struct fetch f;
     unsigned status = 0;
 
     buf_clear(out);
-    if (http_get(&h, address, NULL, target, "", TIMEOUT_MS) == 0 &&
-        http_read_all(&h, out, ANSWER_MAX) == 0)
-        status = h.response.status;
-    http_close(&h);
+    if (fetch_open(&f, &r) == 0 && fetch_read_all(&f, out, ANSWER_MAX) == 0)
+        status = f.status;
+    fetch_close(&f);
     return status;
 }
 
@@ -127,7 +127,7 @@ static void put_row(struct table *t, const struct report *r)
         if (metric_find(&r->metrics, metric_names[f[i].metric], &value))
             buf_printf(&text, "%s%s %.*s", text.len != 0 ? ", " : "", f[i].word, (int)value.len,
                        value.p);
-    table_cell(t, (struct slice){(const char *)text.p, text.len}, 0);
+    table_cell(t, buf_slice(&text), 0);
     buf_free(&text);
 }
 
@@ -154,7 +154,7 @@ static void put_json(const struct report *r)
 static bool put_process(const struct config *c, const struct process_spec *spec, struct table *t,
                         bool json)
 {
-    char *path = process_path(spec);
+    char *path = processes_path(spec);
     struct report r;
 
     if (path == NULL)
@@ -169,7 +169,7 @@ static bool put_process(const struct config *c, const struct process_spec *spec,
     return r.ready;
 }
 
-static int run(const struct invocation *in)
+static int status_run(const struct invocation *in)
 {
     static const struct table_column columns[] = {
         {"PROCESS", false},
@@ -178,7 +178,7 @@ static int run(const struct invocation *in)
         {"FIGURES", false},
     };
     bool json = arguments_get(in->args, STATUS_JSON) != NULL, all = true;
-    char *broker = process_path(&process_specs[PROCESS_BROKER]);
+    char *broker = processes_path(&process_specs[PROCESS_BROKER]);
     struct table t;
 
     if (broker == NULL)
@@ -202,5 +202,5 @@ const struct command command_status = {
     .details = "Asks each process on its admin listener; fails when one is not ready.\n",
     .options = options,
     .option_count = ARRAY_LEN(options),
-    .run = run,
+    .run = status_run,
 };

@@ -14,10 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ask.h"
 #include "backoff.h"
-#include "client.h"
+#include "cli.h"
+#include "document.h"
 #include "event.h"
-#include "http_client.h"
+#include "fetch.h"
+#include "http1.h"
 #include "json.h"
 #include "mem.h"
 #include "sse_reader.h"
@@ -39,7 +42,7 @@ static const struct option_spec options[] = {
 
 enum format { FORMAT_RAW, FORMAT_JSON, FORMAT_NDJSON };
 
-/* LOST and REFUSED leave why in the client's error. */
+/* LOST and REFUSED leave why in the fetch's error. */
 enum outcome { GO_ON, LOST, REFUSED, DONE };
 
 struct sub {
@@ -68,8 +71,8 @@ static void print_raw(struct sub *s, const struct sse_message *m)
 
     if (slice_eq(m->type, SLICE("sluice.json")) && json_check(m->data) == JSON_OBJECT) {
         buf_clear(&s->payload); /* SSE cannot carry these bytes as they are */
-        client_payload(m->data, &s->payload);
-        payload = (struct slice){(const char *)s->payload.p, s->payload.len};
+        document_payload(m->data, &s->payload);
+        payload = buf_slice(&s->payload);
     }
     print_id(s);
     (void)fwrite(payload.p, 1, payload.len, stdout);
@@ -80,7 +83,7 @@ static void print_gap(const struct sub *s, struct slice gap)
 {
     if (s->format == FORMAT_NDJSON)
         printf("{\"gap\":%.*s}\n", (int)gap.len, gap.p);
-    client_tell_gap(gap);
+    document_tell_gap(gap);
 }
 
 static void print_message(struct sub *s, const struct sse_message *m)
@@ -105,24 +108,14 @@ static void target_put(const struct sub *s, struct buf *target)
     buf_puts(target, "/events/");
     url_encode(slice_of(s->in->operands[0]), target);
     for (int i = 1; i < s->in->operand_count; i++)
-        client_query(target, "topic", s->in->operands[i]);
-    client_query(target, "format", s->format == FORMAT_RAW ? "raw" : "json");
+        ask_query(target, "topic", s->in->operands[i]);
+    ask_query(target, "format", s->format == FORMAT_RAW ? "raw" : "json");
     if (s->reader.last_id.len == 0) {
-        client_query(target, "after", arguments_get(a, SUB_AFTER));
-        client_query(target, "since", arguments_get(a, SUB_SINCE));
-        client_query(target, "last", arguments_get(a, SUB_LAST));
+        ask_query(target, "after", arguments_get(a, SUB_AFTER));
+        ask_query(target, "since", arguments_get(a, SUB_SINCE));
+        ask_query(target, "last", arguments_get(a, SUB_LAST));
     }
     buf_u8(target, '\0');
-}
-
-static void headers_put(const struct sub *s, struct buf *headers)
-{
-    const struct buf *id = &s->reader.last_id;
-
-    buf_puts(headers, "Accept: text/event-stream\r\n");
-    if (id->len != 0)
-        buf_printf(headers, "Last-Event-ID: %.*s\r\n", (int)id->len, (char *)id->p);
-    buf_u8(headers, '\0');
 }
 
 /* A stream that says nothing for three keep-alives is dead. */
@@ -130,24 +123,24 @@ static unsigned patience_ms(const struct config *c)
 {
     uint64_t ms = config_num(c, CFG_SSE_KEEPALIVE) * 3;
 
-    return ms < CLIENT_TIMEOUT_MS ? CLIENT_TIMEOUT_MS : ms > 3600000 ? 3600000 : (unsigned)ms;
+    return ms < ASK_TIMEOUT_MS ? ASK_TIMEOUT_MS : ms > 3600000 ? 3600000 : (unsigned)ms;
 }
 
-static enum outcome refused(struct http_client *h)
+static enum outcome refused(struct fetch *f)
 {
     struct buf body = {0}, text = {0};
-    unsigned status = h->response.status;
+    unsigned status = f->status;
 
-    (void)http_read_all(h, &body, CLIENT_ANSWER_MAX); /* what came of it is enough */
-    client_problem(status, (struct slice){(const char *)body.p, body.len}, &text);
-    (void)snprintf(h->error, sizeof h->error, "%.*s", (int)text.len, (char *)text.p);
+    (void)fetch_read_all(f, &body, ASK_ANSWER_MAX); /* what came of it is enough */
+    document_problem(status, buf_slice(&body), &text);
+    (void)snprintf(f->error, sizeof f->error, "%.*s", (int)text.len, (char *)text.p);
     buf_free(&body);
     buf_free(&text);
     return status >= 500 || status == 429 ? LOST : REFUSED;
 }
 
 /* Bytes of the stream: printed, and flushed before more is waited for. */
-static enum outcome take(struct sub *s, struct http_client *h, struct slice data)
+static enum outcome take(struct sub *s, struct fetch *f, struct slice data)
 {
     while (data.len != 0 && s->left != 0) {
         struct sse_message m;
@@ -155,7 +148,7 @@ static enum outcome take(struct sub *s, struct http_client *h, struct slice data
         ptrdiff_t n = sse_reader_feed(&s->reader, data.p, data.len, &m, &got);
 
         if (n < 0) {
-            (void)snprintf(h->error, sizeof h->error, "an event is larger than max_payload");
+            (void)snprintf(f->error, sizeof f->error, "an event is larger than max_payload");
             return REFUSED; /* it would come again */
         }
         if (got)
@@ -164,13 +157,13 @@ static enum outcome take(struct sub *s, struct http_client *h, struct slice data
         data.len -= (size_t)n;
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)snprintf(h->error, sizeof h->error, "standard output: %s", strerror(errno));
+        (void)snprintf(f->error, sizeof f->error, "standard output: %s", strerror(errno));
         return REFUSED;
     }
     return s->left == 0 ? DONE : GO_ON;
 }
 
-static enum outcome follow(struct sub *s, struct http_client *h)
+static enum outcome follow(struct sub *s, struct fetch *f)
 {
     enum outcome o = GO_ON;
     struct slice data;
@@ -178,40 +171,44 @@ static enum outcome follow(struct sub *s, struct http_client *h)
 
     s->opened = true;
     sse_reader_restart(&s->reader);
-    while (o == GO_ON && (rc = http_read(h, &data)) > 0) {
+    while (o == GO_ON && (rc = fetch_read(f, &data)) > 0) {
         s->progress = true;
-        o = take(s, h, data);
+        o = take(s, f, data);
     }
     if (rc == 0)
-        (void)snprintf(h->error, sizeof h->error, "the server ended the stream");
+        (void)snprintf(f->error, sizeof f->error, "the server ended the stream");
     return rc > 0 ? o : LOST;
 }
 
-static enum outcome answered(struct sub *s, struct http_client *h)
+static enum outcome answered(struct sub *s, struct fetch *f)
 {
-    if (h->response.status != 200)
-        return refused(h);
-    if (slice_starts(h->response.content_type, SLICE("text/event-stream")))
-        return follow(s, h);
-    (void)snprintf(h->error, sizeof h->error, "%s does not answer with a stream",
+    if (f->status != 200)
+        return refused(f);
+    if (slice_starts(f->content_type, SLICE("text/event-stream")))
+        return follow(s, f);
+    (void)snprintf(f->error, sizeof f->error, "%s does not answer with a stream",
                    (char *)s->address.p);
     return REFUSED;
 }
 
-static enum outcome connect_once(struct sub *s, struct http_client *h)
+static enum outcome connect_once(struct sub *s, struct fetch *f)
 {
-    struct buf target = {0}, headers = {0};
+    struct buf target = {0};
     enum outcome o = LOST;
 
     s->progress = false;
     target_put(s, &target);
-    headers_put(s, &headers);
-    if (http_get(h, (char *)s->address.p, client_certificates(s->in->config, "sse"),
-                 (char *)target.p, (char *)headers.p, patience_ms(s->in->config)) == 0)
-        o = answered(s, h);
-    http_close(h);
+    if (fetch_open(f, &(struct fetch_request){
+                          .address = (char *)s->address.p,
+                          .certificates = ask_certificates(s->in->config, "sse"),
+                          .target = (char *)target.p,
+                          .accept = "text/event-stream",
+                          .last_event_id = buf_slice(&s->reader.last_id),
+                          .timeout_ms = patience_ms(s->in->config),
+                      }) == 0)
+        o = answered(s, f);
+    fetch_close(f);
     buf_free(&target);
-    buf_free(&headers);
     return o;
 }
 
@@ -230,17 +227,17 @@ static int stream(struct sub *s)
     unsigned wait = 0;
 
     for (;;) {
-        struct http_client h;
-        enum outcome o = connect_once(s, &h);
+        struct fetch f;
+        enum outcome o = connect_once(s, &f);
 
         if (o == DONE)
             return CLI_OK;
         if (o == REFUSED || !s->opened)
-            return cli_fail(CLI_FAILED, "%s", h.error);
+            return cli_fail(CLI_FAILED, "%s", f.error);
         if (s->progress)
             wait = 0;
         if (wait == 0)
-            (void)cli_fail(CLI_FAILED, "%s; connecting again", h.error);
+            (void)cli_fail(CLI_FAILED, "%s; connecting again", f.error);
         wait = backoff_next(wait, retry_ms(s), RETRY_MAX_MS);
         (void)poll(NULL, 0, (int)wait);
     }
@@ -271,7 +268,7 @@ static bool format_parse(const struct invocation *in, enum format *out)
     return false;
 }
 
-static int run(const struct invocation *in)
+static int sub_run(const struct invocation *in)
 {
     struct sub s = {.in = in, .verbose = arguments_get(in->args, SUB_VERBOSE) != NULL};
     int rc;
@@ -282,7 +279,7 @@ static int run(const struct invocation *in)
     if (s.left == 0)
         return CLI_OK;
     s.reader.max = ESCAPED_MAX * (config_num(in->config, CFG_MAX_PAYLOAD) + EVENT_PROPS_MAX);
-    client_address(in->config, "sse", &s.address);
+    ask_address(in->config, "sse", &s.address);
     rc = stream(&s);
     sse_reader_close(&s.reader);
     buf_free(&s.address);
@@ -306,5 +303,5 @@ const struct command command_sub = {
     .option_count = ARRAY_LEN(options),
     .min_operands = 1,
     .max_operands = -1,
-    .run = run,
+    .run = sub_run,
 };

@@ -3,7 +3,9 @@
  */
 #include <stdio.h>
 
-#include "client.h"
+#include "ask.h"
+#include "cli.h"
+#include "document.h"
 #include "json.h"
 #include "mem.h"
 #include "table.h"
@@ -24,8 +26,8 @@ static void put_row(struct table *t, struct slice topic)
 
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         buf_clear(&text);
-        client_member_text(topic, members[i], &text);
-        table_cell(t, (struct slice){(const char *)text.p, text.len}, 0);
+        document_text(topic, members[i], &text);
+        table_cell(t, buf_slice(&text), 0);
     }
     buf_free(&text);
 }
@@ -33,12 +35,12 @@ static void put_row(struct table *t, struct slice topic)
 /* One page: printed; *next is where the following one starts, empty at the end. */
 static void put_page(const struct buf *answer, struct table *t, bool json, struct buf *next)
 {
-    struct slice object = {(const char *)answer->p, answer->len}, list, topic;
+    struct slice object = buf_slice(answer), list, topic;
     struct json_iter it;
 
     buf_clear(next);
-    client_member_text(object, "next", next);
-    if (!client_member(object, "topics", &list) || json_kind_of(list) != JSON_ARRAY)
+    document_text(object, "next", next);
+    if (!document_member(object, "topics", &list) || json_kind_of(list) != JSON_ARRAY)
         return;
     for (it = json_iter_of(list); json_element(&it, &topic);) {
         if (json)
@@ -60,13 +62,13 @@ static int list(const struct invocation *in, struct table *t, struct buf *next)
         struct buf target = {0}, answer = {0};
 
         buf_puts(&target, "/topics");
-        client_query(&target, "filter", filter);
+        ask_query(&target, "filter", filter);
         if (next->len != 0) {
             buf_u8(next, '\0');
-            client_query(&target, "after", (char *)next->p);
+            ask_query(&target, "after", (char *)next->p);
         }
         buf_u8(&target, '\0');
-        rc = client_get(in->config, (char *)target.p, &answer);
+        rc = ask_get(in->config, (char *)target.p, &answer);
         if (rc == CLI_OK)
             put_page(&answer, t, json, next);
         buf_free(&target);
@@ -75,7 +77,7 @@ static int list(const struct invocation *in, struct table *t, struct buf *next)
     return rc;
 }
 
-static int run(const struct invocation *in)
+static int topics_run(const struct invocation *in)
 {
     struct table t;
     struct buf next = {0};
@@ -96,5 +98,5 @@ const struct command command_topics = {
     .options = options,
     .option_count = ARRAY_LEN(options),
     .max_operands = 1,
-    .run = run,
+    .run = topics_run,
 };

@@ -23,9 +23,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "ask.h"
 #include "child.h"
 #include "cli.h"
-#include "client.h"
 #include "log.h"
 #include "mem.h"
 #include "process.h"
@@ -59,7 +59,7 @@ static struct child *broker_of(struct up *up)
 
 /* --- the end -------------------------------------------------------------- */
 
-static void on_child_closed(struct child *c)
+static void up_on_child_closed(struct child *c)
 {
     struct up *up = c->data;
 
@@ -76,7 +76,7 @@ static void maybe_finish(struct up *up)
         return;
     up->finishing = true;
     for (size_t i = 0; i < up->count; i++)
-        child_close(&up->children[i], on_child_closed);
+        child_close(&up->children[i], up_on_child_closed);
     uv_close((uv_handle_t *)&up->sigchld, NULL);
     uv_close((uv_handle_t *)&up->broker_turn, NULL);
     process_close(up->process, NULL, NULL);
@@ -98,7 +98,7 @@ static void stop_broker(struct up *up)
     child_signal(broker_of(up), SIGTERM);
 }
 
-static void on_broker_turn(uv_timer_t *h)
+static void up_on_broker_turn(uv_timer_t *h)
 {
     struct up *up = CONTAINER_OF(h, struct up, broker_turn);
 
@@ -116,7 +116,7 @@ static void stop(struct up *up)
     if (up->stopping)
         return;
     up->stopping = true;
-    (void)uv_timer_start(&up->broker_turn, on_broker_turn, stop_ms(up) / 2, 0);
+    (void)uv_timer_start(&up->broker_turn, up_on_broker_turn, stop_ms(up) / 2, 0);
     for (size_t i = 0; i < up->count; i++) {
         child_hold(&up->children[i]);
         if (i != PROCESS_BROKER)
@@ -147,7 +147,7 @@ static void announce_curl(const struct up *up, const char *what, const char *how
                           struct slice address)
 {
     const char *certificate = up->self_signed.certificate;
-    bool tls = certificate != NULL || client_certificates(up->in->config, "sse") != NULL;
+    bool tls = certificate != NULL || ask_certificates(up->in->config, "sse") != NULL;
 
     printf("sluice: %s curl %s", what, how);
     if (certificate != NULL)
@@ -191,7 +191,7 @@ static void start_gateways(struct up *up)
             child_start(&up->children[i]);
 }
 
-static void on_ready(struct child *c)
+static void up_on_ready(struct child *c)
 {
     struct up *up = c->data;
 
@@ -214,7 +214,7 @@ static void give_up(struct up *up, const struct child *c, int code)
     stop(up);
 }
 
-static bool on_died(struct child *c, int status)
+static bool up_on_died(struct child *c, int status)
 {
     struct up *up = c->data;
     bool gave_up = WIFEXITED(status) && WEXITSTATUS(status) != 0 && !c->was_ready;
@@ -229,7 +229,7 @@ static bool on_died(struct child *c, int status)
     return false;
 }
 
-static void on_sigchld(uv_signal_t *h, int signum)
+static void up_on_sigchld(uv_signal_t *h, int signum)
 {
     struct up *up = CONTAINER_OF(h, struct up, sigchld);
 
@@ -240,17 +240,17 @@ static void on_sigchld(uv_signal_t *h, int signum)
 
 /* --- what the operator does ----------------------------------------------- */
 
-static void on_drain(void *arg)
+static void up_on_drain(void *arg)
 {
     stop(arg);
 }
 
-static void on_abandon(void *arg)
+static void up_on_abandon(void *arg)
 {
     kill_all(arg);
 }
 
-static void on_reload(void *arg)
+static void up_on_reload(void *arg)
 {
     struct up *up = arg;
     struct config *c = config_reload(up->in->config);
@@ -267,12 +267,12 @@ static void on_reload(void *arg)
 
 static int add_children(struct up *up)
 {
-    static const struct child_ops ops = {on_ready, on_died};
+    static const struct child_ops ops = {up_on_ready, up_on_died};
 
     char **flags = up->self_signed.argv != NULL ? up->self_signed.argv : up->in->args->argv;
 
     for (size_t i = 0; i < PROCESSES_MAX; i++) {
-        char *path = process_path(&process_specs[i]);
+        char *path = processes_path(&process_specs[i]);
         int rc;
 
         if (path == NULL && i == PROCESS_BROKER)
@@ -292,13 +292,13 @@ static int add_children(struct up *up)
 
 static void watch(struct up *up)
 {
-    static const struct process_ops ops = {on_reload, on_drain, on_abandon};
+    static const struct process_ops ops = {up_on_reload, up_on_drain, up_on_abandon};
     int rc;
 
     up->process = process_start(&up->loop, stop_ms(up), &ops, up);
     rc = uv_signal_init(&up->loop, &up->sigchld);
     assert(rc == 0);
-    rc = uv_signal_start(&up->sigchld, on_sigchld, SIGCHLD);
+    rc = uv_signal_start(&up->sigchld, up_on_sigchld, SIGCHLD);
     assert(rc == 0);
     (void)rc;
     (void)uv_timer_init(&up->loop, &up->broker_turn);
@@ -334,7 +334,7 @@ static void supervise(struct up *up)
     (void)rc;
 }
 
-static int run(const struct invocation *in)
+static int up_run(const struct invocation *in)
 {
     struct up *up;
     int rc = prepare_data(in->config);
@@ -366,5 +366,5 @@ const struct command command_up = {
                "processes: --sse-listen is what --listen is to sluice-sse.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
-    .run = run,
+    .run = up_run,
 };

@@ -83,11 +83,4 @@ struct slice tls_alpn(const struct tls *t);
  * "CN=device-7,O=Example". */
 struct slice tls_peer_subject(const struct tls *t);
 
-/* --- a first try ----------------------------------------------------------------- */
-
-/* Makes a key and a certificate for this machine, signed by itself, good for a year:
- * two PEM files, the key readable by its owner alone.  Existing ones stay while they
- * are good for another week.  0, or -1, logged. */
-int tls_self_signed(const char *certificate, const char *key);
-
 #endif

@@ -3,7 +3,6 @@
  *
  *   tls.c            one connection: handshake, records in, records out
  *   tls_server.c     certificates, rules, which certificate for which name
- *   tls_self.c       a certificate for a first try
  */
 #ifndef NET_TLS_INTERNAL_H
 #define NET_TLS_INTERNAL_H

@@ -26,7 +26,7 @@ START_TEST(a_child_waits_as_its_lives_deserve)
     unsigned wait = 0;
 
     for (size_t i = 0; i < sizeof lives / sizeof lives[0]; i++) {
-        wait = restart_delay(wait, lives[i].was_ready, lives[i].ready_ms);
+        wait = backoff_restart(wait, lives[i].was_ready, lives[i].ready_ms);
         ck_assert_msg(wait == lives[i].wait, "life %zu: %u", i, wait);
     }
 }
@@ -34,7 +34,7 @@ END_TEST
 
 START_TEST(a_first_death_before_being_ready_waits_the_shortest)
 {
-    ck_assert_uint_eq(restart_delay(0, false, 0), RESTART_FIRST_MS);
+    ck_assert_uint_eq(backoff_restart(0, false, 0), RESTART_FIRST_MS);
 }
 END_TEST
 

@@ -98,11 +98,11 @@ START_TEST(headers_are_one_object)
     const struct producer producer = {SLICE("me \"too\""), 5, 9};
     struct buf b = {0};
 
-    headers_begin(&b);
-    headers_text(&b, "type", SLICE("a\nb"));
-    headers_raw(&b, "retain", SLICE("true"));
-    headers_producer(&b, &producer);
-    headers_end(&b);
+    publication_begin(&b);
+    publication_text(&b, "type", SLICE("a\nb"));
+    publication_raw(&b, "retain", SLICE("true"));
+    publication_producer(&b, &producer);
+    publication_end(&b);
     expect(&b, "{\"type\":\"a\\nb\",\"retain\":true,\"producer\":"
                "{\"id\":\"me \\\"too\\\"\",\"epoch\":5,\"seq\":9}}");
     buf_free(&b);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "certificate.h"
 #include "mem.h"
 #include "metrics.h"
 #include "pinned.h"
@@ -732,7 +733,7 @@ START_TEST(test_a_certificate_that_is_there_is_kept)
 {
     X509 *before = SSL_CTX_get0_certificate(trusting), *after;
 
-    ck_assert_int_eq(tls_self_signed(certificate, key), 0);
+    ck_assert_int_eq(certificate_self_signed(certificate, key), 0);
     handshake();
     after = SSL_get0_peer_certificate(client.ssl);
     ck_assert_ptr_null(before);
@@ -749,7 +750,7 @@ int main(void)
         return EXIT_FAILURE;
     (void)snprintf(certificate, sizeof certificate, "%s/certificate.pem", folder);
     (void)snprintf(key, sizeof key, "%s/key.pem", folder);
-    if (tls_self_signed(certificate, key) != 0)
+    if (certificate_self_signed(certificate, key) != 0)
         return EXIT_FAILURE;
     code = RUN_TESTS(
         "tls", setup, teardown, test_the_owner_hears_of_the_connection_when_the_handshake_is_over,

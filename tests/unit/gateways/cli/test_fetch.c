@@ -1,5 +1,5 @@
 /*
- * test_http_client.c - the client against a server that says canned bytes.
+ * test_fetch.c - a fetch against a server that says canned bytes.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http_client.h"
+#include "fetch.h"
 
 #define PATIENCE_MS 5000u
 
@@ -26,7 +26,7 @@ struct server {
 };
 
 static struct server server;
-static struct http_client client;
+static struct fetch fetch;
 static struct buf body;
 
 static void read_request(int fd)
@@ -82,19 +82,33 @@ static void server_start(const char *answer, size_t piece, bool stays)
 static void setup(void)
 {
     body = (struct buf){0};
+    (void)unsetenv("http_proxy");
 }
 
 static void finish(void)
 {
-    http_close(&client);
+    fetch_close(&fetch);
     (void)pthread_join(server.thread, NULL);
     (void)close(server.fd);
     buf_free(&body);
 }
 
+static int get_from(const char *address, unsigned timeout_ms)
+{
+    const struct fetch_request r = {
+        .address = address,
+        .target = "/x?y",
+        .accept = "a/b",
+        .last_event_id = SLICE("17"),
+        .timeout_ms = timeout_ms,
+    };
+
+    return fetch_open(&fetch, &r);
+}
+
 static int get(unsigned timeout_ms)
 {
-    return http_get(&client, server.address, NULL, "/x?y", "Accept: a/b\r\n", timeout_ms);
+    return get_from(server.address, timeout_ms);
 }
 
 static const struct {
@@ -114,7 +128,7 @@ static void check_answer(int which, size_t piece)
 {
     server_start(answers[which].answer, piece, false);
     ck_assert_int_eq(get(PATIENCE_MS), 0);
-    ck_assert_int_eq(http_read_all(&client, &body, 1000), 0);
+    ck_assert_int_eq(fetch_read_all(&fetch, &body, 1000), 0);
     ck_assert(slice_eq((struct slice){(char *)body.p, body.len}, slice_of(answers[which].body)));
     finish();
 }
@@ -131,19 +145,23 @@ START_TEST(a_body_may_come_in_single_bytes)
 }
 END_TEST
 
-static const char *const broken[] = {
-    "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+#define BROKEN_OFF "the connection ended in the middle of the answer"
+
+static const struct {
+    const char *answer, *error;
+} broken[] = {
+    {"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", BROKEN_OFF},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", BROKEN_OFF},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", BROKEN_OFF},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "the connection was lost ("},
 };
 
 START_TEST(a_body_that_breaks_off_is_an_error)
 {
-    server_start(broken[_i], 4096, false);
+    server_start(broken[_i].answer, 4096, false);
     ck_assert_int_eq(get(PATIENCE_MS), 0);
-    ck_assert_int_eq(http_read_all(&client, &body, 1000), -1);
-    ck_assert(client.error[0] != '\0');
+    ck_assert_int_eq(fetch_read_all(&fetch, &body, 1000), -1);
+    ck_assert_ptr_eq(strstr(fetch.error, broken[_i].error), fetch.error);
     finish();
 }
 END_TEST
@@ -154,7 +172,7 @@ START_TEST(data_comes_before_the_stream_ends)
 
     server_start("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", 4096, true);
     ck_assert_int_eq(get(PATIENCE_MS), 0);
-    ck_assert_int_eq(http_read(&client, &data), 1);
+    ck_assert_int_eq(fetch_read(&fetch, &data), 1);
     ck_assert(slice_eq(data, SLICE("hi")));
     finish();
 }
@@ -166,15 +184,29 @@ START_TEST(a_silent_server_is_noticed)
 
     server_start("HTTP/1.1 200 OK\r\n\r\n", 4096, true);
     ck_assert_int_eq(get(50), 0);
-    ck_assert_int_eq(http_read(&client, &data), -1);
+    ck_assert_int_eq(fetch_read(&fetch, &data), -1);
+    ck_assert_str_eq(fetch.error, "no answer for 50 ms");
     finish();
 }
 END_TEST
 
+static const char *const halves[] = {"", "HTTP", "HTTP/1.1 200 OK\r\n",
+                                     "HTTP/1.1 100 Continue\r\n\r\n"};
+
 START_TEST(an_end_before_the_head_is_an_error)
 {
-    server_start("HTTP/1.1 200 OK\r\n", 4096, false);
+    server_start(halves[_i], 4096, false);
     ck_assert_int_eq(get(PATIENCE_MS), -1);
+    ck_assert_str_eq(fetch.error, "the connection ended before an answer");
+    finish();
+}
+END_TEST
+
+START_TEST(what_is_no_http_is_told)
+{
+    server_start("SSH-2.0-any\r\n", 4096, false);
+    ck_assert_int_eq(get(PATIENCE_MS), -1);
+    ck_assert_str_eq(fetch.error, "the answer is not valid HTTP");
     finish();
 }
 END_TEST
@@ -183,7 +215,7 @@ START_TEST(a_body_longer_than_wanted_is_an_error)
 {
     server_start("HTTP/1.0 200 OK\r\n\r\n0123456789", 4096, false);
     ck_assert_int_eq(get(PATIENCE_MS), 0);
-    ck_assert_int_eq(http_read_all(&client, &body, 9), -1);
+    ck_assert_int_eq(fetch_read_all(&fetch, &body, 9), -1);
     finish();
 }
 END_TEST
@@ -194,23 +226,62 @@ START_TEST(the_request_says_what_was_asked)
     ck_assert_int_eq(get(PATIENCE_MS), 0);
     ck_assert_ptr_eq(strstr(server.request, "GET /x?y HTTP/1.1\r\nHost: 127.0.0.1:"),
                      server.request);
-    ck_assert_ptr_nonnull(strstr(server.request, "\r\nAccept: a/b\r\n\r\n"));
+    ck_assert_uint_eq(fetch.status, 204);
+    ck_assert_ptr_nonnull(strstr(server.request, "\r\nAccept: a/b\r\n"));
+    ck_assert_ptr_nonnull(strstr(server.request, "\r\nLast-Event-ID: 17\r\n"));
+    finish();
+}
+END_TEST
+
+START_TEST(an_address_of_all_interfaces_is_this_machine)
+{
+    char address[32];
+
+    server_start("HTTP/1.1 204 No Content\r\n\r\n", 4096, false);
+    (void)snprintf(address, sizeof address, "0.0.0.0%s", strchr(server.address, ':'));
+    ck_assert_int_eq(get_from(address, PATIENCE_MS), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(this_machine_is_asked_without_a_proxy)
+{
+    server_start("HTTP/1.1 204 No Content\r\n\r\n", 4096, false);
+    (void)setenv("http_proxy", "http://127.0.0.1:1", 1);
+    ck_assert_int_eq(get(PATIENCE_MS), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(another_machine_is_asked_through_the_proxy)
+{
+    char proxy[64];
+
+    server_start("HTTP/1.1 204 No Content\r\n\r\n", 4096, false);
+    (void)snprintf(proxy, sizeof proxy, "http://%s", server.address);
+    (void)setenv("http_proxy", proxy, 1);
+    ck_assert_int_eq(get_from("192.0.2.1:8081", PATIENCE_MS), 0);
+    ck_assert_ptr_eq(strstr(server.request, "GET http://192.0.2.1:8081/x?y HTTP/1.1\r\n"),
+                     server.request);
     finish();
 }
 END_TEST
 
 START_TEST(nobody_there_is_an_error_that_names_the_address)
 {
-    ck_assert_int_eq(http_get(&client, "127.0.0.1:1", NULL, "/", "", PATIENCE_MS), -1);
-    ck_assert_ptr_nonnull(strstr(client.error, "127.0.0.1:1"));
-    http_close(&client);
+    const struct fetch_request r = {
+        .address = "127.0.0.1:1", .target = "/", .timeout_ms = PATIENCE_MS};
+
+    ck_assert_int_eq(fetch_open(&fetch, &r), -1);
+    ck_assert_str_eq(fetch.error, "cannot connect to 127.0.0.1:1 (Connection refused)");
+    fetch_close(&fetch);
 }
 END_TEST
 
 static Suite *suite(void)
 {
-    Suite *s = suite_create("http_client");
-    TCase *t = tcase_create("http_client");
+    Suite *s = suite_create("fetch");
+    TCase *t = tcase_create("fetch");
     int count = sizeof answers / sizeof answers[0];
 
     tcase_add_checked_fixture(t, setup, NULL);
@@ -219,9 +290,13 @@ static Suite *suite(void)
     tcase_add_loop_test(t, a_body_that_breaks_off_is_an_error, 0, sizeof broken / sizeof broken[0]);
     tcase_add_test(t, data_comes_before_the_stream_ends);
     tcase_add_test(t, a_silent_server_is_noticed);
-    tcase_add_test(t, an_end_before_the_head_is_an_error);
+    tcase_add_loop_test(t, an_end_before_the_head_is_an_error, 0, sizeof halves / sizeof halves[0]);
+    tcase_add_test(t, what_is_no_http_is_told);
     tcase_add_test(t, a_body_longer_than_wanted_is_an_error);
     tcase_add_test(t, the_request_says_what_was_asked);
+    tcase_add_test(t, an_address_of_all_interfaces_is_this_machine);
+    tcase_add_test(t, this_machine_is_asked_without_a_proxy);
+    tcase_add_test(t, another_machine_is_asked_through_the_proxy);
     tcase_add_test(t, nobody_there_is_an_error_that_names_the_address);
     suite_add_tcase(s, t);
     return s;

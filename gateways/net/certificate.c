@@ -1,10 +1,12 @@
 /*
- * tls_self.c - a certificate for a first try: for this machine's names, signed with its
- * own key, which clients are told to trust as it is (curl --cacert).
+ * certificate.c - the one for a first try is for this machine's names, signed with its own
+ * key; clients are told to trust it as it is (curl --cacert).
  *
  * Both files are written under another name and then put in place, the key first, so
  * that no process ever reads half of one.
  */
+#include "certificate.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -15,24 +17,55 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "digest.h"
+#include "json.h"
 #include "log.h"
-#include "mem.h"
-#include "tls_internal.h"
 
 #define DAY_S (24L * 3600)
 #define VALID_DAYS 365
 #define RENEW_DAYS 7
 
+/* The first in the file, or NULL. */
+static X509 *read_first(const char *file)
+{
+    FILE *f = fopen(file, "re");
+    X509 *x = f == NULL ? NULL : PEM_read_X509(f, NULL, NULL, NULL);
+
+    if (f != NULL)
+        (void)fclose(f);
+    return x;
+}
+
+/* --- a pin ------------------------------------------------------------------------ */
+
+bool certificate_pin(const char *file, struct buf *pin)
+{
+    X509 *x = read_first(file);
+    uint8_t *key = NULL, hash[DIGEST_SHA256_SIZE];
+    int size = x == NULL ? -1 : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &key);
+    struct buf text = {0};
+
+    if (size > 0) {
+        digest_sha256((struct slice){(char *)key, (size_t)size}, hash);
+        json_put_base64(&text, (struct slice){(char *)hash, sizeof hash});
+        buf_puts(pin, "sha256//");
+        buf_put(pin, text.p + 1, text.len - 2); /* without JSON's quotes */
+    }
+    buf_free(&text);
+    OPENSSL_free(key);
+    X509_free(x);
+    return size > 0;
+}
+
+/* --- a first try ------------------------------------------------------------------- */
+
 static bool still_good(const char *certificate, const char *key)
 {
-    FILE *f = access(key, R_OK) == 0 ? fopen(certificate, "re") : NULL;
-    X509 *x = f == NULL ? NULL : PEM_read_X509(f, NULL, NULL, NULL);
+    X509 *x = access(key, R_OK) == 0 ? read_first(certificate) : NULL;
     time_t soon = time(NULL) + RENEW_DAYS * DAY_S;
     bool good = x != NULL && X509_cmp_time(X509_get0_notAfter(x), &soon) > 0;
 
     X509_free(x);
-    if (f != NULL)
-        (void)fclose(f);
     return good;
 }
 
@@ -115,7 +148,7 @@ static bool write_file(const char *path, X509 *x, EVP_PKEY *key)
     return written;
 }
 
-int tls_self_signed(const char *certificate, const char *key)
+int certificate_self_signed(const char *certificate, const char *key)
 {
     char host[256] = "";
     EVP_PKEY *pair;

@@ -1,0 +1,329 @@
+/*
+ * fetch.c - a transfer of libcurl's, driven from outside: its callbacks only take note,
+ * and the caller's next call is where they are told.
+ *
+ * The clock for "no answer" starts again whenever the socket has something to say, so a
+ * peer that stops is noticed and one that is slow is not.
+ */
+#include "fetch.h"
+
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "certificate.h"
+#include "clock.h"
+#include "config.h"
+#include "mem.h"
+#include "process.h"
+
+#define READ_SIZE (64L * 1024)
+
+static int fail(struct fetch *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int fail(struct fetch *f, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(f->error, sizeof f->error, fmt, args);
+    va_end(args);
+    f->ended = true;
+    f->failed = true;
+    return -1;
+}
+
+/* --- what libcurl tells ----------------------------------------------------------- */
+
+static size_t fetch_on_header(char *p, size_t size, size_t len, void *arg)
+{
+    struct fetch *f = arg;
+    struct slice line = {p, size * len};
+    bool end = slice_eq(line, SLICE("\r\n")) || slice_eq(line, SLICE("\n"));
+    long status = 0;
+
+    if (end && !f->answered) {
+        (void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
+        f->answered = status >= 200; /* others are interim */
+        f->status = (unsigned)status;
+    }
+    return line.len;
+}
+
+static size_t fetch_on_body(char *p, size_t size, size_t len, void *arg)
+{
+    struct fetch *f = arg;
+
+    buf_put(&f->in, p, size * len);
+    return size * len;
+}
+
+/* --- what went wrong --------------------------------------------------------------- */
+
+static int silent(struct fetch *f)
+{
+    curl_off_t connected = 0;
+
+    (void)curl_easy_getinfo(f->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    if (connected == 0)
+        return fail(f, "cannot connect to %s (no answer for %u ms)", f->address, f->timeout_ms);
+    return fail(f, "no answer for %u ms", f->timeout_ms);
+}
+
+static int unreached(struct fetch *f)
+{
+    long error = 0;
+
+    (void)curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &error);
+    return fail(f, "cannot connect to %s (%s)", f->address,
+                error != 0 ? strerror((int)error) : f->detail);
+}
+
+static int explain(struct fetch *f, CURLcode why)
+{
+    switch (why) {
+    case CURLE_COULDNT_CONNECT:
+        return unreached(f);
+    case CURLE_OPERATION_TIMEDOUT:
+        return silent(f);
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        return fail(f, "the server's certificate is none of those that [tls] certificate names");
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+        return fail(f, "the answer is not valid HTTP");
+    case CURLE_GOT_NOTHING:
+        return fail(f, "the connection ended before an answer");
+    case CURLE_PARTIAL_FILE:
+        return fail(f, "the connection ended in the middle of the answer");
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+        return fail(f, "the connection was lost (%s)", f->detail);
+    default:
+        return fail(f, "%s", f->detail[0] != '\0' ? f->detail : curl_easy_strerror(why));
+    }
+}
+
+/* --- going on ----------------------------------------------------------------------- */
+
+/* libcurl is through with it. */
+static void end(struct fetch *f)
+{
+    int left;
+    const CURLMsg *m = curl_multi_info_read(f->multi, &left);
+    CURLcode rc = m != NULL ? m->data.result : CURLE_GOT_NOTHING;
+
+    f->ended = true;
+    if (rc == CURLE_OK && !f->answered)
+        rc = CURLE_GOT_NOTHING; /* half a head is no answer */
+    if (rc != CURLE_OK)
+        (void)explain(f, rc);
+}
+
+/* Waits until the socket has something to say; fails when it says nothing for too long. */
+static void wait_for_peer(struct fetch *f, uint64_t *heard)
+{
+    uint64_t silence = clock_mono_ms() - *heard;
+    CURLMcode rc;
+    int ready;
+
+    if (silence >= f->timeout_ms) {
+        (void)silent(f);
+        return;
+    }
+    rc = curl_multi_poll(f->multi, NULL, 0, (int)(f->timeout_ms - silence), &ready);
+    if (rc != CURLM_OK)
+        (void)fail(f, "%s", curl_multi_strerror(rc));
+    else if (ready > 0)
+        *heard = clock_mono_ms();
+}
+
+/* Until there is a head where none was, bytes of the body, or the end. */
+static void advance(struct fetch *f)
+{
+    uint64_t heard = clock_mono_ms();
+    bool answered = f->answered;
+    int running;
+
+    for (;;) {
+        CURLMcode rc = curl_multi_perform(f->multi, &running);
+
+        if (rc != CURLM_OK)
+            (void)fail(f, "%s", curl_multi_strerror(rc));
+        else if (running == 0)
+            end(f);
+        if (f->ended || f->in.len != 0 || f->answered != answered)
+            return;
+        wait_for_peer(f, &heard);
+        if (f->ended)
+            return;
+    }
+}
+
+/* --- the request ---------------------------------------------------------------------- */
+
+/* None of it can fail but for memory, or a libcurl without what we build on. */
+static void must(CURLcode rc)
+{
+    if (rc != CURLE_OK)
+        abort();
+}
+
+/* A server that listens on all interfaces is reached on this one; true: it was such. */
+static bool wildcard_to_loopback(struct sockaddr_storage *a)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)a;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)a;
+
+    if (a->ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY)) {
+        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return true;
+    }
+    if (a->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr)) {
+        v6->sin6_addr = in6addr_loopback;
+        return true;
+    }
+    return false;
+}
+
+static int set_url(struct fetch *f, const struct fetch_request *r)
+{
+    const char *scheme = r->certificates != NULL ? "https" : "http";
+    struct sockaddr_storage a;
+    struct buf url = {0};
+    socklen_t len;
+    char own[64];
+    bool any;
+
+    if (address_parse(r->address, &a, &len) != 0)
+        return fail(f, "not an address: %s", r->address);
+    any = wildcard_to_loopback(&a);
+    address_format((struct sockaddr *)&a, own, sizeof own);
+    buf_printf(&url, "%s://%s%s%c", scheme, any ? own : r->address, r->target, '\0');
+    must(curl_easy_setopt(f->easy, CURLOPT_URL, (char *)url.p));
+    must(curl_easy_setopt(f->easy, CURLOPT_PATH_AS_IS, 1L));
+    must(curl_easy_setopt(f->easy, CURLOPT_PROTOCOLS_STR, scheme));
+    if (address_is_loopback((struct sockaddr *)&a))
+        must(curl_easy_setopt(f->easy, CURLOPT_NOPROXY, "*"));
+    buf_free(&url);
+    return 0;
+}
+
+/* Held to the keys of these certificates, and to nothing else. */
+static int set_tls(struct fetch *f, const char *certificates)
+{
+    struct slice rest = slice_of(certificates), file;
+    struct buf pins = {0};
+
+    while (config_list_next(&rest, &file)) {
+        char *name = mem_strndup(file.p, file.len);
+        size_t before = pins.len;
+
+        if (before != 0)
+            buf_u8(&pins, ';');
+        if (!certificate_pin(name, &pins))
+            pins.len = before;
+        free(name);
+    }
+    if (pins.len == 0)
+        return fail(f, "there is no certificate in %s", certificates);
+    buf_u8(&pins, '\0');
+    must(curl_easy_setopt(f->easy, CURLOPT_PINNEDPUBLICKEY, (char *)pins.p));
+    must(curl_easy_setopt(f->easy, CURLOPT_SSL_VERIFYPEER, 0L));
+    must(curl_easy_setopt(f->easy, CURLOPT_SSL_VERIFYHOST, 0L));
+    must(curl_easy_setopt(f->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2));
+    buf_free(&pins);
+    return 0;
+}
+
+static void add_header(struct fetch *f, const char *name, struct slice value)
+{
+    struct buf line = {0};
+    struct curl_slist *list;
+
+    if (value.len == 0)
+        return;
+    buf_printf(&line, "%s: %.*s%c", name, (int)value.len, value.p, '\0');
+    list = curl_slist_append(f->headers, (char *)line.p);
+    if (list == NULL)
+        abort();
+    f->headers = list;
+    buf_free(&line);
+}
+
+static void set_rest(struct fetch *f, const struct fetch_request *r)
+{
+    add_header(f, "Accept", slice_of(r->accept));
+    add_header(f, "Last-Event-ID", r->last_event_id);
+    must(curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, (struct curl_slist *)f->headers));
+    must(curl_easy_setopt(f->easy, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION));
+    must(curl_easy_setopt(f->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
+    must(curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->timeout_ms));
+    must(curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, READ_SIZE));
+    must(curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->detail));
+    must(curl_easy_setopt(f->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L)); /* a proxy's */
+    must(curl_easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, fetch_on_header));
+    must(curl_easy_setopt(f->easy, CURLOPT_HEADERDATA, f));
+    must(curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, fetch_on_body));
+    must(curl_easy_setopt(f->easy, CURLOPT_WRITEDATA, f));
+}
+
+/* --- the caller's side ------------------------------------------------------------------ */
+
+int fetch_open(struct fetch *f, const struct fetch_request *r)
+{
+    const char *type = NULL;
+
+    *f = (struct fetch){.address = r->address, .timeout_ms = r->timeout_ms};
+    f->easy = curl_easy_init();
+    f->multi = curl_multi_init();
+    if (f->easy == NULL || f->multi == NULL)
+        abort();
+    if (set_url(f, r) != 0 || (r->certificates != NULL && set_tls(f, r->certificates) != 0))
+        return -1;
+    set_rest(f, r);
+    if (curl_multi_add_handle(f->multi, f->easy) != CURLM_OK)
+        abort();
+    advance(f);
+    if (!f->answered)
+        return -1;
+    must(curl_easy_getinfo(f->easy, CURLINFO_CONTENT_TYPE, &type));
+    f->content_type = type != NULL ? slice_of(type) : f->content_type;
+    return 0;
+}
+
+int fetch_read(struct fetch *f, struct slice *data)
+{
+    if (f->shown)
+        buf_clear(&f->in);
+    if (f->in.len == 0 && !f->ended)
+        advance(f);
+    f->shown = true;
+    *data = buf_slice(&f->in);
+    if (data->len != 0)
+        return 1;
+    return f->failed ? -1 : 0;
+}
+
+int fetch_read_all(struct fetch *f, struct buf *out, size_t max)
+{
+    struct slice data;
+    int rc;
+
+    while ((rc = fetch_read(f, &data)) > 0) {
+        if (data.len > max - out->len)
+            return fail(f, "the answer is longer than %zu bytes", max);
+        buf_put_slice(out, data);
+    }
+    return rc;
+}
+
+void fetch_close(struct fetch *f)
+{
+    (void)curl_multi_remove_handle(f->multi, f->easy);
+    curl_easy_cleanup(f->easy);
+    (void)curl_multi_cleanup(f->multi);
+    curl_slist_free_all(f->headers);
+    buf_free(&f->in);
+}
