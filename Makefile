@@ -18,6 +18,12 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
               $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP
 LIBS    := -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2 -lcurl
 
+# Builds say a line a room, and what compilers complain of; each command, with all that it says,
+# is in the log.  V=1 shows the commands.
+LOG := $(BUILD)/log
+RUN := $(if $(V),,@deploy/quietly $(LOG))
+say = @$(if $(V),:,echo '  $(1)')
+
 # --- rooms ---------------------------------------------------------------------
 # A room is a folder and a library.  MAY_room: the rooms whose headers it may include, nearest
 # first; whoever links it links these behind it.
@@ -57,11 +63,12 @@ objects = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 define room_rules
 $(OBJ)/$(1)/%.o: $(1)/%.c | deps-present
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(call includes,$(1)) -c $$< -o $$@
+	$$(RUN) $$(CC) $$(ALL_CFLAGS) $$(call includes,$(1)) -c $$< -o $$@
 $(call archive,$(1)): $$(call objects,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(RUN) ar rcs $$@ $$^
+	$$(call say,$(1))
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
 
@@ -77,7 +84,7 @@ endef
 $(foreach p,$(PROCESSES),$(eval $(call process_rules,$(p))))
 $(BINARIES):
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+	$(RUN) $(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
 # Binaries with failpoints (common/failpoint.h): the files that have some are compiled once
 # more; the archives give what is still missing.
@@ -87,7 +94,7 @@ failing = $(patsubst %.c,$(FAIL)/obj/%.o,$(foreach r,$(1),$(filter $(wildcard $(
 define fail_rules
 $(FAIL)/obj/$(1)/%.o: $(1)/%.c | deps-present
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) -DSLUICE_FAILPOINTS $$(call includes,$(1)) -c $$< -o $$@
+	$$(RUN) $$(CC) $$(ALL_CFLAGS) -DSLUICE_FAILPOINTS $$(call includes,$(1)) -c $$< -o $$@
 endef
 $(foreach r,broker broker/store broker/sessions gateways/mqtt,$(eval $(call fail_rules,$(r))))
 FAIL_BINARIES := $(FAIL)/bin/sluice-broker $(FAIL)/bin/sluice-mqtt
@@ -97,8 +104,11 @@ $(FAIL)/bin/sluice-mqtt: $(OBJ)/gateways/mqtt/main.o $(call failing,gateways/mqt
                          $(call archives,gateways/mqtt)
 $(FAIL_BINARIES):
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
-failpoints: $(FAIL_BINARIES)
+	$(RUN) $(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+failpoints: $(FAIL)/made
+$(FAIL)/made: $(FAIL_BINARIES)
+	$(call say,with failpoints)
+	@touch $@
 
 # --- dependencies --------------------------------------------------------------
 deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib libssl libnghttp2 libcurl \
@@ -109,7 +119,9 @@ deps-test:
 	@deploy/install-deps.sh test
 
 # --- run ---------------------------------------------------------------------
-run: deps ## install what is needed, build, and run all processes in the foreground
+fresh-log:
+	@mkdir -p $(BUILD) && : >$(LOG)
+run: fresh-log deps ## install what is needed, build, and run all processes in the foreground
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@exec $(BIN)/sluice up $(ARGS)
 
@@ -123,16 +135,19 @@ INC_tests := $(addprefix -I,$(ROOMS)) -Itests/lib
 define unit_rules
 $(BUILD)/unit/$(1)/%: tests/unit/$(1)/%.c $(call archives,$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(call includes,$(1)) -Itests/lib -o $$@ $$< $$(filter %.a,$$^) $$(CHECK_LIBS) $$(LIBS)
+	$$(RUN) $$(CC) $$(ALL_CFLAGS) $$(call includes,$(1)) -Itests/lib -o $$@ $$< $$(filter %.a,$$^) $$(CHECK_LIBS) $$(LIBS)
+$(BUILD)/unit/$(1)/made: $(filter $(BUILD)/unit/$(1)/test_%,$(UNIT_TESTS))
+	$$(call say,tests/unit/$(1))
+	@touch $$@
 endef
 $(foreach r,$(ROOMS),$(eval $(call unit_rules,$(r))))
 
-test: deps deps-test ## units, end to end and faults (installs what it needs)
+test: fresh-log deps deps-test ## units, end to end and faults (installs what it needs)
 	@$(MAKE) --no-print-directory -j$(JOBS) everything
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
 everything: all unit-binaries load failpoints # what the tests run
-unit-binaries: $(UNIT_TESTS)
+unit-binaries: $(addsuffix made,$(sort $(dir $(UNIT_TESTS))))
 unit: unit-binaries ## unit tests only
 	@tests/unit/run $(UNIT_TESTS)
 e2e: all load failpoints ## end to end, browser and fault tests only
@@ -170,8 +185,11 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
 FUZZ_LIBS := $(foreach r,gateways/h2 gateways/mqtt gateways/poll gateways/cli broker,$(call archives,$(r)))
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)
-fuzz-binaries: $(FUZZ_TARGETS)
+	$(RUN) $(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)
+fuzz-binaries: $(BUILD)/fuzz/made
+$(BUILD)/fuzz/made: $(FUZZ_TARGETS)
+	$(call say,tests/fuzz)
+	@touch $@
 fuzz: deps deps-test ## every parser, FUZZ_SECONDS each (60)
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/clang-fuzz CC=clang \
 	  CFLAGS='-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzz-binaries
@@ -182,8 +200,11 @@ LOAD_SOURCES := $(wildcard tests/bench/*.c)
 LOAD := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(LOAD_SOURCES))
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -o $@ $< -lzmq -lz -lm
-load: $(LOAD)
+	$(RUN) $(CC) $(ALL_CFLAGS) -o $@ $< -lzmq -lz -lm
+load: $(BUILD)/bench/made
+$(BUILD)/bench/made: $(LOAD)
+	$(call say,tests/bench)
+	@touch $@
 bench: deps ## ratios against nchan, Mosquitto and a bare epoll program, in one run
 	@deploy/install-deps.sh bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all load
@@ -203,11 +224,11 @@ install: all ## install binaries, units and the example configuration under PREF
 clean: ## remove build/
 	rm -rf build
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all everything failpoints deps deps-test deps-present run test unit unit-binaries e2e asan \
-        tsan coverage fuzz fuzz-binaries load bench format lint objects print-rooms install clean help
+.PHONY: all everything failpoints deps deps-test deps-present fresh-log run test unit unit-binaries \
+        e2e asan tsan coverage fuzz fuzz-binaries load bench format lint objects print-rooms install clean help
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .SECONDARY:

@@ -23,7 +23,7 @@ MAX_KNOT = 4  # files
 MANY_FILES = 4  # that many static functions of one name are too many
 
 # How many names may break the rules that are still counted only.  They are lowered, never raised.
-MAX_FOREIGN_NAMES = 198
+MAX_FOREIGN_NAMES = 136
 MAX_COMMON_STATICS = 34
 
 # Words that functions of a file may begin with, besides its own name and its room's, and why.
@@ -59,7 +59,10 @@ class Tree:
         self.may = {}
         for line in run("make", "-s", "--no-print-directory", "-C", root, "print-rooms").splitlines():
             room, _, others = line.partition(":")
-            self.may[room] = others.split()
+            if room:
+                self.may[room] = others.split()
+        if not self.may:
+            sys.exit("rooms: the Makefile names none")
         self.files = {room: self.glob(room, "*.[ch]") for room in self.may}
         self.room = {f: room for room, files in self.files.items() for f in files}
         self.lines = {f: (root / f).read_text().splitlines() for f in self.room}
