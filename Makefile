@@ -129,7 +129,6 @@ run: fresh-log deps ## install what is needed, build, and run all processes in t
 UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
 CHECK_LIBS := -lcheck -lsubunit -lrt
-INC_tests := $(addprefix -I,$(ROOMS)) -Itests/lib
 
 # A test links its own room's library and what that one may use, no other.
 define unit_rules
@@ -180,12 +179,15 @@ coverage: deps deps-test ## the share of lines that units, and that end to end a
 
 # --- fuzzing -----------------------------------------------------------------
 FUZZ_SECONDS ?= 60
-FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
-FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
-FUZZ_LIBS := $(foreach r,gateways/h2 gateways/mqtt gateways/poll gateways/cli broker,$(call archives,$(r)))
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS)
-	@mkdir -p $(@D)
-	$(RUN) $(CC) $(ALL_CFLAGS) $(INC_tests) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) $(LIBS)
+FUZZ_SOURCES := $(foreach r,$(ROOMS),$(wildcard tests/fuzz/$(r)/fuzz_*.c))
+FUZZ_TARGETS := $(patsubst %.c,$(BUILD)/fuzz/%,$(notdir $(FUZZ_SOURCES)))
+# Like a unit test it links its own room's library and what that one may use.
+define fuzz_rules
+$(BUILD)/fuzz/%: tests/fuzz/$(1)/%.c $(call archives,$(1))
+	@mkdir -p $$(@D)
+	$$(RUN) $$(CC) $$(ALL_CFLAGS) $$(call includes,$(1)) -Itests/lib -fsanitize=fuzzer -o $$@ $$< $$(filter %.a,$$^) $$(LIBS)
+endef
+$(foreach r,$(ROOMS),$(eval $(call fuzz_rules,$(r))))
 fuzz-binaries: $(BUILD)/fuzz/made
 $(BUILD)/fuzz/made: $(FUZZ_TARGETS)
 	$(call say,tests/fuzz)

@@ -10,9 +10,10 @@
 
 #include "http.h"
 #include "mem.h"
-#include "mqtt/session.h" /* other gateways have sessions, too */
 #include "mqtt_gateway.h"
 #include "played_link.h"
+#include "run_write.h"
+#include "session.h"
 #include "topic.h"
 #include "upgrade.h"
 
@@ -77,7 +78,7 @@ void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
     conn_write(c, body->bytes.p, body->bytes.len);
 }
 
-size_t conn_write_run(struct conn *c, struct run *r, unsigned form, form_encode encode)
+size_t run_write(struct conn *c, struct run *r, unsigned form, form_encode encode)
 {
     struct peer *p = peer_of(c);
     size_t n = p->full ? 0 : r->count;
@@ -178,10 +179,38 @@ bool gateway_listen_plain(struct gateway *g, const char *addresses,
     return gateway_listen(g, addresses, o);
 }
 
+bool gateway_listen_own(struct gateway *g, const struct listener_options *o)
+{
+    return gateway_listen(g, "", o);
+}
+
+struct http *http_new(struct site *site)
+{
+    (void)site;
+    return NULL;
+}
+
+void http_free(struct http *h)
+{
+    (void)h;
+}
+
+struct listener_options http_listener(struct http *h)
+{
+    (void)h;
+    return (struct listener_options){.ops = NULL};
+}
+
 struct conn *http_take_conn(struct exchange *x)
 {
     (void)x;
     return NULL;
+}
+
+void upgrade_accept(struct ws_acceptance *a, const struct ws_handshake *h)
+{
+    (void)a;
+    (void)h;
 }
 
 bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h)

@@ -23,11 +23,11 @@
 #include "log.h"
 #include "mem.h"
 #include "played_link.h"
+#include "publish.h"
 #include "sse.h"
 #include "ws_session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
-void publish_event(struct exchange *x); /* of gateways/core; the broker has a publish.h, too */
 
 #define TOPICS 3
 #define STREAMS 64 /* of the client's that are looked at */
@@ -44,7 +44,13 @@ struct seen {
 };
 
 static struct world {
-    struct gateway gateway;
+    struct config *config;
+    struct hub *hub;
+    struct wheel wheel;
+    struct reaper reaper;
+    struct site site;
+    struct event_streams streams;
+    struct ws_gateway *sockets;
     struct h2 h2;
     struct h2_conn *conn;
     struct buf in, written;
@@ -98,7 +104,7 @@ void conn_timer(struct conn *c, uint64_t ms, void (*fire)(struct wheel_timer *t)
 {
     wheel_stop(&c->timer);
     if (ms > 0)
-        wheel_start(&w.gateway.wheel, &c->timer, ms, fire);
+        wheel_start(&w.wheel, &c->timer, ms, fire);
 }
 
 struct conn *conn_of_timer(struct wheel_timer *t)
@@ -123,25 +129,6 @@ void conn_pump(struct conn *c)
     w.offering = false;
     assert(used <= w.in.len);
     buf_consume(&w.in, used);
-}
-
-/* --- the gateway ------------------------------------------------------------------ */
-
-struct subscribe_limits gateway_subscribe_limits(const struct gateway *g)
-{
-    (void)g;
-    return (struct subscribe_limits){.max_filters = 4, .max_last = 100, .now_ms = w.now};
-}
-
-struct publish_limits gateway_publish_limits(const struct gateway *g)
-{
-    (void)g;
-    return (struct publish_limits){.max_payload = 256, .max_batch = 3};
-}
-
-void gateway_wake(struct gateway *g)
-{
-    (void)g;
 }
 
 /* --- the broker ------------------------------------------------------------------- */
@@ -170,7 +157,7 @@ static void publish_events(uint8_t how_many)
     }
     zmsg_init_copy(&z, b.p, b.len);
     buf_free(&b);
-    hub_live(w.gateway.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
+    hub_live(w.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
     zmsg_close(&z);
 }
 
@@ -545,31 +532,34 @@ static uint64_t fake_clock(void *arg)
 
 static void start_process(void)
 {
-    static const struct route routes[] = {
-        {"GET", "/events/", ROUTE_NO_BODY, event_stream_open},
-        {"POST", "/events/", ROUTE_PAYLOAD, publish_event},
-        {"GET", "/history/", ROUTE_NO_BODY, history_events},
-        {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade},
-        {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade},
-    };
-    static char name[] = "fuzz", *argv[] = {name, NULL};
+    static const char *const argv[] = {"fuzz", "--limits-max-filters=4", "--limits-max-last=100",
+                                       "--limits-max-payload=256", "--limits-max-batch=3"};
     static uv_loop_t loop;
 
-    if (config_load(&w.gateway.config, "h2", 1, argv) != CONFIG_GO)
+    if (config_load(&w.config, "h2", ARRAY_LEN(argv), (char **)(uintptr_t)argv) != CONFIG_GO)
         abort();
     log_set_level((enum log_level)(LOG_ERROR + 1));
     clock_replace(fake_clock, NULL);
     w.now = 1000000;
     (void)uv_loop_init(&loop);
-    wheel_init(&w.gateway.wheel, &loop);
-    reaper_init(&w.gateway.reaper, &w.gateway.wheel);
-    w.gateway.routes = (struct routes){.list = routes, .count = ARRAY_LEN(routes)};
-    w.gateway.streams.keepalive_ms = 500;
-    w.gateway.streams.retry_ms = 1;
-    w.gateway.protocol = &w.h2;
-    (void)ws_start(&w.gateway);
+    wheel_init(&w.wheel, &loop);
+    reaper_init(&w.reaper, &w.wheel);
+    site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, &w.wheel, &w.reaper},
+              CFG_H2_ALLOW_ORIGIN);
+    w.sockets = ws_gateway_new(&w.site);
+    site_add(&w.site,
+             (const struct route[]){
+                 {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &w.streams},
+                 {"POST", "/events/", ROUTE_PAYLOAD, publish_event, NULL},
+                 {"GET", "/history/", ROUTE_NO_BODY, history_events, NULL},
+                 {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade, w.sockets},
+                 {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade, w.sockets},
+             },
+             5);
+    w.streams.keepalive_ms = 500;
+    w.streams.retry_ms = 1;
     w.h2 = (struct h2){
-        .gateway = &w.gateway,
+        .site = &w.site,
         .session = {.max_streams = 20,
                     .window = 65535,
                     .max_header = 500,
@@ -596,8 +586,8 @@ static void begin(uint8_t how)
     w.initial = w.window = 65535;
     for (size_t i = 0; i < STREAMS; i++)
         w.seen[i] = w.pushed[i] = (struct seen){.window = w.initial};
-    w.gateway.hub = hub_new(&played_hub_link, &limits);
-    hub_up(w.gateway.hub, &hello);
+    w.hub = w.site.use.hub = hub_new(&played_hub_link, &limits);
+    hub_up(w.hub, &hello);
     w.conn = mem_zalloc(sizeof *w.conn);
     w.conn->conn.ops = &h2_conn_ops;
     w.conn->conn.data = &w.h2;
@@ -608,8 +598,9 @@ static void begin(uint8_t how)
 
 static void turn(void)
 {
-    (void)hub_turn(w.gateway.hub);
-    h2_turn(&w.gateway);
+    (void)hub_turn(w.hub);
+    ws_turn(w.sockets);
+    (void)h2_turn(&w.h2);
 }
 
 static void writable(void)
@@ -622,7 +613,7 @@ static void writable(void)
 static void pass_time(uint64_t ms)
 {
     w.now += ms;
-    wheel_turn(&w.gateway.wheel);
+    wheel_turn(&w.wheel);
 }
 
 static void receive_data(uint8_t arg, struct slice body)
@@ -679,7 +670,7 @@ static void step(struct reader *r)
         publish_events(arg);
         break;
     case 10:
-        played_filters_live(w.gateway.hub, w.head);
+        played_filters_live(w.hub, w.head);
         break;
     case 11:
         read_answer(arg);
@@ -715,10 +706,10 @@ static void end(void)
     }
     while (played.publishes != NULL)
         acknowledge(ERR_UNAVAILABLE);
-    hub_free(w.gateway.hub);
+    hub_free(w.hub);
     assert(w.h2.speaking == NULL && w.h2.streams == 0);
-    assert(w.h2.bodies.bytes == 0 && w.h2.held.bytes == 0 && w.gateway.ws->held == 0);
-    reaper_close(&w.gateway.reaper);
+    assert(w.h2.bodies.bytes == 0 && w.h2.held.bytes == 0 && w.sockets->held == 0);
+    reaper_close(&w.reaper);
     free(w.conn);
     buf_free(&w.in);
     buf_free(&w.written);
@@ -730,7 +721,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
     struct reader r = reader_of(p, len);
 
-    if (w.h2.gateway == NULL)
+    if (w.h2.site == NULL)
         start_process();
     begin(reader_u8(&r));
     while (r.left > 0) {

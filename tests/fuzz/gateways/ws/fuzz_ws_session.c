@@ -25,7 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
 static const char *const topics[TOPICS] = {"a", "a/b", "c"};
 
 static struct world {
-    struct gateway gateway;
+    struct config *config;
+    struct hub *hub;
+    struct wheel wheel;
+    struct reaper reaper;
+    struct site site;
     struct ws_gateway ws;
     struct ws_session *session;
     struct buf in, written;
@@ -127,18 +131,6 @@ void ws_upgrade_refuse(struct ws_session *s, const struct problem *p)
     w.ended = true;
 }
 
-struct subscribe_limits gateway_subscribe_limits(const struct gateway *g)
-{
-    (void)g;
-    return (struct subscribe_limits){.max_filters = 4, .max_last = 100, .now_ms = w.now};
-}
-
-struct publish_limits gateway_publish_limits(const struct gateway *g)
-{
-    (void)g;
-    return (struct publish_limits){.max_payload = 256, .max_batch = 1};
-}
-
 /* --- the broker ------------------------------------------------------------------- */
 
 static void acknowledge(enum sluice_error error)
@@ -191,7 +183,7 @@ static void events(uint8_t which)
     }
     zmsg_init_copy(&z, b.p, b.len);
     buf_free(&b);
-    hub_live(w.gateway.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
+    hub_live(w.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
     zmsg_close(&z);
 }
 
@@ -218,7 +210,7 @@ static void receive_frame(uint8_t first, struct slice payload)
 static void pass_time(uint64_t ms)
 {
     w.now += ms;
-    wheel_turn(&w.gateway.wheel);
+    wheel_turn(&w.wheel);
 }
 
 static void writable(void)
@@ -230,8 +222,8 @@ static void writable(void)
 
 static void turn(void)
 {
-    (void)hub_turn(w.gateway.hub);
-    ws_turn(&w.gateway);
+    (void)hub_turn(w.hub);
+    ws_turn(&w.ws);
 }
 
 /* --- what went out ---------------------------------------------------------------- */
@@ -286,16 +278,21 @@ static uint64_t fake_clock(void *arg)
 
 static void start_process(void)
 {
+    static const char *const argv[] = {"fuzz", "--limits-max-filters=4", "--limits-max-last=100",
+                                       "--limits-max-payload=256", "--limits-max-batch=1"};
     static uv_loop_t loop;
 
+    if (config_load(&w.config, "ws", ARRAY_LEN(argv), (char **)(uintptr_t)argv) != CONFIG_GO)
+        abort();
     log_set_level((enum log_level)(LOG_ERROR + 1));
     clock_replace(fake_clock, NULL);
     w.now = 1000000;
     (void)uv_loop_init(&loop);
-    wheel_init(&w.gateway.wheel, &loop);
-    reaper_init(&w.gateway.reaper, &w.gateway.wheel);
-    w.gateway.ws = &w.ws;
-    w.ws = (struct ws_gateway){.gateway = &w.gateway,
+    wheel_init(&w.wheel, &loop);
+    reaper_init(&w.reaper, &w.wheel);
+    site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, &w.wheel, &w.reaper},
+              CFG_WS_ALLOW_ORIGIN);
+    w.ws = (struct ws_gateway){.site = &w.site,
                                .ping_ms = 1000,
                                .ping_timeout_ms = 1000,
                                .message_timeout_ms = 5000,
@@ -303,7 +300,7 @@ static void start_process(void)
                                .publish_window = 2000,
                                .message_max = 2048,
                                .message_max_raw = 256,
-                               .publish = gateway_publish_limits(NULL),
+                               .publish = {.max_payload = 256, .max_batch = 1},
                                .held_max = 3000,
                                .deflater = deflater_new(1),
                                .inflater = inflater_new()};
@@ -320,8 +317,8 @@ static void begin(uint8_t how)
     w.raw = (how & 1) != 0;
     w.deflate = deflate.on;
     w.head = 1000;
-    w.gateway.hub = hub_new(&played_hub_link, &limits);
-    hub_up(w.gateway.hub, &hello);
+    w.hub = w.site.use.hub = hub_new(&played_hub_link, &limits);
+    hub_up(w.hub, &hello);
     w.session = ws_session_new(&w.ws, w.raw, deflate);
     if (w.raw)
         buf_puts(&w.session->topic, "a/b");
@@ -369,7 +366,7 @@ static void step(struct reader *r)
         events(arg);
         break;
     case 8:
-        played_filters_live(w.gateway.hub, w.head);
+        played_filters_live(w.hub, w.head);
         break;
     case 9:
         read_answer(arg);
@@ -416,9 +413,9 @@ static void end(void)
     leave();
     while (played.publishes != NULL)
         acknowledge(ERR_UNAVAILABLE);
-    hub_free(w.gateway.hub);
+    hub_free(w.hub);
     assert(w.ws.held == 0 && w.ws.speaking == NULL);
-    reaper_close(&w.gateway.reaper);
+    reaper_close(&w.reaper);
     buf_free(&w.in);
     buf_free(&w.written);
     played_end();

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "app_frame.h"
-#include "publish.h"
+#include "publish_check.h"
 
 #define PARTS_MAX 8
 

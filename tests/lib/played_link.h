@@ -9,7 +9,8 @@
 
 #include <utlist.h>
 
-#include "feed.h" /* and the link of gateways: the broker has a link.h, too */
+#include "hub.h"
+#include "link.h"
 
 static struct played_link {
     struct link_publish *publishes;
