@@ -56,16 +56,16 @@ struct app_publish {
     struct buf props; /* what headers other than {} needed */
     uint64_t bytes;
     bool delimited;
-    uint8_t peer_len;
-    char peer[];
+    uint8_t app_len;
+    char app[];
 };
 
 /* --- answers ------------------------------------------------------------------- */
 
 /* Moves from parts. */
-static void answer_send(struct apps *a, struct slice peer, struct zmsg *parts, size_t count)
+static void answer_send(struct apps *a, struct slice app, struct zmsg *parts, size_t count)
 {
-    int rc = zsock_send_parts(a->sock, peer, parts, count);
+    int rc = zsock_send_parts(a->sock, app, parts, count);
     uint64_t skipped;
 
     for (size_t i = 0; i < count; i++)
@@ -93,7 +93,7 @@ static size_t answer_begin(struct zmsg *parts, bool delimited, const char *verb,
     return n + 1;
 }
 
-static void answer_error(struct apps *a, struct slice peer, bool delimited, struct zmsg *ref,
+static void answer_error(struct apps *a, struct slice app, bool delimited, struct zmsg *ref,
                          enum sluice_error error, const char *text)
 {
     struct zmsg parts[5];
@@ -102,10 +102,10 @@ static void answer_error(struct apps *a, struct slice peer, bool delimited, stru
     metric_add(M_REFUSED, 1);
     part_text(&parts[n++], error_code(error));
     part_text(&parts[n++], text);
-    answer_send(a, peer, parts, n);
+    answer_send(a, app, parts, n);
 }
 
-static void answer_ok(struct apps *a, struct slice peer, bool delimited, struct zmsg *ref,
+static void answer_ok(struct apps *a, struct slice app, bool delimited, struct zmsg *ref,
                       uint64_t id)
 {
     struct zmsg parts[4];
@@ -116,7 +116,7 @@ static void answer_ok(struct apps *a, struct slice peer, bool delimited, struct 
     if (id != 0) /* else it is no longer known: a repeat of long ago */
         len = snprintf(text, sizeof text, "%" PRIu64, id);
     zmsg_init_copy(&parts[n++], text, (size_t)len);
-    answer_send(a, peer, parts, n);
+    answer_send(a, app, parts, n);
 }
 
 /* --- after the commit ------------------------------------------------------------ */
@@ -146,15 +146,15 @@ static void refusal_text(const struct store_result *r, char *out, size_t room)
 
 static void publish_answer(struct app_publish *p)
 {
-    struct slice peer = {p->peer, p->peer_len};
+    struct slice app = {p->app, p->app_len};
     char text[TEXT_MAX];
 
     if (p->request.result.error == ERR_NONE) {
-        answer_ok(p->apps, peer, p->delimited, &p->ref, p->event.id);
+        answer_ok(p->apps, app, p->delimited, &p->ref, p->event.id);
         return;
     }
     refusal_text(&p->request.result, text, sizeof text);
-    answer_error(p->apps, peer, p->delimited, &p->ref, p->request.result.error, text);
+    answer_error(p->apps, app, p->delimited, &p->ref, p->request.result.error, text);
 }
 
 static void publish_done(struct store_request *r)
@@ -185,18 +185,18 @@ static void part_take(struct zmsg *to, struct zmsg *from)
 }
 
 /* ref, topic, headers, payload are parts[0..3]; takes all but the headers. */
-static struct app_publish *publish_new(struct apps *a, struct slice peer, bool delimited,
+static struct app_publish *publish_new(struct apps *a, struct slice app, bool delimited,
                                        struct zmsg *parts)
 {
-    struct app_publish *p = mem_alloc(sizeof *p + peer.len);
+    struct app_publish *p = mem_alloc(sizeof *p + app.len);
 
     memset(&p->request, 0, sizeof p->request);
     memset(&p->event, 0, sizeof p->event);
     p->apps = a;
     p->props = (struct buf){0};
     p->delimited = delimited;
-    p->peer_len = (uint8_t)peer.len;
-    memcpy(p->peer, peer.p, peer.len);
+    p->app_len = (uint8_t)app.len;
+    memcpy(p->app, app.p, app.len);
     part_take(&p->ref, &parts[0]);
     part_take(&p->topic, &parts[1]);
     part_take(&p->payload, &parts[3]);
@@ -239,7 +239,7 @@ static void publish_submit(struct apps *a, struct app_publish *p)
     store_submit(a->store, &p->request);
 }
 
-static void bad_frame(struct apps *a, const char *text)
+static void apps_bad_frame(struct apps *a, const char *text)
 {
     uint64_t skipped;
 
@@ -248,7 +248,7 @@ static void bad_frame(struct apps *a, const char *text)
         log_warn("malformed message on apps", LOG_S("why", text), LOG_U("not_logged", skipped));
 }
 
-static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t count)
+static void apps_on_message(void *arg, struct slice app, struct zmsg *parts, size_t count)
 {
     struct apps *a = arg;
     struct slice slices[APP_PARTS_MAX + 1];
@@ -264,18 +264,18 @@ static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t 
         slices[i] = part_slice(&parts[i]);
     error = app_frame_get(slices, count, &frame, &text);
     if (error != ERR_NONE) {
-        bad_frame(a, text);
-        answer_error(a, peer, frame.delimited, frame.has_ref ? &parts[frame.ref_part] : NULL, error,
+        apps_bad_frame(a, text);
+        answer_error(a, app, frame.delimited, frame.has_ref ? &parts[frame.ref_part] : NULL, error,
                      text);
         return;
     }
-    p = publish_new(a, peer, frame.delimited, &parts[frame.ref_part]);
+    p = publish_new(a, app, frame.delimited, &parts[frame.ref_part]);
     error = publish_read(p, slices[frame.ref_part + 2], refusal, sizeof refusal);
     if (error == ERR_NONE) {
         publish_submit(a, p);
         return;
     }
-    answer_error(a, peer, frame.delimited, &p->ref, error, refusal);
+    answer_error(a, app, frame.delimited, &p->ref, error, refusal);
     publish_free(p);
 }
 
@@ -283,7 +283,7 @@ static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t 
 
 struct apps *apps_new(uv_loop_t *loop, struct store *store, const struct apps_options *o)
 {
-    static const struct zsock_ops ops = {.message = on_message};
+    static const struct zsock_ops ops = {.message = apps_on_message};
     const struct zsock_options so = {
         .send_hwm = SEND_MARK,
         .recv_hwm = RECV_MARK,
@@ -314,7 +314,7 @@ void apps_stop(struct apps *a)
     zsock_pause(a->sock, true);
 }
 
-static void on_closed(void *arg)
+static void apps_on_closed(void *arg)
 {
     struct apps *a = arg;
 
@@ -327,7 +327,7 @@ void apps_close(struct apps *a, unsigned linger_ms, void (*closed)(void *arg), v
         return;
     a->closed = closed;
     a->closed_arg = arg;
-    zsock_close(a->sock, linger_ms, on_closed);
+    zsock_close(a->sock, linger_ms, apps_on_closed);
 }
 
 void apps_free(struct apps *a)

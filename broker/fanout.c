@@ -35,13 +35,13 @@ struct unconfirmed {
     uint64_t bytes;
 };
 
-struct peer_filter {
+struct fanout_filter {
     uint32_t ref;
     struct wanted *wanted;
     UT_hash_handle hh;
 };
 
-struct fan_peer {
+struct fanout_peer {
     void *gateway;
     unsigned slot;
     uint64_t sent_upto;
@@ -49,14 +49,14 @@ struct fan_peer {
     uint64_t bytes;        /* unconfirmed, in all */
     unsigned first, count; /* of ring */
     struct unconfirmed ring[UNCONFIRMED_MAX];
-    struct peer_filter *filters; /* by ref */
+    struct fanout_filter *filters; /* by ref */
 };
 
 struct fanout {
     struct fanout_ops ops;
     uint64_t credit;
     struct interest *interest;
-    struct fan_peer *peers[SLOTS_MAX];
+    struct fanout_peer *peers[SLOTS_MAX];
     struct slots joined;
     struct slots reachable; /* joined, and their link has not ended */
     struct slots active;    /* reachable and not paused */
@@ -93,10 +93,10 @@ static unsigned free_slot(const struct fanout *f)
     return slot;
 }
 
-struct fan_peer *fanout_join(struct fanout *f, void *gateway, uint64_t head)
+struct fanout_peer *fanout_join(struct fanout *f, void *gateway, uint64_t head)
 {
     unsigned slot = free_slot(f);
-    struct fan_peer *p;
+    struct fanout_peer *p;
 
     if (slot == SLOTS_MAX)
         return NULL;
@@ -111,19 +111,19 @@ struct fan_peer *fanout_join(struct fanout *f, void *gateway, uint64_t head)
     return p;
 }
 
-static void filter_forget(struct fanout *f, struct fan_peer *p, struct peer_filter *pf)
+static void fanout_filter_forget(struct fanout *f, struct fanout_peer *p, struct fanout_filter *pf)
 {
     HASH_DEL(p->filters, pf);
     interest_drop(f->interest, pf->wanted, p->slot);
     free(pf);
 }
 
-void fanout_leave(struct fanout *f, struct fan_peer *p)
+void fanout_leave(struct fanout *f, struct fanout_peer *p)
 {
-    struct peer_filter *pf, *next;
+    struct fanout_filter *pf, *next;
 
     HASH_ITER (hh, p->filters, pf, next)
-        filter_forget(f, p, pf);
+        fanout_filter_forget(f, p, pf);
     slots_remove(&f->joined, p->slot);
     slots_remove(&f->reachable, p->slot);
     slots_remove(&f->active, p->slot);
@@ -131,22 +131,22 @@ void fanout_leave(struct fanout *f, struct fan_peer *p)
     free(p);
 }
 
-static struct peer_filter *filter_find(const struct fan_peer *p, uint32_t ref)
+static struct fanout_filter *fanout_filter_find(const struct fanout_peer *p, uint32_t ref)
 {
-    struct peer_filter *pf;
+    struct fanout_filter *pf;
 
     HASH_FIND(hh, p->filters, &ref, sizeof ref, pf);
     return pf;
 }
 
-enum sluice_error fanout_filter_add(struct fanout *f, struct fan_peer *p, uint32_t ref,
+enum sluice_error fanout_filter_add(struct fanout *f, struct fanout_peer *p, uint32_t ref,
                                     struct slice filter)
 {
-    struct peer_filter *pf;
+    struct fanout_filter *pf;
 
     if (filter_check(filter) != TOPIC_OK)
         return ERR_BAD_FILTER;
-    if (filter_find(p, ref) != NULL)
+    if (fanout_filter_find(p, ref) != NULL)
         return ERR_BAD_REQUEST;
     if (HASH_COUNT(p->filters) >= FANOUT_FILTERS_MAX)
         return ERR_TOO_MANY;
@@ -157,22 +157,22 @@ enum sluice_error fanout_filter_add(struct fanout *f, struct fan_peer *p, uint32
     return ERR_NONE;
 }
 
-void fanout_filter_drop(struct fanout *f, struct fan_peer *p, uint32_t ref)
+void fanout_filter_drop(struct fanout *f, struct fanout_peer *p, uint32_t ref)
 {
-    struct peer_filter *pf = filter_find(p, ref);
+    struct fanout_filter *pf = fanout_filter_find(p, ref);
 
     if (pf != NULL)
-        filter_forget(f, p, pf);
+        fanout_filter_forget(f, p, pf);
 }
 
 /* --- credit ----------------------------------------------------------------- */
 
-static struct unconfirmed *ring_at(struct fan_peer *p, unsigned i)
+static struct unconfirmed *ring_at(struct fanout_peer *p, unsigned i)
 {
     return &p->ring[(p->first + i) % UNCONFIRMED_MAX];
 }
 
-static void credit_take(struct fan_peer *p, uint64_t upto, uint64_t bytes)
+static void credit_take(struct fanout_peer *p, uint64_t upto, uint64_t bytes)
 {
     p->bytes += bytes;
     if (p->count == UNCONFIRMED_MAX) {
@@ -185,7 +185,7 @@ static void credit_take(struct fan_peer *p, uint64_t upto, uint64_t bytes)
     *ring_at(p, p->count++) = (struct unconfirmed){upto, bytes};
 }
 
-static void credit_return(struct fan_peer *p, uint64_t upto)
+static void credit_return(struct fanout_peer *p, uint64_t upto)
 {
     while (p->count > 0 && ring_at(p, 0)->upto <= upto) {
         p->bytes -= ring_at(p, 0)->bytes;
@@ -195,12 +195,12 @@ static void credit_return(struct fan_peer *p, uint64_t upto)
 }
 
 /* One message always fits, however large, when nothing is unconfirmed. */
-static bool credit_left(const struct fanout *f, const struct fan_peer *p, uint64_t bytes)
+static bool credit_left(const struct fanout *f, const struct fanout_peer *p, uint64_t bytes)
 {
     return p->bytes == 0 || p->bytes + bytes <= f->credit;
 }
 
-static void peer_pause(struct fanout *f, struct fan_peer *p)
+static void fanout_pause(struct fanout *f, struct fanout_peer *p)
 {
     p->paused = true;
     slots_remove(&f->active, p->slot);
@@ -210,7 +210,7 @@ static void peer_pause(struct fanout *f, struct fan_peer *p)
 /* --- sending ------------------------------------------------------------------ */
 
 /* Moves from m. */
-static void peer_send(struct fanout *f, struct fan_peer *p, struct zmsg *m)
+static void fanout_send(struct fanout *f, struct fanout_peer *p, struct zmsg *m)
 {
     if (f->ops.send(p->gateway, m))
         return;
@@ -219,43 +219,43 @@ static void peer_send(struct fanout *f, struct fan_peer *p, struct zmsg *m)
 }
 
 /* Shares m with one gateway of its group; the bytes stay the caller's too. */
-static void peer_send_live(struct fanout *f, struct fan_peer *p, struct zmsg *m, uint64_t upto)
+static void fanout_send_live(struct fanout *f, struct fanout_peer *p, struct zmsg *m, uint64_t upto)
 {
     size_t bytes = zmsg_size(m);
     struct zmsg copy;
 
     if (!credit_left(f, p, bytes)) {
-        peer_pause(f, p);
+        fanout_pause(f, p);
         return;
     }
     credit_take(p, upto, bytes);
     p->sent_upto = upto;
     zmsg_init(&copy);
     zmsg_share(&copy, m);
-    peer_send(f, p, &copy);
+    fanout_send(f, p, &copy);
 }
 
-static void peer_send_bare(struct fanout *f, struct fan_peer *p, uint64_t after, uint64_t upto)
+static void fanout_send_bare(struct fanout *f, struct fanout_peer *p, uint64_t after, uint64_t upto)
 {
     struct buf b = {0};
     struct zmsg m;
 
     wire_live_begin(&b, after, upto);
     zmsg_init_buf(&m, &b);
-    peer_send_live(f, p, &m, upto);
+    fanout_send_live(f, p, &m, upto);
     zmsg_close(&m);
 }
 
 /* (x, x] holds nothing and waits for no confirmation, so it costs no credit: it
  * shows where the stream stands, and that the link does. */
-static void peer_send_probe(struct fanout *f, struct fan_peer *p)
+static void fanout_send_probe(struct fanout *f, struct fanout_peer *p)
 {
     struct buf b = {0};
     struct zmsg m;
 
     wire_live_begin(&b, p->sent_upto, p->sent_upto);
     zmsg_init_buf(&m, &b);
-    peer_send(f, p, &m);
+    fanout_send(f, p, &m);
 }
 
 /* --- a batch -------------------------------------------------------------------- */
@@ -356,10 +356,10 @@ static void group_send_message(struct fanout *f, const struct slots *group, stru
     zmsg_init_buf(&m, frame);
     SLOTS_EACH(slot, group)
     {
-        struct fan_peer *p = f->peers[slot];
+        struct fanout_peer *p = f->peers[slot];
 
         if (slots_has(&f->active, slot) && p->sent_upto == after)
-            peer_send_live(f, p, &m, upto);
+            fanout_send_live(f, p, &m, upto);
     }
     zmsg_close(&m);
 }
@@ -412,11 +412,11 @@ void fanout_removed(struct fanout *f, struct slice topic, uint64_t upto)
 
         wire_removed_put(&b, upto, topic);
         zmsg_init_buf(&m, &b);
-        peer_send(f, f->peers[slot], &m);
+        fanout_send(f, f->peers[slot], &m);
     }
 }
 
-void fanout_confirm(struct fanout *f, struct fan_peer *p, uint64_t upto, uint64_t head)
+void fanout_confirm(struct fanout *f, struct fanout_peer *p, uint64_t upto, uint64_t head)
 {
     credit_return(p, upto);
     if (!p->paused || p->bytes > f->credit / 2 || !slots_has(&f->reachable, p->slot))
@@ -424,7 +424,7 @@ void fanout_confirm(struct fanout *f, struct fan_peer *p, uint64_t upto, uint64_
     p->paused = false;
     slots_add(&f->active, p->slot);
     p->sent_upto = head;
-    peer_send_probe(f, p);
+    fanout_send_probe(f, p);
 }
 
 void fanout_tick(struct fanout *f, uint64_t head, bool probe)
@@ -433,11 +433,11 @@ void fanout_tick(struct fanout *f, uint64_t head, bool probe)
 
     SLOTS_EACH(slot, &all)
     {
-        struct fan_peer *p = f->peers[slot];
+        struct fanout_peer *p = f->peers[slot];
 
         if (!p->paused && p->sent_upto < head)
-            peer_send_bare(f, p, p->sent_upto, head);
+            fanout_send_bare(f, p, p->sent_upto, head);
         else if (probe)
-            peer_send_probe(f, p);
+            fanout_send_probe(f, p);
     }
 }

@@ -20,7 +20,7 @@
 #define FANOUT_FILTERS_MAX 100000 /* of one gateway; then filters are refused */
 
 struct fanout;
-struct fan_peer; /* one gateway, from hello until its link ends */
+struct fanout_peer; /* one gateway, from hello until its link ends */
 
 struct fanout_ops {
     /* Moves from m and sends it to the gateway.  False: the link has ended; the
@@ -36,20 +36,20 @@ struct fanout *fanout_new(const struct fanout_ops *ops, uint64_t credit);
 void fanout_free(struct fanout *f); /* after every gateway has left */
 
 /* A gateway whose stream begins at head.  NULL: SLOTS_MAX are there already. */
-struct fan_peer *fanout_join(struct fanout *f, void *gateway, uint64_t head);
-void fanout_leave(struct fanout *f, struct fan_peer *p);
+struct fanout_peer *fanout_join(struct fanout *f, void *gateway, uint64_t head);
+void fanout_leave(struct fanout *f, struct fanout_peer *p);
 
 /* From the next batch on, what the filter matches is the gateway's.  ERR_NONE,
  * ERR_BAD_FILTER, ERR_BAD_REQUEST (the ref is in use) or ERR_TOO_MANY. */
-enum sluice_error fanout_filter_add(struct fanout *f, struct fan_peer *p, uint32_t ref,
+enum sluice_error fanout_filter_add(struct fanout *f, struct fanout_peer *p, uint32_t ref,
                                     struct slice filter);
-void fanout_filter_drop(struct fanout *f, struct fan_peer *p, uint32_t ref);
+void fanout_filter_drop(struct fanout *f, struct fanout_peer *p, uint32_t ref);
 
 void fanout_batch(struct fanout *f, const struct store_batch *b);
 /* Tells all whose filters match the topic that its events up to `upto` are gone. */
 void fanout_removed(struct fanout *f, struct slice topic, uint64_t upto);
 /* The gateway has taken everything up to `upto`; may resume it at head. */
-void fanout_confirm(struct fanout *f, struct fan_peer *p, uint64_t upto, uint64_t head);
+void fanout_confirm(struct fanout *f, struct fanout_peer *p, uint64_t upto, uint64_t head);
 /* Brings every gateway's stream up to head, with a message of no events where
  * none was due.  With probe also those that stand there already get an empty
  * range, so that a departed gateway shows itself. */

@@ -119,7 +119,7 @@ void interest_drop(struct interest *in, struct wanted *w, unsigned slot)
     free(w);
 }
 
-static void visit_wanted(void *value, void *arg)
+static void interest_visit(void *value, void *arg)
 {
     const struct wanted *w = value;
 
@@ -130,7 +130,7 @@ struct slots interest_of_name(const struct interest *in, struct slice name)
 {
     struct slots who = {{0}};
 
-    filter_tree_match(in->tree, name, visit_wanted, &who);
+    filter_tree_match(in->tree, name, interest_visit, &who);
     return who;
 }
 

@@ -9,9 +9,9 @@
  *   store                 locks the folder, so that an ipc path which a killed broker
  *                         left may be taken over; recovers; knows the head before
  *                         anyone asks for it
- *   link, apps, reads     sockets, not yet bound
+ *   peers, apps, reads    sockets, not yet bound
  *   admin, sessions       who was attached, read from the store while the loop turns
- *   bind, ready           the doors open last, apps after link and reads: what is
+ *   bind, ready           the doors open last, apps after peers and reads: what is
  *                         published first finds the gateways' way in open
  *
  * Order of end (SIGTERM): stop reading everywhere; the store finishes what it was
@@ -30,9 +30,9 @@
 #include "auth.h"
 #include "config.h"
 #include "endpoint.h"
-#include "link.h"
 #include "log.h"
 #include "metrics.h"
+#include "peers.h"
 #include "process.h"
 #include "reads.h"
 #include "sessions.h"
@@ -47,7 +47,7 @@ struct broker {
     struct process *process;
     struct store *store;
     struct sessions *sessions;
-    struct link *link;
+    struct peers *peers;
     struct apps *apps;
     struct reads *reads;
     struct admin *admin;
@@ -59,23 +59,23 @@ struct broker {
 
 /* --- the store's follower ----------------------------------------------------- */
 
-static void on_batch(void *arg, const struct store_batch *batch)
+static void broker_on_batch(void *arg, const struct store_batch *batch)
 {
     struct broker *b = arg;
 
-    link_batch(b->link, batch);
+    peers_batch(b->peers, batch);
     sessions_batch(b->sessions, batch);
 }
 
-static void on_removed(void *arg, struct slice topic, uint64_t upto)
+static void broker_on_removed(void *arg, struct slice topic, uint64_t upto)
 {
     struct broker *b = arg;
 
-    link_removed(b->link, topic, upto);
+    peers_removed(b->peers, topic, upto);
 }
 
 /* The store has logged it; streams and history go on. */
-static void on_failing(void *arg, const char *reason)
+static void broker_on_failing(void *arg, const char *reason)
 {
     struct broker *b = arg;
 
@@ -84,14 +84,14 @@ static void on_failing(void *arg, const char *reason)
 
 /* --- admin ----------------------------------------------------------------------- */
 
-static bool admin_is_ready(void *arg)
+static bool broker_is_ready(void *arg)
 {
     const struct broker *b = arg;
 
     return b->ready && !b->ending && b->failing == NULL;
 }
 
-static void admin_refresh(void *arg)
+static void broker_refresh(void *arg)
 {
     struct broker *b = arg;
     struct store_status s;
@@ -109,24 +109,24 @@ static void admin_refresh(void *arg)
 /* --- the end ------------------------------------------------------------------------ */
 
 /* Parts close on their own; when all have, the loop has nothing left. */
-static void on_part_closed(void *arg)
+static void broker_on_part_closed(void *arg)
 {
     (void)arg;
 }
 
-static void close_rest(void *arg)
+static void broker_close_rest(void *arg)
 {
     struct broker *b = arg;
 
     b->store = NULL;
-    sessions_close(b->sessions, on_part_closed, NULL);
-    link_close(b->link, LINGER_MS, on_part_closed, NULL);
-    apps_close(b->apps, LINGER_MS, on_part_closed, NULL);
-    reads_close(b->reads, LINGER_MS, on_part_closed, NULL);
+    sessions_close(b->sessions, broker_on_part_closed, NULL);
+    peers_close(b->peers, LINGER_MS, broker_on_part_closed, NULL);
+    apps_close(b->apps, LINGER_MS, broker_on_part_closed, NULL);
+    reads_close(b->reads, LINGER_MS, broker_on_part_closed, NULL);
     if (b->admin != NULL)
-        admin_close(b->admin, on_part_closed, NULL);
+        admin_close(b->admin, broker_on_part_closed, NULL);
     if (b->process != NULL)
-        process_close(b->process, on_part_closed, NULL);
+        process_close(b->process, broker_on_part_closed, NULL);
 }
 
 /* Also of a start that failed half way: parts that are not there are NULL. */
@@ -137,23 +137,23 @@ static void broker_end(struct broker *b)
     b->ending = true;
     if (b->apps != NULL)
         apps_stop(b->apps);
-    if (b->link != NULL)
-        link_stop(b->link);
+    if (b->peers != NULL)
+        peers_stop(b->peers);
     if (b->sessions != NULL)
         sessions_stop(b->sessions);
     if (b->reads != NULL)
         reads_stop(b->reads);
     if (b->store != NULL)
-        store_close(b->store, close_rest, b);
+        store_close(b->store, broker_close_rest, b);
     else
-        close_rest(b);
+        broker_close_rest(b);
 }
 
 static void broker_free(struct broker *b)
 {
     reads_free(b->reads);
     apps_free(b->apps);
-    link_free(b->link);
+    peers_free(b->peers);
     sessions_free(b->sessions);
     zsock_shutdown();
     config_free(b->config);
@@ -161,7 +161,7 @@ static void broker_free(struct broker *b)
 
 /* --- signals --------------------------------------------------------------------------- */
 
-static struct store_options store_options_of(const struct config *c)
+static struct store_options broker_store_options(const struct config *c)
 {
     struct store_options o = {
         .path = config_text(c, CFG_DATA),
@@ -176,7 +176,7 @@ static struct store_options store_options_of(const struct config *c)
     return o;
 }
 
-static void on_reload(void *arg)
+static void broker_on_reload(void *arg)
 {
     struct broker *b = arg;
     struct config *fresh = config_reload(b->config);
@@ -189,18 +189,18 @@ static void on_reload(void *arg)
     config_free(b->config);
     b->config = fresh;
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
-    o = store_options_of(fresh);
+    o = broker_store_options(fresh);
     store_set_retention(b->store, &o);
     log_info("configuration reloaded");
 }
 
-static void on_drain(void *arg)
+static void broker_on_drain(void *arg)
 {
     log_info("ending");
     broker_end(arg);
 }
 
-static void on_abandon(void *arg)
+static void broker_on_abandon(void *arg)
 {
     (void)arg;
     log_warn("ending at once");
@@ -209,7 +209,7 @@ static void on_abandon(void *arg)
 
 /* --- the start ---------------------------------------------------------------------------- */
 
-static bool make_folder(const char *path)
+static bool broker_folder(const char *path)
 {
     int rc = process_mkdir(path, FOLDER_MODE);
 
@@ -219,7 +219,7 @@ static bool make_folder(const char *path)
     return false;
 }
 
-static bool open_folders(struct broker *b)
+static bool broker_open_folders(struct broker *b)
 {
     const char *data = config_text(b->config, CFG_DATA);
     struct buf run = {0};
@@ -227,15 +227,16 @@ static bool open_folders(struct broker *b)
 
     buf_printf(&run, "%s/run", data);
     buf_u8(&run, 0);
-    ok = make_folder(data) && make_folder((const char *)run.p);
+    ok = broker_folder(data) && broker_folder((const char *)run.p);
     buf_free(&run);
     return ok;
 }
 
-static bool open_store(struct broker *b)
+static bool broker_open_store(struct broker *b)
 {
-    const struct store_follower follower = {on_batch, on_removed, on_failing, b};
-    struct store_options o = store_options_of(b->config);
+    const struct store_follower follower = {broker_on_batch, broker_on_removed, broker_on_failing,
+                                            b};
+    struct store_options o = broker_store_options(b->config);
     const char *why = NULL;
 
     b->store = store_open(&b->loop, &o, &follower, &why);
@@ -244,16 +245,16 @@ static bool open_store(struct broker *b)
     return b->store != NULL;
 }
 
-static void sessions_read(void *of, struct buf *request,
-                          void (*done)(void *arg, struct slice reply), void *arg)
+static void broker_session_read(void *of, struct buf *request,
+                                void (*done)(void *arg, struct slice reply), void *arg)
 {
     reads_ask(of, request, done, arg);
 }
 
-static struct sessions *sessions_open(struct broker *b)
+static struct sessions *broker_sessions_new(struct broker *b)
 {
     const struct sessions_options o = {
-        .reads = {sessions_read, b->reads},
+        .reads = {broker_session_read, b->reads},
         .window = config_num(b->config, CFG_PUBLISH_WINDOW),
         .max_payload = config_num(b->config, CFG_MAX_PAYLOAD),
         .sys_interval = config_num(b->config, CFG_SYS_INTERVAL),
@@ -262,10 +263,10 @@ static struct sessions *sessions_open(struct broker *b)
     return sessions_new(&b->loop, b->store, &o);
 }
 
-static bool open_sockets(struct broker *b)
+static bool broker_open_sockets(struct broker *b)
 {
     const struct config *c = b->config;
-    const struct link_options link = {
+    const struct peers_options peers = {
         .credit = config_num(c, CFG_GATEWAY_CREDIT),
         .window = config_num(c, CFG_PUBLISH_WINDOW),
         .max_payload = config_num(c, CFG_MAX_PAYLOAD),
@@ -278,18 +279,18 @@ static bool open_sockets(struct broker *b)
     };
 
     b->reads = reads_new(&b->loop, b->store, (unsigned)config_num(c, CFG_READERS));
-    b->sessions = sessions_open(b);
-    b->link = link_new(&b->loop, b->store, b->sessions, &link);
+    b->sessions = broker_sessions_new(b);
+    b->peers = peers_new(&b->loop, b->store, b->sessions, &peers);
     b->apps = apps_new(&b->loop, b->store, &apps);
-    if (b->link != NULL && b->apps != NULL && b->reads != NULL)
+    if (b->peers != NULL && b->apps != NULL && b->reads != NULL)
         return reads_start(b->reads);
     log_error("ZeroMQ has no more sockets");
     return false;
 }
 
-static bool open_admin(struct broker *b)
+static bool broker_open_admin(struct broker *b)
 {
-    static const struct admin_ops ops = {admin_is_ready, admin_refresh};
+    static const struct admin_ops ops = {broker_is_ready, broker_refresh};
     const char *listen = config_admin_listen(b->config, "broker");
 
     if (*listen == '\0')
@@ -300,18 +301,18 @@ static bool open_admin(struct broker *b)
     return b->admin != NULL;
 }
 
-static bool bind_all(struct broker *b)
+static bool broker_bind(struct broker *b)
 {
     const struct config *c = b->config;
 
     return endpoint_bind_all(c, reads_socket(b->reads), config_reads(c)) &&
-           endpoint_bind_all(c, link_socket(b->link), config_link(c)) &&
+           endpoint_bind_all(c, peers_socket(b->peers), config_link(c)) &&
            endpoint_bind_all(c, apps_socket(b->apps), config_apps(c));
 }
 
-static bool broker_open(struct broker *b)
+static bool broker_open_doors(struct broker *b)
 {
-    if (!bind_all(b))
+    if (!broker_bind(b))
         return false;
     b->ready = true;
     log_info("ready", LOG_U("head", store_head(b->store)), LOG_S("apps", config_apps(b->config)));
@@ -319,11 +320,11 @@ static bool broker_open(struct broker *b)
     return true;
 }
 
-static void on_sessions(void *arg, bool ok)
+static void broker_on_sessions(void *arg, bool ok)
 {
     struct broker *b = arg;
 
-    if (b->ending || (ok && broker_open(b)))
+    if (b->ending || (ok && broker_open_doors(b)))
         return;
     b->exit_code = EXIT_FAILURE;
     broker_end(b);
@@ -331,14 +332,14 @@ static void on_sessions(void *arg, bool ok)
 
 static bool broker_start(struct broker *b)
 {
-    static const struct process_ops ops = {on_reload, on_drain, on_abandon};
+    static const struct process_ops ops = {broker_on_reload, broker_on_drain, broker_on_abandon};
 
-    if (!open_folders(b))
+    if (!broker_open_folders(b))
         return false;
     b->process = process_start(&b->loop, config_num(b->config, CFG_DRAIN), &ops, b);
-    if (!open_store(b) || !open_sockets(b) || !open_admin(b))
+    if (!broker_open_store(b) || !broker_open_sockets(b) || !broker_open_admin(b))
         return false;
-    sessions_load(b->sessions, on_sessions, b);
+    sessions_load(b->sessions, broker_on_sessions, b);
     return true;
 }
 

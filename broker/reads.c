@@ -3,7 +3,7 @@
  *
  * A job is one request: the loop makes it, one thread fills in its reply, the
  * loop sends that and frees it.  Two lists under one lock: `queue` (bounded) and
- * `done`.  ZeroMQ is touched by the loop alone.
+ * `finished`.  ZeroMQ is touched by the loop alone.
  *
  * A request of several parts, or too short to name itself, is counted and
  * dropped: there is nothing to answer it with.
@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#include <utlist.h>
 
 #include "log.h"
 #include "mem.h"
@@ -24,19 +26,13 @@
 #define SEND_MARK (2 * READS_QUEUE_MAX) /* replies to one gateway, refusals too */
 
 struct job {
-    struct job *next;
+    struct job *prev, *next;
     struct zmsg request;
     struct buf reply;                            /* empty: not to be answered */
-    void (*done)(void *arg, struct slice reply); /* the broker's own, not a peer's */
+    void (*done)(void *arg, struct slice reply); /* the broker's own, not a gateway's */
     void *arg;
-    uint8_t peer_len;
-    char peer[];
-};
-
-struct job_list {
-    struct job *first;
-    struct job **end;
-    unsigned count;
+    uint8_t from_len;
+    char from[];
 };
 
 struct pool_thread {
@@ -52,7 +48,8 @@ struct reads {
     uv_async_t wake; /* something is done */
     uv_mutex_t lock; /* of the rest */
     uv_cond_t work;
-    struct job_list queue, done;
+    struct job *queue, *finished;
+    unsigned queued;
     bool stopping;
     unsigned thread_count;
     struct pool_thread *threads;
@@ -63,42 +60,14 @@ struct reads {
 
 /* --- jobs ------------------------------------------------------------------------ */
 
-static void list_init(struct job_list *l)
+static struct job *job_new(struct slice from, struct zmsg *request)
 {
-    l->first = NULL;
-    l->end = &l->first;
-    l->count = 0;
-}
-
-static void list_push(struct job_list *l, struct job *j)
-{
-    j->next = NULL;
-    *l->end = j;
-    l->end = &j->next;
-    l->count++;
-}
-
-static struct job *list_pop(struct job_list *l)
-{
-    struct job *j = l->first;
-
-    if (j == NULL)
-        return NULL;
-    l->first = j->next;
-    if (l->first == NULL)
-        l->end = &l->first;
-    l->count--;
-    return j;
-}
-
-static struct job *job_new(struct slice peer, struct zmsg *request)
-{
-    struct job *j = mem_zalloc(sizeof *j + peer.len);
+    struct job *j = mem_zalloc(sizeof *j + from.len);
 
     zmsg_init(&j->request);
     zmsg_move(&j->request, request);
-    j->peer_len = (uint8_t)peer.len;
-    memcpy(j->peer, peer.p, peer.len);
+    j->from_len = (uint8_t)from.len;
+    memcpy(j->from, from.p, from.len);
     return j;
 }
 
@@ -109,11 +78,11 @@ static void job_free(struct job *j)
     free(j);
 }
 
-static void list_free(struct job_list *l)
+static void jobs_free(struct job *list)
 {
-    struct job *j;
+    struct job *j, *next;
 
-    while ((j = list_pop(l)) != NULL)
+    DL_FOREACH_SAFE (list, j, next)
         job_free(j);
 }
 
@@ -122,11 +91,16 @@ static void list_free(struct job_list *l)
 /* The next job, or NULL when the pool ends. */
 static struct job *pool_take(struct reads *r)
 {
-    struct job *j = NULL;
+    struct job *j;
 
     uv_mutex_lock(&r->lock);
-    while (!r->stopping && (j = list_pop(&r->queue)) == NULL)
+    while (!r->stopping && r->queue == NULL)
         uv_cond_wait(&r->work, &r->lock);
+    j = r->stopping ? NULL : r->queue;
+    if (j != NULL) {
+        DL_DELETE(r->queue, j);
+        r->queued--;
+    }
     uv_mutex_unlock(&r->lock);
     return j;
 }
@@ -134,7 +108,7 @@ static struct job *pool_take(struct reads *r)
 static void pool_give(struct reads *r, struct job *j)
 {
     uv_mutex_lock(&r->lock);
-    list_push(&r->done, j);
+    DL_APPEND(r->finished, j);
     uv_mutex_unlock(&r->lock);
     (void)uv_async_send(&r->wake);
 }
@@ -190,35 +164,34 @@ void reads_stop(struct reads *r)
 /* --- the loop's side -------------------------------------------------------------------- */
 
 /* Whoever is gone, or has stopped reading its replies, misses this one. */
-static void reply_send(struct reads *r, struct slice peer, struct buf *reply)
+static void reads_reply(struct reads *r, struct slice from, struct buf *reply)
 {
     struct zmsg m;
 
     zmsg_init_buf(&m, reply);
-    (void)zsock_send(r->sock, peer, &m);
+    (void)zsock_send(r->sock, from, &m);
     zmsg_close(&m);
 }
 
-static void on_done(uv_async_t *wake)
+static void reads_on_done(uv_async_t *wake)
 {
     struct reads *r = wake->data;
-    struct job_list done;
-    struct job *j;
+    struct job *finished, *j, *next;
 
     uv_mutex_lock(&r->lock);
-    done = r->done;
-    list_init(&r->done);
+    finished = r->finished;
+    r->finished = NULL;
     uv_mutex_unlock(&r->lock);
-    while ((j = list_pop(&done)) != NULL) {
+    DL_FOREACH_SAFE (finished, j, next) {
         if (j->done != NULL && !r->stopping)
             j->done(j->arg, (struct slice){(const char *)j->reply.p, j->reply.len});
         else if (j->reply.len > 0)
-            reply_send(r, (struct slice){j->peer, j->peer_len}, &j->reply);
+            reads_reply(r, (struct slice){j->from, j->from_len}, &j->reply);
         job_free(j);
     }
 }
 
-static void refuse_busy(struct reads *r, struct slice peer, const struct zmsg *request)
+static void reads_refuse_busy(struct reads *r, struct slice from, const struct zmsg *request)
 {
     struct buf reply = {0};
     uint8_t kind;
@@ -227,18 +200,19 @@ static void refuse_busy(struct reads *r, struct slice peer, const struct zmsg *r
     if (!wire_read_head(zmsg_data(request), zmsg_size(request), &kind, &ref))
         return;
     wire_read_error_put(&reply, kind, ref, ERR_BUSY, SLICE("Too many reads are waiting"));
-    reply_send(r, peer, &reply);
+    reads_reply(r, from, &reply);
 }
 
 static void job_queue(struct reads *r, struct job *j)
 {
     uv_mutex_lock(&r->lock);
-    list_push(&r->queue, j);
+    DL_APPEND(r->queue, j);
+    r->queued++;
     uv_cond_signal(&r->work);
     uv_mutex_unlock(&r->lock);
 }
 
-static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t count)
+static void reads_on_message(void *arg, struct slice from, struct zmsg *parts, size_t count)
 {
     struct reads *r = arg;
     bool full;
@@ -248,13 +222,13 @@ static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t 
         return;
     }
     uv_mutex_lock(&r->lock);
-    full = r->queue.count >= READS_QUEUE_MAX;
+    full = r->queued >= READS_QUEUE_MAX;
     uv_mutex_unlock(&r->lock);
     if (full) {
-        refuse_busy(r, peer, parts);
+        reads_refuse_busy(r, from, parts);
         return;
     }
-    job_queue(r, job_new(peer, parts));
+    job_queue(r, job_new(from, parts));
 }
 
 void reads_ask(struct reads *r, struct buf *request, void (*done)(void *arg, struct slice reply),
@@ -273,9 +247,9 @@ void reads_ask(struct reads *r, struct buf *request, void (*done)(void *arg, str
 
 /* --- begin and end ------------------------------------------------------------------------ */
 
-static struct zsock *socket_new(uv_loop_t *loop, struct reads *r)
+static struct zsock *reads_socket_new(uv_loop_t *loop, struct reads *r)
 {
-    static const struct zsock_ops ops = {.message = on_message};
+    static const struct zsock_ops ops = {.message = reads_on_message};
     static const struct zsock_options so = {
         .send_hwm = SEND_MARK,
         .heartbeat_ms = HEARTBEAT_MS,
@@ -297,7 +271,7 @@ struct reads *reads_new(uv_loop_t *loop, struct store *store, unsigned threads)
 {
     struct reads *r = mem_zalloc(sizeof *r);
 
-    r->sock = socket_new(loop, r);
+    r->sock = reads_socket_new(loop, r);
     if (r->sock == NULL) {
         free(r);
         return NULL;
@@ -305,11 +279,9 @@ struct reads *reads_new(uv_loop_t *loop, struct store *store, unsigned threads)
     r->store = store;
     r->thread_count = pool_size(threads);
     r->threads = mem_array(r->thread_count, sizeof *r->threads);
-    list_init(&r->queue);
-    list_init(&r->done);
     (void)uv_mutex_init(&r->lock);
     (void)uv_cond_init(&r->work);
-    (void)uv_async_init(loop, &r->wake, on_done);
+    (void)uv_async_init(loop, &r->wake, reads_on_done);
     r->wake.data = r;
     return r;
 }
@@ -319,20 +291,20 @@ struct zsock *reads_socket(struct reads *r)
     return r->sock;
 }
 
-static void closed_one(struct reads *r)
+static void reads_closed_one(struct reads *r)
 {
     if (--r->closing == 0)
         r->closed(r->closed_arg);
 }
 
-static void on_wake_closed(uv_handle_t *h)
+static void reads_on_wake_closed(uv_handle_t *h)
 {
-    closed_one(h->data);
+    reads_closed_one(h->data);
 }
 
-static void on_socket_closed(void *arg)
+static void reads_on_socket_closed(void *arg)
 {
-    closed_one(arg);
+    reads_closed_one(arg);
 }
 
 void reads_close(struct reads *r, unsigned linger_ms, void (*closed)(void *arg), void *arg)
@@ -342,16 +314,16 @@ void reads_close(struct reads *r, unsigned linger_ms, void (*closed)(void *arg),
     r->closed = closed;
     r->closed_arg = arg;
     r->closing = 2;
-    uv_close((uv_handle_t *)&r->wake, on_wake_closed);
-    zsock_close(r->sock, linger_ms, on_socket_closed);
+    uv_close((uv_handle_t *)&r->wake, reads_on_wake_closed);
+    zsock_close(r->sock, linger_ms, reads_on_socket_closed);
 }
 
 void reads_free(struct reads *r)
 {
     if (r == NULL)
         return;
-    list_free(&r->queue);
-    list_free(&r->done);
+    jobs_free(r->queue);
+    jobs_free(r->finished);
     uv_cond_destroy(&r->work);
     uv_mutex_destroy(&r->lock);
     free(r->threads);

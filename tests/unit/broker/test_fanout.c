@@ -20,7 +20,7 @@
 #define CREDIT 4096
 
 struct gateway {
-    struct fan_peer *peer;
+    struct fanout_peer *peer;
     struct buf seen;   /* every message so far, a line each */
     const void *bytes; /* of the last message */
     bool broken;
@@ -270,7 +270,7 @@ END_TEST
 
 START_TEST(more_gateways_than_slots_are_refused)
 {
-    struct fan_peer *all[SLOTS_MAX];
+    struct fanout_peer *all[SLOTS_MAX];
 
     for (int i = 0; i < SLOTS_MAX; i++)
         all[i] = fanout_join(fanout, &gw[0], 0);

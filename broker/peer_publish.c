@@ -1,11 +1,11 @@
 /*
- * link_publish.c - publishes and deletes of gateways: frame to store to ack.
+ * peer_publish.c - publishes and deletes of gateways: frame to store to ack.
  *
  * A PUBLISH frame holds several units, each stored whole or not at all and
  * acknowledged by its seq.  The frame stays where ZeroMQ received it; one
  * allocation holds all its requests and events, which point into it:
  *
- *   struct frame | units[] | events[]        m: the bytes they point into
+ *   struct publish_frame | units[] | events[]        m: the bytes they point into
  *
  * It is freed when the last of its units has been answered.  The gateway may be
  * gone by then: its peer struct waits for us, and the acknowledgement is dropped
@@ -18,29 +18,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "link_peer.h"
 #include "log.h"
 #include "mem.h"
-#include "metrics.h"
+#include "peer.h"
 #include "publish_check.h"
 #include "topic.h"
 
-struct frame;
-struct unit {
+struct publish_frame;
+struct publish_unit {
     struct store_request request;
-    struct frame *frame;
+    struct publish_frame *frame;
     uint64_t bytes;
 };
 
-struct frame {
+struct publish_frame {
     struct peer *peer;
     struct zmsg m;
     struct wire_uuid instance; /* the peer's, at the time of sending */
     uint32_t pending;          /* units with the store, and 1 while submitting */
-    struct unit units[];
+    struct publish_unit units[];
 };
 
-static void frame_release(struct frame *f)
+static void frame_release(struct publish_frame *f)
 {
     struct peer *p = f->peer;
 
@@ -48,7 +47,7 @@ static void frame_release(struct frame *f)
         return;
     zmsg_close(&f->m);
     free(f);
-    peer_frame_done(p);
+    peer_frame_end(p);
 }
 
 /* --- after the commit -------------------------------------------------------- */
@@ -86,7 +85,7 @@ static void unit_ack_ids(struct peer *p, const struct store_request *r)
 
 static void unit_done(struct store_request *r)
 {
-    struct unit *u = CONTAINER_OF(r, struct unit, request);
+    struct publish_unit *u = CONTAINER_OF(r, struct publish_unit, request);
     struct peer *p = u->frame->peer;
 
     p->in_flight -= u->bytes;
@@ -117,27 +116,28 @@ static void unit_refuse(struct peer *p, uint64_t seq, enum sluice_error error, u
 /* A single unit larger than the window may pass when it is alone. */
 static bool window_has_room(const struct peer *p, uint64_t bytes)
 {
-    return p->in_flight == 0 || p->in_flight + bytes <= p->link->options.window;
+    return p->in_flight == 0 || p->in_flight + bytes <= p->all->options.window;
 }
 
-static struct frame *frame_new(struct peer *p, struct zmsg *m, size_t units, size_t events,
-                               struct store_event **first_event)
+static struct publish_frame *frame_new(struct peer *p, struct zmsg *m, size_t units, size_t events,
+                                       struct store_event **first_event)
 {
-    size_t head = sizeof(struct frame) + units * sizeof(struct unit);
-    struct frame *f = mem_zalloc(head + events * sizeof(struct store_event));
+    size_t head = sizeof(struct publish_frame) + units * sizeof(struct publish_unit);
+    struct publish_frame *f = mem_zalloc(head + events * sizeof(struct store_event));
 
-    static_assert(_Alignof(struct store_event) <= _Alignof(struct unit), "events follow units");
+    static_assert(_Alignof(struct store_event) <= _Alignof(struct publish_unit),
+                  "events follow units");
     *first_event = (struct store_event *)(void *)((char *)f + head);
     f->peer = p;
     f->instance = p->instance;
     f->pending = 1;
     zmsg_init(&f->m);
     zmsg_move(&f->m, m);
-    p->frames++;
+    peer_frame_begin(p);
     return f;
 }
 
-static void unit_submit(struct frame *f, struct unit *u, uint64_t seq)
+static void unit_submit(struct publish_frame *f, struct publish_unit *u, uint64_t seq)
 {
     u->frame = f;
     u->request.link = &f->instance;
@@ -145,7 +145,7 @@ static void unit_submit(struct frame *f, struct unit *u, uint64_t seq)
     u->request.cb = unit_done;
     f->pending++;
     f->peer->in_flight += u->bytes;
-    store_submit(f->peer->link->store, &u->request);
+    store_submit(f->peer->all->store, &u->request);
 }
 
 /* Reads the unit's records into `events`; ERR_NONE, or why not and which. */
@@ -156,7 +156,7 @@ static enum sluice_error unit_read(const struct peer *p, const struct wire_unit 
     enum sluice_error error;
 
     *index = 0;
-    if (w->count > p->link->options.max_batch) {
+    if (w->count > p->all->options.max_batch) {
         *text = "More events than max_batch";
         return ERR_TOO_LARGE;
     }
@@ -166,14 +166,14 @@ static enum sluice_error unit_read(const struct peer *p, const struct wire_unit 
         assert(whole); /* wire_unit_get has walked them */
         *index = i;
         error =
-            whole ? publish_check(&events[i], p->link->options.max_payload, text) : ERR_BAD_EVENT;
+            whole ? publish_check(&events[i], p->all->options.max_payload, text) : ERR_BAD_EVENT;
         if (error != ERR_NONE)
             return error;
     }
     return ERR_NONE;
 }
 
-static void unit_take(struct frame *f, struct unit *u, const struct wire_unit *w,
+static void unit_take(struct publish_frame *f, struct publish_unit *u, const struct wire_unit *w,
                       struct store_event *events)
 {
     struct peer *p = f->peer;
@@ -216,7 +216,7 @@ bool peer_publish(struct peer *p, struct zmsg *m)
 {
     size_t units, event_count;
     struct store_event *events;
-    struct frame *f;
+    struct publish_frame *f;
     struct reader r;
     struct wire_unit w;
 
@@ -236,7 +236,7 @@ bool peer_delete(struct peer *p, struct zmsg *m)
 {
     struct store_event *none;
     struct slice topic;
-    struct frame *f;
+    struct publish_frame *f;
     uint64_t seq;
 
     if (!wire_delete_get(zmsg_data(m), zmsg_size(m), &seq, &topic))
