@@ -36,7 +36,7 @@ void ask_query(struct buf *target, const char *name, const char *value)
     url_encode(slice_of(value), target);
 }
 
-static int refused(unsigned status, const struct buf *body)
+static int ask_refused(unsigned status, const struct buf *body)
 {
     struct buf text = {0};
 
@@ -51,7 +51,7 @@ static int fetch(struct fetch *f, const struct fetch_request *r, struct buf *ans
     if (fetch_open(f, r) != 0 || fetch_read_all(f, answer, ASK_ANSWER_MAX) != 0)
         return cli_fail(CLI_FAILED, "%s", f->error);
     if (f->status != 200)
-        return refused(f->status, answer);
+        return ask_refused(f->status, answer);
     if (json_check(buf_slice(answer)) != JSON_OBJECT)
         return cli_fail(CLI_FAILED, "the answer is not a JSON object; is %s a gateway of sluice?",
                         r->address);

@@ -21,9 +21,9 @@
 
 #define READ_SIZE (64L * 1024)
 
-static int fail(struct fetch *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int fetch_fail(struct fetch *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-static int fail(struct fetch *f, const char *fmt, ...)
+static int fetch_fail(struct fetch *f, const char *fmt, ...)
 {
     va_list args;
 
@@ -68,8 +68,9 @@ static int silent(struct fetch *f)
 
     (void)curl_easy_getinfo(f->easy, CURLINFO_CONNECT_TIME_T, &connected);
     if (connected == 0)
-        return fail(f, "cannot connect to %s (no answer for %u ms)", f->address, f->timeout_ms);
-    return fail(f, "no answer for %u ms", f->timeout_ms);
+        return fetch_fail(f, "cannot connect to %s (no answer for %u ms)", f->address,
+                          f->timeout_ms);
+    return fetch_fail(f, "no answer for %u ms", f->timeout_ms);
 }
 
 static int unreached(struct fetch *f)
@@ -77,8 +78,8 @@ static int unreached(struct fetch *f)
     long error = 0;
 
     (void)curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &error);
-    return fail(f, "cannot connect to %s (%s)", f->address,
-                error != 0 ? strerror((int)error) : f->detail);
+    return fetch_fail(f, "cannot connect to %s (%s)", f->address,
+                      error != 0 ? strerror((int)error) : f->detail);
 }
 
 static int explain(struct fetch *f, CURLcode why)
@@ -89,19 +90,20 @@ static int explain(struct fetch *f, CURLcode why)
     case CURLE_OPERATION_TIMEDOUT:
         return silent(f);
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-        return fail(f, "the server's certificate is none of those that [tls] certificate names");
+        return fetch_fail(f,
+                          "the server's certificate is none of those that [tls] certificate names");
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
-        return fail(f, "the answer is not valid HTTP");
+        return fetch_fail(f, "the answer is not valid HTTP");
     case CURLE_GOT_NOTHING:
-        return fail(f, "the connection ended before an answer");
+        return fetch_fail(f, "the connection ended before an answer");
     case CURLE_PARTIAL_FILE:
-        return fail(f, "the connection ended in the middle of the answer");
+        return fetch_fail(f, "the connection ended in the middle of the answer");
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
-        return fail(f, "the connection was lost (%s)", f->detail);
+        return fetch_fail(f, "the connection was lost (%s)", f->detail);
     default:
-        return fail(f, "%s", f->detail[0] != '\0' ? f->detail : curl_easy_strerror(why));
+        return fetch_fail(f, "%s", f->detail[0] != '\0' ? f->detail : curl_easy_strerror(why));
     }
 }
 
@@ -134,7 +136,7 @@ static void wait_for_peer(struct fetch *f, uint64_t *heard)
     }
     rc = curl_multi_poll(f->multi, NULL, 0, (int)(f->timeout_ms - silence), &ready);
     if (rc != CURLM_OK)
-        (void)fail(f, "%s", curl_multi_strerror(rc));
+        (void)fetch_fail(f, "%s", curl_multi_strerror(rc));
     else if (ready > 0)
         *heard = clock_mono_ms();
 }
@@ -150,7 +152,7 @@ static void advance(struct fetch *f)
         CURLMcode rc = curl_multi_perform(f->multi, &running);
 
         if (rc != CURLM_OK)
-            (void)fail(f, "%s", curl_multi_strerror(rc));
+            (void)fetch_fail(f, "%s", curl_multi_strerror(rc));
         else if (running == 0)
             end(f);
         if (f->ended || f->in.len != 0 || f->answered != answered)
@@ -197,7 +199,7 @@ static int set_url(struct fetch *f, const struct fetch_request *r)
     bool any;
 
     if (address_parse(r->address, &a, &len) != 0)
-        return fail(f, "not an address: %s", r->address);
+        return fetch_fail(f, "not an address: %s", r->address);
     any = wildcard_to_loopback(&a);
     address_format((struct sockaddr *)&a, own, sizeof own);
     buf_printf(&url, "%s://%s%s%c", scheme, any ? own : r->address, r->target, '\0');
@@ -227,7 +229,7 @@ static int set_tls(struct fetch *f, const char *certificates)
         free(name);
     }
     if (pins.len == 0)
-        return fail(f, "there is no certificate in %s", certificates);
+        return fetch_fail(f, "there is no certificate in %s", certificates);
     buf_u8(&pins, '\0');
     must(curl_easy_setopt(f->easy, CURLOPT_PINNEDPUBLICKEY, (char *)pins.p));
     must(curl_easy_setopt(f->easy, CURLOPT_SSL_VERIFYPEER, 0L));
@@ -313,7 +315,7 @@ int fetch_read_all(struct fetch *f, struct buf *out, size_t max)
 
     while ((rc = fetch_read(f, &data)) > 0) {
         if (data.len > max - out->len)
-            return fail(f, "the answer is longer than %zu bytes", max);
+            return fetch_fail(f, "the answer is longer than %zu bytes", max);
         buf_put_slice(out, data);
     }
     return rc;

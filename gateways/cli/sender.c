@@ -83,7 +83,7 @@ static void sender_on_sock_closed(void *arg)
     (void)arg;
 }
 
-static void finish(struct sender *s, int code)
+static void sender_finish(struct sender *s, int code)
 {
     if (s->closing)
         return;
@@ -104,10 +104,10 @@ static void complain(const struct sender *s, uint64_t number, const char *why)
         (void)cli_fail(CLI_FAILED, "%s", why);
 }
 
-static void give_up(struct sender *s, uint64_t number, const char *why)
+static void sender_give_up(struct sender *s, uint64_t number, const char *why)
 {
     complain(s, number, why);
-    finish(s, CLI_FAILED);
+    sender_finish(s, CLI_FAILED);
 }
 
 /* --- sending -------------------------------------------------------------- */
@@ -197,7 +197,7 @@ static void line_take(struct sender *s, struct slice line)
 static void maybe_done(struct sender *s)
 {
     if (s->ended && s->first == s->next)
-        finish(s, s->code);
+        sender_finish(s, s->code);
 }
 
 /* Fills the window from the lines that are there. */
@@ -255,7 +255,7 @@ static void take_error(struct sender *s, uint64_t number, const struct zmsg *par
         buf_put_slice(&why, part_of(&parts[3]));
     }
     buf_u8(&why, '\0');
-    give_up(s, number, (char *)why.p);
+    sender_give_up(s, number, (char *)why.p);
     buf_free(&why);
 }
 
@@ -317,9 +317,9 @@ static void sender_on_disconnected(void *arg)
     if (s->closing)
         return;
     if (!all_repeatable(s)) {
-        give_up(s, s->first,
-                "the connection was lost before an answer: it may be stored or not (a "
-                "--producer makes repeating safe)");
+        sender_give_up(s, s->first,
+                       "the connection was lost before an answer: it may be stored or not (a "
+                       "--producer makes repeating safe)");
         return;
     }
     zsock_close(s->sock, 0, sender_on_sock_closed);
@@ -345,7 +345,7 @@ static void sock_open(struct sender *s)
     if (rc == 0)
         return;
     (void)cli_fail(CLI_FAILED, "cannot connect to %s: %s", s->o->endpoint, uv_strerror(rc));
-    finish(s, CLI_FAILED);
+    sender_finish(s, CLI_FAILED);
 }
 
 /* Time passes: what a full socket refused goes again; the oldest may be due. */
@@ -362,12 +362,12 @@ static void sender_on_tick(uv_timer_t *h)
         (void)snprintf(why, sizeof why, "no answer from the broker: it may be stored or not");
     else
         (void)snprintf(why, sizeof why, "the broker is away (%s): not stored", s->o->endpoint);
-    give_up(s, s->first, why);
+    sender_give_up(s, s->first, why);
 }
 
 /* --- all of it ------------------------------------------------------------ */
 
-static void begin(struct sender *s, const char *message)
+static void sender_begin(struct sender *s, const char *message)
 {
     s->has_source = message == NULL;
     s->ended = message != NULL;
@@ -391,7 +391,7 @@ int sender_run(const struct sender_options *o, const char *message)
     s->o = o;
     (void)uv_timer_init(&s->loop, &s->tick);
     (void)uv_timer_start(&s->tick, sender_on_tick, TICK_MS, TICK_MS);
-    begin(s, message);
+    sender_begin(s, message);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
     rc = uv_loop_close(&s->loop);
     assert(rc == 0);

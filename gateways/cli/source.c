@@ -15,7 +15,7 @@
 
 #define READ_SIZE (64u * 1024)
 
-static void take(struct source *s)
+static void source_take(struct source *s)
 {
     char bytes[READ_SIZE];
     ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
@@ -37,12 +37,12 @@ static void source_on_poll(uv_poll_t *h, int status, int events)
 {
     (void)status;
     (void)events;
-    take(CONTAINER_OF(h, struct source, poll));
+    source_take(CONTAINER_OF(h, struct source, poll));
 }
 
 static void source_on_idle(uv_idle_t *h)
 {
-    take(CONTAINER_OF(h, struct source, idle));
+    source_take(CONTAINER_OF(h, struct source, idle));
 }
 
 void source_init(struct source *s, uv_loop_t *loop, size_t max, void (*readable)(struct source *))

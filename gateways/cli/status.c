@@ -113,7 +113,7 @@ static const struct figure *figures_of(const struct report *r, size_t *count)
     return broker ? broker_figures : gateway_figures;
 }
 
-static void put_row(struct table *t, const struct report *r)
+static void status_put_row(struct table *t, const struct report *r)
 {
     struct buf text = {0};
     struct slice value;
@@ -164,7 +164,7 @@ static bool put_process(const struct config *c, const struct process_spec *spec,
     if (json)
         put_json(&r);
     else
-        put_row(t, &r);
+        status_put_row(t, &r);
     buf_free(&r.metrics);
     return r.ready;
 }

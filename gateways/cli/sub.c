@@ -126,7 +126,7 @@ static unsigned patience_ms(const struct config *c)
     return ms < ASK_TIMEOUT_MS ? ASK_TIMEOUT_MS : ms > 3600000 ? 3600000 : (unsigned)ms;
 }
 
-static enum outcome refused(struct fetch *f)
+static enum outcome sub_refused(struct fetch *f)
 {
     struct buf body = {0}, text = {0};
     unsigned status = f->status;
@@ -140,7 +140,7 @@ static enum outcome refused(struct fetch *f)
 }
 
 /* Bytes of the stream: printed, and flushed before more is waited for. */
-static enum outcome take(struct sub *s, struct fetch *f, struct slice data)
+static enum outcome print_stream(struct sub *s, struct fetch *f, struct slice data)
 {
     while (data.len != 0 && s->left != 0) {
         struct sse_message m;
@@ -173,7 +173,7 @@ static enum outcome follow(struct sub *s, struct fetch *f)
     sse_reader_restart(&s->reader);
     while (o == GO_ON && (rc = fetch_read(f, &data)) > 0) {
         s->progress = true;
-        o = take(s, f, data);
+        o = print_stream(s, f, data);
     }
     if (rc == 0)
         (void)snprintf(f->error, sizeof f->error, "the server ended the stream");
@@ -183,7 +183,7 @@ static enum outcome follow(struct sub *s, struct fetch *f)
 static enum outcome answered(struct sub *s, struct fetch *f)
 {
     if (f->status != 200)
-        return refused(f);
+        return sub_refused(f);
     if (slice_starts(f->content_type, SLICE("text/event-stream")))
         return follow(s, f);
     (void)snprintf(f->error, sizeof f->error, "%s does not answer with a stream",

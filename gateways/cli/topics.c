@@ -20,7 +20,7 @@ static const struct table_column columns[] = {
 };
 static const char *const members[] = {"topic", "events", "bytes", "oldest", "head"};
 
-static void put_row(struct table *t, struct slice topic)
+static void topics_put_row(struct table *t, struct slice topic)
 {
     struct buf text = {0};
 
@@ -46,7 +46,7 @@ static void put_page(const struct buf *answer, struct table *t, bool json, struc
         if (json)
             printf("%.*s\n", (int)topic.len, topic.p);
         else
-            put_row(t, topic);
+            topics_put_row(t, topic);
     }
     if (!json)
         table_flush(t, stdout);

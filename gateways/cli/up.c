@@ -206,7 +206,7 @@ static void up_on_ready(struct child *c)
 }
 
 /* Not started again: it would only say the same again. */
-static void give_up(struct up *up, const struct child *c, int code)
+static void up_give_up(struct up *up, const struct child *c, int code)
 {
     (void)cli_fail(CLI_FAILED, "sluice-%s did not start (exit status %d); it says above why",
                    c->name, code);
@@ -220,7 +220,7 @@ static bool up_on_died(struct child *c, int status)
     bool gave_up = WIFEXITED(status) && WEXITSTATUS(status) != 0 && !c->was_ready;
 
     if (!up->stopping && gave_up)
-        give_up(up, c, WEXITSTATUS(status));
+        up_give_up(up, c, WEXITSTATUS(status));
     if (!up->stopping)
         return true;
     if (gateways_gone(up))

@@ -6,7 +6,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-static void take(const EVP_MD *kind, struct slice s, uint8_t *out)
+static void digest(const EVP_MD *kind, struct slice s, uint8_t *out)
 {
     if (EVP_Digest(s.p, s.len, out, NULL, kind, NULL) != 1)
         abort();
@@ -14,10 +14,10 @@ static void take(const EVP_MD *kind, struct slice s, uint8_t *out)
 
 void digest_sha1(struct slice s, uint8_t out[DIGEST_SHA1_SIZE])
 {
-    take(EVP_sha1(), s, out);
+    digest(EVP_sha1(), s, out);
 }
 
 void digest_sha256(struct slice s, uint8_t out[DIGEST_SHA256_SIZE])
 {
-    take(EVP_sha256(), s, out);
+    digest(EVP_sha256(), s, out);
 }
