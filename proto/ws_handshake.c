@@ -23,19 +23,19 @@ _Static_assert(WS_CHALLENGE_SIZE == KEY_LEN + sizeof NO_OTHER_PROTOCOL - 1, "RFC
 
 /* --- lists of tokens ---------------------------------------------------------------- */
 
-struct cursor {
+struct list_cursor {
     const char *p;
     const char *end;
 };
 
-static void skip_space(struct cursor *c)
+static void skip_space(struct list_cursor *c)
 {
     while (c->p < c->end && (*c->p == ' ' || *c->p == '\t'))
         c->p++;
 }
 
 /* Takes the mark, with the white space around it. */
-static bool take_mark(struct cursor *c, char mark)
+static bool take_mark(struct list_cursor *c, char mark)
 {
     skip_space(c);
     if (c->p == c->end || *c->p != mark)
@@ -45,7 +45,7 @@ static bool take_mark(struct cursor *c, char mark)
     return true;
 }
 
-static struct slice take_token(struct cursor *c)
+static struct slice take_token(struct list_cursor *c)
 {
     const char *start = c->p;
 
@@ -55,7 +55,7 @@ static struct slice take_token(struct cursor *c)
 }
 
 /* To the next item of a list, past empty ones (RFC 9110, 5.6.1.2); false at its end. */
-static bool next_item(struct cursor *c)
+static bool next_item(struct list_cursor *c)
 {
     skip_space(c);
     while (take_mark(c, ','))
@@ -64,7 +64,7 @@ static bool next_item(struct cursor *c)
 }
 
 /* An item must be followed by a comma or the end. */
-static bool item_ends(struct cursor *c)
+static bool item_ends(struct list_cursor *c)
 {
     skip_space(c);
     return c->p == c->end || *c->p == ',';
@@ -88,7 +88,7 @@ static bool value_add(struct value *v, char c)
 }
 
 /* Between quotes, unescaped it must be a token, too. */
-static bool take_quoted(struct cursor *c, struct value *v)
+static bool take_quoted(struct list_cursor *c, struct value *v)
 {
     for (c->p++; c->p < c->end && *c->p != '"'; c->p++) {
         if (*c->p == '\\' && ++c->p == c->end)
@@ -102,7 +102,7 @@ static bool take_quoted(struct cursor *c, struct value *v)
     return v->len > 0;
 }
 
-static bool take_value(struct cursor *c, struct value *v)
+static bool take_value(struct list_cursor *c, struct value *v)
 {
     struct slice token;
 
@@ -169,7 +169,7 @@ static bool param_ok(struct offer *o, unsigned param, const struct value *v)
 }
 
 /* The parameters of one extension; false when malformed. */
-static bool take_params(struct cursor *c, struct offer *o)
+static bool take_params(struct list_cursor *c, struct offer *o)
 {
     while (take_mark(c, ';')) {
         struct slice name = take_token(c);
@@ -185,7 +185,7 @@ static bool take_params(struct cursor *c, struct offer *o)
 
 static bool read_extensions(struct slice list, struct ws_handshake *h)
 {
-    struct cursor c = {list.p, list.p + list.len};
+    struct list_cursor c = {list.p, list.p + list.len};
 
     while (next_item(&c)) {
         struct offer o = {.deflate = {.on = true, .server_bits = WS_WINDOW_BITS_MAX}};
@@ -211,7 +211,7 @@ static const char *known(const char *const *names, struct slice name)
 
 static bool read_subprotocols(struct slice list, const char *const *names, struct ws_handshake *h)
 {
-    struct cursor c = {list.p, list.p + list.len};
+    struct list_cursor c = {list.p, list.p + list.len};
 
     while (next_item(&c)) {
         struct slice name = take_token(&c);
