@@ -104,13 +104,13 @@ static bool split_unit(struct slice text, uint64_t *number, struct slice *unit)
     return slice_u64((struct slice){text.p, digits}, number);
 }
 
-struct unit {
+struct config_unit {
     const char *name;
     uint64_t factor;
 };
 
-static const char *parse_scaled(struct slice text, const struct unit *units, const char *wrong,
-                                uint64_t *num)
+static const char *parse_scaled(struct slice text, const struct config_unit *units,
+                                const char *wrong, uint64_t *num)
 {
     struct slice unit;
     uint64_t number;
@@ -128,7 +128,7 @@ static const char *parse_scaled(struct slice text, const struct unit *units, con
 
 static const char *parse_size(struct slice text, uint64_t *num)
 {
-    static const struct unit units[] = {
+    static const struct config_unit units[] = {
         {"", 1},
         {"k", UINT64_C(1) << 10},
         {"m", UINT64_C(1) << 20},
@@ -141,7 +141,7 @@ static const char *parse_size(struct slice text, uint64_t *num)
 
 static const char *parse_duration(struct slice text, uint64_t *num)
 {
-    static const struct unit units[] = {
+    static const struct config_unit units[] = {
         {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
     };
     return parse_scaled(text, units, "not a duration such as 250ms, 10s, 5m, 2h or 7d", num);

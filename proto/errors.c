@@ -9,38 +9,38 @@
 
 #include "mem.h"
 
-struct entry {
+struct error_row {
     int status;
     const char *code;
     const char *text;
 };
 
-static const struct entry entries[] = {
+static const struct error_row rows[] = {
 #define X(name, number, status, code, text) [number] = {status, code, text},
     SLUICE_ERRORS(X)
 #undef X
 };
 
-static const struct entry *entry(enum sluice_error e)
+static const struct error_row *error_row(enum sluice_error e)
 {
     size_t n = (size_t)e;
 
-    if (n >= ARRAY_LEN(entries) || entries[n].code == NULL)
+    if (n >= ARRAY_LEN(rows) || rows[n].code == NULL)
         n = ERR_INTERNAL;
-    return &entries[n];
+    return &rows[n];
 }
 
 int error_status(enum sluice_error e)
 {
-    return entry(e)->status;
+    return error_row(e)->status;
 }
 
 const char *error_code(enum sluice_error e)
 {
-    return entry(e)->code;
+    return error_row(e)->code;
 }
 
 const char *error_text(enum sluice_error e)
 {
-    return entry(e)->text;
+    return error_row(e)->text;
 }

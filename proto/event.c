@@ -36,7 +36,7 @@ const char *event_verdict_text(enum event_verdict v)
     return "it is not valid";
 }
 
-const char *gap_reason_text(enum gap_reason r)
+const char *event_gap_reason_text(enum gap_reason r)
 {
     switch (r) {
     case GAP_NONE:

@@ -126,6 +126,6 @@ struct gap {
     uint64_t removed_to;
     enum gap_reason reason;
 };
-const char *gap_reason_text(enum gap_reason r); /* "expired", … */
+const char *event_gap_reason_text(enum gap_reason r); /* "expired", … */
 
 #endif

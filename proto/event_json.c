@@ -19,7 +19,7 @@
 
 #define FIELD_SHOWN 64 /* bytes of an unknown member's name that are told */
 
-bool content_type_is_json(struct slice type)
+bool event_json_is_content_type(struct slice type)
 {
     const char *semicolon = type.len > 0 ? memchr(type.p, ';', type.len) : NULL;
 
@@ -118,7 +118,7 @@ static void put_producer(struct object *o, const struct producer *p)
 
 static void put_payload(struct object *o, struct slice payload, struct slice content_type)
 {
-    if (content_type_is_json(content_type) &&
+    if (event_json_is_content_type(content_type) &&
         json_check_depth(payload, EVENT_JSON_DEPTH_MAX) != JSON_BAD) {
         put_name(o, "data");
         json_put_one_line(o->b, payload);
@@ -175,7 +175,7 @@ void event_json_put(struct buf *b, const struct event *e)
     buf_u8(b, '}');
 }
 
-void id_json_put(struct buf *b, uint64_t id)
+void event_json_put_id(struct buf *b, uint64_t id)
 {
     if (id == 0) {
         buf_puts(b, "null");
@@ -186,7 +186,7 @@ void id_json_put(struct buf *b, uint64_t id)
     buf_u8(b, '"');
 }
 
-void gap_json_put(struct buf *b, const struct gap *g)
+void event_json_put_gap(struct buf *b, const struct gap *g)
 {
     struct object o;
 
@@ -195,7 +195,7 @@ void gap_json_put(struct buf *b, const struct gap *g)
     put_id(&o, "requested", g->requested);
     put_id(&o, "resumed_from", g->resumed_from);
     put_id(&o, "removed_to", g->removed_to);
-    put_text(&o, "reason", slice_of(gap_reason_text(g->reason)));
+    put_text(&o, "reason", slice_of(event_gap_reason_text(g->reason)));
     buf_u8(b, '}');
 }
 
@@ -546,7 +546,7 @@ static bool read_payload(struct input *in)
         return json_get_base64(base64, in->store) || fail_member(in, MEMBER_DATA_BASE64);
     if (data.p == NULL)
         return true;
-    if (json_kind_of(data) == JSON_STRING && !content_type_is_json(in->props.content_type))
+    if (json_kind_of(data) == JSON_STRING && !event_json_is_content_type(in->props.content_type))
         json_string_get(data, in->store);
     else
         buf_put_slice(in->store, data);

@@ -12,7 +12,7 @@
 #define EVENT_JSON_DEPTH_MAX (JSON_DEPTH_MAX - 4)
 
 /* application/json or anything +json, in any case, parameters ignored. */
-bool content_type_is_json(struct slice content_type);
+bool event_json_is_content_type(struct slice content_type);
 
 /* One JSON object, no newline.  `origin` and `qos` are never shown.
  *
@@ -23,9 +23,9 @@ void event_json_put(struct buf *b, const struct event *e);
 /* The members alone, without the braces: WebSocket adds its own. */
 void event_json_put_members(struct buf *b, const struct event *e);
 /* {"requested":"…","resumed_from":"…","removed_to":"…","reason":"…"} */
-void gap_json_put(struct buf *b, const struct gap *g);
+void event_json_put_gap(struct buf *b, const struct gap *g);
+void event_json_put_id(struct buf *b, uint64_t id); /* a quoted decimal; null for 0, no ID */
 /* 2026-01-31T10:00:00.123Z; what lies beyond the year 9999 shows as its end. */
-void id_json_put(struct buf *b, uint64_t id); /* a quoted decimal; null for 0, no ID */
 void time_put_rfc3339(struct buf *b, uint64_t ms);
 /* RFC 3339 with any offset, or false.  What is finer than a millisecond is cut
  * off; a time before 1970 is 1970. */

@@ -20,12 +20,12 @@
 
 enum { MORE = 0, OK = 1 };
 
-struct cursor {
+struct http1_cursor {
     const char *p;
     const char *end;
 };
 
-static struct slice take_run(struct cursor *c, enum http_char set)
+static struct slice take_run(struct http1_cursor *c, enum http_char set)
 {
     const char *start = c->p;
 
@@ -34,7 +34,7 @@ static struct slice take_run(struct cursor *c, enum http_char set)
     return (struct slice){start, (size_t)(c->p - start)};
 }
 
-static int take_char(struct cursor *c, char expected)
+static int take_char(struct http1_cursor *c, char expected)
 {
     if (c->p == c->end)
         return MORE;
@@ -44,7 +44,7 @@ static int take_char(struct cursor *c, char expected)
     return OK;
 }
 
-static int take_crlf(struct cursor *c)
+static int take_crlf(struct http1_cursor *c)
 {
     int rc = take_char(c, '\r');
 
@@ -53,7 +53,7 @@ static int take_crlf(struct cursor *c)
 
 static bool all_in(struct slice s, enum http_char set)
 {
-    struct cursor c = {s.p, s.p + s.len};
+    struct http1_cursor c = {s.p, s.p + s.len};
 
     return take_run(&c, set).len == s.len;
 }
@@ -69,7 +69,7 @@ static struct slice trim(struct slice s)
 
 /* --- the request line --------------------------------------------------------- */
 
-static int parse_method(struct http1_request *r, struct cursor *c)
+static int parse_method(struct http1_request *r, struct http1_cursor *c)
 {
     r->method = take_run(c, CHAR_TOKEN);
     if (r->method.len > METHOD_MAX)
@@ -79,7 +79,7 @@ static int parse_method(struct http1_request *r, struct cursor *c)
     return take_char(c, ' ');
 }
 
-static int parse_target(struct slice *target, struct cursor *c, size_t max)
+static int parse_target(struct slice *target, struct http1_cursor *c, size_t max)
 {
     *target = take_run(c, CHAR_TARGET);
     if (target->len > max)
@@ -89,7 +89,7 @@ static int parse_target(struct slice *target, struct cursor *c, size_t max)
     return take_char(c, ' ');
 }
 
-static int parse_version(struct http1_request *r, struct cursor *c)
+static int parse_version(struct http1_request *r, struct http1_cursor *c)
 {
     static const char form[] = "HTTP/0.0"; /* 0 stands for a digit */
     const char *p = c->p;
@@ -155,7 +155,7 @@ bool http1_target_set(struct http1_request *r, struct slice target)
     return target.len > 0 && all_in(target, CHAR_TARGET) && split_target(r, target);
 }
 
-static int parse_request_line(struct http1_request *r, struct cursor *c, size_t target_max)
+static int parse_request_line(struct http1_request *r, struct http1_cursor *c, size_t target_max)
 {
     struct slice target;
     int rc = parse_method(r, c);
@@ -171,7 +171,7 @@ static int parse_request_line(struct http1_request *r, struct cursor *c, size_t 
 
 /* --- header fields -------------------------------------------------------------- */
 
-static int parse_header(struct http1_request *r, struct cursor *c)
+static int parse_header(struct http1_request *r, struct http1_cursor *c)
 {
     struct slice name = take_run(c, CHAR_TOKEN), value;
     int rc;
@@ -191,7 +191,7 @@ static int parse_header(struct http1_request *r, struct cursor *c)
     return OK;
 }
 
-static int parse_headers(struct http1_request *r, struct cursor *c)
+static int parse_headers(struct http1_request *r, struct http1_cursor *c)
 {
     while (c->p == c->end || *c->p != '\r') {
         int rc = parse_header(r, c);
@@ -285,7 +285,7 @@ static void read_connection(struct http1_request *r)
         http1_has_token(r, "connection", "upgrade") && http1_header(r, "upgrade", NULL).p != NULL;
 }
 
-static int parse_head(struct http1_request *r, struct cursor *c, size_t target_max)
+static int parse_head(struct http1_request *r, struct http1_cursor *c, size_t target_max)
 {
     int rc = OK;
 
@@ -306,13 +306,13 @@ int http1_request_parse(struct http1_request *r, const char *p, size_t len,
                         const struct http1_limits *limits)
 {
     bool full = len >= limits->head_max;
-    struct cursor c;
+    struct http1_cursor c;
     int rc;
 
     assert(limits->head_max <= INT_MAX);
     if (len == 0)
         return 0;
-    c = (struct cursor){p, p + (full ? limits->head_max : len)};
+    c = (struct http1_cursor){p, p + (full ? limits->head_max : len)};
     r->header_count = 0;
     r->content_length = 0;
     rc = parse_head(r, &c, limits->target_max);

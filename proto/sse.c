@@ -108,7 +108,7 @@ void sse_put_gap(struct buf *b, const struct gap *g)
     buf_puts(b, "event: sluice.gap\n");
     put_id(b, g->resumed_from);
     buf_put(b, "data: ", 6);
-    gap_json_put(b, g);
+    event_json_put_gap(b, g);
     buf_put(b, "\n\n", 2);
 }
 
@@ -136,7 +136,7 @@ void ndjson_put_event(struct buf *b, const struct event *e)
 void ndjson_put_gap(struct buf *b, const struct gap *g)
 {
     buf_puts(b, "{\"gap\":");
-    gap_json_put(b, g);
+    event_json_put_gap(b, g);
     buf_put(b, "}\n", 2);
 }
 

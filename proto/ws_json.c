@@ -336,7 +336,7 @@ void ws_json_put_gap(struct buf *b, struct slice ref, const struct gap *g)
 
     begin(b, "gap", ref);
     brace = b->len;
-    gap_json_put(b, g);
+    event_json_put_gap(b, g);
     b->p[brace] = ','; /* its members become ours */
 }
 

@@ -75,7 +75,7 @@ void history_event(struct exchange *x)
 static void put_id_member(struct buf *b, const char *name, uint64_t id)
 {
     buf_printf(b, ",\"%s\":", name);
-    id_json_put(b, id);
+    event_json_put_id(b, id);
 }
 
 static void put_topic(struct buf *b, const struct wire_topic *t)

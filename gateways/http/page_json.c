@@ -26,7 +26,7 @@ void page_json_end(struct buf *b, bool has_next, uint64_t next, const struct gap
     }
     if (gap != NULL && gap->reason != GAP_NONE) {
         buf_puts(b, ",\"gap\":");
-        gap_json_put(b, gap);
+        event_json_put_gap(b, gap);
     }
     buf_puts(b, "}\n");
 }

@@ -68,7 +68,7 @@ void problem_put(struct buf *b, const struct problem *p)
         put_number(b, "epoch", p->epoch);
     if (p->gap != NULL) {
         buf_puts(b, ",\"gap\":");
-        gap_json_put(b, p->gap);
+        event_json_put_gap(b, p->gap);
     }
     buf_puts(b, "}");
 }

@@ -29,7 +29,7 @@ struct publish {
 static void put_event(struct buf *b, uint64_t id, struct slice topic)
 {
     buf_puts(b, "{\"id\":");
-    id_json_put(b, id & ~WIRE_ACK_REPEAT);
+    event_json_put_id(b, id & ~WIRE_ACK_REPEAT);
     buf_puts(b, ",\"topic\":");
     json_put_string(b, topic);
     buf_puts(b, "}");
@@ -77,7 +77,7 @@ static void answer_removed(const struct publish *pub, const struct wire_ack *a)
     buf_puts(&body, "{\"topic\":");
     json_put_string(&body, (struct slice){(char *)pub->link.records.p, pub->link.records.len});
     buf_puts(&body, ",\"removed_to\":");
-    id_json_put(&body, ack_id(a, 0));
+    event_json_put_id(&body, ack_id(a, 0));
     buf_puts(&body, "}\n");
     exchange_json(pub->x, 200, &body);
 }

@@ -80,7 +80,7 @@ static void feeds_refresh(struct hub *h)
         feed_refresh(f);
 }
 
-void filters_down(struct hub *h)
+void feeds_filters_down(struct hub *h)
 {
     struct hub_filter *f, *next;
 
@@ -89,7 +89,7 @@ void filters_down(struct hub *h)
     feeds_refresh(h);
 }
 
-void filters_register(struct hub *h)
+void feeds_filters_register(struct hub *h)
 {
     struct hub_filter *f, *next;
 
@@ -97,7 +97,7 @@ void filters_register(struct hub *h)
         h->link.filter_add(h->link.link, f->ref, name_of(f));
 }
 
-void filters_raise(struct hub *h, uint64_t live_from)
+void feeds_filters_raise(struct hub *h, uint64_t live_from)
 {
     struct hub_filter *f, *next;
 
@@ -311,15 +311,15 @@ void feed_kick(struct feed *f)
         subscription_leave_head(f->heads, f->hub->flushed, SUB_STORE);
 }
 
-struct match {
+struct feed_match {
     struct topic_entry *topic;
     uint64_t mark;
 };
 
-static void match_add(void *value, void *arg)
+static void feed_match_add(void *value, void *arg)
 {
     const struct hub_filter *filter = value;
-    const struct match *m = arg;
+    const struct feed_match *m = arg;
     struct topic_entry *t = m->topic;
     uint32_t i;
 
@@ -338,11 +338,11 @@ static void match_add(void *value, void *arg)
 
 static void topic_refresh(struct hub *h, struct topic_entry *t)
 {
-    struct match m = {t, ++h->mark};
+    struct feed_match m = {t, ++h->mark};
 
     t->feed_count = 0;
     t->generation = h->generation;
-    filter_tree_match(h->tree, (struct slice){t->name, t->len}, match_add, &m);
+    filter_tree_match(h->tree, (struct slice){t->name, t->len}, feed_match_add, &m);
 }
 
 void feed_dispatch(struct hub *h, struct entry *e)

@@ -102,13 +102,13 @@ void feed_kick(struct feed *f);
 void feed_dispatch(struct hub *h, struct entry *e);
 /* Hands the turn's events to the heads, and tells the bundles among them. */
 void feed_flush(struct feed *f);
-void feed_settle(struct feed *f);                      /* the turn's events are handed over */
-void filters_down(struct hub *h);                      /* none is live */
-void filters_register(struct hub *h);                  /* tells the link of all */
-void filters_raise(struct hub *h, uint64_t live_from); /* a hole: all live ones */
-void feeds_linger(struct hub *h, uint64_t now_ms);     /* frees those idle for linger_ms */
-void feeds_trim(struct hub *h);                        /* frees the idle beyond the limit */
-void feeds_free(struct hub *h);                        /* all of them are idle */
+void feed_settle(struct feed *f);                            /* the turn's events are handed over */
+void feeds_filters_down(struct hub *h);                      /* none is live */
+void feeds_filters_register(struct hub *h);                  /* tells the link of all */
+void feeds_filters_raise(struct hub *h, uint64_t live_from); /* a hole: all live ones */
+void feeds_linger(struct hub *h, uint64_t now_ms);           /* frees those idle for linger_ms */
+void feeds_trim(struct hub *h);                              /* frees the idle beyond the limit */
+void feeds_free(struct hub *h);                              /* all of them are idle */
 
 /* bundle.c */
 void bundle_note(struct subscription *s); /* its feed has events in this turn */

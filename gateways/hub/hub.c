@@ -154,7 +154,7 @@ void hub_down(struct hub *h)
 {
     flush(h);
     h->up = false;
-    filters_down(h);
+    feeds_filters_down(h);
     feeds_kick(h);
 }
 
@@ -183,7 +183,7 @@ void hub_up(struct hub *h, const struct wire_hello_ok *hello)
     h->log = hello->log;
     h->up = true;
     h->upto = h->flushed = h->seen = hello->head;
-    filters_register(h);
+    feeds_filters_register(h);
     others_queue_all(h);
 }
 
@@ -233,7 +233,7 @@ static void hole(struct hub *h, uint64_t after)
 {
     metric_add(M_HOLES, 1);
     flush(h);
-    filters_raise(h, after);
+    feeds_filters_raise(h, after);
     feeds_kick(h);
 }
 

@@ -240,7 +240,7 @@ static struct slice gap_text(const struct session *s)
     buf_clear(&text);
     if (s->gap == NULL || writing.gap_at < SIZE_MAX)
         return (struct slice){NULL, 0};
-    gap_json_put(&text, s->gap);
+    event_json_put_gap(&text, s->gap);
     return (struct slice){(char *)text.p, text.len};
 }
 
@@ -614,7 +614,7 @@ static void gap_message(struct session *s, const struct gap *gap)
     struct buf text = {0};
     const struct sub *sub;
 
-    gap_json_put(&text, gap);
+    event_json_put_gap(&text, gap);
     for (sub = s->subs; sub != NULL; sub = sub->next)
         if (sub->kind == SUB_SYS && filter_match(sub_name(sub), topic))
             deliver_message(s, sub, topic, (struct slice){(char *)text.p, text.len}, false);
@@ -625,8 +625,8 @@ void deliver_gap(struct session *s, const struct gap *gap)
 {
     if (mqttd_may_log(s->mqtt))
         log_info("a session has lost events", LOG_S("client", s->id),
-                 LOG_S("reason", gap_reason_text(gap->reason)), LOG_U("requested", gap->requested),
-                 LOG_U("removed_to", gap->removed_to));
+                 LOG_S("reason", event_gap_reason_text(gap->reason)),
+                 LOG_U("requested", gap->requested), LOG_U("removed_to", gap->removed_to));
     if (s->mqtt->settings.drop_session_on_gap) {
         s->client->expiry = 0;
         client_end(s->client, MQTT_ADMINISTRATIVE, "events of the session are gone");

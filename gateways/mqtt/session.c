@@ -87,7 +87,7 @@ void session_connack_props(const struct session *s, struct buf *props)
 
     if (s->gap == NULL)
         return;
-    gap_json_put(&text, s->gap);
+    event_json_put_gap(&text, s->gap);
     mqtt_prop_put_user(props, SLICE("sluice-gap"), (struct slice){(char *)text.p, text.len});
     buf_free(&text);
 }

@@ -256,14 +256,14 @@ size_t tls_read(struct tls *t, char out[TLS_READ_MAX])
 
 /* --- writing ----------------------------------------------------------------------- */
 
-struct pieces {
+struct tls_pieces {
     const struct iovec *iov; /* the first of those that are left */
     int count;
     size_t at; /* in the first */
 };
 
 /* So many bytes at most, from the first that is left. */
-static struct slice pieces_take(struct pieces *p, size_t max)
+static struct slice tls_pieces_take(struct tls_pieces *p, size_t max)
 {
     size_t left = p->iov->iov_len - p->at;
     size_t n = left < max ? left : max;
@@ -279,16 +279,16 @@ static struct slice pieces_take(struct pieces *p, size_t max)
 }
 
 /* What the next record holds: where it lies, or gathered. */
-static struct slice next_record(struct pieces *p, char room[TLS_RECORD_MAX])
+static struct slice next_record(struct tls_pieces *p, char room[TLS_RECORD_MAX])
 {
-    struct slice s = pieces_take(p, TLS_RECORD_MAX);
+    struct slice s = tls_pieces_take(p, TLS_RECORD_MAX);
     size_t len = s.len;
 
     if (len == TLS_RECORD_MAX || p->count == 0)
         return s;
     memcpy(room, s.p, len);
     while (len < TLS_RECORD_MAX && p->count > 0) {
-        s = pieces_take(p, TLS_RECORD_MAX - len);
+        s = tls_pieces_take(p, TLS_RECORD_MAX - len);
         memcpy(room + len, s.p, s.len);
         len += s.len;
     }
@@ -297,7 +297,7 @@ static struct slice next_record(struct pieces *p, char room[TLS_RECORD_MAX])
 
 ssize_t tls_write(struct tls *t, const struct iovec *iov, int iovcnt)
 {
-    struct pieces p = {iov, iovcnt, 0};
+    struct tls_pieces p = {iov, iovcnt, 0};
     size_t taken = 0, n;
 
     assert(t->unsent.len == 0);

@@ -71,7 +71,7 @@ static void gap_put(struct answer *a, struct buf *text, const struct gap *gap)
 {
     if (gap->reason == GAP_NONE)
         return;
-    gap_json_put(text, gap);
+    event_json_put_gap(text, gap);
     answer_field(a, "Sluice-Gap", (struct slice){(char *)text->p, text->len});
 }
 

@@ -36,7 +36,7 @@ static void put_json(struct buf *b, const struct event *e)
 
 static bool is_text(struct slice content_type)
 {
-    return content_type_is_json(content_type) ||
+    return event_json_is_content_type(content_type) ||
            (content_type.len > 5 &&
             slice_eq_nocase((struct slice){content_type.p, 5}, SLICE("text/")));
 }

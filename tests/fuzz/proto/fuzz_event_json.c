@@ -25,7 +25,7 @@ static bool returns_unchanged(const struct event *e, const struct event_props *p
     struct buf line = {0};
     bool same = true;
 
-    if (content_type_is_json(p->content_type) && utf8_valid(e->payload.p, e->payload.len)) {
+    if (event_json_is_content_type(p->content_type) && utf8_valid(e->payload.p, e->payload.len)) {
         json_put_one_line(&line, e->payload);
         same = json_check_depth(e->payload, EVENT_JSON_DEPTH_MAX) != JSON_BAD &&
                slice_eq(e->payload, bytes_of(&line)) && strchr(" \t", e->payload.p[0]) == NULL &&

@@ -433,11 +433,11 @@ START_TEST(verdicts_and_reasons_have_texts)
 {
     for (int v = EVENT_OK; v <= EVENT_BAD_PAYLOAD_FORMAT; v++)
         ck_assert_uint_gt(strlen(event_verdict_text((enum event_verdict)v)), 0);
-    ck_assert_str_eq(gap_reason_text(GAP_EXPIRED), "expired");
-    ck_assert_str_eq(gap_reason_text(GAP_DELETED), "deleted");
-    ck_assert_str_eq(gap_reason_text(GAP_RESET), "reset");
-    ck_assert_str_eq(gap_reason_text(GAP_FUTURE), "future");
-    ck_assert_str_eq(gap_reason_text(GAP_VOLATILE), "volatile");
+    ck_assert_str_eq(event_gap_reason_text(GAP_EXPIRED), "expired");
+    ck_assert_str_eq(event_gap_reason_text(GAP_DELETED), "deleted");
+    ck_assert_str_eq(event_gap_reason_text(GAP_RESET), "reset");
+    ck_assert_str_eq(event_gap_reason_text(GAP_FUTURE), "future");
+    ck_assert_str_eq(event_gap_reason_text(GAP_VOLATILE), "volatile");
 }
 END_TEST
 

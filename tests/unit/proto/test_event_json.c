@@ -181,16 +181,16 @@ START_TEST(json_content_types_are_known_by_name_and_suffix)
     };
 
     for (size_t i = 0; i < sizeof json / sizeof json[0]; i++)
-        ck_assert_msg(content_type_is_json(json[i]), "%s", json[i].p);
+        ck_assert_msg(event_json_is_content_type(json[i]), "%s", json[i].p);
     for (size_t i = 0; i < sizeof other / sizeof other[0]; i++)
-        ck_assert_msg(!content_type_is_json(other[i]), "%s", other[i].p);
-    ck_assert(!content_type_is_json((struct slice){NULL, 0}));
+        ck_assert_msg(!event_json_is_content_type(other[i]), "%s", other[i].p);
+    ck_assert(!event_json_is_content_type((struct slice){NULL, 0}));
 }
 END_TEST
 
 START_TEST(a_gap_names_its_ids_as_strings)
 {
-    gap_json_put(&out, &(struct gap){1, EVENT_ID_MAX, 2, GAP_EXPIRED});
+    event_json_put_gap(&out, &(struct gap){1, EVENT_ID_MAX, 2, GAP_EXPIRED});
     ck_assert(
         slice_eq(bytes_of(&out), SLICE("{\"requested\":\"1\",\"resumed_from\":\"9007199254740991\","
                                        "\"removed_to\":\"2\",\"reason\":\"expired\"}")));
