@@ -163,7 +163,7 @@ static void answer_ready(struct connection *c, bool head_only)
         answer_text(c, "503 Service Unavailable", "not ready\n", head_only);
 }
 
-static void answer_request(struct connection *c, const struct http1_request *r)
+static void answer_request(struct connection *c, const struct http_request *r)
 {
     bool head_only = slice_eq(r->method, SLICE("HEAD"));
 
@@ -201,7 +201,7 @@ static void answer_error(struct connection *c, int error)
 static void parse_head(struct connection *c)
 {
     static const struct http1_limits limits = {.head_max = HEAD_MAX, .target_max = 1024};
-    struct http1_request r;
+    struct http_request r;
     int rc = http1_request_parse(&r, c->head, c->len, &limits);
 
     if (rc > 0)

@@ -58,18 +58,9 @@ static bool all_in(struct slice s, enum http_char set)
     return take_run(&c, set).len == s.len;
 }
 
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = (struct slice){s.p + 1, s.len - 1};
-    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 /* --- the request line --------------------------------------------------------- */
 
-static int parse_method(struct http1_request *r, struct http1_cursor *c)
+static int parse_method(struct http_request *r, struct http1_cursor *c)
 {
     r->method = take_run(c, CHAR_TOKEN);
     if (r->method.len > METHOD_MAX)
@@ -89,7 +80,7 @@ static int parse_target(struct slice *target, struct http1_cursor *c, size_t max
     return take_char(c, ' ');
 }
 
-static int parse_version(struct http1_request *r, struct http1_cursor *c)
+static int parse_version(struct http_request *r, struct http1_cursor *c)
 {
     static const char form[] = "HTTP/0.0"; /* 0 stands for a digit */
     const char *p = c->p;
@@ -108,54 +99,7 @@ static int parse_version(struct http1_request *r, struct http1_cursor *c)
     return rc;
 }
 
-/* Takes scheme and authority off an absolute-form target (RFC 9112, 3.2.2).  Who
- * is asked does not matter here: all names mean this server. */
-static bool strip_authority(struct slice *target)
-{
-    static const struct slice schemes[] = {{"http://", 7}, {"https://", 8}};
-    size_t skip = 0, end;
-
-    for (int i = 0; i < 2; i++)
-        if (target->len > schemes[i].len &&
-            slice_eq_nocase((struct slice){target->p, schemes[i].len}, schemes[i]))
-            skip = schemes[i].len;
-    end = skip;
-    while (end < target->len && http_char_is(target->p[end], CHAR_HOST))
-        end++;
-    if (skip == 0 || end == skip)
-        return false;
-    *target = (struct slice){target->p + end, target->len - end};
-    return target->len == 0 || target->p[0] == '/' || target->p[0] == '?';
-}
-
-static bool split_target(struct http1_request *r, struct slice target)
-{
-    const char *mark;
-
-    r->query = (struct slice){NULL, 0};
-    if (slice_eq(target, SLICE("*"))) {
-        r->path = target;
-        return slice_eq(r->method, SLICE("OPTIONS"));
-    }
-    if (target.p[0] != '/' && !strip_authority(&target))
-        return false;
-    mark = memchr(target.p, '?', target.len);
-    r->path = target;
-    if (mark != NULL) {
-        r->path.len = (size_t)(mark - target.p);
-        r->query = (struct slice){mark + 1, target.len - r->path.len - 1};
-    }
-    if (r->path.len == 0) /* http://host?query */
-        r->path = SLICE("/");
-    return true;
-}
-
-bool http1_target_set(struct http1_request *r, struct slice target)
-{
-    return target.len > 0 && all_in(target, CHAR_TARGET) && split_target(r, target);
-}
-
-static int parse_request_line(struct http1_request *r, struct http1_cursor *c, size_t target_max)
+static int parse_request_line(struct http_request *r, struct http1_cursor *c, size_t target_max)
 {
     struct slice target;
     int rc = parse_method(r, c);
@@ -164,14 +108,14 @@ static int parse_request_line(struct http1_request *r, struct http1_cursor *c, s
         rc = parse_target(&target, c, target_max);
     if (rc == OK)
         rc = parse_version(r, c);
-    if (rc == OK && !split_target(r, target))
+    if (rc == OK && !http_request_target_split(r, target))
         rc = HTTP1_BAD;
     return rc;
 }
 
 /* --- header fields -------------------------------------------------------------- */
 
-static int parse_header(struct http1_request *r, struct http1_cursor *c)
+static int parse_header(struct http_request *r, struct http1_cursor *c)
 {
     struct slice name = take_run(c, CHAR_TOKEN), value;
     int rc;
@@ -185,13 +129,13 @@ static int parse_header(struct http1_request *r, struct http1_cursor *c)
     rc = take_crlf(c);
     if (rc != OK)
         return rc;
-    if (r->header_count == HTTP1_HEADERS_MAX)
+    if (r->header_count == HTTP_HEADERS_MAX)
         return HTTP1_HEAD_TOO_LARGE;
-    r->headers[r->header_count++] = (struct http1_header){name, trim(value)};
+    r->headers[r->header_count++] = (struct http_header){name, http_trim(value)};
     return OK;
 }
 
-static int parse_headers(struct http1_request *r, struct http1_cursor *c)
+static int parse_headers(struct http_request *r, struct http1_cursor *c)
 {
     while (c->p == c->end || *c->p != '\r') {
         int rc = parse_header(r, c);
@@ -202,54 +146,12 @@ static int parse_headers(struct http1_request *r, struct http1_cursor *c)
     return take_crlf(c);
 }
 
-struct slice http1_header(const struct http1_request *r, const char *name, bool *repeated)
-{
-    struct slice wanted = slice_of(name), value = {NULL, 0};
-    bool again = false;
-
-    for (size_t i = 0; i < r->header_count; i++) {
-        if (!slice_eq_nocase(r->headers[i].name, wanted))
-            continue;
-        if (value.p != NULL)
-            again = true;
-        else
-            value = r->headers[i].value;
-    }
-    if (repeated != NULL)
-        *repeated = again;
-    return value;
-}
-
-static bool list_has(struct slice list, struct slice token)
-{
-    while (list.len > 0) {
-        const char *comma = memchr(list.p, ',', list.len);
-        size_t len = comma != NULL ? (size_t)(comma - list.p) : list.len;
-        size_t used = comma != NULL ? len + 1 : len;
-
-        if (slice_eq_nocase(trim((struct slice){list.p, len}), token))
-            return true;
-        list = (struct slice){list.p + used, list.len - used};
-    }
-    return false;
-}
-
-bool http1_has_token(const struct http1_request *r, const char *name, const char *token)
-{
-    struct slice wanted = slice_of(name), item = slice_of(token);
-
-    for (size_t i = 0; i < r->header_count; i++)
-        if (slice_eq_nocase(r->headers[i].name, wanted) && list_has(r->headers[i].value, item))
-            return true;
-    return false;
-}
-
 /* --- what the fields say ---------------------------------------------------------- */
 
-static int check_host(const struct http1_request *r)
+static int check_host(const struct http_request *r)
 {
     bool repeated;
-    struct slice host = http1_header(r, "host", &repeated);
+    struct slice host = http_request_header(r, "host", &repeated);
 
     if (repeated || (host.p == NULL && r->minor > 0))
         return HTTP1_BAD;
@@ -257,11 +159,11 @@ static int check_host(const struct http1_request *r)
 }
 
 /* RFC 9112, 6.3, less every case that has more than one reading. */
-static int check_framing(struct http1_request *r)
+static int check_framing(struct http_request *r)
 {
     bool lengths, codings;
-    struct slice length = http1_header(r, "content-length", &lengths);
-    struct slice coding = http1_header(r, "transfer-encoding", &codings);
+    struct slice length = http_request_header(r, "content-length", &lengths);
+    struct slice coding = http_request_header(r, "transfer-encoding", &codings);
 
     if (lengths || codings)
         return HTTP1_BAD;
@@ -276,16 +178,16 @@ static int check_framing(struct http1_request *r)
     return OK;
 }
 
-static void read_connection(struct http1_request *r)
+static void read_connection(struct http_request *r)
 {
-    r->keep_alive = !http1_has_token(r, "connection", "close") &&
-                    (r->minor > 0 || http1_has_token(r, "connection", "keep-alive"));
-    r->expect_continue = r->minor > 0 && http1_has_token(r, "expect", "100-continue");
-    r->upgrade =
-        http1_has_token(r, "connection", "upgrade") && http1_header(r, "upgrade", NULL).p != NULL;
+    r->keep_alive = !http_request_has_token(r, "connection", "close") &&
+                    (r->minor > 0 || http_request_has_token(r, "connection", "keep-alive"));
+    r->expect_continue = r->minor > 0 && http_request_has_token(r, "expect", "100-continue");
+    r->upgrade = http_request_has_token(r, "connection", "upgrade") &&
+                 http_request_header(r, "upgrade", NULL).p != NULL;
 }
 
-static int parse_head(struct http1_request *r, struct http1_cursor *c, size_t target_max)
+static int parse_head(struct http_request *r, struct http1_cursor *c, size_t target_max)
 {
     int rc = OK;
 
@@ -302,7 +204,7 @@ static int parse_head(struct http1_request *r, struct http1_cursor *c, size_t ta
     return rc;
 }
 
-int http1_request_parse(struct http1_request *r, const char *p, size_t len,
+int http1_request_parse(struct http_request *r, const char *p, size_t len,
                         const struct http1_limits *limits)
 {
     bool full = len >= limits->head_max;

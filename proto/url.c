@@ -5,8 +5,9 @@
  * path names one topic and nothing else does.  What fails: an escape that is not
  * two hexadecimal digits.
  */
+#include "url.h"
+
 #include "hex.h"
-#include "http1.h"
 #include "http_chars.h"
 
 /* The byte that `%XX` at p stands for, or -1. */

@@ -248,19 +248,19 @@ static int refuse(const char **why, int status, const char *text)
     return status;
 }
 
-static bool is_connect(const struct http1_request *r)
+static bool is_connect(const struct http_request *r)
 {
     return slice_eq(r->method, SLICE("CONNECT"));
 }
 
-static int read_fields(struct ws_handshake *h, const struct http1_request *r, const char **why)
+static int read_fields(struct ws_handshake *h, const struct http_request *r, const char **why)
 {
     bool versions, keys, origins, upgrade = !is_connect(r);
-    struct slice version = http1_header(r, "sec-websocket-version", &versions);
+    struct slice version = http_request_header(r, "sec-websocket-version", &versions);
 
-    h->key = http1_header(r, "sec-websocket-key", &keys);
-    h->origin = http1_header(r, "origin", &origins);
-    if (upgrade && (!r->upgrade || !http1_has_token(r, "upgrade", "websocket")))
+    h->key = http_request_header(r, "sec-websocket-key", &keys);
+    h->origin = http_request_header(r, "origin", &origins);
+    if (upgrade && (!r->upgrade || !http_request_has_token(r, "upgrade", "websocket")))
         return refuse(why, 426, "This is a WebSocket: the request must ask for an upgrade to it");
     if (upgrade && (r->minor == 0 || !slice_eq(r->method, SLICE("GET"))))
         return refuse(why, 400, "A WebSocket opens with GET in HTTP/1.1");
@@ -275,7 +275,7 @@ static int read_fields(struct ws_handshake *h, const struct http1_request *r, co
     return 0;
 }
 
-int ws_handshake_read(struct ws_handshake *h, const struct http1_request *r,
+int ws_handshake_read(struct ws_handshake *h, const struct http_request *r,
                       const char *const *subprotocols, const char **why)
 {
     int status;
@@ -283,7 +283,7 @@ int ws_handshake_read(struct ws_handshake *h, const struct http1_request *r,
     *h = (struct ws_handshake){0};
     status = read_fields(h, r, why);
     for (size_t i = 0; i < r->header_count && status == 0; i++) {
-        const struct http1_header *field = &r->headers[i];
+        const struct http_header *field = &r->headers[i];
 
         if (slice_eq_nocase(field->name, SLICE("sec-websocket-extensions")) &&
             !read_extensions(field->value, h))

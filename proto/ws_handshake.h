@@ -7,7 +7,7 @@
 #ifndef PROTO_WS_HANDSHAKE_H
 #define PROTO_WS_HANDSHAKE_H
 
-#include "http1.h"
+#include "http_request.h"
 
 #define WS_WINDOW_BITS_MAX 15
 
@@ -37,7 +37,7 @@ struct ws_handshake {
  *   400   malformed
  *
  * Slices point into the request. */
-int ws_handshake_read(struct ws_handshake *h, const struct http1_request *r,
+int ws_handshake_read(struct ws_handshake *h, const struct http_request *r,
                       const char *const *subprotocols, const char **why);
 
 /* What the answer says in fields of these names, apart from the upgrade itself. */

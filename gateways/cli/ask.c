@@ -9,8 +9,8 @@
 #include "cli.h"
 #include "document.h"
 #include "fetch.h"
-#include "http1.h"
 #include "json.h"
+#include "url.h"
 
 void ask_address(const struct config *c, const char *section, struct buf *out)
 {

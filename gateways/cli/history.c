@@ -11,10 +11,10 @@
 #include "ask.h"
 #include "cli.h"
 #include "document.h"
-#include "http1.h"
 #include "json.h"
 #include "mem.h"
 #include "table.h"
+#include "url.h"
 
 #define PAGE_MAX 1000u
 #define SHOWN_PAYLOAD 60 /* characters of a payload in the table */

@@ -20,10 +20,10 @@
 #include "document.h"
 #include "event.h"
 #include "fetch.h"
-#include "http1.h"
 #include "json.h"
 #include "mem.h"
 #include "sse_reader.h"
+#include "url.h"
 
 #define RETRY_MS 1000u /* until the server says */
 #define RETRY_MIN_MS 50u

@@ -143,7 +143,7 @@ static void wait_for(struct h2_stream *st, uint64_t ms)
 
 /* --- dispatch --------------------------------------------------------------------- */
 
-static void handle(struct h2_stream *st, const struct route *route, struct http1_request *r,
+static void handle(struct h2_stream *st, const struct route *route, struct http_request *r,
                    struct slice rest)
 {
     wheel_stop(&st->timer);
@@ -154,7 +154,7 @@ static void handle(struct h2_stream *st, const struct route *route, struct http1
     st->x.own = route->own;
     route->handle(&st->x);
     if (st->x.push)
-        buf_put_slice(&st->authority, http1_header(r, "host", NULL));
+        buf_put_slice(&st->authority, http_request_header(r, "host", NULL));
     st->x.request = NULL;
     if (!st->connect) {
         drop_request(st);
@@ -169,7 +169,7 @@ static void dispatch(struct h2_stream *st)
 {
     struct problem p = {0};
     struct buf allow = {0};
-    struct http1_request r;
+    struct http_request r;
     struct slice rest;
     enum sluice_error error = request_read(st->request, true, &r);
     const struct route *route;
@@ -207,7 +207,7 @@ void h2_stream_uncount(struct h2_stream *st, size_t bytes)
 }
 
 static void await_body(struct h2_stream *st, const struct route *route,
-                       const struct http1_request *r)
+                       const struct http_request *r)
 {
     struct problem p = {.error = ERR_BUSY};
 
@@ -222,7 +222,7 @@ static void await_body(struct h2_stream *st, const struct route *route,
         session_continue(st->conn->session, st->id);
 }
 
-static void take_request(struct h2_stream *st, struct http1_request *r, bool ended)
+static void take_request(struct h2_stream *st, struct http_request *r, bool ended)
 {
     const struct h2 *h2 = st->conn->h2;
     struct problem p = {0};
@@ -287,7 +287,7 @@ static void on_head(void *stream, bool ended, bool too_large)
     struct h2_stream *st = stream;
     struct h2 *h2 = st->conn->h2;
     struct problem p = {0};
-    struct http1_request r;
+    struct http_request r;
 
     if (st->state != H2_HEAD)
         return;

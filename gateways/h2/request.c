@@ -26,7 +26,7 @@ struct request {
     bool given[PSEUDOS];
     bool host;
     size_t count; /* one more than fits: too many */
-    struct place names[HTTP1_HEADERS_MAX], values[HTTP1_HEADERS_MAX];
+    struct place names[HTTP_HEADERS_MAX], values[HTTP_HEADERS_MAX];
 };
 
 struct request *request_new(void)
@@ -83,26 +83,26 @@ void request_add(struct request *q, struct slice name, struct slice value)
         add_pseudo(q, name, value);
     } else if (slice_eq(name, SLICE("cookie"))) {
         add_cookie(q, value);
-    } else if (q->count < HTTP1_HEADERS_MAX) {
+    } else if (q->count < HTTP_HEADERS_MAX) {
         q->host = q->host || slice_eq(name, SLICE("host"));
         q->names[q->count] = keep(q, name);
         q->values[q->count++] = keep(q, value);
     } else {
-        q->count = HTTP1_HEADERS_MAX + 1;
+        q->count = HTTP_HEADERS_MAX + 1;
     }
 }
 
-static bool put(struct http1_request *r, struct slice name, struct slice value)
+static bool put(struct http_request *r, struct slice name, struct slice value)
 {
-    if (r->header_count == HTTP1_HEADERS_MAX)
+    if (r->header_count == HTTP_HEADERS_MAX)
         return false;
-    r->headers[r->header_count++] = (struct http1_header){name, value};
+    r->headers[r->header_count++] = (struct http_header){name, value};
     return true;
 }
 
-static bool put_fields(struct request *q, struct http1_request *r)
+static bool put_fields(struct request *q, struct http_request *r)
 {
-    size_t own = q->count <= HTTP1_HEADERS_MAX ? q->count : HTTP1_HEADERS_MAX;
+    size_t own = q->count <= HTTP_HEADERS_MAX ? q->count : HTTP_HEADERS_MAX;
 
     for (size_t i = 0; i < own; i++)
         (void)put(r, at(q, q->names[i]), at(q, q->values[i]));
@@ -111,25 +111,25 @@ static bool put_fields(struct request *q, struct http1_request *r)
     if (q->cookie.len > 0 &&
         !put(r, SLICE("cookie"), (struct slice){(char *)q->cookie.p, q->cookie.len}))
         return false;
-    return q->count <= HTTP1_HEADERS_MAX;
+    return q->count <= HTTP_HEADERS_MAX;
 }
 
 /* A body without a length is what a chunked one is in HTTP/1.1. */
-static bool read_framing(struct http1_request *r, bool ended, bool connect)
+static bool read_framing(struct http_request *r, bool ended, bool connect)
 {
-    struct slice length = http1_header(r, "content-length", NULL);
+    struct slice length = http_request_header(r, "content-length", NULL);
 
     r->has_length = length.p != NULL;
     r->chunked = !ended && !r->has_length && !connect;
-    r->expect_continue = http1_has_token(r, "expect", "100-continue");
+    r->expect_continue = http_request_has_token(r, "expect", "100-continue");
     return !r->has_length || slice_u64(length, &r->content_length);
 }
 
-enum sluice_error request_read(struct request *q, bool ended, struct http1_request *r)
+enum sluice_error request_read(struct request *q, bool ended, struct http_request *r)
 {
     struct slice path = at(q, q->pseudo[PATH]);
 
-    *r = (struct http1_request){.method = at(q, q->pseudo[METHOD]), .minor = 1};
+    *r = (struct http_request){.method = at(q, q->pseudo[METHOD]), .minor = 1};
     r->path = SLICE("/");
     if (!put_fields(q, r))
         return ERR_HEAD_TOO_LARGE;
@@ -137,7 +137,7 @@ enum sluice_error request_read(struct request *q, bool ended, struct http1_reque
         (q->given[PROTOCOL] && !slice_eq(at(q, q->pseudo[PROTOCOL]), SLICE("websocket"))))
         return ERR_NOT_IMPLEMENTED; /* this is no proxy, and speaks WebSocket alone */
     if (path.len == 0 || (path.p[0] != '/' && !slice_eq(path, SLICE("*"))) ||
-        !http1_target_set(r, path) || !read_framing(r, ended, q->given[PROTOCOL]))
+        !http_request_target_set(r, path) || !read_framing(r, ended, q->given[PROTOCOL]))
         return ERR_BAD_REQUEST;
     return ERR_NONE;
 }

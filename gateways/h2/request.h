@@ -9,7 +9,7 @@
 #define H2_REQUEST_H
 
 #include "errors.h"
-#include "http1.h"
+#include "http_request.h"
 
 struct request;
 
@@ -19,7 +19,7 @@ size_t request_size(const struct request *q);
 void request_add(struct request *q, struct slice name, struct slice value);
 /* Fills *r, whose slices point into q, and method, path and query with it.  `ended`: no
  * body follows.  ERR_NONE, or what to answer. */
-enum sluice_error request_read(struct request *q, bool ended, struct http1_request *r);
+enum sluice_error request_read(struct request *q, bool ended, struct http_request *r);
 /* Extended CONNECT (RFC 8441): what it wants to connect to; p == NULL: it is none. */
 struct slice request_protocol(const struct request *q);
 

@@ -37,39 +37,3 @@ void exchange_json(struct exchange *x, int status, struct buf *body)
 
     exchange_answer(x, &a, body);
 }
-
-struct slice media_type_of(struct slice s)
-{
-    const char *end = s.len > 0 ? memchr(s.p, ';', s.len) : NULL;
-
-    if (end != NULL)
-        s.len = (size_t)(end - s.p);
-    while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = (struct slice){s.p + 1, s.len - 1};
-    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
-static bool list_names(struct slice list, struct slice media_type)
-{
-    while (list.len > 0) {
-        const char *comma = memchr(list.p, ',', list.len);
-        size_t len = comma != NULL ? (size_t)(comma - list.p) : list.len;
-        size_t used = comma != NULL ? len + 1 : len;
-
-        if (slice_eq_nocase(media_type_of((struct slice){list.p, len}), media_type))
-            return true;
-        list = (struct slice){list.p + used, list.len - used};
-    }
-    return false;
-}
-
-bool request_accepts(const struct http1_request *r, const char *media_type)
-{
-    for (size_t i = 0; i < r->header_count; i++)
-        if (slice_eq_nocase(r->headers[i].name, SLICE("accept")) &&
-            list_names(r->headers[i].value, slice_of(media_type)))
-            return true;
-    return false;
-}

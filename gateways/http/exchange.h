@@ -18,7 +18,7 @@
 
 #include "auth.h"
 #include "block.h"
-#include "http1.h"
+#include "http_request.h"
 #include "problem.h"
 #include "shared.h"
 
@@ -71,12 +71,12 @@ struct exchange_ops {
 
 struct exchange {
     const struct exchange_ops *ops;
-    const struct exchange_owner *owner;  /* set by a handler that answers later */
-    void *data;                          /* the handler's */
-    struct site *site;                   /* site.h */
-    void *own;                           /* what the route was given */
-    const struct http1_request *request; /* NULL after the handler has returned */
-    struct slice rest;                   /* of the path, behind the route's; %-encoded */
+    const struct exchange_owner *owner; /* set by a handler that answers later */
+    void *data;                         /* the handler's */
+    struct site *site;                  /* site.h */
+    void *own;                          /* what the route was given */
+    const struct http_request *request; /* NULL after the handler has returned */
+    struct slice rest;                  /* of the path, behind the route's; %-encoded */
     struct slice body;
     struct principal principal;
     bool chunks; /* stream: wished for by the handler, see begin */
@@ -155,9 +155,5 @@ void exchange_problem(struct exchange *x, const struct problem *p);
 void exchange_error(struct exchange *x, enum sluice_error error); /* without more to say */
 /* 200 with a JSON body; takes it. */
 void exchange_json(struct exchange *x, int status, struct buf *body);
-/* The Accept header names the media type (without wildcards, whatever its q). */
-bool request_accepts(const struct http1_request *r, const char *media_type);
-/* The media type of a Content-Type value, without its parameters. */
-struct slice media_type_of(struct slice content_type);
 
 #endif

@@ -89,7 +89,7 @@ static bool take_order(struct events_query *e, struct slice value, struct proble
     return true;
 }
 
-static bool take_params(struct events_query *e, const struct http1_request *r, struct problem *p)
+static bool take_params(struct events_query *e, const struct http_request *r, struct problem *p)
 {
     struct buf text = {0};
 
@@ -455,7 +455,7 @@ void history_events(struct exchange *x)
     }
     e = mem_zalloc(sizeof *e);
     take_filters(e, &s);
-    e->ndjson = request_accepts(x->request, "application/x-ndjson");
+    e->ndjson = http_request_accepts(x->request, "application/x-ndjson");
     e->give_up_at = clock_mono_ms() + ANSWER_MS;
     query_init(&e->q, x, starts_at_broker(e) ? on_start : on_page, events_freed);
     if (!subscribe_permitted(&s, &x->principal, &p) || !take_params(e, x->request, &p))

@@ -84,7 +84,7 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
     buf_puts(b, "HTTP/1.1 ");
     buf_dec(b, (uint64_t)a->status);
     buf_puts(b, " ");
-    buf_puts(b, status_text(a->status));
+    buf_puts(b, http_status_text(a->status));
     buf_puts(b, "\r\n");
     put_field(b, "Date", http_date_now(&h->http->date));
     if (a->content_type != NULL)
@@ -313,13 +313,13 @@ struct conn *http_take_conn(struct exchange *x)
 
 /* --- dispatch -------------------------------------------------------------------------- */
 
-static bool has_body(const struct http1_request *r)
+static bool has_body(const struct http_request *r)
 {
     return r->chunked || r->content_length > 0;
 }
 
 /* The body of a request that no handler gets is not read. */
-static void no_route(struct http_conn *h, const struct http1_request *r, const struct problem *p,
+static void no_route(struct http_conn *h, const struct http_request *r, const struct problem *p,
                      const struct buf *allow)
 {
     h->keep = h->keep && !has_body(r);
@@ -339,7 +339,7 @@ static void dispatch(struct http_conn *h, const struct route *route, struct slic
     route->handle(&h->x);
 }
 
-static void begin_exchange(struct http_conn *h, const struct http1_request *r)
+static void begin_exchange(struct http_conn *h, const struct http_request *r)
 {
     metric_add(M_HTTP_REQUESTS, 1);
     h->x = (struct exchange){.ops = &http1_ops, .site = h->http->site, .request = r};
@@ -367,7 +367,7 @@ static void body_whole(struct http_conn *h)
     struct slice rest, body = {(char *)b->data.p, b->data.len};
     struct problem p = {0};
     struct buf allow = {0};
-    struct http1_request r;
+    struct http_request r;
     const struct route *route;
     int n = http1_request_parse(&r, (char *)b->head.p, b->head.len, &h->http->limits);
 
@@ -413,7 +413,7 @@ static size_t take_body(struct http_conn *h, struct slice in)
 /* There is no request, or none that could be understood. */
 static void refuse_unread(struct http_conn *h, const struct problem *p)
 {
-    struct http1_request none = {.minor = 1};
+    struct http_request none = {.minor = 1};
 
     begin_exchange(h, &none);
     refuse(h, p, false);
@@ -440,7 +440,7 @@ static void refuse_head(struct http_conn *h, int verdict)
 }
 
 /* The request is understood and may go on: with its body, or at once. */
-static size_t accept_head(struct http_conn *h, const struct http1_request *r,
+static size_t accept_head(struct http_conn *h, const struct http_request *r,
                           const struct route *route, struct slice path_rest, struct slice in,
                           size_t n)
 {
@@ -460,7 +460,7 @@ static size_t accept_head(struct http_conn *h, const struct http1_request *r,
     return n;
 }
 
-static size_t take_request(struct http_conn *h, const struct http1_request *r, struct slice in,
+static size_t take_request(struct http_conn *h, const struct http_request *r, struct slice in,
                            size_t n)
 {
     struct problem p = {0};
@@ -488,7 +488,7 @@ static bool worth_parsing(const struct http_conn *h, struct slice in)
 
 static size_t take_head(struct http_conn *h, struct slice in)
 {
-    struct http1_request r;
+    struct http_request r;
     size_t used;
     int n;
 

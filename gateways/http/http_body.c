@@ -17,7 +17,7 @@ size_t http_bodies_max(const struct config *c)
     return queue > largest ? queue : largest;
 }
 
-struct http_body *http_body_new(struct http_bodies *all, const struct http1_request *r,
+struct http_body *http_body_new(struct http_bodies *all, const struct http_request *r,
                                 struct slice head, size_t max)
 {
     struct http_body *b = mem_zalloc(sizeof *b);

@@ -26,7 +26,7 @@ struct http_body {
     bool is_chunked;
 };
 
-struct http_body *http_body_new(struct http_bodies *all, const struct http1_request *r,
+struct http_body *http_body_new(struct http_bodies *all, const struct http_request *r,
                                 struct slice head, size_t max);
 void http_body_free(struct http_body *b); /* NULL does nothing */
 /* Takes from `in` what belongs to the body, and returns how much that is. */

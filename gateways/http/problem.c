@@ -52,7 +52,7 @@ void problem_put(struct buf *b, const struct problem *p)
     int status = error_status(p->error);
 
     buf_puts(b, "{\"type\":\"about:blank\"");
-    put_text(b, "title", status_text(status));
+    put_text(b, "title", http_status_text(status));
     put_number(b, "status", (uint64_t)status);
     put_text(b, "code", error_code(p->error));
     put_text(b, "detail", detail_of(p));
@@ -73,7 +73,7 @@ void problem_put(struct buf *b, const struct problem *p)
     buf_puts(b, "}");
 }
 
-const char *status_text(int status)
+const char *http_status_text(int status)
 {
     static const struct {
         int status;

@@ -25,6 +25,6 @@ bool problem_set(struct problem *p, enum sluice_error error, const char *field, 
 bool problem_setf(struct problem *p, enum sluice_error error, const char *field, const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
 void problem_put(struct buf *b, const struct problem *p);
-const char *status_text(int status); /* "Not Found" */
+const char *http_status_text(int status); /* "Not Found" */
 
 #endif

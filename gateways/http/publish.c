@@ -14,6 +14,7 @@
 #include "mem.h"
 #include "site.h"
 #include "topic.h"
+#include "url.h"
 
 enum publish_kind { PUBLISH_EVENT, PUBLISH_BATCH, PUBLISH_REMOVE };
 

@@ -11,6 +11,7 @@
 #include "json.h"
 #include "mem.h"
 #include "topic.h"
+#include "url.h"
 
 /* --- one event from headers ---------------------------------------------------- */
 
@@ -51,7 +52,7 @@ static bool take_text(struct slice value, struct slice *out)
 static bool take_content_type(struct draft *d, struct slice value, struct problem *p)
 {
     (void)p;
-    if (slice_eq_nocase(media_type_of(value), SLICE("application/x-www-form-urlencoded")))
+    if (slice_eq_nocase(http_media_type(value), SLICE("application/x-www-form-urlencoded")))
         return true;
     return take_text(value, &d->props.content_type);
 }
@@ -202,12 +203,12 @@ static bool check_producer(unsigned said, struct problem *p)
     return true;
 }
 
-static bool take_headers(struct draft *d, const struct http1_request *r, struct problem *p)
+static bool take_headers(struct draft *d, const struct http_request *r, struct problem *p)
 {
     unsigned seen = 0, producer = 0;
 
     for (size_t i = 0; i < r->header_count; i++) {
-        const struct http1_header *h = &r->headers[i];
+        const struct http_header *h = &r->headers[i];
         size_t known = header_find(h->name);
 
         if (known < ARRAY_LEN(headers)) {
@@ -277,15 +278,15 @@ static bool check_props(const struct draft *d, struct problem *p)
 }
 
 /* A compressed body would be stored as if its bytes were the payload. */
-static bool check_coding(const struct http1_request *r, struct problem *p)
+static bool check_coding(const struct http_request *r, struct problem *p)
 {
-    struct slice coding = http1_header(r, "content-encoding", NULL);
+    struct slice coding = http_request_header(r, "content-encoding", NULL);
 
     return coding.p == NULL || slice_eq_nocase(coding, SLICE("identity")) ||
            problem_set(p, ERR_MEDIA_TYPE, "Content-Encoding", "Bodies are taken as they are only");
 }
 
-static bool draft_fill(struct draft *d, const struct http1_request *r, struct slice topic,
+static bool draft_fill(struct draft *d, const struct http_request *r, struct slice topic,
                        const struct publish_limits *l, struct problem *p)
 {
     if (!url_decode(topic, &d->topic))
@@ -295,7 +296,7 @@ static bool draft_fill(struct draft *d, const struct http1_request *r, struct sl
            check_props(d, p);
 }
 
-bool publish_parse(const struct http1_request *r, struct slice topic, struct slice body,
+bool publish_parse(const struct http_request *r, struct slice topic, struct slice body,
                    const struct publish_limits *l, struct buf *record, struct problem *p)
 {
     struct draft d = {.e = {.payload = body, .flags = 2 << EVENT_QOS_SHIFT},
@@ -346,7 +347,7 @@ static bool take_line(struct slice line, const struct publish_limits *l, struct 
     return true;
 }
 
-static bool batch_type_ok(const struct http1_request *r, struct problem *p)
+static bool batch_type_ok(const struct http_request *r, struct problem *p)
 {
     static const char *const known[] = {"application/x-ndjson",
                                         "application/ndjson",
@@ -354,7 +355,7 @@ static bool batch_type_ok(const struct http1_request *r, struct problem *p)
                                         "application/json",
                                         "application/x-www-form-urlencoded",
                                         ""};
-    struct slice type = media_type_of(http1_header(r, "content-type", NULL));
+    struct slice type = http_media_type(http_request_header(r, "content-type", NULL));
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (slice_eq_nocase(type, slice_of(known[i])))
@@ -365,7 +366,7 @@ static bool batch_type_ok(const struct http1_request *r, struct problem *p)
 
 /* What one event's headers say is said line by line here; Content-Type, the first,
  * is the batch's own.  Ignored, a key would promise what is not kept. */
-static bool batch_headers_ok(const struct http1_request *r, struct problem *p)
+static bool batch_headers_ok(const struct http_request *r, struct problem *p)
 {
     for (size_t i = 0; i < r->header_count; i++) {
         struct slice name = r->headers[i].name;
@@ -379,7 +380,7 @@ static bool batch_headers_ok(const struct http1_request *r, struct problem *p)
     return true;
 }
 
-bool publish_parse_batch(const struct http1_request *r, struct slice body,
+bool publish_parse_batch(const struct http_request *r, struct slice body,
                          const struct publish_limits *l, struct buf *records, uint32_t *count,
                          struct buf *lines, struct problem *p)
 {

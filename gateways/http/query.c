@@ -7,6 +7,7 @@
 
 #include "link.h"
 #include "mem.h"
+#include "url.h"
 
 /* --- the broker ------------------------------------------------------------------ */
 
@@ -100,8 +101,7 @@ void query_malformed(struct query *q)
 
 /* --- parameters -------------------------------------------------------------------- */
 
-bool query_param(const struct http1_request *r, const char *name, struct buf *out,
-                 struct problem *p)
+bool query_param(const struct http_request *r, const char *name, struct buf *out, struct problem *p)
 {
     struct slice rest = r->query, key, value;
     struct buf decoded = {0};
@@ -120,7 +120,7 @@ bool query_param(const struct http1_request *r, const char *name, struct buf *ou
     return found && p->error == ERR_NONE;
 }
 
-bool query_number(const struct http1_request *r, const char *name, uint64_t min, uint64_t max,
+bool query_number(const struct http_request *r, const char *name, uint64_t min, uint64_t max,
                   uint64_t *out, struct problem *p)
 {
     struct buf text = {0};
@@ -137,7 +137,7 @@ bool query_number(const struct http1_request *r, const char *name, uint64_t min,
     return p->error == ERR_NONE;
 }
 
-bool query_flag(const struct http1_request *r, const char *name, bool *out, struct problem *p)
+bool query_flag(const struct http_request *r, const char *name, bool *out, struct problem *p)
 {
     uint64_t n = *out;
     bool ok = query_number(r, name, 0, 1, &n, p);

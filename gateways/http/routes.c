@@ -42,7 +42,7 @@ bool route_allow(const struct routes *rs, struct slice path, struct buf *allow)
     return true;
 }
 
-const struct route *route_find(const struct routes *rs, const struct http1_request *r,
+const struct route *route_find(const struct routes *rs, const struct http_request *r,
                                struct slice *rest, struct buf *allow, struct problem *p)
 {
     for (size_t i = 0; i < rs->count; i++)
@@ -71,37 +71,37 @@ size_t route_body_max(const struct route *route, const struct route_limits *l)
 }
 
 bool route_body_ok(const struct route *route, const struct route_limits *l,
-                   const struct http1_request *r, struct problem *p)
+                   const struct http_request *r, struct problem *p)
 {
     size_t max = route_body_max(route, l);
 
     if (r->content_length > max || (r->chunked && max == 0))
         return problem_setf(p, ERR_TOO_LARGE, "Content-Length",
                             "The body may hold %zu bytes at most here", max);
-    if (http1_header(r, "expect", NULL).p != NULL && !r->expect_continue)
+    if (http_request_header(r, "expect", NULL).p != NULL && !r->expect_continue)
         return problem_set(p, ERR_EXPECTATION, "Expect", "Only 100-continue is understood");
     return true;
 }
 
 /* --- CORS -------------------------------------------------------------------- */
 
-struct slice cors_origin(const struct routes *rs, const struct http1_request *r)
+struct slice cors_origin(const struct routes *rs, const struct http_request *r)
 {
     struct slice left = rs->allow_origin, one, origin;
 
     if (left.len == 0)
         return (struct slice){NULL, 0};
-    origin = http1_header(r, "origin", NULL);
+    origin = http_request_header(r, "origin", NULL);
     while (origin.p != NULL && config_list_next(&left, &one))
         if (slice_eq(one, SLICE("*")) || slice_eq(one, origin))
             return one;
     return (struct slice){NULL, 0};
 }
 
-bool cors_is_preflight(const struct http1_request *r)
+bool cors_is_preflight(const struct http_request *r)
 {
     return slice_eq(r->method, SLICE("OPTIONS")) &&
-           http1_header(r, "access-control-request-method", NULL).p != NULL;
+           http_request_header(r, "access-control-request-method", NULL).p != NULL;
 }
 
 /* Vary stands in answers to other origins too, for caches keep those as well. */

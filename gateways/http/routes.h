@@ -24,7 +24,7 @@ struct routes {
 
 /* NULL: *p is the problem (404, 405); with 405 *allow is filled.  *rest: the
  * path behind the route's. */
-const struct route *route_find(const struct routes *rs, const struct http1_request *r,
+const struct route *route_find(const struct routes *rs, const struct http_request *r,
                                struct slice *rest, struct buf *allow, struct problem *p);
 struct route_limits {
     size_t max_payload, max_body;
@@ -32,7 +32,7 @@ struct route_limits {
 size_t route_body_max(const struct route *route, const struct route_limits *l);
 /* What is wrong with a request before its body is read; false: *p says it. */
 bool route_body_ok(const struct route *route, const struct route_limits *l,
-                   const struct http1_request *r, struct problem *p);
+                   const struct http_request *r, struct problem *p);
 /* A path that has no handler for the method: OPTIONS, CORS's preflight, 404, 405.
  * p and allow are route_find's, origin is cors_origin's. */
 void route_answer_none(struct exchange *x, struct slice origin, const struct problem *p,
@@ -42,8 +42,8 @@ bool route_allow(const struct routes *rs, struct slice path, struct buf *allow);
 
 /* What Access-Control-Allow-Origin says to this request; p == NULL: nothing.
  * Lives as long as the routes. */
-struct slice cors_origin(const struct routes *rs, const struct http1_request *r);
-bool cors_is_preflight(const struct http1_request *r);
+struct slice cors_origin(const struct routes *rs, const struct http_request *r);
+bool cors_is_preflight(const struct http_request *r);
 /* What CORS adds to any answer, in `out`; returns how many fields. */
 #define CORS_FIELDS 3
 size_t cors_fields(const struct routes *rs, struct slice origin,

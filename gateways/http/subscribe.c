@@ -13,6 +13,7 @@
 #include "event_json.h"
 #include "mem.h"
 #include "topic.h"
+#include "url.h"
 
 /* --- words --------------------------------------------------------------------- */
 
@@ -183,11 +184,10 @@ enum subscribe_verdict subscribe_set(struct subscribe *s, const struct subscribe
 /* --- a request ------------------------------------------------------------------------ */
 
 /* The browser's cursor: of the last event it saw, whatever the address says. */
-static bool take_last_event_id(struct subscribe *s, const struct http1_request *r,
-                               struct problem *p)
+static bool take_last_event_id(struct subscribe *s, const struct http_request *r, struct problem *p)
 {
     bool repeated;
-    struct slice id = http1_header(r, "last-event-id", &repeated);
+    struct slice id = http_request_header(r, "last-event-id", &repeated);
 
     if (repeated)
         return problem_set(p, ERR_BAD_CURSOR, "Last-Event-ID", "Last-Event-ID comes twice");
@@ -247,7 +247,7 @@ static bool take_path(struct subscribe *s, const struct subscribe_limits *l, str
 }
 
 static bool take_all(struct subscribe *s, const struct subscribe_limits *l,
-                     const struct http1_request *r, struct slice path, struct problem *p)
+                     const struct http_request *r, struct slice path, struct problem *p)
 {
     if (path.p != NULL && !take_path(s, l, path, p))
         return false;
@@ -259,7 +259,7 @@ static bool take_all(struct subscribe *s, const struct subscribe_limits *l,
 }
 
 bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
-                       const struct http1_request *r, struct slice path, struct problem *p)
+                       const struct http_request *r, struct slice path, struct problem *p)
 {
     subscribe_init(s, path.len + r->query.len + 1); /* decoding never makes longer */
     if (take_all(s, l, r, path, p))

@@ -12,7 +12,7 @@
 #define HTTP_SUBSCRIBE_H
 
 #include "auth.h"
-#include "http1.h"
+#include "http_request.h"
 #include "hub.h"
 #include "problem.h"
 
@@ -51,7 +51,7 @@ bool subscribe_filter(struct subscribe *s, const struct subscribe_limits *l, str
  * Last-Event-ID.  Parameters that are not ours are left alone.  Initialises *s;
  * on failure it holds nothing. */
 bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
-                       const struct http1_request *r, struct slice path, struct problem *p);
+                       const struct http_request *r, struct slice path, struct problem *p);
 
 /* May it have all of these topics? */
 bool subscribe_permitted(const struct subscribe *s, const struct principal *who, struct problem *p);

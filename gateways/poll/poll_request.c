@@ -9,7 +9,7 @@
 #include "query.h"
 
 static bool take_wait(struct poll_request *q, const struct poll_limits *l,
-                      const struct http1_request *r, struct problem *p)
+                      const struct http_request *r, struct problem *p)
 {
     struct buf text = {0};
 
@@ -25,7 +25,7 @@ static bool take_wait(struct poll_request *q, const struct poll_limits *l,
 }
 
 static bool take_limit(struct poll_request *q, const struct poll_limits *l,
-                       const struct http1_request *r, struct problem *p)
+                       const struct http_request *r, struct problem *p)
 {
     bool raw = q->subscribe.format == FORMAT_RAW;
 
@@ -47,11 +47,11 @@ static bool etag_parse(struct slice tag, uint64_t *id, struct problem *p)
     return cursor_parse((struct slice){tag.p + 1, tag.len - 2}, "If-None-Match", id, p);
 }
 
-static bool take_if_none_match(struct poll_request *q, const struct http1_request *r,
+static bool take_if_none_match(struct poll_request *q, const struct http_request *r,
                                struct problem *p)
 {
     bool repeated;
-    struct slice tag = http1_header(r, "if-none-match", &repeated);
+    struct slice tag = http_request_header(r, "if-none-match", &repeated);
 
     q->conditional = tag.p != NULL && q->subscribe.start_field == NULL;
     if (!q->conditional)
@@ -64,7 +64,7 @@ static bool take_if_none_match(struct poll_request *q, const struct http1_reques
 }
 
 bool poll_request_read(struct poll_request *q, const struct poll_limits *l,
-                       const struct http1_request *r, struct slice path, struct problem *p)
+                       const struct http_request *r, struct slice path, struct problem *p)
 {
     if (!subscribe_request(&q->subscribe, &l->subscribe, r, path, p))
         return false;

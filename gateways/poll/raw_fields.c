@@ -9,7 +9,7 @@
 #include "raw_fields.h"
 
 #include "event_json.h"
-#include "http1.h"
+#include "url.h"
 
 static struct slice text_since(const struct raw_fields *f, size_t start)
 {

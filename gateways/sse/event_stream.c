@@ -292,20 +292,20 @@ static void on_waited(struct wheel_timer *t)
     keepalive_write(st);
 }
 
-static bool choose_form(const struct http1_request *r, const struct subscribe *s, uint8_t *form,
+static bool choose_form(const struct http_request *r, const struct subscribe *s, uint8_t *form,
                         struct problem *p)
 {
     static const char *const sse_types[] = {"text/event-stream", "text/*", "*/*"};
     bool one_topic = s->filter_count == 1 && filter_is_exact(s->filters[0]), sse;
 
-    if (request_accepts(r, "application/x-ndjson")) {
+    if (http_request_accepts(r, "application/x-ndjson")) {
         *form = NDJSON;
         return s->format != FORMAT_RAW ||
                problem_set(p, ERR_BAD_REQUEST, "format", "NDJSON is JSON: format=raw is not");
     }
-    sse = http1_header(r, "accept", NULL).p == NULL;
+    sse = http_request_header(r, "accept", NULL).p == NULL;
     for (size_t i = 0; i < ARRAY_LEN(sse_types); i++)
-        sse = sse || request_accepts(r, sse_types[i]);
+        sse = sse || http_request_accepts(r, sse_types[i]);
     if (!sse)
         return problem_set(p, ERR_NOT_ACCEPTABLE, "Accept",
                            "Streams come as text/event-stream or application/x-ndjson");

@@ -41,7 +41,7 @@ static bool is_address(struct slice host)
 /* It comes from the very address that it asks.  Clients that are no browsers say so. */
 static bool is_same_address(const struct exchange *x, struct slice origin)
 {
-    struct slice host = http1_header(x->request, "host", NULL);
+    struct slice host = http_request_header(x->request, "host", NULL);
     const char *at = memmem(origin.p, origin.len, "://", 3);
     size_t scheme = at != NULL ? (size_t)(at - origin.p) + 3 : origin.len;
 

@@ -16,6 +16,7 @@
 #include "mem.h"
 #include "topic.h"
 #include "upgrade.h"
+#include "url.h"
 #include "ws_session.h"
 
 #define AWAY_MS 2000 /* so long a client waits for a broker that is away */

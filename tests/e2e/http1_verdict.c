@@ -24,7 +24,7 @@ static void print_hex(struct slice s)
 }
 
 /* Takes a body off *s into `body`: 1 when whole, 0 when cut, else an error. */
-static int take_body(const struct http1_request *r, struct slice *s, struct buf *body)
+static int take_body(const struct http_request *r, struct slice *s, struct buf *body)
 {
     struct http1_chunked c = {0};
     bool done = false;
@@ -51,7 +51,7 @@ static int take_body(const struct http1_request *r, struct slice *s, struct buf 
 /* One message off *s: 1 when whole, 0 when cut, else an error. */
 static int take_message(struct slice *s, bool *keep_alive)
 {
-    struct http1_request r;
+    struct http_request r;
     struct buf body = {0};
     int rc = http1_request_parse(&r, s->p, s->len, &limits);
 

@@ -148,7 +148,8 @@ def ours(tmp_path_factory):
     """name -> (messages, refused) from our parser."""
     binary = tmp_path_factory.mktemp("http1") / "http1_verdict"
     sources = [HERE / "http1_verdict.c"]
-    sources += [PROTO / f"{name}.c" for name in ("http1", "http1_chunked", "http_chars", "bytes", "mem")]
+    sources += [PROTO / f"{name}.c" for name in
+                ("http1", "http1_chunked", "http_chars", "http_request", "bytes", "mem")]
     command = [os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", f"-I{PROTO}", "-o", binary]
     subprocess.run(command + sources, check=True)
     verdicts = {}

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "http1.h"
+#include "url.h"
 
 #define SHORT 512 /* inputs up to this are tried at every prefix */
 
@@ -21,13 +22,13 @@ static void check_slice(struct slice s, const char *p, size_t len)
     assert(s.len == 0 || slice_eq(s, SLICE("/")) || (s.p >= p && s.p + s.len <= p + len));
 }
 
-static void check_request(const struct http1_request *r, const char *p, size_t len)
+static void check_request(const struct http_request *r, const char *p, size_t len)
 {
     check_slice(r->method, p, len);
     check_slice(r->path, p, len);
     check_slice(r->query, p, len);
     assert(r->method.len > 0 && r->path.len > 0 && r->minor <= 1);
-    assert(r->header_count <= HTTP1_HEADERS_MAX);
+    assert(r->header_count <= HTTP_HEADERS_MAX);
     assert(!(r->chunked && r->has_length));
     assert(r->has_length || r->content_length == 0);
     for (size_t i = 0; i < r->header_count; i++) {
@@ -42,7 +43,7 @@ static void check_prefixes(const char *p, size_t len, int whole)
     bool refused = false;
 
     for (size_t n = 0; n < len; n++) {
-        struct http1_request r;
+        struct http_request r;
         char *copy = malloc(n > 0 ? n : 1); /* the sanitizer sees a byte too many */
         int rc;
 
@@ -74,7 +75,7 @@ static void url(struct slice s)
 
 static void head(const char *p, size_t len)
 {
-    struct http1_request r;
+    struct http_request r;
     int rc = http1_request_parse(&r, p, len, &limits);
 
     assert(rc <= (int)len);

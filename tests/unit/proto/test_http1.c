@@ -17,7 +17,7 @@
 #define END "\r\n"
 
 static const struct http1_limits limits = {.head_max = 16384, .target_max = 4096};
-static struct http1_request r;
+static struct http_request r;
 
 static int parse(struct slice s)
 {
@@ -282,32 +282,32 @@ START_TEST(headers_are_found_whatever_their_case)
     bool repeated = true;
 
     parse_ok("GET / HTTP/1.1\r\n" HOST "X: 1\r\nx: 2\r\nY: 3\r\n" END);
-    assert_slice(http1_header(&r, "y", &repeated), "3");
+    assert_slice(http_request_header(&r, "y", &repeated), "3");
     ck_assert(!repeated);
-    assert_slice(http1_header(&r, "X", &repeated), "1");
+    assert_slice(http_request_header(&r, "X", &repeated), "1");
     ck_assert(repeated);
-    ck_assert_ptr_null(http1_header(&r, "z", &repeated).p);
+    ck_assert_ptr_null(http_request_header(&r, "z", &repeated).p);
     ck_assert(!repeated);
-    assert_slice(http1_header(&r, "X", NULL), "1");
+    assert_slice(http_request_header(&r, "X", NULL), "1");
 }
 END_TEST
 
 START_TEST(an_empty_header_is_there)
 {
     parse_ok("GET / HTTP/1.1\r\n" HOST "X:\r\n" END);
-    ck_assert_ptr_nonnull(http1_header(&r, "X", NULL).p);
-    ck_assert_uint_eq(http1_header(&r, "X", NULL).len, 0);
+    ck_assert_ptr_nonnull(http_request_header(&r, "X", NULL).p);
+    ck_assert_uint_eq(http_request_header(&r, "X", NULL).len, 0);
 }
 END_TEST
 
 START_TEST(tokens_are_found_in_lists_over_several_lines)
 {
     parse_ok("GET / HTTP/1.1\r\n" HOST "X: a ,\tB,,c d\r\nX: e\r\n" END);
-    ck_assert(http1_has_token(&r, "x", "a"));
-    ck_assert(http1_has_token(&r, "x", "b"));
-    ck_assert(http1_has_token(&r, "x", "e"));
-    ck_assert(!http1_has_token(&r, "x", "c"));
-    ck_assert(!http1_has_token(&r, "y", "a"));
+    ck_assert(http_request_has_token(&r, "x", "a"));
+    ck_assert(http_request_has_token(&r, "x", "b"));
+    ck_assert(http_request_has_token(&r, "x", "e"));
+    ck_assert(!http_request_has_token(&r, "x", "c"));
+    ck_assert(!http_request_has_token(&r, "y", "a"));
 }
 END_TEST
 
@@ -417,8 +417,8 @@ static int parse_with_headers(int count)
 
 START_TEST(headers_are_counted)
 {
-    ck_assert_int_eq(parse_with_headers(HTTP1_HEADERS_MAX), GOOD);
-    ck_assert_int_eq(parse_with_headers(HTTP1_HEADERS_MAX + 1), HTTP1_HEAD_TOO_LARGE);
+    ck_assert_int_eq(parse_with_headers(HTTP_HEADERS_MAX), GOOD);
+    ck_assert_int_eq(parse_with_headers(HTTP_HEADERS_MAX + 1), HTTP1_HEAD_TOO_LARGE);
 }
 END_TEST
 

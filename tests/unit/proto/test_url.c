@@ -4,7 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "http1.h"
+#include "url.h"
 
 static struct buf b;
 

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "http1.h"
 #include "ws_handshake.h"
 
 #define UPGRADE "Host: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
@@ -35,7 +36,7 @@ static void teardown(void)
 static int read_request(const char *text)
 {
     static const struct http1_limits limits = {.head_max = 16384, .target_max = 4096};
-    struct http1_request r;
+    struct http_request r;
 
     buf_clear(&head);
     buf_puts(&head, text);

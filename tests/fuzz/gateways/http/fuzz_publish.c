@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "http1.h"
 #include "publish_parse.h"
 #include "subscribe.h"
 #include "topic.h"
@@ -46,7 +47,7 @@ static void check_records(const struct buf *records, uint32_t count)
     assert(reader_done(&r));
 }
 
-static void publish(const struct http1_request *r, struct slice body)
+static void publish(const struct http_request *r, struct slice body)
 {
     struct slice topic = {r->path.p + 1, r->path.len - 1};
     struct problem p = {0};
@@ -59,7 +60,7 @@ static void publish(const struct http1_request *r, struct slice body)
     buf_free(&record);
 }
 
-static void batch(const struct http1_request *r, struct slice body)
+static void batch(const struct http_request *r, struct slice body)
 {
     struct buf records = {0}, lines = {0};
     struct problem p = {0};
@@ -75,7 +76,7 @@ static void batch(const struct http1_request *r, struct slice body)
     buf_free(&lines);
 }
 
-static void subscribe(const struct http1_request *r)
+static void subscribe(const struct http_request *r)
 {
     struct slice path = {r->path.p + 1, r->path.len - 1};
     struct problem p = {0};
@@ -93,7 +94,7 @@ static void subscribe(const struct http1_request *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
-    struct http1_request r;
+    struct http_request r;
     int n = http1_request_parse(&r, (const char *)p, len, &http_limits);
 
     if (n <= 0 || r.path.p[0] != '/')

@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 
+#include "http1.h"
 #include "poll_request.h"
 #include "raw_fields.h"
 
@@ -24,7 +25,7 @@ static void request(const char *p, size_t len)
 {
     const struct http1_limits http = {.head_max = 16384, .target_max = 8192};
     struct problem problem = {0};
-    struct http1_request r;
+    struct http_request r;
     struct poll_request q;
     struct slice rest;
 

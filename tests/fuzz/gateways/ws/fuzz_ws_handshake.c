@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "digest.h"
+#include "http1.h"
 #include "ws_handshake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
@@ -53,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
     static const struct http1_limits limits = {.head_max = 16384, .target_max = 4096};
     const uint8_t *lf = len > 0 ? memchr(p, '\n', len) : NULL;
     struct buf request = {0};
-    struct http1_request r;
+    struct http_request r;
     struct ws_handshake h;
     const char *why = NULL;
     int status;
@@ -72,8 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
         status = ws_handshake_read(&h, &r, subprotocols, &why);
         assert(status == 0 || (status == 400 && why != NULL) || (status == 426 && why != NULL));
         if (status == 0)
-            check_answer(&h, http1_header(&r, "sec-websocket-extensions", NULL),
-                         http1_header(&r, "sec-websocket-protocol", NULL));
+            check_answer(&h, http_request_header(&r, "sec-websocket-extensions", NULL),
+                         http_request_header(&r, "sec-websocket-protocol", NULL));
     }
     buf_free(&request);
     return 0;

@@ -4,7 +4,7 @@
 #include "request.h"
 
 static struct request *q;
-static struct http1_request r;
+static struct http_request r;
 
 static void field(const char *name, const char *value)
 {
@@ -39,7 +39,7 @@ START_TEST(test_what_a_request_line_says)
 {
     ck_assert_int_eq(with_path("/a/b?x=1&y"), ERR_NONE);
     ck_assert(is(r.method, "POST") && is(r.path, "/a/b") && is(r.query, "x=1&y"));
-    ck_assert(is(http1_header(&r, "Host", NULL), "example.org:80"));
+    ck_assert(is(http_request_header(&r, "Host", NULL), "example.org:80"));
 }
 END_TEST
 
@@ -58,7 +58,7 @@ START_TEST(test_crumbs_are_one_cookie)
     field("x", "y");
     field("cookie", "b=2");
     ck_assert_int_eq(with_path("/"), ERR_NONE);
-    ck_assert(is(http1_header(&r, "cookie", NULL), "a=1; b=2"));
+    ck_assert(is(http_request_header(&r, "cookie", NULL), "a=1; b=2"));
 }
 END_TEST
 
@@ -91,7 +91,7 @@ END_TEST
 START_TEST(test_more_fields_than_fit)
 {
     field(":path", "/");
-    for (int i = 0; i < HTTP1_HEADERS_MAX - 1; i++)
+    for (int i = 0; i < HTTP_HEADERS_MAX - 1; i++)
         field("x", "y");
     ck_assert_int_eq(request_read(q, true, &r), ERR_NONE);
     field("x", "y");

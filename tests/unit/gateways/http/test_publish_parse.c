@@ -7,7 +7,7 @@
 #include "run_suite.h"
 
 static struct publish_limits limits;
-static struct http1_request r;
+static struct http_request r;
 static struct problem p;
 static struct buf records, lines;
 static uint32_t count;
@@ -29,7 +29,7 @@ static void teardown(void)
 
 static void header(const char *name, const char *value)
 {
-    r.headers[r.header_count++] = (struct http1_header){slice_of(name), slice_of(value)};
+    r.headers[r.header_count++] = (struct http_header){slice_of(name), slice_of(value)};
 }
 
 static void read_first(void)

@@ -11,7 +11,7 @@
 static const struct subscribe_limits limits = {.max_filters = 3, .max_last = 100, .now_ms = NOW};
 static struct subscribe s;
 static struct problem p;
-static struct http1_request r;
+static struct http_request r;
 
 static void setup(void)
 {
@@ -27,7 +27,7 @@ static void teardown(void)
 
 static void header(const char *name, const char *value)
 {
-    r.headers[r.header_count++] = (struct http1_header){slice_of(name), slice_of(value)};
+    r.headers[r.header_count++] = (struct http_header){slice_of(name), slice_of(value)};
 }
 
 static bool request(const char *path, const char *query)

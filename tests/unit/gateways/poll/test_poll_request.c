@@ -10,7 +10,7 @@ static const struct poll_limits limits = {
     .limit_max = 500,
     .subscribe = {.max_filters = 4, .max_last = 10, .now_ms = UINT64_C(1800000000000)},
 };
-static struct http1_request r;
+static struct http_request r;
 static struct poll_request q;
 static struct problem p;
 
@@ -28,7 +28,7 @@ static void teardown(void)
 
 static void header(const char *name, const char *value)
 {
-    r.headers[r.header_count++] = (struct http1_header){slice_of(name), slice_of(value)};
+    r.headers[r.header_count++] = (struct http_header){slice_of(name), slice_of(value)};
 }
 
 static bool ask(const char *query)
@@ -129,7 +129,7 @@ START_TEST(test_what_is_no_etag_of_ours)
 
     r.header_count = 1;
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
-        r.headers[0] = (struct http1_header){SLICE("If-None-Match"), slice_of(tags[i])};
+        r.headers[0] = (struct http_header){SLICE("If-None-Match"), slice_of(tags[i])};
         refused("", "If-None-Match");
     }
 }
