@@ -1,15 +1,14 @@
 /*
- * client.h - one MQTT connection: packets in, packets out, its end.
- *
- *   NEW ──CONNECT──▶ ATTACHING ──answer──▶ UP ──▶ ENDED
+ * client.h - one MQTT client while it is connected: what it is told, and marks for the end
+ * of the turn.
  *
  * The client owns the connection and what the specification ties to it: version,
- * keep-alive, aliases, limits.  What outlives it is the session's.  A packet is
- * handed on whole; a violation ends the connection with its reason code: a
- * DISCONNECT (5.0), or just the close (3.1.1).
+ * keep-alive, aliases, limits.  What outlives it is the session's.
  *
- * What it says besides events gathers in `out` and is written at the end of the
- * turn, or before events that come behind it (client_flush).
+ * What it is told besides events gathers in `out` and is written at the end of the turn,
+ * or before events that come behind it (client_flush).  What else is to be done about it is
+ * marked here and done at the end of the turn, so that all may do so, from inside sessions
+ * too: client.c calls nobody but the transport.  Who does it: clients.c, client_life.c.
  *
  * Loop thread.
  */
@@ -27,7 +26,7 @@ struct client {
     struct transport transport;
     enum client_state state;
     enum mqtt_version version;
-    struct session *session; /* UP */
+    struct session *session; /* UP, and ATTACHING while losses are looked for */
     struct client *prev, *next;
 
     /* What CONNECT said. */
@@ -44,7 +43,8 @@ struct client {
 
     struct aliases_in *aliases; /* NULL: none used */
     uint64_t heard;             /* tick of the wheel at the last packet */
-    struct attach *attach;      /* ATTACHING */
+    struct attach *attach;      /* the broker is asked for its session; NULL: it is not */
+    struct connack *connack;    /* connect.c's: what will be said; NULL: it is said */
     struct inbound *inbound;    /* its PUBLISHes on their way to the broker, in order */
     size_t inbound_bytes;       /* what they cost */
     uint32_t inbound_count;
@@ -52,7 +52,7 @@ struct client {
     struct waiting *waiting; /* SUBSCRIBEs behind the one at hand; NULL: none */
 
     struct buf out;                       /* control packets of this turn */
-    struct client *busy_prev, *busy_next; /* in mqtt.busy */
+    struct client *busy_prev, *busy_next; /* in mqttd.busy */
     bool busy;
     bool unread;    /* input was left: it is blocked */
     bool pump;      /* client_pump was called */
@@ -61,45 +61,39 @@ struct client {
     const char *text;
 };
 
-/* --- for the session ------------------------------------------------------------ */
+static inline struct slice client_id(const struct client *c)
+{
+    return slice_of(c->id);
+}
 
-/* Control packets; bytes are copied.  Swallowed when the connection is ending. */
-void client_write(struct client *c, struct slice packet);
-/* What client_write has gathered goes out: before events that come behind it. */
-void client_flush(struct client *c);
-/* Ends the connection from our side: DISCONNECT with the reason (5.0), then the close.
- * Takes effect at the end of the turn, so the caller may go on: session_end comes
- * then.  Idempotent, the first reason counts; text is static or NULL. */
-void client_end(struct client *c, enum mqtt_reason reason, const char *text);
 /* It takes packets up to this size. */
 static inline bool client_takes(const struct client *c, size_t packet)
 {
     return packet <= c->max_packet;
 }
-/* SUBSCRIBE and UNSUBSCRIBE wait inside the session: they are shown again, at the end
- * of the turn. */
-void client_pump(struct client *c);
-/* session_incoming_release is committed: PUBCOMP goes out. */
-void client_released(struct client *c, uint16_t packet_id);
 
-/* --- for mqttd.c ------------------------------------------------------------------- */
+/* --- what it is told --------------------------------------------------------------- */
 
-extern const struct conn_ops client_tcp_ops; /* conn->data: the struct mqttd, then the client */
-/* A WebSocket that speaks MQTT. */
-void client_open_websocket(struct mqttd *m, struct conn *conn);
+/* Control packets; bytes are copied.  Swallowed when the connection is ending. */
+void client_write(struct client *c, struct slice packet);
+/* PUBREL and the like, without properties. */
+void client_write_ack(struct client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason);
+/* What client_write has gathered goes out: before events that come behind it. */
+void client_flush(struct client *c);
+
+/* --- marks ------------------------------------------------------------------------- */
+
+/* Ends the connection from our side: DISCONNECT with the reason (5.0), then the close.
+ * Takes effect at the end of the turn, so the caller may go on: session_end comes
+ * then.  Idempotent, the first reason counts; text is static or NULL. */
+void client_end(struct client *c, enum mqtt_reason reason, const char *text);
 /* The broker fences: another connection has the session. */
 void client_fence(struct client *c);
-/* The end of the turn: what is said goes out, what was ended ends, what waited goes on. */
-void clients_turn(struct mqttd *m);
-
-/* --- for connect.c and inbound.c ------------------------------------------------------- */
-
-/* The session is there and CONNACK is said: packets are taken. */
-void client_up(struct client *c);
-/* It ends now: what is said goes out, nothing more is said.  Not from inside a session. */
-void client_over(struct client *c);
+/* The session takes SUBSCRIBE and UNSUBSCRIBE again: those that wait are shown to it. */
+void client_pump(struct client *c);
 /* It may go on: what blocked it is over. */
 void client_unblock(struct client *c);
-struct slice client_id(const struct client *c);
+/* Nothing is to be done about it any more; idempotent. */
+void client_leave_turn(struct client *c);
 
 #endif

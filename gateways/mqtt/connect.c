@@ -24,34 +24,26 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "attach.h"
+#include "client_life.h"
 #include "failpoint.h"
 #include "log.h"
 #include "mem.h"
 #include "message.h"
 #include "metrics.h"
-#include "session.h"
+#include "packets.h"
+#include "session_life.h"
 
-/* An ATTACH under way. */
-struct attach {
-    struct link_publish link;
-    struct mqttd *mqtt;
-    struct client *client;  /* NULL: gone */
-    char *id;               /* its own then */
-    bool answered, present; /* what CONNACK says of the answer */
-    uint64_t head;
-    uint32_t expiry;
-    bool assigned, expiry_capped;
+/* What CONNACK will say. */
+struct connack {
+    bool present, assigned, expiry_capped;
     uint16_t keep_alive; /* seconds to tell; 0: the client's own stands */
-};
-
-/* A session that nobody came for. */
-struct release {
-    struct link_publish link;
+    uint64_t head;
 };
 
 /* --- refusing ------------------------------------------------------------------------- */
 
-static void say_refusal(struct client *c, enum mqtt_reason reason)
+static void connect_say_refusal(struct client *c, enum mqtt_reason reason)
 {
     const char *server = c->mqtt->settings.server_reference;
     bool elsewhere = reason == MQTT_USE_ANOTHER || reason == MQTT_SERVER_MOVED;
@@ -62,8 +54,8 @@ static void say_refusal(struct client *c, enum mqtt_reason reason)
         return;
     if (elsewhere && server != NULL)
         mqtt_prop_put_text(&props, MQTT_PROP_SERVER_REFERENCE, slice_of(server));
-    mqtt_connack_put(&packet, c->version, false, code, (struct slice){(char *)props.p, props.len});
-    transport_write(&c->transport, (struct slice){(char *)packet.p, packet.len});
+    mqtt_connack_put(&packet, c->version, false, code, buf_slice(&props));
+    transport_write(&c->transport, buf_slice(&packet));
     buf_free(&props);
     buf_free(&packet);
 }
@@ -74,38 +66,13 @@ void connect_refuse(struct client *c, enum mqtt_reason reason)
     if (mqttd_may_log(c->mqtt))
         log_info("a client was refused", LOG_SLICE("client", client_id(c)),
                  LOG_S("reason", mqtt_reason_text((uint8_t)reason)));
-    say_refusal(c, reason);
+    connect_say_refusal(c, reason);
     client_over(c);
-}
-
-/* --- giving a session back ---------------------------------------------------------------- */
-
-static void on_released(struct link_publish *lp, const struct wire_ack *a)
-{
-    struct release *r = CONTAINER_OF(lp, struct release, link);
-
-    (void)a; /* refused: it has been taken over, and is not ours to release */
-    buf_free(&r->link.records);
-    free(r);
-}
-
-static void give_back(struct link *l, const struct attach *a, uint64_t epoch)
-{
-    struct release *r = mem_zalloc(sizeof *r);
-    struct wire_detach m = {
-        .client = slice_of(a->id), .epoch = epoch, .will = true, .expiry = a->expiry};
-
-    r->link.kind = LINK_SESSION;
-    r->link.op = WIRE_DETACH;
-    r->link.patient = true;
-    r->link.cb = on_released;
-    wire_detach_put(&r->link.records, &m);
-    link_publish(l, &r->link);
 }
 
 /* --- CONNACK ------------------------------------------------------------------------------- */
 
-static void put_limits(const struct mqttd_settings *s, struct buf *b)
+static void connect_put_limits(const struct mqttd_settings *s, struct buf *b)
 {
     if (s->receive_maximum < UINT16_MAX)
         mqtt_prop_put_number(b, MQTT_PROP_RECEIVE_MAXIMUM, s->receive_maximum);
@@ -118,49 +85,40 @@ static void put_limits(const struct mqttd_settings *s, struct buf *b)
         mqtt_prop_put_number(b, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, s->topic_alias_maximum);
 }
 
-static void put_words(const struct client *c, const struct attach *a, struct buf *b)
+static void connect_put_words(const struct client *c, const struct connack *k, struct buf *b)
 {
-    if (a->expiry_capped)
+    if (k->expiry_capped)
         mqtt_prop_put_number(b, MQTT_PROP_SESSION_EXPIRY, c->expiry);
-    if (a->assigned)
+    if (k->assigned)
         mqtt_prop_put_text(b, MQTT_PROP_ASSIGNED_CLIENT_ID, client_id(c));
-    if (a->keep_alive != 0)
-        mqtt_prop_put_number(b, MQTT_PROP_SERVER_KEEP_ALIVE, a->keep_alive);
-}
-
-static void put_id(struct buf *b, uint64_t id)
-{
-    char text[24];
-    int n = snprintf(text, sizeof text, "%llu", (unsigned long long)id);
-
-    mqtt_prop_put_user(b, SLICE("sluice-id"), (struct slice){text, (size_t)n});
+    if (k->keep_alive != 0)
+        mqtt_prop_put_number(b, MQTT_PROP_SERVER_KEEP_ALIVE, k->keep_alive);
 }
 
 /* User properties are the first to go when it would be too large for the client. */
-static void say_accepted(struct client *c, const struct attach *a)
+static void connect_say_accepted(struct client *c, const struct connack *k)
 {
     struct buf props = {0}, packet = {0};
     size_t needed;
 
     if (c->version == MQTT_50) {
-        put_limits(&c->mqtt->settings, &props);
-        put_words(c, a, &props);
+        connect_put_limits(&c->mqtt->settings, &props);
+        connect_put_words(c, k, &props);
         needed = props.len;
-        put_id(&props, a->head);
+        packets_put_id(&props, k->head);
         session_connack_props(c->session, &props);
         if (!client_takes(c, MQTT_HEAD_MAX + 2 + mqtt_varint_size((uint32_t)props.len) + props.len))
             props.len = needed;
     }
-    mqtt_connack_put(&packet, c->version, a->present, MQTT_OK,
-                     (struct slice){(char *)props.p, props.len});
-    client_write(c, (struct slice){(char *)packet.p, packet.len});
+    mqtt_connack_put(&packet, c->version, k->present, MQTT_OK, buf_slice(&props));
+    client_write(c, buf_slice(&packet));
     buf_free(&props);
     buf_free(&packet);
 }
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-static enum mqtt_reason reason_of(uint16_t error)
+static enum mqtt_reason connect_reason_of(uint16_t error)
 {
     switch (error) {
     case ERR_FORBIDDEN:
@@ -174,7 +132,7 @@ static enum mqtt_reason reason_of(uint16_t error)
 }
 
 /* Another connection of the same process may still hold it, when its fence was lost. */
-static void end_former(struct mqttd *m, const char *id)
+static void connect_end_former(struct mqttd *m, const char *id)
 {
     struct session *former;
 
@@ -185,95 +143,47 @@ static void end_former(struct mqttd *m, const char *id)
     client_over(former->client);
 }
 
-static void attach_free(struct attach *a)
-{
-    buf_free(&a->link.records);
-    free(a->id);
-    free(a);
-}
-
 /* The session is there, and what it has lost is known. */
-static void let_in(struct client *c)
+static void connect_let_in(struct client *c)
 {
-    struct attach *a = c->attach;
+    struct connack *k = c->connack;
 
-    c->attach = NULL;
+    c->connack = NULL;
     metric_add(c->version == MQTT_50 ? M_MQTT_CONNECTS_5 : M_MQTT_CONNECTS_311, 1);
-    say_accepted(c, a);
-    attach_free(a);
+    connect_say_accepted(c, k);
+    free(k);
     client_flush(c);
     client_up(c);
     session_start(c->session);
 }
 
-/* a is the client's until let_in. */
-static void attached(struct client *c, struct attach *a, const struct wire_attached *w)
+static void connect_attached(struct client *c, const struct wire_attached *w)
 {
-    struct mqttd *m = c->mqtt;
-
     FAILPOINT(mqtt_attached);
-    end_former(m, c->id);
+    connect_end_former(c->mqtt, c->id);
     c->session = session_new(c, w);
     if (c->session == NULL) {
-        a->id = c->id; /* still the client's */
-        give_back(m->gateway->link, a, w->epoch);
-        a->id = NULL;
-        attach_free(a);
+        attach_give_back(c, w->epoch);
         connect_refuse(c, MQTT_UNAVAILABLE);
         return;
     }
-    a->answered = true;
-    a->present = w->present;
-    a->head = w->head;
-    c->attach = a;
-    if (!w->present || !session_check(c->session, let_in))
-        let_in(c);
+    c->connack->present = w->present;
+    c->connack->head = w->head;
+    if (!w->present || !session_check(c->session, connect_let_in))
+        connect_let_in(c);
 }
 
-static void on_attached(struct link_publish *lp, const struct wire_ack *ack)
+static void connect_on_answer(struct client *c, const struct wire_attached *w, uint16_t error)
 {
-    struct attach *a = CONTAINER_OF(lp, struct attach, link);
-    struct client *c = a->client;
-    enum mqtt_reason reason = reason_of(ack->error);
-    bool stored = ack->error == ERR_NONE;
-    struct wire_attached w;
-
-    if (c != NULL)
-        c->attach = NULL;
-    if (stored && !wire_attached_get(ack->data, &w)) {
-        metric_add(M_BAD_FRAMES, 1);
-        stored = false;
-    }
-    if (c != NULL && stored) {
-        attached(c, a, &w);
-        return;
-    }
-    if (c != NULL)
-        connect_refuse(c, reason);
-    else if (stored)
-        give_back(a->mqtt->gateway->link, a, w.epoch);
-    attach_free(a);
-}
-
-void connect_leave(struct client *c)
-{
-    struct attach *a = c->attach;
-
-    if (a == NULL)
-        return;
-    c->attach = NULL;
-    if (a->answered) {
-        attach_free(a);
-        return;
-    }
-    a->client = NULL;
-    a->id = c->id;
-    c->id = NULL;
+    if (w != NULL)
+        connect_attached(c, w);
+    else
+        connect_refuse(c, connect_reason_of(error));
 }
 
 /* --- what the client says ------------------------------------------------------------------- */
 
-static enum mqtt_reason check_will(const struct client *c, const struct mqtt_will *will)
+static enum mqtt_reason connect_check_will(const struct client *c, const struct mqtt_will *will)
 {
     if (will->qos > c->mqtt->settings.max_qos)
         return MQTT_NO_QOS;
@@ -281,14 +191,14 @@ static enum mqtt_reason check_will(const struct client *c, const struct mqtt_wil
 }
 
 /* It becomes the origin of events, and is held to what those may say. */
-static bool id_ok(const struct mqttd *m, struct slice id)
+static bool connect_id_ok(const struct mqttd *m, struct slice id)
 {
     struct event_props props = {.origin = id, .payload_format = -1};
 
     return id.len <= m->settings.max_client_id && event_props_check(&props) == EVENT_OK;
 }
 
-static enum mqtt_reason check(const struct client *c, const struct mqtt_connect *m)
+static enum mqtt_reason connect_check(const struct client *c, const struct mqtt_connect *m)
 {
     const struct mqttd *mqtt = c->mqtt;
 
@@ -296,15 +206,15 @@ static enum mqtt_reason check(const struct client *c, const struct mqtt_connect 
         return mqtt->settings.server_reference != NULL ? MQTT_USE_ANOTHER : MQTT_UNAVAILABLE;
     if (mqtt_has(&m->props, MQTT_PROP_AUTH_METHOD))
         return MQTT_BAD_AUTH_METHOD;
-    if (!id_ok(mqtt, m->client))
+    if (!connect_id_ok(mqtt, m->client))
         return MQTT_BAD_CLIENT_ID;
     if (!link_is_up(mqtt->gateway->link))
         return MQTT_UNAVAILABLE;
-    return m->has_will ? check_will(c, &m->will) : MQTT_OK;
+    return m->has_will ? connect_check_will(c, &m->will) : MQTT_OK;
 }
 
 /* Nobody can guess it, and so take the session over. */
-static char *assign_id(void)
+static char *connect_assign_id(void)
 {
     uint8_t random[16];
     struct buf b = {0};
@@ -318,30 +228,31 @@ static char *assign_id(void)
     return (char *)b.p;
 }
 
-static void take_keep_alive(struct client *c, const struct mqtt_connect *m, struct attach *a)
+static void connect_take_keep_alive(struct client *c, const struct mqtt_connect *m,
+                                    struct connack *k)
 {
     uint16_t max = c->mqtt->settings.max_keep_alive, seconds = m->keep_alive;
 
     /* Only 5.0 has a way to say so. */
     if (c->version == MQTT_50 && max != 0 && (seconds == 0 || seconds > max))
-        seconds = a->keep_alive = max;
+        seconds = k->keep_alive = max;
     c->keep_alive_ms = seconds * UINT64_C(1500);
 }
 
-static void take_expiry(struct client *c, const struct mqtt_connect *m, struct attach *a)
+static void connect_take_expiry(struct client *c, const struct mqtt_connect *m, struct connack *k)
 {
     uint32_t max = c->mqtt->settings.max_session_expiry;
 
     c->expiry = c->version == MQTT_50 ? mqtt_prop_number(&m->props, MQTT_PROP_SESSION_EXPIRY, 0)
                 : m->clean            ? 0
                                       : UINT32_MAX;
-    a->expiry_capped = c->expiry > max;
-    if (a->expiry_capped)
+    k->expiry_capped = c->expiry > max;
+    if (k->expiry_capped)
         c->expiry = max;
 }
 
 /* Who it is by its certificate, else who it says it is. */
-static void take_principal(struct client *c, struct slice user)
+static void connect_take_principal(struct client *c, struct slice user)
 {
     struct slice subject = conn_peer_subject(c->transport.conn);
     struct slice name = subject.len > 0 ? subject : user;
@@ -352,25 +263,26 @@ static void take_principal(struct client *c, struct slice user)
     c->principal.name = (struct slice){c->user, name.len};
 }
 
-static void take_words(struct client *c, const struct mqtt_connect *m, struct attach *a)
+static void connect_take_words(struct client *c, const struct mqtt_connect *m)
 {
     const struct mqtt_props *p = &m->props;
+    struct connack *k = mem_zalloc(sizeof *k);
 
-    a->assigned = m->client.len == 0;
-    c->id = a->assigned ? assign_id() : mem_strndup(m->client.p, m->client.len);
+    c->connack = k;
+    k->assigned = m->client.len == 0;
+    c->id = k->assigned ? connect_assign_id() : mem_strndup(m->client.p, m->client.len);
     c->clean = m->clean;
     c->max_packet = mqtt_prop_number(p, MQTT_PROP_MAXIMUM_PACKET_SIZE, UINT32_MAX);
     c->receive_maximum = (uint16_t)mqtt_prop_number(p, MQTT_PROP_RECEIVE_MAXIMUM, UINT16_MAX);
     c->alias_maximum = (uint16_t)mqtt_prop_number(p, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, 0);
     c->problem_info = mqtt_prop_number(p, MQTT_PROP_REQUEST_PROBLEM_INFO, 1) != 0;
-    take_principal(c, m->user);
-    take_keep_alive(c, m, a);
-    take_expiry(c, m, a);
-    a->expiry = c->expiry;
+    connect_take_principal(c, m->user);
+    connect_take_keep_alive(c, m, k);
+    connect_take_expiry(c, m, k);
 }
 
-static enum mqtt_reason put_will(const struct client *c, const struct mqtt_will *will,
-                                 struct buf *record)
+static enum mqtt_reason connect_put_will(const struct client *c, const struct mqtt_will *will,
+                                         struct buf *record)
 {
     struct message message = {.topic = will->topic,
                               .payload = will->payload,
@@ -382,8 +294,8 @@ static enum mqtt_reason put_will(const struct client *c, const struct mqtt_will 
     return message_put(c->mqtt, &c->principal, &message, record);
 }
 
-static enum mqtt_reason put_attach(const struct client *c, const struct mqtt_connect *m,
-                                   struct buf *body)
+static enum mqtt_reason connect_put_attach(const struct client *c, const struct mqtt_connect *m,
+                                           struct buf *body)
 {
     struct wire_attach w = {.client = client_id(c),
                             .principal = c->principal.name,
@@ -395,8 +307,8 @@ static enum mqtt_reason put_attach(const struct client *c, const struct mqtt_con
     struct buf will = {0};
 
     if (m->has_will) {
-        reason = put_will(c, &m->will, &will);
-        w.will = (struct slice){(char *)will.p, will.len};
+        reason = connect_put_will(c, &m->will, &will);
+        w.will = buf_slice(&will);
         w.will_delay = mqtt_prop_number(&m->will.props, MQTT_PROP_WILL_DELAY, 0);
     }
     if (reason == MQTT_OK)
@@ -405,30 +317,24 @@ static enum mqtt_reason put_attach(const struct client *c, const struct mqtt_con
     return reason;
 }
 
-static void attach(struct client *c, const struct mqtt_connect *m)
+static void connect_attach(struct client *c, const struct mqtt_connect *m)
 {
-    struct attach *a = mem_zalloc(sizeof *a);
+    struct buf body = {0};
     enum mqtt_reason reason;
 
-    a->mqtt = c->mqtt;
-    take_words(c, m, a);
-    reason = put_attach(c, m, &a->link.records);
+    connect_take_words(c, m);
+    reason = connect_put_attach(c, m, &body);
     if (reason != MQTT_OK) {
-        attach_free(a);
+        buf_free(&body);
         connect_refuse(c, reason);
         return;
     }
-    a->client = c;
-    a->link.kind = LINK_SESSION;
-    a->link.op = WIRE_ATTACH;
-    a->link.cb = on_attached;
-    c->attach = a;
     c->state = CLIENT_ATTACHING;
-    link_publish(c->mqtt->gateway->link, &a->link);
+    attach_begin(c, &body, connect_on_answer);
 }
 
 /* The form of the answer: of a version that we do not speak, the nearest one. */
-static enum mqtt_version form_of(uint8_t version)
+static enum mqtt_version connect_form_of(uint8_t version)
 {
     if (version == 0)
         return 0;
@@ -440,11 +346,11 @@ void connect_take(struct client *c, struct slice body)
     struct mqtt_connect m;
     enum mqtt_reason reason = mqtt_connect_get(body, &m);
 
-    c->version = form_of(m.version);
+    c->version = connect_form_of(m.version);
     if (reason == MQTT_OK)
-        reason = check(c, &m);
+        reason = connect_check(c, &m);
     if (reason == MQTT_OK)
-        attach(c, &m);
+        connect_attach(c, &m);
     else
         connect_refuse(c, reason);
 }

@@ -12,7 +12,5 @@ void connect_take(struct client *c, struct slice body);
 /* Its CONNACK says why not, as far as its version has a word for that; it is over.
  * Before a CONNECT could be read, nothing is said. */
 void connect_refuse(struct client *c, enum mqtt_reason reason);
-/* It has gone before its session was there: when that comes it is let go of. */
-void connect_leave(struct client *c);
 
 #endif

@@ -189,7 +189,7 @@ void flight_remove(struct flight *f, uint16_t id)
     flight_release(f, id);
     group_name_unref(e->group);
     if (e->stored || e->writing)
-        buf_u16(drops_add(&f->drops), id);
+        buf_u16(tombstones_add(&f->tombstones), id);
     count(f, e, false);
     unlink_entry(f, e);
     *e = (struct flight_entry){.phase = FLIGHT_FREE};
@@ -206,7 +206,7 @@ void flight_free(struct flight *f)
         group_name_unref(f->entries[id].group);
     }
     free(f->entries);
-    drops_free(&f->drops);
+    tombstones_free(&f->tombstones);
     *f = (struct flight){0};
 }
 
@@ -230,7 +230,7 @@ static bool has_item(const struct flight_entry *e)
 
 bool flight_dirty(const struct flight *f)
 {
-    if (drops_any(f->drops))
+    if (tombstones_any(f->tombstones))
         return true;
     for (uint16_t id = flight_next(f, 0); id != 0; id = flight_next(f, id))
         if (f->entries[id].dirty && has_item(&f->entries[id]))
@@ -270,7 +270,7 @@ static bool is_being_taken(const struct flight *f, uint16_t id)
 
 static void put_gone(struct flight *f, struct buf *items, bool last)
 {
-    struct reader gone = drops_begin(f->drops);
+    struct reader gone = tombstones_begin(f->tombstones);
     struct wire_item i = {.drop = true};
     uint8_t key[3];
 
@@ -304,7 +304,7 @@ void flight_items_put(struct flight *f, struct buf *items, struct buf *groups)
 
 void flight_written(struct flight *f, bool ok)
 {
-    drops_written(&f->drops, ok);
+    tombstones_written(&f->tombstones, ok);
     for (uint16_t id = flight_next(f, 0); id != 0; id = flight_next(f, id)) {
         struct flight_entry *e = &f->entries[id];
 

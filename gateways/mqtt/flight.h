@@ -10,7 +10,7 @@
  *
  * For a stored session each entry is an item ("O"); what changed is gathered by
  * commit.c: `dirty` since the last WRITE, `writing` in the one under way.  Identifiers
- * whose items must go away are drops.
+ * whose items must go away are tombstones.
  *
  * Knows no client and no broker.
  */
@@ -18,7 +18,7 @@
 #define MQTT_FLIGHT_H
 
 #include "block.h"
-#include "drops.h"
+#include "tombstones.h"
 #include "wire_session.h"
 
 enum flight_phase {
@@ -60,11 +60,11 @@ struct flight {
     struct flight_entry *entries; /* NULL: none yet */
     uint32_t cap;                 /* identifiers below it; a power of two, at most 65,536 */
     uint32_t count;
-    uint32_t sent;       /* counted ones */
-    uint32_t waiting;    /* in FLIGHT_WAITING */
-    uint32_t order;      /* the last given out */
-    uint16_t last;       /* identifier given out last */
-    struct drops *drops; /* identifiers, u16 each */
+    uint32_t sent;                 /* counted ones */
+    uint32_t waiting;              /* in FLIGHT_WAITING */
+    uint32_t order;                /* the last given out */
+    uint16_t last;                 /* identifier given out last */
+    struct tombstones *tombstones; /* identifiers, u16 each */
 };
 
 void flight_free(struct flight *f);

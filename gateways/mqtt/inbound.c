@@ -5,7 +5,8 @@
  * the broker however long; its commit makes the acknowledgement, which carries the
  * event's ID.  At QoS 2 in a stored session the unit is a WRITE of the session, with the
  * packet identifier beside the record, so that both are stored or neither is; a repeat
- * then finds the identifier and is answered with PUBREC alone.
+ * then finds the identifier and is answered with PUBREC alone.  PUBREL drops it with the
+ * session's next WRITE; until that is written it counts as known.
  *
  *   PUBLISH ──▶ inbound list, in order ──commit──▶ answered ──all before it are──▶ said
  *
@@ -31,7 +32,7 @@
 #include "mem.h"
 #include "message.h"
 #include "metrics.h"
-#include "session.h"
+#include "packets.h"
 #include "topic.h"
 
 #define INBOUND_BYTES (1024u * 1024)
@@ -57,19 +58,93 @@ bool inbound_full(const struct client *c)
     return c->version == MQTT_311 && c->inbound_count >= m->settings.receive_maximum;
 }
 
-/* --- acknowledgements --------------------------------------------------------------------- */
+/* --- identifiers of QoS 2 ------------------------------------------------------------------ */
 
-static void put_sluice_id(struct buf *props, uint64_t id)
+/* As many as the client may have unacknowledged, so the list is searched as it is. */
+enum received_state { RECEIVED_KNOWN, RECEIVED_RELEASING, RECEIVED_WRITING };
+
+struct received {
+    uint32_t count, cap;
+    struct received_id {
+        uint16_t id;
+        uint8_t state; /* enum received_state */
+    } * list;
+};
+
+static struct received_id *received_find(const struct session *s, uint16_t id)
 {
-    char text[24];
-    int n = snprintf(text, sizeof text, "%llu", (unsigned long long)id);
-
-    mqtt_prop_put_user(props, SLICE("sluice-id"), (struct slice){text, (size_t)n});
+    for (uint32_t i = 0; s->received != NULL && i < s->received->count; i++)
+        if (s->received->list[i].id == id)
+            return &s->received->list[i];
+    return NULL;
 }
 
+static void received_put(struct session *s, uint16_t id)
+{
+    struct received *in = s->received;
+
+    if (in == NULL)
+        in = s->received = mem_zalloc(sizeof *in);
+    if (in->count == in->cap) {
+        in->cap = in->cap > 0 ? in->cap * 2 : 4;
+        in->list = mem_resize(in->list, in->cap, sizeof *in->list);
+    }
+    in->list[in->count++] = (struct received_id){id, RECEIVED_KNOWN};
+}
+
+/* The rest stays in order, and so do their PUBCOMPs. */
+static void received_forget(struct session *s, struct received_id *e)
+{
+    struct received *in = s->received;
+
+    in->count--;
+    memmove(e, e + 1, (size_t)(in->list + in->count - e) * sizeof *e);
+    if (in->count == 0)
+        inbound_free(s);
+}
+
+void inbound_free(struct session *s)
+{
+    if (s->received != NULL)
+        free(s->received->list);
+    free(s->received);
+    s->received = NULL;
+}
+
+static struct slice received_key(uint8_t key[3], uint16_t id)
+{
+    key[0] = WIRE_ITEM_IN;
+    key[1] = (uint8_t)(id >> 8);
+    key[2] = (uint8_t)id;
+    return (struct slice){(char *)key, 3};
+}
+
+/* Remembers it, and appends its item to `items` (of a WRITE) when the session is stored. */
+static void received_add(struct session *s, uint16_t packet_id, struct buf *items)
+{
+    uint8_t key[3];
+    struct wire_item i = {.key = received_key(key, packet_id)};
+
+    if (received_find(s, packet_id) == NULL)
+        received_put(s, packet_id);
+    if (s->stored)
+        wire_item_put(items, &i);
+}
+
+/* The write that carried it was refused, and wrote nothing. */
+static void received_forget_refused(struct session *s, uint16_t packet_id)
+{
+    struct received_id *e = received_find(s, packet_id);
+
+    if (e != NULL)
+        received_forget(s, e);
+}
+
+/* --- acknowledgements --------------------------------------------------------------------- */
+
 /* The ID is left out where the client wants no such thing, or has no room for it. */
-static void say_ack(struct client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason,
-                    uint64_t id)
+static void inbound_say_ack(struct client *c, enum mqtt_type type, uint16_t packet_id,
+                            uint8_t reason, uint64_t id)
 {
     struct mqttd *m = c->mqtt;
     struct slice props = {NULL, 0};
@@ -77,46 +152,46 @@ static void say_ack(struct client *c, enum mqtt_type type, uint16_t packet_id, u
     buf_clear(&m->props);
     buf_clear(&m->packet);
     if (c->version == MQTT_50 && c->problem_info && id != 0)
-        put_sluice_id(&m->props, id);
+        packets_put_id(&m->props, id);
     if (m->props.len > 0 && client_takes(c, MQTT_HEAD_MAX + 4 + m->props.len))
-        props = (struct slice){(char *)m->props.p, m->props.len};
+        props = buf_slice(&m->props);
     mqtt_ack_put(&m->packet, c->version, type, packet_id, reason, props);
-    client_write(c, (struct slice){(char *)m->packet.p, m->packet.len});
+    client_write(c, buf_slice(&m->packet));
 }
 
-static void received_done(struct client *c)
+static void inbound_done(struct client *c)
 {
     if (c->receiving > 0)
         c->receiving--;
 }
 
-static void say(struct client *c, const struct inbound *in)
+static void inbound_say(struct client *c, const struct inbound *in)
 {
     if (in->qos == 1) {
-        received_done(c);
-        say_ack(c, MQTT_PUBACK, in->packet_id, in->reason, in->id);
+        inbound_done(c);
+        inbound_say_ack(c, MQTT_PUBACK, in->packet_id, in->reason, in->id);
     } else if (in->qos == 2) {
         if (in->reason >= MQTT_UNSPECIFIED)
-            received_done(c);
-        say_ack(c, MQTT_PUBREC, in->packet_id, in->reason, in->id);
+            inbound_done(c);
+        inbound_say_ack(c, MQTT_PUBREC, in->packet_id, in->reason, in->id);
         FAILPOINT_AFTER(mqtt_pubrec_left, client_flush(c));
     }
 }
 
-static void leave_list(struct client *c, struct inbound *in)
+static void inbound_leave_list(struct client *c, struct inbound *in)
 {
     DL_DELETE(c->inbound, in);
     c->inbound_bytes -= in->cost;
     c->inbound_count--;
 }
 
-static void say_answered(struct client *c)
+static void inbound_say_answered(struct client *c)
 {
     struct inbound *in;
 
     while ((in = c->inbound) != NULL && in->answered) {
-        leave_list(c, in);
-        say(c, in);
+        inbound_leave_list(c, in);
+        inbound_say(c, in);
         free(in);
     }
     client_unblock(c);
@@ -125,7 +200,7 @@ static void say_answered(struct client *c)
 /* --- refusals -------------------------------------------------------------------------------- */
 
 /* For good: 3.1.1 has no word for it, and a repeat would not help. */
-static void refuse(struct client *c, struct inbound *in, enum mqtt_reason reason)
+static void inbound_refuse(struct client *c, struct inbound *in, enum mqtt_reason reason)
 {
     metric_add(M_MQTT_PUBLISHES_REFUSED, 1);
     c->mqtt->report.publish_dropped++;
@@ -136,7 +211,7 @@ static void refuse(struct client *c, struct inbound *in, enum mqtt_reason reason
     in->reason = c->version == MQTT_50 ? (uint8_t)reason : MQTT_OK;
 }
 
-static bool is_temporary(uint16_t error)
+static bool inbound_is_temporary(uint16_t error)
 {
     switch (error) {
     case ERR_BAD_TOPIC:
@@ -150,7 +225,7 @@ static bool is_temporary(uint16_t error)
     }
 }
 
-static enum mqtt_reason reason_of(uint16_t error)
+static enum mqtt_reason inbound_reason_of(uint16_t error)
 {
     switch (error) {
     case ERR_BAD_TOPIC:
@@ -167,29 +242,29 @@ static enum mqtt_reason reason_of(uint16_t error)
     }
 }
 
-static void not_stored(struct client *c, struct inbound *in, uint16_t error)
+static void inbound_not_stored(struct client *c, struct inbound *in, uint16_t error)
 {
     bool write = in->link.kind == LINK_SESSION;
 
     if (in->qos == 2)
-        session_incoming_refused(c->session, in->packet_id);
+        received_forget_refused(c->session, in->packet_id);
     if (write && error == ERR_FENCED)
         client_end(c, MQTT_TAKEN_OVER, NULL);
-    else if (c->version == MQTT_311 && in->qos > 0 && is_temporary(error))
+    else if (c->version == MQTT_311 && in->qos > 0 && inbound_is_temporary(error))
         client_end(c, MQTT_UNSPECIFIED, "a publish could not be stored");
-    refuse(c, in, reason_of(error));
+    inbound_refuse(c, in, inbound_reason_of(error));
 }
 
 /* --- the broker's answer --------------------------------------------------------------------- */
 
-static uint64_t id_of(const struct inbound *in, const struct wire_ack *a)
+static uint64_t inbound_id_of(const struct inbound *in, const struct wire_ack *a)
 {
     struct slice from = in->link.kind == LINK_SESSION ? a->data : a->ids;
 
     return from.len < 8 ? 0 : le64_get((const uint8_t *)from.p) & ~WIRE_ACK_REPEAT;
 }
 
-static void on_ack(struct link_publish *lp, const struct wire_ack *a)
+static void inbound_on_ack(struct link_publish *lp, const struct wire_ack *a)
 {
     struct inbound *in = CONTAINER_OF(lp, struct inbound, link);
     struct client *c = in->client;
@@ -202,10 +277,10 @@ static void on_ack(struct link_publish *lp, const struct wire_ack *a)
     }
     in->answered = true;
     if (a->error == ERR_NONE)
-        in->id = id_of(in, a);
+        in->id = inbound_id_of(in, a);
     else
-        not_stored(c, in, a->error);
-    say_answered(c);
+        inbound_not_stored(c, in, a->error);
+    inbound_say_answered(c);
 }
 
 /* --- PUBLISH ---------------------------------------------------------------------- */
@@ -220,23 +295,23 @@ static struct inbound *inbound_new(struct client *c, const struct mqtt_publish *
     in->link.kind = LINK_EVENTS;
     in->link.count = 1;
     in->link.patient = true;
-    in->link.cb = on_ack;
+    in->link.cb = inbound_on_ack;
     DL_APPEND(c->inbound, in);
     c->inbound_count++;
     return in;
 }
 
 /* The record goes along with the packet identifier, in one transaction. */
-static void make_write(struct client *c, struct inbound *in)
+static void inbound_make_write(struct client *c, struct inbound *in)
 {
     struct buf record = in->link.records, items = {0};
     struct wire_write w = {.client = client_id(c), .epoch = c->session->epoch};
 
-    session_incoming_add(c->session, in->packet_id, &items);
+    received_add(c->session, in->packet_id, &items);
     if (!c->session->stored)
         return; /* an event like any other */
-    w.record = (struct slice){(char *)record.p, record.len};
-    w.items = (struct slice){(char *)items.p, items.len};
+    w.record = buf_slice(&record);
+    w.items = buf_slice(&items);
     in->link.records = (struct buf){0};
     in->link.kind = LINK_SESSION;
     in->link.op = WIRE_WRITE;
@@ -245,16 +320,16 @@ static void make_write(struct client *c, struct inbound *in)
     buf_free(&items);
 }
 
-static void submit(struct client *c, struct inbound *in)
+static void inbound_submit(struct client *c, struct inbound *in)
 {
     if (in->qos == 2)
-        make_write(c, in);
+        inbound_make_write(c, in);
     in->cost = in->link.records.len + sizeof *in;
     c->inbound_bytes += in->cost;
     link_publish(c->mqtt->gateway->link, &in->link);
 }
 
-static void publish(struct client *c, const struct mqtt_publish *m)
+static void inbound_submit_event(struct client *c, const struct mqtt_publish *m)
 {
     struct message message = {.topic = m->topic,
                               .payload = m->payload,
@@ -266,15 +341,15 @@ static void publish(struct client *c, const struct mqtt_publish *m)
     enum mqtt_reason reason = message_put(c->mqtt, &c->principal, &message, &in->link.records);
 
     if (reason == MQTT_OK) {
-        submit(c, in);
+        inbound_submit(c, in);
         return;
     }
-    refuse(c, in, reason);
-    say_answered(c);
+    inbound_refuse(c, in, reason);
+    inbound_say_answered(c);
 }
 
 /* Its first copy was committed, or is on its way there and will be answered. */
-static void publish_again(struct client *c, const struct mqtt_publish *m)
+static void inbound_publish_again(struct client *c, const struct mqtt_publish *m)
 {
     const struct inbound *first;
 
@@ -283,12 +358,12 @@ static void publish_again(struct client *c, const struct mqtt_publish *m)
             return;
     }
     inbound_new(c, m)->answered = true;
-    say_answered(c);
+    inbound_say_answered(c);
 }
 
 /* Malformed names end the connection; the decoder leaves the others' fate to us. */
-static enum mqtt_reason refuse_decoded(struct client *c, const struct mqtt_publish *m,
-                                       enum mqtt_reason reason)
+static enum mqtt_reason inbound_refuse_decoded(struct client *c, const struct mqtt_publish *m,
+                                               enum mqtt_reason reason)
 {
     bool whole = reason == MQTT_BAD_PAYLOAD_FORMAT ||
                  (reason == MQTT_BAD_TOPIC && topic_check(m->topic) == TOPIC_TOO_LONG);
@@ -297,12 +372,12 @@ static enum mqtt_reason refuse_decoded(struct client *c, const struct mqtt_publi
         return reason;
     if (m->qos > 0)
         c->receiving++;
-    refuse(c, inbound_new(c, m), reason);
-    say_answered(c);
+    inbound_refuse(c, inbound_new(c, m), reason);
+    inbound_say_answered(c);
     return MQTT_OK;
 }
 
-static enum mqtt_reason resolve_alias(struct client *c, struct mqtt_publish *m)
+static enum mqtt_reason inbound_resolve_alias(struct client *c, struct mqtt_publish *m)
 {
     uint32_t alias;
 
@@ -314,7 +389,7 @@ static enum mqtt_reason resolve_alias(struct client *c, struct mqtt_publish *m)
 }
 
 /* What CONNACK has promised the client not to do. */
-static enum mqtt_reason check_limits(const struct client *c, const struct mqtt_publish *m)
+static enum mqtt_reason inbound_check_limits(const struct client *c, const struct mqtt_publish *m)
 {
     const struct mqttd_settings *s = &c->mqtt->settings;
 
@@ -325,7 +400,7 @@ static enum mqtt_reason check_limits(const struct client *c, const struct mqtt_p
     return MQTT_OK;
 }
 
-static enum mqtt_reason count(struct client *c, const struct mqtt_publish *m)
+static enum mqtt_reason inbound_count(struct client *c, const struct mqtt_publish *m)
 {
     if (m->qos == 0)
         return MQTT_OK;
@@ -342,54 +417,132 @@ enum mqtt_reason inbound_publish(struct client *c, uint8_t flags, struct slice b
 
     FAILPOINT(mqtt_publish_come);
     if (decoded != MQTT_OK)
-        return refuse_decoded(c, &m, decoded);
+        return inbound_refuse_decoded(c, &m, decoded);
     c->mqtt->report.publish_received++;
-    reason = check_limits(c, &m);
+    reason = inbound_check_limits(c, &m);
     if (reason == MQTT_OK)
-        reason = resolve_alias(c, &m);
+        reason = inbound_resolve_alias(c, &m);
     if (reason != MQTT_OK)
         return reason;
-    if (m.qos == 2 && session_incoming_known(c->session, m.packet_id)) {
-        publish_again(c, &m);
+    if (m.qos == 2 && received_find(c->session, m.packet_id) != NULL) {
+        inbound_publish_again(c, &m);
         return MQTT_OK;
     }
-    reason = count(c, &m);
+    reason = inbound_count(c, &m);
     if (reason == MQTT_OK)
-        publish(c, &m);
+        inbound_submit_event(c, &m);
     return reason;
 }
 
 /* --- PUBREL ----------------------------------------------------------------------- */
 
-enum mqtt_reason inbound_release(struct client *c, struct slice body)
+static void inbound_released(struct client *c, uint16_t packet_id)
+{
+    FAILPOINT(mqtt_in_released);
+    inbound_done(c);
+    inbound_say_ack(c, MQTT_PUBCOMP, packet_id, MQTT_OK, 0);
+    FAILPOINT_AFTER(mqtt_pubcomp_left, client_flush(c));
+}
+
+/* Of a stored session its item goes first: inbound_written goes on. */
+static void inbound_release(struct session *s, struct received_id *e)
+{
+    uint16_t id = e->id;
+
+    if (e->state != RECEIVED_KNOWN)
+        return;
+    if (s->stored) {
+        e->state = RECEIVED_RELEASING;
+        session_commit_soon(s);
+        return;
+    }
+    received_forget(s, e);
+    inbound_released(s->client, id);
+}
+
+enum mqtt_reason inbound_pubrel(struct client *c, struct slice body)
 {
     struct mqtt_ack m;
     enum mqtt_reason reason = mqtt_ack_get(c->version, MQTT_PUBREL, body, &m);
+    struct received_id *e;
 
     FAILPOINT(mqtt_pubrel_come);
     if (reason != MQTT_OK)
         return reason;
-    if (session_incoming_known(c->session, m.packet_id))
-        session_incoming_release(c->session, m.packet_id);
+    e = received_find(c->session, m.packet_id);
+    if (e != NULL)
+        inbound_release(c->session, e);
     else
-        say_ack(c, MQTT_PUBCOMP, m.packet_id, MQTT_ID_NOT_FOUND, 0);
+        inbound_say_ack(c, MQTT_PUBCOMP, m.packet_id, MQTT_ID_NOT_FOUND, 0);
     return MQTT_OK;
 }
 
-void client_released(struct client *c, uint16_t packet_id)
+/* --- items ---------------------------------------------------------------------------------- */
+
+bool inbound_changed(const struct session *s)
 {
-    FAILPOINT(mqtt_in_released);
-    received_done(c);
-    say_ack(c, MQTT_PUBCOMP, packet_id, MQTT_OK, 0);
-    FAILPOINT_AFTER(mqtt_pubcomp_left, client_flush(c));
+    for (uint32_t i = 0; s->received != NULL && i < s->received->count; i++)
+        if (s->received->list[i].state == RECEIVED_RELEASING)
+            return true;
+    return false;
 }
+
+void inbound_items_put(struct session *s, struct buf *items)
+{
+    uint8_t key[3];
+    struct wire_item drop = {.drop = true};
+
+    for (uint32_t i = 0; s->received != NULL && i < s->received->count; i++) {
+        struct received_id *e = &s->received->list[i];
+
+        if (e->state != RECEIVED_RELEASING)
+            continue;
+        drop.key = received_key(key, e->id);
+        wire_item_put(items, &drop);
+        e->state = RECEIVED_WRITING;
+    }
+}
+
+bool inbound_item_get(struct session *s, const struct wire_item *i)
+{
+    uint16_t id;
+
+    if (i->key.len != 3)
+        return false;
+    id = (uint16_t)((uint8_t)i->key.p[1] << 8 | (uint8_t)i->key.p[2]);
+    if (id == 0 || received_find(s, id) != NULL)
+        return false;
+    received_put(s, id);
+    return true;
+}
+
+void inbound_written(struct session *s, bool ok)
+{
+    uint32_t i = 0;
+
+    while (s->received != NULL && i < s->received->count) {
+        struct received_id *e = &s->received->list[i];
+        uint16_t id = e->id;
+
+        if (e->state != RECEIVED_WRITING) {
+            i++;
+        } else if (!ok) {
+            e->state = RECEIVED_RELEASING;
+        } else {
+            received_forget(s, e);
+            inbound_released(s->client, id);
+        }
+    }
+}
+
+/* --- the client's end -------------------------------------------------------------------- */
 
 void inbound_leave(struct client *c)
 {
     struct inbound *in;
 
     while ((in = c->inbound) != NULL) {
-        leave_list(c, in);
+        inbound_leave_list(c, in);
         in->client = NULL;
         if (in->answered)
             free(in);

@@ -7,19 +7,35 @@
  * (5.0); 3.1.1 cannot say it: what will never be taken is acknowledged, logged and
  * counted, and what fails for now ends the connection without an acknowledgement.
  *
+ * A packet identifier of QoS 2 is the session's from PUBLISH until PUBREL is written:
+ *
+ *   PUBLISH ──its WRITE──▶ known ──PUBREL──▶ releasing ──its drop is written──▶ PUBCOMP
+ *
  * Loop thread.
  */
 #ifndef MQTT_INBOUND_H
 #define MQTT_INBOUND_H
 
-#include "client.h"
+#include "session_state.h"
+
+/* --- from the client ------------------------------------------------------------------- */
 
 /* A reason that is not MQTT_OK ends the client. */
-enum mqtt_reason inbound_publish(struct client *c, uint8_t flags, struct slice body);
-enum mqtt_reason inbound_release(struct client *c, struct slice body);
+MUST_CHECK enum mqtt_reason inbound_publish(struct client *c, uint8_t flags, struct slice body);
+MUST_CHECK enum mqtt_reason inbound_pubrel(struct client *c, struct slice body);
 /* No more of its PUBLISHes for now. */
 bool inbound_full(const struct client *c);
 /* What it has published goes on without it. */
 void inbound_leave(struct client *c);
+
+/* --- identifiers as items of the session (session_items.h) --------------------------------- */
+
+bool inbound_changed(const struct session *s);
+void inbound_items_put(struct session *s, struct buf *items);
+/* False: it cannot be read. */
+MUST_CHECK bool inbound_item_get(struct session *s, const struct wire_item *i);
+/* The outcome of that write; ok: those whose drop was written are over, PUBCOMP is said. */
+void inbound_written(struct session *s, bool ok);
+void inbound_free(struct session *s);
 
 #endif

@@ -15,18 +15,21 @@
 #include <stdlib.h>
 
 #include "aliases.h"
-#include "client.h"
+#include "clients.h"
+#include "deliver.h"
 #include "mem.h"
 #include "metrics.h"
-#include "session.h"
+#include "session_commit.h"
+#include "session_life.h"
 #include "share.h"
+#include "sys_topics.h"
 
 #define TICK_MS 1000
 #define REPORT_TICKS 2
 
 /* --- the broker's calls ---------------------------------------------------------------- */
 
-static struct session *find_session(const struct mqttd *m, struct slice id)
+static struct session *mqtt_gateway_find_session(const struct mqttd *m, struct slice id)
 {
     struct session *s;
 
@@ -35,7 +38,7 @@ static struct session *find_session(const struct mqttd *m, struct slice id)
 }
 
 /* A session that has gone meanwhile needs no fence: its DETACH is on the way. */
-static void fence(struct mqttd *m, struct reader body)
+static void mqtt_gateway_fence(struct mqttd *m, struct reader body)
 {
     struct session *s;
     struct slice id;
@@ -45,7 +48,7 @@ static void fence(struct mqttd *m, struct reader body)
         metric_add(M_BAD_FRAMES, 1);
         return;
     }
-    s = find_session(m, id);
+    s = mqtt_gateway_find_session(m, id);
     if (s != NULL && s->epoch == epoch)
         client_fence(s->client);
 }
@@ -56,13 +59,13 @@ void mqtt_gateway_call(struct gateway *g, uint8_t op, struct reader body)
 
     switch (op) {
     case WIRE_CALL_FENCE:
-        fence(m, body);
+        mqtt_gateway_fence(m, body);
         break;
     case WIRE_CALL_ASSIGN:
-        sessions_assign(m, body);
+        share_assign(m, body);
         break;
     case WIRE_CALL_SYS:
-        sys_update(m, body);
+        sys_topics_update(m, body);
         break;
     default:
         metric_add(M_BAD_FRAMES, 1);
@@ -72,12 +75,12 @@ void mqtt_gateway_call(struct gateway *g, uint8_t op, struct reader body)
 void mqtt_gateway_up(struct gateway *g)
 {
     sessions_hold(mqttd_of(g));
-    shared_up(mqttd_of(g));
+    share_up(mqttd_of(g));
 }
 
 /* --- time -------------------------------------------------------------------------------- */
 
-static void report(struct mqttd *m)
+static void mqtt_gateway_report(struct mqttd *m)
 {
     struct buf frame = {0};
 
@@ -89,19 +92,19 @@ static void report(struct mqttd *m)
     link_tell(m->gateway->link, &frame);
 }
 
-static void on_tick(struct wheel_timer *t)
+static void mqtt_gateway_on_tick(struct wheel_timer *t)
 {
     struct mqttd *m = CONTAINER_OF(t, struct mqttd, tick);
 
     m->log_left = MQTTD_LOGS_PER_TICK;
     aliases_tick(m->aliases);
-    sessions_checkpoint(m);
+    session_commit_checkpoint(m);
     if (m->ticks++ % REPORT_TICKS == 0)
-        report(m);
-    wheel_start(&m->gateway->wheel, t, TICK_MS, on_tick);
+        mqtt_gateway_report(m);
+    wheel_start(&m->gateway->wheel, t, TICK_MS, mqtt_gateway_on_tick);
 }
 
-static void on_idle(uv_idle_t *idle)
+static void mqtt_gateway_on_idle(uv_idle_t *idle)
 {
     (void)idle; /* the loop must not sleep */
 }
@@ -113,32 +116,32 @@ void mqtt_gateway_turn(struct gateway *g)
 
     if (m->stopped)
         return;
-    sessions_turn(m);
+    session_commit_turn(m);
     clients_turn(m);
-    shared_turn(m);
+    share_turn(m);
     if (m->committing != NULL)
-        (void)uv_idle_start(&m->idle, on_idle);
+        (void)uv_idle_start(&m->idle, mqtt_gateway_on_idle);
     else
         (void)uv_idle_stop(&m->idle);
 }
 
 /* --- the process --------------------------------------------------------------------------- */
 
-static void open_websocket(struct exchange *x)
+static void mqtt_gateway_on_upgrade(struct exchange *x)
 {
     struct mqttd *m = x->own;
     struct conn *c = transport_accept(x);
 
     if (c != NULL)
-        client_open_websocket(m, c);
+        clients_open_websocket(m, c);
 }
 
 /* GET on the WebSocket's address. */
-static void open_site(struct mqttd *m)
+static void mqtt_gateway_open_site(struct mqttd *m)
 {
     struct gateway *g = m->gateway;
     const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
-    const struct route upgrade = {"GET", "/", ROUTE_NO_BODY, open_websocket, m};
+    const struct route upgrade = {"GET", "/", ROUTE_NO_BODY, mqtt_gateway_on_upgrade, m};
 
     site_init(&m->site, &parts, CFG_MQTT_ALLOW_ORIGIN);
     site_add(&m->site, &upgrade, 1);
@@ -155,10 +158,11 @@ void mqtt_gateway_start(struct gateway *g)
     m->transports.packet_max = m->settings.max_packet;
     m->transports.held_max = config_num(g->config, CFG_PUBLISH_QUEUE);
     m->aliases = aliases_new();
+    m->writing = deliver_writing_new();
     m->log_left = MQTTD_LOGS_PER_TICK;
-    open_site(m);
+    mqtt_gateway_open_site(m);
     (void)uv_idle_init(&g->loop, &m->idle);
-    wheel_start(&g->wheel, &m->tick, TICK_MS, on_tick);
+    wheel_start(&g->wheel, &m->tick, TICK_MS, mqtt_gateway_on_tick);
 }
 
 bool mqtt_gateway_listen(struct gateway *g)
@@ -167,7 +171,7 @@ bool mqtt_gateway_listen(struct gateway *g)
     struct mqttd *m = mqttd_of(g);
     struct listener_options websocket = http_listener(m->http);
     struct listener_options tcp = {
-        .conn_size = sizeof(struct conn), .ops = &client_tcp_ops, .data = m, .alpn = alpn};
+        .conn_size = sizeof(struct conn), .ops = &clients_conn_ops, .data = m, .alpn = alpn};
 
     return gateway_listen_own(g, &tcp) &&
            gateway_listen(g, config_address(g->config, CFG_MQTT_LISTEN_WS), &websocket) &&
@@ -187,12 +191,15 @@ void mqtt_gateway_free(struct gateway *g)
 {
     struct mqttd *m = mqttd_of(g);
 
-    sys_free(m);
-    shared_free(m);
+    sys_topics_free(m);
+    share_free(m);
     aliases_free(m->aliases);
     buf_free(&m->props);
     buf_free(&m->users);
     buf_free(&m->packet);
+    buf_free(&m->item_key);
+    buf_free(&m->item_value);
+    deliver_writing_free(m->writing);
     http_free(m->http);
     site_free(&m->site);
     free(m);

@@ -44,21 +44,27 @@ struct mqttd {
     struct transports transports;
     struct session *sessions;   /* by client identifier: all that are attached here */
     struct session *committing; /* those with something to write at the turn's end */
-    struct checkpoint {         /* commit.c's, once a second */
+    struct checkpoint {         /* session_commit.c's, once a second */
         unsigned writes;        /* under way */
         bool failed;            /* one of them */
         uint64_t position;      /* to be said when all are there */
         uint64_t said;
     } checkpoint;
-    struct client *clients;          /* list of all, connected or on their way */
-    struct client *busy;             /* those with something to do at the turn's end */
-    struct aliases *aliases;         /* to clients */
-    struct wire_report report;       /* counters for $SYS */
-    struct retained_sys *sys;        /* sys.c: the topics of $SYS as last told */
-    struct shared_out *shared;       /* share.c: what it has to tell the broker */
-    struct buf props, users, packet; /* scratch of one call */
-    struct wheel_timer tick;         /* once a second */
-    uv_idle_t idle;                  /* the loop must not sleep: a session has something to write */
+    struct client *clients;        /* list of all, connected or on their way */
+    struct client *busy;           /* those with something to do at the turn's end */
+    struct aliases *aliases;       /* to clients */
+    struct wire_report report;     /* counters for $SYS */
+    struct sys_topics *sys_topics; /* sys_topics.c: as last told; NULL: none */
+    struct share_out *share;       /* share.c: what it has to tell the broker; NULL: nothing */
+
+    /* Scratch of one call each. */
+    struct buf props, users, packet;
+    struct buf item_key, item_value;
+    struct run run;                  /* replay.c and retained.c: what they hand to deliver_run */
+    struct deliver_writing *writing; /* deliver.c */
+
+    struct wheel_timer tick; /* once a second */
+    uv_idle_t idle;          /* the loop must not sleep: a session has something to write */
     uint64_t ticks;
     bool stopped;      /* the last client has gone */
     bool link_full;    /* clients wait for room in the link */

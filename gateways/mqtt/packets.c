@@ -13,39 +13,77 @@
  */
 #include "packets.h"
 
+#include <assert.h>
+
 #include "transport.h"
 
-#define SCRATCH_MAX (256u * 1024) /* kept from packet to packet */
+/* What a head has beyond its topic: fixed header, lengths, identifier. */
+#define HEAD_ROOM (MQTT_HEAD_MAX + 2 + 2 + 4)
 
 static const struct slice id_name = {"sluice-id", 9};
 static const struct slice gap_name = {"sluice-gap", 10};
 static const struct slice type_name = {"sluice-type", 11};
 
-static struct slice bytes_of(const struct buf *b)
+/* --- heads -------------------------------------------------------------------------- */
+
+/* Properties are written first, for the head says their length: room is left before them,
+ * and they move down by what the head did not need of it. */
+struct packets_head {
+    uint8_t flags;
+    uint16_t packet_id; /* QoS 1 and 2 */
+    struct slice topic;
+    size_t more;    /* bytes of properties that lie elsewhere */
+    size_t payload; /* behind all properties */
+};
+
+/* Of a packet that begins at the end of b; where its properties begin. */
+static size_t packets_head_room(struct buf *b, struct slice topic)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    (void)buf_reserve(b, HEAD_ROOM + topic.len);
+    b->len += HEAD_ROOM + topic.len;
+    return b->len;
 }
 
-/* Loop thread only, as all encoding. */
-static struct buf *scratch(void)
+static void packets_put_packet_id(struct buf *b, uint16_t id)
 {
-    static struct buf b;
+    buf_u8(b, (uint8_t)(id >> 8));
+    buf_u8(b, (uint8_t)id);
+}
 
-    if (b.cap > SCRATCH_MAX)
-        buf_free(&b);
-    buf_clear(&b);
-    return &b;
+/* The properties, with their length, and the payload. */
+static size_t packets_rest_size(size_t props, size_t payload)
+{
+    return mqtt_varint_size((uint32_t)props) + props + payload;
+}
+
+/* b ends with the properties, which begin at `props`; the packet begins at `start`. */
+static void packets_head_put(struct buf *b, size_t start, size_t props,
+                             const struct packets_head *h)
+{
+    uint8_t qos = h->flags >> 1 & 3;
+    size_t here = b->len - props, all = here + h->more;
+    size_t rest = packets_rest_size(all, h->payload);
+    size_t head = mqtt_publish_size(qos, h->topic.len, rest) - all - h->payload;
+
+    memmove(b->p + start + head, b->p + props, here);
+    b->len = start;
+    mqtt_publish_head_put(b, h->flags, h->topic, rest);
+    if (qos > 0)
+        packets_put_packet_id(b, h->packet_id);
+    mqtt_varint_put(b, (uint32_t)all);
+    assert(b->len == start + head);
+    b->len += here;
 }
 
 /* --- what is shared ---------------------------------------------------------------- */
 
-static void put_id(struct buf *b, uint64_t id)
+void packets_put_id(struct buf *b, uint64_t id)
 {
     char text[24];
     struct buf digits = {(uint8_t *)text, 0, sizeof text};
 
     buf_dec(&digits, id);
-    mqtt_prop_put_user(b, id_name, bytes_of(&digits));
+    mqtt_prop_put_user(b, id_name, buf_slice(&digits));
 }
 
 static size_t id_size(uint64_t id)
@@ -83,55 +121,52 @@ static void put_event_props(struct buf *b, const struct event *e)
 
 static void put_shared_props(struct buf *b, const struct event *e)
 {
-    put_id(b, e->id);
+    packets_put_id(b, e->id);
     put_event_props(b, e);
 }
 
-static void put_body_50(struct buf *b, const struct event *e)
+static void packets_encode_body_50(struct buf *b, const struct event *e)
 {
     put_shared_props(b, e);
     buf_put_slice(b, e->payload);
 }
 
-static void put_311(struct buf *b, const struct event *e)
+static void packets_encode_311(struct buf *b, const struct event *e)
 {
     mqtt_publish_head_put(b, mqtt_publish_flags(false, 0, false), e->topic, e->payload.len);
     buf_put_slice(b, e->payload);
 }
 
-static void put_50(struct buf *b, const struct event *e)
+static void packets_encode_50(struct buf *b, const struct event *e)
 {
-    struct buf *props = scratch();
-    size_t size;
+    size_t start = b->len, props = packets_head_room(b, e->topic);
+    struct packets_head h = {.topic = e->topic, .payload = e->payload.len};
 
-    put_shared_props(props, e);
-    size = mqtt_varint_size((uint32_t)props->len) + props->len;
-    mqtt_publish_head_put(b, mqtt_publish_flags(false, 0, false), e->topic, size + e->payload.len);
-    mqtt_varint_put(b, (uint32_t)props->len);
-    buf_put(b, props->p, props->len);
+    put_shared_props(b, e);
+    packets_head_put(b, start, props, &h);
     buf_put_slice(b, e->payload);
 }
 
-static void put_311_framed(struct buf *b, const struct event *e)
+static void packets_encode_311_framed(struct buf *b, const struct event *e)
 {
     size_t start = b->len;
 
-    put_311(b, e);
+    packets_encode_311(b, e);
     transport_frame(b, start);
 }
 
-static void put_50_framed(struct buf *b, const struct event *e)
+static void packets_encode_50_framed(struct buf *b, const struct event *e)
 {
     size_t start = b->len;
 
-    put_50(b, e);
+    packets_encode_50(b, e);
     transport_frame(b, start);
 }
 
-const form_encode packet_encoders[] = {
-    [PACKET_311] = put_311,         [PACKET_311_FRAMED] = put_311_framed,
-    [PACKET_50] = put_50,           [PACKET_50_FRAMED] = put_50_framed,
-    [PACKET_BODY_50] = put_body_50,
+const form_encode packets_encoders[] = {
+    [PACKET_311] = packets_encode_311,         [PACKET_311_FRAMED] = packets_encode_311_framed,
+    [PACKET_50] = packets_encode_50,           [PACKET_50_FRAMED] = packets_encode_50_framed,
+    [PACKET_BODY_50] = packets_encode_body_50,
 };
 
 /* --- what is the client's own -------------------------------------------------------- */
@@ -158,111 +193,105 @@ static void put_own_props(struct buf *b, const struct event *e, const struct pac
     put_sub_ids(b, o->sub_ids, o->sub_id_count);
 }
 
-/* Both kinds of properties, with their length, and the payload. */
-static size_t rest_size(size_t own, struct slice shared, size_t payload)
+/* `own` bytes of the client's own before what is shared, in which the payload is. */
+static bool packets_fit(const struct packet_own *o, struct slice topic, size_t own,
+                        struct slice shared, size_t payload)
 {
-    size_t props = own + shared.len - payload;
+    size_t rest = packets_rest_size(own + shared.len - payload, payload);
 
-    return mqtt_varint_size((uint32_t)props) + props + payload;
-}
-
-static bool fits(const struct packet_own *o, struct slice topic, size_t rest)
-{
     return mqtt_publish_size(o->qos, topic.len, rest) <= o->max_size;
 }
 
-/* Leaves out what is ours until the packet fits. */
-static bool fit_50(struct buf *own, const struct event *e, struct slice topic, struct packet_own *o,
-                   struct slice *shared)
+/* Appends the client's own properties; leaves out what is ours until the packet fits. */
+static bool packets_put_fitting(struct buf *b, const struct event *e, struct slice topic,
+                                struct packet_own *o, struct slice *shared)
 {
-    size_t without_gap, skip = id_size(e->id);
+    size_t props = b->len, without_gap, skip = id_size(e->id);
 
-    put_own_props(own, e, o);
-    without_gap = own->len;
+    put_own_props(b, e, o);
+    without_gap = b->len;
     o->gap_told = o->gap.len > 0;
     if (o->gap_told)
-        mqtt_prop_put_user(own, gap_name, o->gap);
-    if (fits(o, topic, rest_size(own->len, *shared, e->payload.len)))
+        mqtt_prop_put_user(b, gap_name, o->gap);
+    if (packets_fit(o, topic, b->len - props, *shared, e->payload.len))
         return true;
     shared->p += skip;
     shared->len -= skip;
-    if (fits(o, topic, rest_size(own->len, *shared, e->payload.len)))
+    if (packets_fit(o, topic, b->len - props, *shared, e->payload.len))
         return true;
-    own->len = without_gap;
+    b->len = without_gap;
     o->gap_told = false;
-    return fits(o, topic, rest_size(own->len, *shared, e->payload.len));
+    return packets_fit(o, topic, b->len - props, *shared, e->payload.len);
 }
 
-static void put_packet_id(struct buf *b, uint16_t id)
+/* Appends from `start` on, or nothing behind it when it does not fit. */
+static bool packets_make_50(struct buf *b, size_t start, struct conn_piece *piece, struct entry *e,
+                            struct packet_own *o)
 {
-    buf_u8(b, (uint8_t)(id >> 8));
-    buf_u8(b, (uint8_t)id);
-}
+    struct slice topic = o->topic_known ? (struct slice){NULL, 0} : e->e.topic;
+    struct slice shared = entry_encoded(e, PACKET_BODY_50, packets_encode_body_50);
+    size_t payload = e->e.payload.len, props = packets_head_room(b, topic);
+    struct packets_head h = {.flags = mqtt_publish_flags(o->dup, o->qos, o->retain),
+                             .packet_id = o->packet_id,
+                             .topic = topic,
+                             .payload = payload};
 
-/* Fixed header, topic and identifier; returns where the head began. */
-static size_t head_begin(struct buf *b, size_t room, struct slice topic, const struct packet_own *o,
-                         size_t rest)
-{
-    size_t at;
-
-    (void)buf_reserve(b, room);
-    b->len += room;
-    at = b->len;
-    mqtt_publish_head_put(b, mqtt_publish_flags(o->dup, o->qos, o->retain), topic, rest);
-    if (o->qos > 0)
-        put_packet_id(b, o->packet_id);
-    return at;
-}
-
-static bool make_50(struct buf *b, size_t room, struct conn_piece *piece, size_t *head_at,
-                    struct entry *e, struct slice topic, struct packet_own *o)
-{
-    struct slice shared = entry_encoded(e, PACKET_BODY_50, put_body_50);
-    size_t payload = e->e.payload.len;
-    struct buf *own = scratch();
-
-    if (!fit_50(own, &e->e, topic, o, &shared))
+    if (!packets_put_fitting(b, &e->e, topic, o, &shared))
         return false;
-    *head_at = head_begin(b, room, topic, o, rest_size(own->len, shared, payload));
-    mqtt_varint_put(b, (uint32_t)(own->len + shared.len - payload));
-    buf_put(b, own->p, own->len);
+    h.more = shared.len - payload;
+    packets_head_put(b, start, props, &h);
     piece->shared = shared;
     return true;
 }
 
-bool packet_make(struct buf *own, size_t room, struct conn_piece *piece, size_t *head_at,
-                 struct entry *e, struct packet_own *o)
+static bool packets_make_311(struct buf *b, struct conn_piece *piece, struct entry *e,
+                             const struct packet_own *o)
 {
-    struct slice topic = o->topic_known ? (struct slice){NULL, 0} : e->e.topic;
+    size_t payload = e->e.payload.len;
 
-    *piece = (struct conn_piece){.pins = &e->block->pins};
-    if (o->version == MQTT_50) {
-        if (!make_50(own, room, piece, head_at, e, topic, o))
-            return false;
-    } else {
-        if (!fits(o, topic, e->e.payload.len))
-            return false;
-        *head_at = head_begin(own, room, topic, o, e->e.payload.len);
-        piece->shared = e->e.payload;
-    }
-    piece->head.len = own->len - *head_at;
+    if (mqtt_publish_size(o->qos, e->e.topic.len, payload) > o->max_size)
+        return false;
+    mqtt_publish_head_put(b, mqtt_publish_flags(o->dup, o->qos, o->retain), e->e.topic, payload);
+    if (o->qos > 0)
+        packets_put_packet_id(b, o->packet_id);
+    piece->shared = e->e.payload;
     return true;
 }
 
-void packet_message_put(struct buf *b, enum mqtt_version version, struct slice topic,
-                        struct slice payload, bool retain, const uint32_t *sub_ids,
-                        size_t sub_id_count)
+bool packets_make(struct buf *own, size_t room, struct conn_piece *piece, size_t *head_at,
+                  struct entry *e, struct packet_own *o)
 {
-    struct buf *props = scratch();
-    size_t rest = payload.len;
+    size_t had = own->len, start = had + room;
+    bool fits;
 
-    put_sub_ids(props, sub_ids, sub_id_count);
-    if (version == MQTT_50)
-        rest += mqtt_varint_size((uint32_t)props->len) + props->len;
-    mqtt_publish_head_put(b, mqtt_publish_flags(false, 0, retain), topic, rest);
+    *piece = (struct conn_piece){.pins = &e->block->pins};
+    (void)buf_reserve(own, room);
+    own->len = start;
+    fits = o->version == MQTT_50 ? packets_make_50(own, start, piece, e, o)
+                                 : packets_make_311(own, piece, e, o);
+    if (!fits) {
+        own->len = had;
+        return false;
+    }
+    *head_at = start;
+    piece->head.len = own->len - start;
+    return true;
+}
+
+void packets_message_put(struct buf *b, enum mqtt_version version, struct slice topic,
+                         struct slice payload, bool retain, const uint32_t *sub_ids,
+                         size_t sub_id_count)
+{
+    struct packets_head h = {
+        .flags = mqtt_publish_flags(false, 0, retain), .topic = topic, .payload = payload.len};
+    size_t start = b->len, props;
+
     if (version == MQTT_50) {
-        mqtt_varint_put(b, (uint32_t)props->len);
-        buf_put(b, props->p, props->len);
+        props = packets_head_room(b, topic);
+        put_sub_ids(b, sub_ids, sub_id_count);
+        packets_head_put(b, start, props, &h);
+    } else {
+        mqtt_publish_head_put(b, h.flags, topic, payload.len);
     }
     buf_put_slice(b, payload);
 }

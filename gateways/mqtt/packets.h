@@ -22,7 +22,7 @@ enum packet_form {
     PACKET_50_FRAMED,
     PACKET_BODY_50, /* sluice-id, the event's properties, the payload */
 };
-extern const form_encode packet_encoders[];
+extern const form_encode packets_encoders[];
 
 /* What a PUBLISH says beside the event. */
 struct packet_own {
@@ -41,15 +41,18 @@ struct packet_own {
     uint32_t max_size; /* of the whole packet */
 };
 
+/* sluice-id, a user property of 5.0. */
+void packets_put_id(struct buf *props, uint64_t id);
+
 /* Appends the head to `own`, behind `room` bytes left free, and sets *piece but for
  * head.p, which is own->p + *head_at once own has stopped growing.  False: the packet
  * would be larger than max_size even without sluice-id, and nothing was done. */
-bool packet_make(struct buf *own, size_t room, struct conn_piece *piece, size_t *head_at,
-                 struct entry *e, struct packet_own *o);
+MUST_CHECK bool packets_make(struct buf *own, size_t room, struct conn_piece *piece,
+                             size_t *head_at, struct entry *e, struct packet_own *o);
 
 /* A message that is no event, QoS 0 ($SYS/…). */
-void packet_message_put(struct buf *b, enum mqtt_version version, struct slice topic,
-                        struct slice payload, bool retain, const uint32_t *sub_ids,
-                        size_t sub_id_count);
+void packets_message_put(struct buf *b, enum mqtt_version version, struct slice topic,
+                         struct slice payload, bool retain, const uint32_t *sub_ids,
+                         size_t sub_id_count);
 
 #endif

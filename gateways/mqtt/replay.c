@@ -17,7 +17,7 @@
  *
  * Both may stand at the head (main was ahead of the gateway when the replay caught up:
  * rare).  Where main is in the middle of a turn is not known there, so the replay takes
- * nothing, and goes on between turns (on_recheck), from the ring.
+ * nothing, and goes on between turns (replay_on_recheck), from the ring.
  *
  * How it fails: a replay that the broker cannot serve ends the client's connection; its
  * session goes on with it.  What is gone from the log is announced as a gap.
@@ -29,10 +29,10 @@
 #include <utlist.h>
 
 #include "clock.h"
-#include "commit.h"
 #include "deliver.h"
 #include "event_json.h"
 #include "log.h"
+#include "main_cursor.h"
 #include "mem.h"
 #include "topic.h"
 
@@ -46,6 +46,7 @@ struct replay {
     struct session *session;
     uint32_t count; /* filters: those whose sub->replay this is */
     struct start start;
+    replay_begun_cb begun;
     struct subscription own;
     struct wheel_timer recheck;
     uint64_t cursor; /* before it has started */
@@ -53,7 +54,7 @@ struct replay {
 };
 
 /* Its next filter behind `sub`; NULL: the first. */
-static struct sub *filter_next(const struct replay *r, const struct sub *sub)
+static struct sub *replay_filter_next(const struct replay *r, const struct sub *sub)
 {
     struct sub *next = sub != NULL ? sub->next : r->session->subs;
 
@@ -62,22 +63,23 @@ static struct sub *filter_next(const struct replay *r, const struct sub *sub)
     return next;
 }
 
-static uint64_t cursor_of(const struct replay *r)
+static uint64_t replay_cursor_of(const struct replay *r)
 {
     return r->own.started ? subscription_cursor(&r->own) : r->cursor;
 }
 
 /* It has moved on; what it is written with goes with the events that it handed over. */
-static void changed(struct replay *r)
+static void replay_changed(struct replay *r)
 {
-    for (struct sub *sub = filter_next(r, NULL); sub != NULL; sub = filter_next(r, sub))
+    for (struct sub *sub = replay_filter_next(r, NULL); sub != NULL;
+         sub = replay_filter_next(r, sub))
         sub->dirty = true;
-    commit_later(r->session);
+    session_commit_later(r->session);
 }
 
 /* --- joining main --------------------------------------------------------------------- */
 
-static void end(struct replay *r)
+static void replay_close(struct replay *r)
 {
     DL_DELETE(r->session->replays, r);
     wheel_stop(&r->recheck);
@@ -85,86 +87,74 @@ static void end(struct replay *r)
     reaper_take(&r->session->mqtt->gateway->reaper, &r->reaped);
 }
 
-static void join(struct replay *r, uint64_t cursor)
+static void replay_join(struct replay *r, uint64_t cursor)
 {
     struct sub *sub, *next;
 
-    end(r);
-    for (sub = filter_next(r, NULL); sub != NULL; sub = next) {
-        next = filter_next(r, sub);
+    replay_close(r);
+    for (sub = replay_filter_next(r, NULL); sub != NULL; sub = next) {
+        next = replay_filter_next(r, sub);
         sub->replay = NULL;
-        subscribe_replay_joined(sub, cursor);
+        main_cursor_join(sub, cursor);
     }
 }
 
 /* It has handed over everything up to its cursor. */
-static void join_if_there(struct replay *r)
+static void replay_join_if_there(struct replay *r)
 {
-    if (cursor_of(r) >= session_cursor(r->session))
-        join(r, cursor_of(r));
+    if (replay_cursor_of(r) >= session_cursor(r->session))
+        replay_join(r, replay_cursor_of(r));
 }
 
-static bool at_heads(const struct replay *r)
+static bool replay_at_heads(const struct replay *r)
 {
     const struct session *s = r->session;
 
     return s->main_open && subscription_at_head(&s->main) && subscription_at_head(&r->own);
 }
 
-static void recheck(struct replay *r);
+static void replay_recheck(struct replay *r);
 
-static void on_recheck(struct wheel_timer *t)
+static void replay_on_recheck(struct wheel_timer *t)
 {
     struct replay *r = CONTAINER_OF(t, struct replay, recheck);
 
     subscription_resume(&r->own);
-    recheck(r);
-    join_if_there(r);
+    replay_recheck(r);
+    replay_join_if_there(r);
 }
 
-static void recheck(struct replay *r)
+static void replay_recheck(struct replay *r)
 {
-    wheel_start(&r->session->mqtt->gateway->wheel, &r->recheck, RECHECK_MS, on_recheck);
+    wheel_start(&r->session->mqtt->gateway->wheel, &r->recheck, RECHECK_MS, replay_on_recheck);
 }
 
 /* --- handing over ----------------------------------------------------------------------- */
 
-static bool is_own(const struct session *s, const struct event *e)
-{
-    struct event_props p;
-
-    return event_props_get(e->props, &p) == EVENT_OK && p.origin.p != NULL &&
-           slice_eq(p.origin, slice_of(s->id));
-}
-
 /* Another filter, one of main's, has it. */
-static bool is_mains(const struct replay *r, const struct event *e)
+static bool replay_is_mains(const struct replay *r, const struct event *e)
 {
     const struct session *s = r->session;
     const struct sub *sub;
 
     if (e->id <= r->beside)
         return false;
-    for (sub = s->subs; sub != NULL; sub = sub->next)
+    DL_FOREACH (s->subs, sub)
         if (sub_is_mains(sub) && e->id > sub->from &&
-            filter_match(sub_topic_filter(sub), e->topic) && !(sub->no_local && is_own(s, e)))
+            filter_match(sub_topic_filter(sub), e->topic) &&
+            !(sub->no_local && delivery_is_own(s, e)))
             return true;
     return false;
 }
 
 /* Main's cursor; without a filter of main's nothing holds the replay back. */
-static uint64_t limit(const struct session *s)
+static uint64_t replay_limit(const struct session *s)
 {
-    const struct sub *sub;
-
-    for (sub = s->subs; sub != NULL; sub = sub->next)
-        if (sub_is_mains(sub))
-            return session_cursor(s);
-    return UINT64_MAX;
+    return session_has_mains(s) ? session_cursor(s) : UINT64_MAX;
 }
 
 /* How many of the run are not above main's cursor. */
-static size_t count_upto(const struct run *run, uint64_t upto)
+static size_t replay_count_upto(const struct run *run, uint64_t upto)
 {
     size_t n = run->count;
 
@@ -174,16 +164,18 @@ static size_t count_upto(const struct run *run, uint64_t upto)
 }
 
 /* The first n of the run, but for those that main has. */
-static void choose(const struct replay *r, const struct run *run, size_t n, struct run *chosen)
+static void replay_choose(const struct replay *r, const struct run *run, size_t n,
+                          struct run *chosen)
 {
     run_clear(chosen);
     for (size_t i = 0; i < n; i++)
-        if (!is_mains(r, &run->entries[i]->e))
+        if (!replay_is_mains(r, &run->entries[i]->e))
             (void)run_add(chosen, run->entries[i]); /* fits: it is part of a run */
 }
 
 /* How many of the first n are done with, when so many of the chosen were taken. */
-static size_t count_done(const struct run *run, size_t n, const struct run *chosen, size_t taken)
+static size_t replay_count_done(const struct run *run, size_t n, const struct run *chosen,
+                                size_t taken)
 {
     size_t i = 0;
 
@@ -194,77 +186,77 @@ static size_t count_done(const struct run *run, size_t n, const struct run *chos
     return i;
 }
 
-static size_t on_events(struct subscription *own, struct run *run)
+static size_t replay_on_events(struct subscription *own, struct run *run)
 {
-    static struct run chosen; /* loop thread only */
     struct replay *r = own->data;
     struct session *s = r->session;
-    uint64_t upto = limit(s), cursor = cursor_of(r);
-    size_t n = count_upto(run, upto), taken = 0, done;
+    struct run *chosen = &s->mqtt->run;
+    uint64_t upto = replay_limit(s), cursor = replay_cursor_of(r);
+    size_t n = replay_count_upto(run, upto), taken = 0, done;
 
-    if (at_heads(r)) {
-        recheck(r);
+    if (replay_at_heads(r)) {
+        replay_recheck(r);
         return 0;
     }
-    choose(r, run, n, &chosen);
-    if (chosen.count > 0)
-        taken = deliver_run(s, &chosen, filter_next(r, NULL), DELIVER_REPLAYED);
-    done = count_done(run, n, &chosen, taken);
-    changed(r);
+    replay_choose(r, run, n, chosen);
+    if (chosen->count > 0)
+        taken = deliver_run(s, chosen, replay_filter_next(r, NULL), DELIVER_REPLAYED);
+    done = replay_count_done(run, n, chosen, taken);
+    replay_changed(r);
     if (done == n && n < run->count)
-        join(r, upto > cursor ? upto : cursor);
+        replay_join(r, upto > cursor ? upto : cursor);
     return done;
 }
 
 /* --- its other callbacks ------------------------------------------------------------------ */
 
-static void on_gap(struct subscription *own, const struct gap *gap)
+static void replay_on_gap(struct subscription *own, const struct gap *gap)
 {
     struct replay *r = own->data;
 
     deliver_gap(r->session, gap);
-    changed(r);
+    replay_changed(r);
 }
 
-static void on_started(struct subscription *own, uint64_t cursor, const struct gap *gap)
+static void replay_on_started(struct subscription *own, uint64_t cursor, const struct gap *gap)
 {
     struct replay *r = own->data;
 
-    (void)cursor; /* cursor_of says it */
+    (void)cursor; /* replay_cursor_of says it */
     if (gap != NULL)
-        on_gap(own, gap);
-    changed(r);
-    subscribe_go_on(r->session);
+        replay_on_gap(own, gap);
+    replay_changed(r);
+    r->begun(r->session);
 }
 
-static void on_caught_up(struct subscription *own)
+static void replay_on_caught_up(struct subscription *own)
 {
     struct replay *r = own->data;
 
-    recheck(r);
-    join_if_there(r);
+    replay_recheck(r);
+    replay_join_if_there(r);
 }
 
-static void on_failed(struct subscription *own, enum sluice_error error, struct slice text)
+static void replay_on_failed(struct subscription *own, enum sluice_error error, struct slice text)
 {
     struct replay *r = own->data;
 
     (void)error;
     log_warn("a replay cannot be served", LOG_S("client", r->session->id),
-             LOG_S("filter", filter_next(r, NULL)->filter), LOG_SLICE("why", text));
+             LOG_S("filter", replay_filter_next(r, NULL)->filter), LOG_SLICE("why", text));
     subscription_close(own);
     client_end(r->session->client, MQTT_UNSPECIFIED, "the replay cannot be served");
 }
 
-static const struct subscription_ops ops = {.started = on_started,
-                                            .events = on_events,
-                                            .gap = on_gap,
-                                            .failed = on_failed,
-                                            .caught_up = on_caught_up};
+static const struct subscription_ops replay_ops = {.started = replay_on_started,
+                                                   .events = replay_on_events,
+                                                   .gap = replay_on_gap,
+                                                   .failed = replay_on_failed,
+                                                   .caught_up = replay_on_caught_up};
 
 /* --- its life ------------------------------------------------------------------------------- */
 
-static struct start resolve(struct start start)
+static struct start replay_resolve(struct start start)
 {
     uint64_t ago, now;
 
@@ -277,29 +269,30 @@ static struct start resolve(struct start start)
 }
 
 /* From its start, or from where it stands. */
-static void own_open(struct replay *r)
+static void replay_own_open(struct replay *r)
 {
     struct slice filters[WIRE_FILTERS_MAX];
     struct start from = {START_AFTER, r->cursor};
     size_t n = 0;
 
-    for (struct sub *sub = filter_next(r, NULL); sub != NULL; sub = filter_next(r, sub))
+    for (struct sub *sub = replay_filter_next(r, NULL); sub != NULL;
+         sub = replay_filter_next(r, sub))
         filters[n++] = sub_name(sub);
     assert(n == r->count);
     subscription_open(&r->own, r->session->mqtt->gateway->hub, filters, n,
-                      r->cursor != UNKNOWN ? from : resolve(r->start), &ops, r);
+                      r->cursor != UNKNOWN ? from : replay_resolve(r->start), &replay_ops, r);
 }
 
-static void own_open_again(struct replay *r)
+static void replay_own_open_again(struct replay *r)
 {
-    r->cursor = cursor_of(r);
+    r->cursor = replay_cursor_of(r);
     subscription_close(&r->own);
-    own_open(r);
+    replay_own_open(r);
 }
 
 /* One that begins at this very moment from just there. */
-static struct replay *find(const struct session *s, struct start start, uint64_t cursor,
-                           uint64_t beside)
+static struct replay *replay_find(const struct session *s, struct start start, uint64_t cursor,
+                                  uint64_t beside)
 {
     struct replay *r;
 
@@ -310,7 +303,8 @@ static struct replay *find(const struct session *s, struct start start, uint64_t
     return NULL;
 }
 
-static struct replay *make(struct session *s, struct start start, uint64_t cursor, uint64_t beside)
+static struct replay *replay_make(struct session *s, struct start start, uint64_t cursor,
+                                  uint64_t beside)
 {
     struct replay *r = mem_zalloc(sizeof *r);
 
@@ -322,7 +316,7 @@ static struct replay *make(struct session *s, struct start start, uint64_t curso
     return r;
 }
 
-void replay_begin(struct sub *sub, struct reader *state)
+void replay_begin(struct sub *sub, struct reader *state, replay_begun_cb begun)
 {
     struct session *s = sub->session;
     uint64_t cursor = UNKNOWN, beside = session_cursor(s);
@@ -334,14 +328,15 @@ void replay_begin(struct sub *sub, struct reader *state)
         cursor = reader_u64(state);
         beside = reader_u64(state);
     }
-    r = find(s, sub->start, cursor, beside);
+    r = replay_find(s, sub->start, cursor, beside);
     if (r == NULL)
-        r = make(s, sub->start, cursor, beside);
+        r = replay_make(s, sub->start, cursor, beside);
+    r->begun = begun;
     sub->replay = r;
     if (r->count++ > 0)
-        own_open_again(r);
+        replay_own_open_again(r);
     else
-        own_open(r);
+        replay_own_open(r);
 }
 
 bool replay_has_begun(const struct sub *sub)
@@ -354,7 +349,7 @@ void replay_state_put(const struct sub *sub, struct buf *value)
     buf_u8(value, sub->replay != NULL);
     if (sub->replay == NULL)
         return;
-    buf_u64(value, cursor_of(sub->replay));
+    buf_u64(value, replay_cursor_of(sub->replay));
     buf_u64(value, sub->replay->beside);
 }
 
@@ -384,7 +379,7 @@ void replay_end(struct sub *sub)
         return;
     sub->replay = NULL;
     if (--r->count > 0)
-        own_open_again(r);
+        replay_own_open_again(r);
     else
-        end(r);
+        replay_close(r);
 }

@@ -21,8 +21,7 @@
 #ifndef MQTT_REPLAY_H
 #define MQTT_REPLAY_H
 
-#include "session.h"
-#include "subscribe.h"
+#include "session_state.h"
 
 /* --- words: pure ---------------------------------------------------------------------- */
 
@@ -35,28 +34,31 @@ struct replay_limits {
 
 /* The start that user properties say; START_NOW: none.  MQTT_BAD_FILTER: it makes no
  * sense, or there are two. */
-enum mqtt_reason replay_props_get(const struct mqtt_props *p, const struct replay_limits *l,
-                                  struct start *start);
+MUST_CHECK enum mqtt_reason replay_props_get(const struct mqtt_props *p,
+                                             const struct replay_limits *l, struct start *start);
 /* Takes the start off a filter of SUBSCRIBE or UNSUBSCRIBE: *inner, which may point into
  * scratch, is what is left.  *start stays when it says none.  MQTT_BAD_FILTER: malformed,
  * or *start was said already. */
-enum mqtt_reason replay_filter_get(struct slice filter, const struct replay_limits *l,
-                                   struct buf *scratch, struct slice *inner, struct start *start);
+MUST_CHECK enum mqtt_reason replay_filter_get(struct slice filter, const struct replay_limits *l,
+                                              struct buf *scratch, struct slice *inner,
+                                              struct start *start);
 bool replay_same_start(struct start a, struct start b);
 
 /* --- a filter's own cursor -------------------------------------------------------------- */
 
+/* It is known where one more of the session's replays starts (replay_has_begun). */
+typedef void (*replay_begun_cb)(struct session *s);
 /* The filter replays from sub->start (not START_NOW), or, with `state`, goes on from where
- * replay_state_put left it; sub->replay is set.  When it has joined,
- * subscribe_replay_joined comes, with sub->replay NULL; never from inside this. */
-void replay_begin(struct sub *sub, struct reader *state);
+ * replay_state_put left it; sub->replay is set until it joins main.  begun and that come later,
+ * never from inside this. */
+void replay_begin(struct sub *sub, struct reader *state, replay_begun_cb begun);
 /* It is known where it starts (or it does not replay): what comes later is later. */
 bool replay_has_begun(const struct sub *sub);
 /* For the item of the filter: 17 bytes, or one when it does not replay. */
 void replay_state_put(const struct sub *sub, struct buf *value);
 /* Takes off what replay_state_put made; *replays: hand a copy of the reader as it was to
  * replay_begin. */
-bool replay_state_skip(struct reader *value, bool *replays);
+MUST_CHECK bool replay_state_skip(struct reader *value, bool *replays);
 /* There is room again: all replays of the session. */
 void replay_resume(struct session *s);
 /* Unsubscribed, begun anew, or the session ends: idempotent. */

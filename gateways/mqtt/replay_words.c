@@ -10,13 +10,13 @@
 
 /* --- one word ----------------------------------------------------------------------- */
 
-static bool after_get(struct slice value, const struct replay_limits *l, uint64_t *arg)
+static bool word_after_get(struct slice value, const struct replay_limits *l, uint64_t *arg)
 {
     (void)l;
     return slice_u64(value, arg) && *arg <= EVENT_ID_MAX;
 }
 
-static bool since_get(struct slice value, const struct replay_limits *l, uint64_t *arg)
+static bool word_since_get(struct slice value, const struct replay_limits *l, uint64_t *arg)
 {
     (void)l;
     if (time_get_rfc3339(value, arg))
@@ -27,7 +27,7 @@ static bool since_get(struct slice value, const struct replay_limits *l, uint64_
     return true;
 }
 
-static bool last_get(struct slice value, const struct replay_limits *l, uint64_t *arg)
+static bool word_last_get(struct slice value, const struct replay_limits *l, uint64_t *arg)
 {
     return slice_u64(value, arg) && *arg <= l->max_last;
 }
@@ -38,13 +38,13 @@ static const struct word {
     bool (*get)(struct slice value, const struct replay_limits *l, uint64_t *arg);
     bool groups; /* it may position a shared group */
 } words[] = {
-    {{"sluice-after", 12}, {"$after/", 7}, START_AFTER, after_get, true},
-    {{"sluice-since", 12}, {NULL, 0}, START_SINCE, since_get, false},
-    {{"sluice-last", 11}, {"$last/", 6}, START_LAST, last_get, false},
+    {{"sluice-after", 12}, {"$after/", 7}, START_AFTER, word_after_get, true},
+    {{"sluice-since", 12}, {NULL, 0}, START_SINCE, word_since_get, false},
+    {{"sluice-last", 11}, {"$last/", 6}, START_LAST, word_last_get, false},
 };
 
-static enum mqtt_reason take(const struct word *w, struct slice value,
-                             const struct replay_limits *l, struct start *start)
+static enum mqtt_reason word_take(const struct word *w, struct slice value,
+                                  const struct replay_limits *l, struct start *start)
 {
     if (start->kind != START_NOW || !w->get(value, l, &start->arg))
         return MQTT_BAD_FILTER;
@@ -72,7 +72,7 @@ enum mqtt_reason replay_props_get(const struct mqtt_props *p, const struct repla
     *start = (struct start){.kind = START_NOW};
     while (mqtt_prop_next(&rest, &prop)) {
         w = prop.id == MQTT_PROP_USER_PROPERTY ? word_of_property(prop.text) : NULL;
-        if (w != NULL && take(w, prop.value, l, start) != MQTT_OK)
+        if (w != NULL && word_take(w, prop.value, l, start) != MQTT_OK)
             return MQTT_BAD_FILTER;
     }
     return MQTT_OK;
@@ -80,7 +80,7 @@ enum mqtt_reason replay_props_get(const struct mqtt_props *p, const struct repla
 
 /* --- filters ---------------------------------------------------------------------------- */
 
-static struct slice skip(struct slice s, size_t n)
+static struct slice slice_behind(struct slice s, size_t n)
 {
     return (struct slice){s.p + n, s.len - n};
 }
@@ -106,9 +106,9 @@ static size_t share_prefix(struct slice filter)
 
 /* "{value}/{inner}" behind the word.  A start in front of what never replays, or of
  * another start, says nothing. */
-static enum mqtt_reason take_filter(const struct word *w, struct slice rest,
-                                    const struct replay_limits *l, struct slice *inner,
-                                    struct start *start)
+static enum mqtt_reason word_take_filter(const struct word *w, struct slice rest,
+                                         const struct replay_limits *l, struct slice *inner,
+                                         struct start *start)
 {
     const char *slash = memchr(rest.p, '/', rest.len);
     struct slice value;
@@ -116,29 +116,30 @@ static enum mqtt_reason take_filter(const struct word *w, struct slice rest,
     if (slash == NULL)
         return MQTT_BAD_FILTER;
     value = (struct slice){rest.p, (size_t)(slash - rest.p)};
-    *inner = skip(rest, value.len + 1);
+    *inner = slice_behind(rest, value.len + 1);
     if (inner->len == 0 || word_of_filter(*inner) != NULL ||
         slice_starts(*inner, SLICE("$share/")) || slice_starts(*inner, SLICE("$SYS/")))
         return MQTT_BAD_FILTER;
-    return take(w, value, l, start);
+    return word_take(w, value, l, start);
 }
 
-static enum mqtt_reason take_group(struct slice filter, size_t share, const struct replay_limits *l,
-                                   struct buf *scratch, struct slice *inner, struct start *start)
+static enum mqtt_reason word_take_group(struct slice filter, size_t share,
+                                        const struct replay_limits *l, struct buf *scratch,
+                                        struct slice *inner, struct start *start)
 {
-    struct slice rest = skip(filter, share);
+    struct slice rest = slice_behind(filter, share);
     const struct word *w = word_of_filter(rest);
     enum mqtt_reason reason;
 
     *inner = filter;
     if (w == NULL)
         return MQTT_OK;
-    reason =
-        w->groups ? take_filter(w, skip(rest, w->prefix.len), l, &rest, start) : MQTT_BAD_FILTER;
+    reason = w->groups ? word_take_filter(w, slice_behind(rest, w->prefix.len), l, &rest, start)
+                       : MQTT_BAD_FILTER;
     buf_clear(scratch);
     buf_put(scratch, filter.p, share);
     buf_put_slice(scratch, rest);
-    *inner = (struct slice){(char *)scratch->p, scratch->len};
+    *inner = buf_slice(scratch);
     return reason;
 }
 
@@ -150,8 +151,8 @@ enum mqtt_reason replay_filter_get(struct slice filter, const struct replay_limi
 
     *inner = filter;
     if (w != NULL)
-        return take_filter(w, skip(filter, w->prefix.len), l, inner, start);
-    return share > 0 ? take_group(filter, share, l, scratch, inner, start) : MQTT_OK;
+        return word_take_filter(w, slice_behind(filter, w->prefix.len), l, inner, start);
+    return share > 0 ? word_take_group(filter, share, l, scratch, inner, start) : MQTT_OK;
 }
 
 bool replay_same_start(struct start a, struct start b)

@@ -14,13 +14,13 @@
 #include <stdlib.h>
 
 #include "block.h"
-#include "commit.h"
 #include "deliver.h"
 #include "log.h"
 #include "mem.h"
 
 struct resume {
     struct session *session;
+    resume_done_cb done;
     struct link_read read;
     bool reading;
     uint16_t id;         /* of the event that is read; 0: none */
@@ -29,16 +29,16 @@ struct resume {
 
 /* --- packets ----------------------------------------------------------------------------- */
 
-static void send_releases(struct session *s)
+static void resume_send_releases(struct session *s)
 {
     uint16_t id;
 
     for (id = flight_next(&s->flight, 0); id != 0; id = flight_next(&s->flight, id))
         if (flight_get(&s->flight, id)->phase == FLIGHT_RELEASED)
-            session_write_ack(s, MQTT_PUBREL, id, MQTT_OK);
+            client_write_ack(s->client, MQTT_PUBREL, id, MQTT_OK);
 }
 
-static uint16_t next_waiting(const struct session *s)
+static uint16_t resume_next_waiting(const struct session *s)
 {
     uint16_t id;
 
@@ -49,14 +49,14 @@ static uint16_t next_waiting(const struct session *s)
 }
 
 /* It has not been acknowledged meanwhile: it may have arrived before. */
-static bool still_waits(const struct resume *r)
+static bool resume_still_waits(const struct resume *r)
 {
     const struct flight_entry *e = flight_get(&r->session->flight, r->id);
 
     return e != NULL && e->phase == FLIGHT_WAITING;
 }
 
-static void let_go(struct resume *r)
+static void resume_let_go(struct resume *r)
 {
     if (r->block != NULL)
         block_evict(r->block); /* a half-written packet copies what is left */
@@ -66,7 +66,7 @@ static void let_go(struct resume *r)
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-static void lost(struct session *s, uint16_t id)
+static void resume_lost(struct session *s, uint16_t id)
 {
     const struct flight_entry *e = flight_get(&s->flight, id);
     struct gap gap = {e->event - 1, e->event, e->event, GAP_EXPIRED};
@@ -76,10 +76,10 @@ static void lost(struct session *s, uint16_t id)
         flight_phase_set(&s->flight, id, FLIGHT_LOST);
     else
         flight_remove(&s->flight, id);
-    commit_later(s);
+    session_commit_later(s);
 }
 
-static bool page_take(struct resume *r, struct zmsg *reply)
+static bool resume_take_page(struct resume *r, struct zmsg *reply)
 {
     struct wire_page m;
 
@@ -90,23 +90,23 @@ static bool page_take(struct resume *r, struct zmsg *reply)
         return false;
     if (r->block->count == 1)
         return true;
-    let_go(r);
+    resume_let_go(r);
     return false;
 }
 
-static void on_read(struct link_read *read, enum sluice_error error, struct slice text,
-                    struct zmsg *reply)
+static void resume_on_read(struct link_read *read, enum sluice_error error, struct slice text,
+                           struct zmsg *reply)
 {
     struct resume *r = read->data;
     struct session *s = r->session;
 
     r->reading = false;
-    if (!still_waits(r)) {
+    if (!resume_still_waits(r)) {
         r->id = 0;
     } else if (error == ERR_NOT_FOUND) {
-        lost(s, r->id);
+        resume_lost(s, r->id);
         r->id = 0;
-    } else if (error != ERR_NONE || !page_take(r, reply)) {
+    } else if (error != ERR_NONE || !resume_take_page(r, reply)) {
         log_warn("an event in flight cannot be read", LOG_S("client", s->id),
                  LOG_SLICE("text", text));
         client_end(s->client, MQTT_UNAVAILABLE, "events cannot be read");
@@ -115,32 +115,34 @@ static void on_read(struct link_read *read, enum sluice_error error, struct slic
     resume_go(s);
 }
 
-static void read_event(struct resume *r, uint16_t id)
+static void resume_read_event(struct resume *r, uint16_t id)
 {
     r->id = id;
     r->reading = true;
-    r->read = (struct link_read){.cb = on_read, .data = r};
+    r->read = (struct link_read){.cb = resume_on_read, .data = r};
     wire_event_req_put(&r->read.frame, 0, flight_get(&r->session->flight, id)->event);
     link_read(r->session->mqtt->gateway->link, &r->read);
 }
 
 /* The event that was read goes out; false: the socket is full. */
-static bool send_read(struct resume *r)
+static bool resume_send_read(struct resume *r)
 {
     struct session *s = r->session;
 
-    if (still_waits(r) && !deliver_again(s, r->id, r->block->entries))
+    if (resume_still_waits(r) && !deliver_again(s, r->id, r->block->entries))
         return false;
-    let_go(r);
+    resume_let_go(r);
     return true;
 }
 
 /* --- one after the other ---------------------------------------------------------- */
 
-static void resume_done(struct session *s)
+static void resume_finish(struct session *s)
 {
+    resume_done_cb done = s->resume->done;
+
     resume_end(s);
-    session_resumed(s);
+    done(s);
 }
 
 void resume_go(struct session *s)
@@ -150,22 +152,23 @@ void resume_go(struct session *s)
 
     if (r == NULL || r->reading || s->ended)
         return;
-    if (r->block != NULL && !send_read(r))
+    if (r->block != NULL && !resume_send_read(r))
         return;
-    id = next_waiting(s);
+    id = resume_next_waiting(s);
     if (id == 0)
-        resume_done(s);
+        resume_finish(s);
     else if (s->flight.sent < deliver_quota(s))
-        read_event(r, id);
+        resume_read_event(r, id);
 }
 
-void resume_begin(struct session *s)
+void resume_begin(struct session *s, resume_done_cb done)
 {
     struct resume *r = mem_zalloc(sizeof *r);
 
     r->session = s;
+    r->done = done;
     s->resume = r;
-    send_releases(s);
+    resume_send_releases(s);
     resume_go(s);
 }
 
@@ -178,6 +181,6 @@ void resume_end(struct session *s)
     s->resume = NULL;
     if (r->reading)
         link_read_cancel(s->mqtt->gateway->link, &r->read);
-    let_go(r);
+    resume_let_go(r);
     free(r);
 }

@@ -5,16 +5,15 @@
 #ifndef MQTT_RESUME_H
 #define MQTT_RESUME_H
 
-#include "session.h"
+#include "session_state.h"
 
-/* After CONNACK.  session_resumed comes when all is sent, maybe at once; main stays
+/* All is sent: session->resume is NULL. */
+typedef void (*resume_done_cb)(struct session *s);
+/* After CONNACK.  done comes once, maybe at once, unless resume_end does; main stays
  * closed until then. */
-void resume_begin(struct session *s);
+void resume_begin(struct session *s, resume_done_cb done);
 /* There may be room: in the socket, or in the receive quota. */
 void resume_go(struct session *s);
 void resume_end(struct session *s); /* the session ends; idempotent */
-
-/* session.c */
-void session_resumed(struct session *s);
 
 #endif

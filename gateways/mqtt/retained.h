@@ -11,14 +11,17 @@
 #ifndef MQTT_RETAINED_H
 #define MQTT_RETAINED_H
 
-#include "session.h"
+#include "session_state.h"
 
-/* For these plain filters, one after the other.  subscribe_retained_done(s) comes later,
- * never from inside.  None is under way. */
-void retained_begin(struct session *s, struct sub *const *subs, size_t count);
+/* All of them were sent, or could not be had. */
+typedef void (*retained_done_cb)(struct session *s);
+/* For these plain filters, one after the other.  done comes once, later, never from inside,
+ * unless retained_end does.  None is under way. */
+void retained_begin(struct session *s, struct sub *const *subs, size_t count,
+                    retained_done_cb done);
 /* There is room again. */
 void retained_resume(struct session *s);
-/* The session ends; idempotent, subscribe_retained_done does not come. */
+/* The session ends; idempotent. */
 void retained_end(struct session *s);
 
 #endif

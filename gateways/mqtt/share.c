@@ -21,44 +21,43 @@
 #include "failpoint.h"
 #include "log.h"
 #include "mem.h"
-#include "subscribe.h"
 
 #define CREDIT_MAX 1024u         /* events that may wait here for one client */
 #define FRAME_MAX (256u * 1024u) /* a frame of DONEs ends above this */
 
 /* An assigned event that the client has no room for yet. */
-struct assigned {
-    struct assigned *prev, *next;
+struct share_assigned {
+    struct share_assigned *prev, *next;
     struct sub *sub;
     struct block *block; /* of this one event */
 };
 
-struct shared_member {
-    struct shared_member *prev, *next;           /* all of the process */
-    struct shared_member *turn_prev, *turn_next; /* those whose credit may have changed */
+struct share_member {
+    struct share_member *prev, *next;           /* all of the process */
+    struct share_member *turn_prev, *turn_next; /* those whose credit may have changed */
     bool in_turn;
     struct session *session;
     uint32_t groups;
     uint32_t believed; /* credit that the broker still counts on */
-    struct assigned *queue;
+    struct share_assigned *queue;
     uint32_t queued;
 };
 
-struct shared_out {
-    struct shared_member *members, *turn;
+struct share_out {
+    struct share_member *members, *turn;
     struct buf done; /* entries of DONE, not yet told */
 };
 
-static struct shared_out *out_of(struct mqttd *m)
+static struct share_out *share_out_of(struct mqttd *m)
 {
-    if (m->shared == NULL)
-        m->shared = mem_zalloc(sizeof *m->shared);
-    return m->shared;
+    if (m->share == NULL)
+        m->share = mem_zalloc(sizeof *m->share);
+    return m->share;
 }
 
-static void touch(struct shared_member *sm)
+static void share_touch(struct share_member *sm)
 {
-    struct shared_out *out = out_of(sm->session->mqtt);
+    struct share_out *out = share_out_of(sm->session->mqtt);
 
     if (sm->in_turn)
         return;
@@ -68,25 +67,25 @@ static void touch(struct shared_member *sm)
 
 /* --- what is told ------------------------------------------------------------------- */
 
-static void tell_done(struct mqttd *m, struct wire_done d)
+static void share_tell_done(struct mqttd *m, struct wire_done d)
 {
-    wire_done_put(&out_of(m)->done, &d);
+    wire_done_put(&share_out_of(m)->done, &d);
 }
 
-void shared_done(struct session *s, const struct group_name *group, uint64_t id, bool returned)
+void share_done(struct session *s, const struct group_name *group, uint64_t id, bool returned)
 {
-    tell_done(s->mqtt, (struct wire_done){.client = slice_of(s->id),
-                                          .epoch = s->epoch,
-                                          .group = {group->text, group->len},
-                                          .id = id,
-                                          .returned = returned});
-    if (s->shared != NULL)
-        touch(s->shared);
+    share_tell_done(s->mqtt, (struct wire_done){.client = slice_of(s->id),
+                                                .epoch = s->epoch,
+                                                .group = {group->text, group->len},
+                                                .id = id,
+                                                .returned = returned});
+    if (s->share != NULL)
+        share_touch(s->share);
 }
 
-static void flush_done(struct mqttd *m)
+static void share_flush_done(struct mqttd *m)
 {
-    struct reader entries = reader_of(m->shared->done.p, m->shared->done.len);
+    struct reader entries = reader_of(m->share->done.p, m->share->done.len);
     struct buf frame = {0};
     struct wire_done d;
 
@@ -99,10 +98,10 @@ static void flush_done(struct mqttd *m)
     }
     if (frame.len > 0)
         link_tell(m->gateway->link, &frame);
-    buf_free(&m->shared->done);
+    buf_free(&m->share->done);
 }
 
-static uint32_t credit_now(const struct shared_member *sm)
+static uint32_t share_credit_now(const struct share_member *sm)
 {
     uint32_t room = deliver_room(sm->session);
 
@@ -111,17 +110,17 @@ static uint32_t credit_now(const struct shared_member *sm)
 }
 
 /* What is told halves, or doubles. */
-static bool is_notable(uint32_t believed, uint32_t now)
+static bool share_is_notable(uint32_t believed, uint32_t now)
 {
     return now > believed ? now - believed >= believed : believed - now > now;
 }
 
-static void put_credit(struct shared_member *sm, struct buf *frame)
+static void share_put_credit(struct share_member *sm, struct buf *frame)
 {
     struct session *s = sm->session;
-    uint32_t now = credit_now(sm);
+    uint32_t now = share_credit_now(sm);
 
-    if (!is_notable(sm->believed, now))
+    if (!share_is_notable(sm->believed, now))
         return;
     if (frame->len == 0)
         wire_tell_begin(frame, WIRE_TELL_CREDIT);
@@ -129,49 +128,49 @@ static void put_credit(struct shared_member *sm, struct buf *frame)
     sm->believed = now;
 }
 
-static void flush_credit(struct mqttd *m)
+static void share_flush_credit(struct mqttd *m)
 {
-    struct shared_member *sm;
+    struct share_member *sm;
     struct buf frame = {0};
 
-    while ((sm = m->shared->turn) != NULL) {
-        DL_DELETE2(m->shared->turn, sm, turn_prev, turn_next);
+    while ((sm = m->share->turn) != NULL) {
+        DL_DELETE2(m->share->turn, sm, turn_prev, turn_next);
         sm->in_turn = false;
-        put_credit(sm, &frame);
+        share_put_credit(sm, &frame);
     }
     if (frame.len > 0)
         link_tell(m->gateway->link, &frame);
 }
 
-void shared_turn(struct mqttd *m)
+void share_turn(struct mqttd *m)
 {
-    if (m->shared == NULL || !link_is_up(m->gateway->link))
+    if (m->share == NULL || !link_is_up(m->gateway->link))
         return;
-    flush_done(m);
-    flush_credit(m);
+    share_flush_done(m);
+    share_flush_credit(m);
 }
 
 /* The broker has forgotten what it was told. */
-void shared_up(struct mqttd *m)
+void share_up(struct mqttd *m)
 {
-    struct shared_member *sm;
+    struct share_member *sm;
 
-    if (m->shared == NULL)
+    if (m->share == NULL)
         return;
-    DL_FOREACH (m->shared->members, sm) {
+    DL_FOREACH (m->share->members, sm) {
         sm->believed = 0;
-        touch(sm);
+        share_touch(sm);
     }
 }
 
 /* --- what is assigned ------------------------------------------------------------------- */
 
-static struct entry *entry_of(const struct assigned *a)
+static struct entry *share_entry_of(const struct share_assigned *a)
 {
     return &a->block->entries[0];
 }
 
-static void assigned_free(struct shared_member *sm, struct assigned *a)
+static void share_assigned_free(struct share_member *sm, struct share_assigned *a)
 {
     DL_DELETE(sm->queue, a);
     sm->queued--;
@@ -179,14 +178,14 @@ static void assigned_free(struct shared_member *sm, struct assigned *a)
     free(a);
 }
 
-static void give_back(struct shared_member *sm, struct assigned *a)
+static void share_give_back(struct share_member *sm, struct share_assigned *a)
 {
-    shared_done(sm->session, a->sub->group, entry_of(a)->e.id, true);
-    assigned_free(sm, a);
+    share_done(sm->session, a->sub->group, share_entry_of(a)->e.id, true);
+    share_assigned_free(sm, a);
 }
 
 /* The block gets bytes of its own: the frame goes. */
-static struct block *block_of(struct slice record)
+static struct block *share_block_of(struct slice record)
 {
     struct buf copy = {0};
     struct block *b;
@@ -203,18 +202,25 @@ static struct block *block_of(struct slice record)
 }
 
 /* In the order in which they were assigned. */
-static void hand_over(struct shared_member *sm)
+static void share_hand_over(struct share_member *sm)
 {
-    struct assigned *a;
+    struct share_assigned *a;
 
-    while ((a = sm->queue) != NULL && deliver_assigned(sm->session, a->sub, entry_of(a)))
-        assigned_free(sm, a);
+    while ((a = sm->queue) != NULL) {
+        enum deliver_outcome got = deliver_assigned(sm->session, a->sub, share_entry_of(a));
+
+        if (got == DELIVER_FULL)
+            return;
+        if (got == DELIVER_IS_OVER)
+            share_done(sm->session, a->sub->group, share_entry_of(a)->e.id, false);
+        share_assigned_free(sm, a);
+    }
 }
 
-static void take(struct sub *sub, struct block *b)
+static void share_take(struct sub *sub, struct block *b)
 {
-    struct shared_member *sm = sub->session->shared;
-    struct assigned *a = mem_zalloc(sizeof *a);
+    struct share_member *sm = sub->session->share;
+    struct share_assigned *a = mem_zalloc(sizeof *a);
 
     FAILPOINT(mqtt_assigned);
     a->sub = sub;
@@ -222,32 +228,32 @@ static void take(struct sub *sub, struct block *b)
     DL_APPEND(sm->queue, a);
     sm->queued++;
     sm->believed -= sm->believed > 0;
-    touch(sm);
+    share_touch(sm);
     if (sm->queue == a)
-        hand_over(sm);
+        share_hand_over(sm);
 }
 
 /* NULL: it is not here. */
-static struct sub *sub_of(struct mqttd *m, const struct wire_assign *a)
+static struct sub *share_sub_of(struct mqttd *m, const struct wire_assign *a)
 {
     struct session *s;
     struct sub *sub;
 
     HASH_FIND(hh, m->sessions, a->client.p, a->client.len, s);
-    if (s == NULL || s->ended || s->epoch != a->epoch || s->shared == NULL)
+    if (s == NULL || s->ended || s->epoch != a->epoch || s->share == NULL)
         return NULL;
-    sub = session_sub_find(s, a->group);
+    sub = sub_find(s, a->group);
     return sub != NULL && sub->kind == SUB_SHARED && sub->group != NULL ? sub : NULL;
 }
 
 /* A broker that has been away may assign what the client has already. */
-static bool is_known(const struct sub *sub, uint64_t id)
+static bool share_is_known(const struct sub *sub, uint64_t id)
 {
     const struct flight *f = &sub->session->flight;
-    const struct assigned *a;
+    const struct share_assigned *a;
 
-    DL_FOREACH (sub->session->shared->queue, a)
-        if (a->sub == sub && entry_of(a)->e.id == id)
+    DL_FOREACH (sub->session->share->queue, a)
+        if (a->sub == sub && share_entry_of(a)->e.id == id)
             return true;
     for (uint16_t at = flight_next(f, 0); at != 0; at = flight_next(f, at))
         if (flight_get(f, at)->event == id && flight_get(f, at)->group == sub->group)
@@ -255,90 +261,90 @@ static bool is_known(const struct sub *sub, uint64_t id)
     return false;
 }
 
-void sessions_assign(struct mqttd *m, struct reader body)
+void share_assign(struct mqttd *m, struct reader body)
 {
     struct wire_assign a;
     struct block *b;
     struct sub *sub;
 
-    if (!wire_assign_get(&body, &a) || (b = block_of(a.record)) == NULL) {
+    if (!wire_assign_get(&body, &a) || (b = share_block_of(a.record)) == NULL) {
         log_error("an event of a shared group is malformed");
         return;
     }
-    sub = sub_of(m, &a);
-    if (sub != NULL && !is_known(sub, b->entries[0].e.id)) {
-        take(sub, b);
+    sub = share_sub_of(m, &a);
+    if (sub != NULL && !share_is_known(sub, b->entries[0].e.id)) {
+        share_take(sub, b);
         return;
     }
     if (sub == NULL)
-        tell_done(m, (struct wire_done){.client = a.client,
-                                        .epoch = a.epoch,
-                                        .group = a.group,
-                                        .id = b->entries[0].e.id,
-                                        .returned = true});
+        share_tell_done(m, (struct wire_done){.client = a.client,
+                                              .epoch = a.epoch,
+                                              .group = a.group,
+                                              .id = b->entries[0].e.id,
+                                              .returned = true});
     block_unref(b);
 }
 
 /* --- membership ------------------------------------------------------------------------------ */
 
-void shared_joined(struct sub *sub)
+void share_joined(struct sub *sub)
 {
     struct session *s = sub->session;
 
     assert(sub->kind == SUB_SHARED);
-    if (s->shared == NULL) {
-        s->shared = mem_zalloc(sizeof *s->shared);
-        s->shared->session = s;
-        DL_APPEND(out_of(s->mqtt)->members, s->shared);
+    if (s->share == NULL) {
+        s->share = mem_zalloc(sizeof *s->share);
+        s->share->session = s;
+        DL_APPEND(share_out_of(s->mqtt)->members, s->share);
     }
-    s->shared->groups++;
-    touch(s->shared);
+    s->share->groups++;
+    share_touch(s->share);
 }
 
-void shared_left(struct sub *sub)
+void share_left(struct sub *sub)
 {
-    struct shared_member *sm = sub->session->shared;
-    struct assigned *a, *next;
+    struct share_member *sm = sub->session->share;
+    struct share_assigned *a, *next;
 
     if (sm == NULL)
         return;
     DL_FOREACH_SAFE (sm->queue, a, next)
         if (a->sub == sub)
-            give_back(sm, a);
+            share_give_back(sm, a);
     sm->groups--;
-    touch(sm);
+    share_touch(sm);
 }
 
-void shared_resume(struct session *s)
+void share_resume(struct session *s)
 {
-    if (s->shared == NULL)
+    if (s->share == NULL)
         return;
-    hand_over(s->shared);
-    touch(s->shared);
+    share_hand_over(s->share);
+    share_touch(s->share);
 }
 
-void shared_end(struct session *s)
+void share_end(struct session *s)
 {
-    struct shared_member *sm = s->shared;
-    struct shared_out *out = s->mqtt->shared;
+    struct share_member *sm = s->share;
+    struct share_out *out = s->mqtt->share;
 
     if (sm == NULL)
         return;
     while (sm->queue != NULL)
-        give_back(sm, sm->queue);
+        share_give_back(sm, sm->queue);
     if (sm->in_turn)
         DL_DELETE2(out->turn, sm, turn_prev, turn_next);
     DL_DELETE(out->members, sm);
-    s->shared = NULL;
+    s->share = NULL;
     free(sm);
 }
 
-void shared_free(struct mqttd *m)
+void share_free(struct mqttd *m)
 {
-    if (m->shared == NULL)
+    if (m->share == NULL)
         return;
-    assert(m->shared->members == NULL);
-    buf_free(&m->shared->done);
-    free(m->shared);
-    m->shared = NULL;
+    assert(m->share->members == NULL);
+    buf_free(&m->share->done);
+    free(m->share);
+    m->share = NULL;
 }

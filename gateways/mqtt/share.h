@@ -6,7 +6,7 @@
  * What it is assigned and cannot take yet waits here, at most as many as the credit that
  * was told.
  *
- *   CALL ASSIGN ──▶ deliver_assigned ──▶ shared_done ──▶ TELL DONE
+ *   CALL ASSIGN ──▶ deliver_assigned ──▶ share_done ──▶ TELL DONE
  *                                        room changes ──▶ TELL CREDIT
  *
  * What is told gathers in one frame a turn.  Loop thread.
@@ -14,23 +14,25 @@
 #ifndef MQTT_SHARE_H
 #define MQTT_SHARE_H
 
-#include "session.h"
+#include "session_state.h"
 
 /* The filter is a group's (committed, or read back): from now on its client has credit. */
-void shared_joined(struct sub *sub);
+void share_joined(struct sub *sub);
 /* Unsubscribed: what waits for it goes back. */
-void shared_left(struct sub *sub);
+void share_left(struct sub *sub);
 /* What became of an assigned event.  returned: not delivered, another member gets it. */
-void shared_done(struct session *s, const struct group_name *group, uint64_t id, bool returned);
+void share_done(struct session *s, const struct group_name *group, uint64_t id, bool returned);
 /* There may be room again: hands over what waits, and tells the credit. */
-void shared_resume(struct session *s);
+void share_resume(struct session *s);
 /* The session ends: what waits goes back.  Entries in flight are flight's to return. */
-void shared_end(struct session *s);
+void share_end(struct session *s);
 
-/* The end of a turn, behind sessions_turn: tells what has gathered. */
-void shared_turn(struct mqttd *m);
+/* The broker's call ASSIGN. */
+void share_assign(struct mqttd *m, struct reader body);
+/* The end of a turn, behind session_commit_turn: tells what has gathered. */
+void share_turn(struct mqttd *m);
 /* After HOLD: every member's credit anew. */
-void shared_up(struct mqttd *m);
-void shared_free(struct mqttd *m);
+void share_up(struct mqttd *m);
+void share_free(struct mqttd *m);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "mem.h"
-#include "session.h"
+#include "session_subscribe.h"
 
 /* Of each: type u8, size u32, body. */
 struct waiting {
@@ -20,20 +20,21 @@ struct waiting {
     unsigned count;
 };
 
-static enum mqtt_reason read_packet(const struct client *c, enum mqtt_type type, struct slice body,
-                                    struct mqtt_subscribe *m)
+static enum mqtt_reason waiting_read_packet(const struct client *c, enum mqtt_type type,
+                                            struct slice body, struct mqtt_subscribe *m)
 {
     return type == MQTT_SUBSCRIBE ? mqtt_subscribe_get(c->version, body, m)
                                   : mqtt_unsubscribe_get(c->version, body, m);
 }
 
-static enum mqtt_reason show(struct client *c, enum mqtt_type type, const struct mqtt_subscribe *m)
+static enum mqtt_reason waiting_show(struct client *c, enum mqtt_type type,
+                                     const struct mqtt_subscribe *m)
 {
     return type == MQTT_SUBSCRIBE ? session_subscribe(c->session, m)
                                   : session_unsubscribe(c->session, m);
 }
 
-static enum mqtt_reason add(struct client *c, enum mqtt_type type, struct slice body)
+static enum mqtt_reason waiting_add(struct client *c, enum mqtt_type type, struct slice body)
 {
     struct waiting *w = c->waiting;
 
@@ -51,14 +52,14 @@ static enum mqtt_reason add(struct client *c, enum mqtt_type type, struct slice 
 enum mqtt_reason waiting_take(struct client *c, enum mqtt_type type, struct slice body)
 {
     struct mqtt_subscribe m;
-    enum mqtt_reason reason = read_packet(c, type, body, &m);
+    enum mqtt_reason reason = waiting_read_packet(c, type, body, &m);
 
     if (reason != MQTT_OK)
         return reason;
     if (c->waiting == NULL)
-        reason = show(c, type, &m);
+        reason = waiting_show(c, type, &m);
     if (c->waiting != NULL || reason == MQTT_BUSY)
-        reason = add(c, type, body);
+        reason = waiting_add(c, type, body);
     return reason;
 }
 
@@ -73,9 +74,9 @@ enum mqtt_reason waiting_resume(struct client *c)
         struct slice body = reader_bytes(&r, reader_u32(&r));
         struct mqtt_subscribe m;
 
-        reason = read_packet(c, type, body, &m);
+        reason = waiting_read_packet(c, type, body, &m);
         assert(reason == MQTT_OK && !r.bad);
-        reason = show(c, type, &m);
+        reason = waiting_show(c, type, &m);
         if (reason == MQTT_BUSY)
             return MQTT_OK;
         if (reason != MQTT_OK)

@@ -14,9 +14,9 @@
 
 /* The packet goes to the session, now or when it is its turn.  A reason that is not
  * MQTT_OK ends the client. */
-enum mqtt_reason waiting_take(struct client *c, enum mqtt_type type, struct slice body);
+MUST_CHECK enum mqtt_reason waiting_take(struct client *c, enum mqtt_type type, struct slice body);
 /* The session may take the next ones. */
-enum mqtt_reason waiting_resume(struct client *c);
+MUST_CHECK enum mqtt_reason waiting_resume(struct client *c);
 void waiting_free(struct client *c);
 
 #endif

@@ -109,7 +109,7 @@ static void open_peer(struct peer *p)
         return;
     p->conn = (struct conn){.data = w.gateway.protocol};
     p->open = true;
-    client_tcp_ops.opened(&p->conn);
+    clients_conn_ops.opened(&p->conn);
 }
 
 static void free_peer(struct peer *p)
@@ -293,7 +293,7 @@ static void writable(struct peer *p)
 {
     p->full = false;
     if (p->open && !p->ended)
-        client_tcp_ops.writable(&p->conn);
+        clients_conn_ops.writable(&p->conn);
 }
 
 static void leave(struct peer *p)
@@ -301,7 +301,7 @@ static void leave(struct peer *p)
     if (p->open && !p->ended) {
         p->ended = true;
         wheel_stop(&p->conn.timer);
-        client_tcp_ops.gone(&p->conn);
+        clients_conn_ops.gone(&p->conn);
     }
 }
 
@@ -379,7 +379,7 @@ static void step_world(struct peer *p, uint8_t op, uint8_t arg)
         else if (arg % 4 == 2 && p->ended)
             free_peer(p);
         else if (arg == 255 && p->open && !p->ended)
-            client_tcp_ops.drain(&p->conn);
+            clients_conn_ops.drain(&p->conn);
     }
 }
 

@@ -8,12 +8,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "clients.h"
 #include "http.h"
 #include "mem.h"
 #include "mqtt_gateway.h"
 #include "played_link.h"
 #include "run_write.h"
-#include "session.h"
+#include "session_state.h"
 #include "topic.h"
 #include "upgrade.h"
 
@@ -127,7 +128,7 @@ void conn_pump(struct conn *c)
     if (p->ended || p->offering || p->in.len == 0)
         return;
     p->offering = true;
-    used = client_tcp_ops.input(c, (struct slice){(char *)p->in.p, p->in.len});
+    used = clients_conn_ops.input(c, (struct slice){(char *)p->in.p, p->in.len});
     p->offering = false;
     assert(used <= p->in.len);
     buf_consume(&p->in, used);
@@ -170,7 +171,7 @@ bool gateway_listen(struct gateway *g, const char *addresses, const struct liste
 {
     (void)g;
     (void)addresses;
-    return o->ops == &client_tcp_ops;
+    return o->ops == &clients_conn_ops;
 }
 
 bool gateway_listen_plain(struct gateway *g, const char *addresses,

@@ -52,7 +52,7 @@ static bool make(struct entry *e, struct packet_own *o)
     buf_clear(&own);
     if (o->max_size == 0)
         o->max_size = UINT32_MAX;
-    if (!packet_make(&own, ROOM, &piece, &at, e, o))
+    if (!packets_make(&own, ROOM, &piece, &at, e, o))
         return false;
     ck_assert_uint_eq(at, ROOM);
     ck_assert_ptr_eq(piece.pins, &block->pins);
@@ -93,7 +93,7 @@ static void assert_user(const struct mqtt_publish *m, struct slice name, struct 
 
 START_TEST(test_311_whole)
 {
-    packet_encoders[PACKET_311](&packet, &small_event()->e);
+    packets_encoders[PACKET_311](&packet, &small_event()->e);
     assert_bytes("\x30\x07\0\3a/bhi", 9);
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(test_311_shares_the_payload_as_it_lies_in_the_record)
     struct entry *e = small_event();
     size_t at;
 
-    ck_assert(packet_make(&own, ROOM, &piece, &at, e, &o));
+    ck_assert(packets_make(&own, ROOM, &piece, &at, e, &o));
     ck_assert_ptr_eq(piece.shared.p, e->e.payload.p);
 }
 END_TEST
@@ -132,7 +132,7 @@ END_TEST
 
 START_TEST(test_50_whole_has_its_id)
 {
-    packet_encoders[PACKET_50](&packet, &small_event()->e);
+    packets_encoders[PACKET_50](&packet, &small_event()->e);
     assert_bytes("\x30\x18\0\3a/b\x10\x26\0\x09sluice-id\0\2"
                  "42hi",
                  26);
@@ -141,7 +141,7 @@ END_TEST
 
 START_TEST(test_50_framed_is_the_same_in_one_binary_frame)
 {
-    packet_encoders[PACKET_50_FRAMED](&packet, &small_event()->e);
+    packets_encoders[PACKET_50_FRAMED](&packet, &small_event()->e);
     ck_assert_mem_eq(packet.p, "\x82\x1a\x30\x18", 4);
     ck_assert_uint_eq(packet.len, 28);
 }
@@ -153,7 +153,7 @@ START_TEST(test_50_pieces_are_what_the_whole_is)
     struct buf whole = {0};
     struct entry *e = small_event();
 
-    packet_encoders[PACKET_50](&whole, &e->e);
+    packets_encoders[PACKET_50](&whole, &e->e);
     ck_assert(make(e, &o));
     assert_bytes((char *)whole.p, whole.len);
     buf_free(&whole);
@@ -301,10 +301,10 @@ START_TEST(test_a_message_that_is_no_event)
 {
     static const uint32_t id = 5;
 
-    packet_message_put(&packet, MQTT_311, SLICE("$SYS/x"), SLICE("1"), true, &id, 1);
+    packets_message_put(&packet, MQTT_311, SLICE("$SYS/x"), SLICE("1"), true, &id, 1);
     assert_bytes("\x31\x09\0\6$SYS/x1", 11);
     buf_clear(&packet);
-    packet_message_put(&packet, MQTT_50, SLICE("$SYS/x"), SLICE("1"), false, &id, 1);
+    packets_message_put(&packet, MQTT_50, SLICE("$SYS/x"), SLICE("1"), false, &id, 1);
     assert_bytes("\x30\x0c\0\6$SYS/x\x02\x0b\x05\x31", 14);
 }
 END_TEST

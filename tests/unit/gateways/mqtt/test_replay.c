@@ -18,12 +18,10 @@
 
 #include <stdio.h>
 
-#include "commit.h"
 #include "deliver.h"
+#include "main_cursor.h"
 #include "model_broker.h"
 #include "run_suite.h"
-#include "share.h"
-#include "sys.h"
 
 #define SEEDS 1000
 #define STEPS 200
@@ -87,11 +85,6 @@ void deliver_gap(struct session *s, const struct gap *gap)
     (void)gap; /* only events that are kept are counted */
 }
 
-void commit_later(struct session *s)
-{
-    (void)s;
-}
-
 void client_end(struct client *c, enum mqtt_reason reason, const char *text)
 {
     (void)c;
@@ -99,10 +92,9 @@ void client_end(struct client *c, enum mqtt_reason reason, const char *text)
     ck_abort_msg("seed %llu: %s", (unsigned long long)seed, text);
 }
 
-bool subscribe_holds_main(const struct session *s)
+static void on_begun(struct session *s)
 {
-    (void)s;
-    return false;
+    (void)s; /* nobody waits for a SUBACK */
 }
 
 static bool has_mains(const struct sub *but)
@@ -115,32 +107,6 @@ static bool has_mains(const struct sub *but)
     return false;
 }
 
-void subscribe_replay_joined(struct sub *sub, uint64_t cursor)
-{
-    ck_assert_ptr_null(sub->replay);
-    session_main_close(&session);
-    if (!has_mains(sub))
-        session.cursor = cursor;
-    ck_assert_uint_ge(cursor, session.cursor);
-    sub->from = cursor;
-    session_main_open(&session);
-}
-
-void subscribe_go_on(struct session *s)
-{
-    (void)s; /* nobody waits for a SUBACK */
-}
-
-void shared_left(struct sub *sub)
-{
-    (void)sub;
-}
-
-void sys_left(struct sub *sub)
-{
-    (void)sub;
-}
-
 /* --- one seed -------------------------------------------------------------------------- */
 
 static const struct hub_limits limits = {
@@ -151,25 +117,25 @@ static void add_main(void)
     struct slice name = slice_of(filter_names[chance(ARRAY_LEN(filter_names))]);
     struct sub *sub;
 
-    if (!model.up || session_sub_find(&session, name) != NULL)
+    if (!model.up || sub_find(&session, name) != NULL)
         return;
-    session_main_close(&session);
+    main_cursor_close(&session);
     if (!has_mains(NULL))
         session.cursor = model.head;
-    sub = session_sub_add(&session, name);
+    sub = sub_add(&session, name);
     sub->from = model.head;
-    session_main_open(&session);
+    main_cursor_open(&session);
 }
 
 static void replay_filter(size_t i, struct start start)
 {
     struct slice name = slice_of(filter_names[chance(ARRAY_LEN(filter_names))]);
 
-    if (session_sub_find(&session, name) != NULL)
+    if (sub_find(&session, name) != NULL)
         return;
-    replaying[i] = session_sub_add(&session, name);
+    replaying[i] = sub_add(&session, name);
     replaying[i]->start = start;
-    replay_begin(replaying[i], NULL);
+    replay_begin(replaying[i], NULL, on_begun);
 }
 
 static void add_replay(void)
@@ -203,7 +169,7 @@ static void take_up_anew(void)
     struct buf states[ARRAY_LEN(replaying)] = {{0}};
     struct reader r;
 
-    session_main_close(&session);
+    main_cursor_close(&session);
     for (size_t i = 0; i < ARRAY_LEN(replaying); i++)
         if (replaying[i] != NULL)
             state_of(replaying[i], &states[i]);
@@ -213,10 +179,10 @@ static void take_up_anew(void)
     for (size_t i = 0; i < ARRAY_LEN(replaying); i++) {
         r = reader_of(states[i].p, states[i].len);
         if (states[i].len > 1)
-            replay_begin(replaying[i], &r);
+            replay_begin(replaying[i], &r, on_begun);
         buf_free(&states[i]);
     }
-    session_main_open(&session);
+    main_cursor_open(&session);
 }
 
 static void resume(void)
@@ -364,8 +330,11 @@ static void seed_begin(void)
 
 static void seed_end(void)
 {
-    session_main_close(&session);
-    session_subs_free(&session);
+    main_cursor_close(&session);
+    while (session.subs != NULL) {
+        replay_end(session.subs);
+        sub_free(session.subs);
+    }
     pipe_clear(&model);
     for (size_t i = 0; i < model.served_count; i++)
         buf_free(&model.served[i].reply);

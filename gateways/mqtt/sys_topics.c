@@ -1,5 +1,5 @@
 /*
- * sys.c - the table of $SYS/ topics, and who wants to know.
+ * sys_topics.c - the table of $SYS/ topics, and who wants to know.
  *
  * Happy path: CALL SYS brings topics and values; what differs from the table goes into
  * it and to every filter that matches.  Who subscribes later gets the table.
@@ -11,7 +11,7 @@
  *
  * How it fails: a malformed entry ends the frame, and is logged.
  */
-#include "sys.h"
+#include "sys_topics.h"
 
 #include <stdlib.h>
 
@@ -34,38 +34,38 @@ struct sys_listener {
     struct sub *sub;
 };
 
-struct retained_sys {
+struct sys_topics {
     struct sys_topic *topics;
     struct sys_listener *listeners;
 };
 
-static struct retained_sys *table(struct mqttd *m)
+static struct sys_topics *sys_table(struct mqttd *m)
 {
-    if (m->sys == NULL)
-        m->sys = mem_zalloc(sizeof *m->sys);
-    return m->sys;
+    if (m->sys_topics == NULL)
+        m->sys_topics = mem_zalloc(sizeof *m->sys_topics);
+    return m->sys_topics;
 }
 
-static struct slice name_of(const struct sys_topic *t)
+static struct slice sys_name_of(const struct sys_topic *t)
 {
     return (struct slice){t->name, t->len};
 }
 
-static struct slice value_of(const struct sys_topic *t)
+static struct slice sys_value_of(const struct sys_topic *t)
 {
-    return (struct slice){(char *)t->value.p, t->value.len};
+    return buf_slice(&t->value);
 }
 
-static void tell(struct sub *sub, const struct sys_topic *t, bool retain)
+static void sys_tell(struct sub *sub, const struct sys_topic *t, bool retain)
 {
     struct slice filter = {sub->filter, sub->filter_len};
 
-    if (filter_match(filter, name_of(t)))
-        deliver_message(sub->session, sub, name_of(t), value_of(t), retain);
+    if (filter_match(filter, sys_name_of(t)))
+        deliver_message(sub->session, sub, sys_name_of(t), sys_value_of(t), retain);
 }
 
 /* It does not read what it is sent. */
-static bool is_behind(const struct sub *sub)
+static bool sys_is_behind(const struct sub *sub)
 {
     const struct conn *c = sub->session->client->transport.conn;
 
@@ -75,7 +75,7 @@ static bool is_behind(const struct sub *sub)
 /* --- from the broker ------------------------------------------------------------------ */
 
 /* NULL: the table is full. */
-static struct sys_topic *topic_get(struct retained_sys *sys, struct slice name)
+static struct sys_topic *sys_topic_get(struct sys_topics *sys, struct slice name)
 {
     struct sys_topic *t;
 
@@ -89,33 +89,33 @@ static struct sys_topic *topic_get(struct retained_sys *sys, struct slice name)
     return t;
 }
 
-static void set(struct retained_sys *sys, struct slice name, struct slice value)
+static void sys_set(struct sys_topics *sys, struct slice name, struct slice value)
 {
-    struct sys_topic *t = topic_get(sys, name);
+    struct sys_topic *t = sys_topic_get(sys, name);
     struct sys_listener *l, *next;
 
-    if (t == NULL || (t->value.p != NULL && slice_eq(value_of(t), value)))
+    if (t == NULL || (t->value.p != NULL && slice_eq(sys_value_of(t), value)))
         return;
     buf_clear(&t->value);
     buf_put_slice(&t->value, value);
     HASH_ITER (hh, sys->listeners, l, next)
-        if (!is_behind(l->sub))
-            tell(l->sub, t, false);
+        if (!sys_is_behind(l->sub))
+            sys_tell(l->sub, t, false);
 }
 
-void sys_update(struct mqttd *m, struct reader body)
+void sys_topics_update(struct mqttd *m, struct reader body)
 {
     struct slice name, value;
 
     while (wire_sys_get(&body, &name, &value))
-        set(table(m), name, value);
+        sys_set(sys_table(m), name, value);
     if (body.bad)
         log_error("what the broker tells of $SYS is malformed");
 }
 
 /* --- for sessions ----------------------------------------------------------------------- */
 
-static struct sys_listener *listener_of(const struct retained_sys *sys, const struct sub *sub)
+static struct sys_listener *sys_listener_of(const struct sys_topics *sys, const struct sub *sub)
 {
     struct sys_listener *l;
 
@@ -123,30 +123,30 @@ static struct sys_listener *listener_of(const struct retained_sys *sys, const st
     return l;
 }
 
-void sys_joined(struct sub *sub)
+void sys_topics_joined(struct sub *sub)
 {
-    struct retained_sys *sys = table(sub->session->mqtt);
+    struct sys_topics *sys = sys_table(sub->session->mqtt);
     struct sys_listener *l;
 
-    if (listener_of(sys, sub) != NULL)
+    if (sys_listener_of(sys, sub) != NULL)
         return;
     l = mem_zalloc(sizeof *l);
     l->sub = sub;
     HASH_ADD_PTR(sys->listeners, sub, l);
 }
 
-void sys_retained(struct sub *sub)
+void sys_topics_retained(struct sub *sub)
 {
     struct sys_topic *t, *next;
 
-    HASH_ITER (hh, table(sub->session->mqtt)->topics, t, next)
-        tell(sub, t, true);
+    HASH_ITER (hh, sys_table(sub->session->mqtt)->topics, t, next)
+        sys_tell(sub, t, true);
 }
 
-void sys_left(struct sub *sub)
+void sys_topics_left(struct sub *sub)
 {
-    struct retained_sys *sys = table(sub->session->mqtt);
-    struct sys_listener *l = listener_of(sys, sub);
+    struct sys_topics *sys = sys_table(sub->session->mqtt);
+    struct sys_listener *l = sys_listener_of(sys, sub);
 
     if (l == NULL)
         return;
@@ -154,22 +154,22 @@ void sys_left(struct sub *sub)
     free(l);
 }
 
-void sys_free(struct mqttd *m)
+void sys_topics_free(struct mqttd *m)
 {
     struct sys_topic *t, *t_next;
     struct sys_listener *l, *l_next;
 
-    if (m->sys == NULL)
+    if (m->sys_topics == NULL)
         return;
-    HASH_ITER (hh, m->sys->topics, t, t_next) {
-        HASH_DEL(m->sys->topics, t);
+    HASH_ITER (hh, m->sys_topics->topics, t, t_next) {
+        HASH_DEL(m->sys_topics->topics, t);
         buf_free(&t->value);
         free(t);
     }
-    HASH_ITER (hh, m->sys->listeners, l, l_next) {
-        HASH_DEL(m->sys->listeners, l);
+    HASH_ITER (hh, m->sys_topics->listeners, l, l_next) {
+        HASH_DEL(m->sys_topics->listeners, l);
         free(l);
     }
-    free(m->sys);
-    m->sys = NULL;
+    free(m->sys_topics);
+    m->sys_topics = NULL;
 }

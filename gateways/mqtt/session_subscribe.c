@@ -1,5 +1,5 @@
 /*
- * subscribe.c - SUBSCRIBE and UNSUBSCRIBE, one at a time for each session.
+ * session_subscribe.c - SUBSCRIBE and UNSUBSCRIBE, one at a time for each session.
  *
  *   PROBING   new filters: a subscription of their own finds where they are live from;
  *             main runs on until then, and is closed at that very moment
@@ -12,20 +12,23 @@
  *
  * How it fails: what is wrong with one filter is its code in the SUBACK.  Filters that the
  * broker refuses get 0x97 or 0x80 there.  A write that the broker refuses is tried again
- * (commit.h), and the SUBACK waits for it.
+ * (session_commit.h), and the SUBACK waits for it.
  */
-#include "subscribe.h"
+#include "session_subscribe.h"
 
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #include "auth.h"
-#include "commit.h"
 #include "log.h"
+#include "main_cursor.h"
 #include "mem.h"
+#include "packets.h"
 #include "replay.h"
 #include "retained.h"
 #include "share.h"
-#include "sys.h"
+#include "sys_topics.h"
 #include "topic.h"
 
 /* One filter of the packet. */
@@ -40,7 +43,6 @@ struct subscribing {
     struct session *session;
     enum { PROBING, WRITING, RETAINED } stage;
     bool unsubscribe;
-    bool holds_main;   /* it is closed until this is done */
     bool main_changed; /* its filters are others now */
     uint16_t packet_id;
     bool probing;
@@ -50,41 +52,61 @@ struct subscribing {
     struct asked asked[];
 };
 
-/* --- the last steps --------------------------------------------------------------------- */
+/* --- a filter's end --------------------------------------------------------------------- */
 
-bool subscribe_holds_main(const struct session *s)
+/* Nobody hands it events any more. */
+static void subscribe_close(struct sub *sub)
 {
-    return s->subscribing != NULL && s->subscribing->holds_main;
+    replay_end(sub);
+    if (sub->kind == SUB_SHARED && !sub->session->ended)
+        share_left(sub);
+    if (sub->kind == SUB_SYS)
+        sys_topics_left(sub);
 }
 
-void subscribe_end(struct session *s)
+static void subscribe_remove(struct sub *sub)
+{
+    subscribe_close(sub);
+    sub_remove(sub);
+}
+
+void session_subscribe_free(struct session *s)
+{
+    struct sub *sub, *next;
+
+    DL_FOREACH_SAFE (s->subs, sub, next) {
+        subscribe_close(sub);
+        sub_free(sub);
+    }
+    tombstones_free(&s->gone_subs);
+}
+
+/* --- the last steps --------------------------------------------------------------------- */
+
+void session_subscribe_end(struct session *s)
 {
     struct subscribing *g = s->subscribing;
 
     if (g == NULL)
         return;
     s->subscribing = NULL;
+    s->main_held = false;
     if (g->probing)
         subscription_close(&g->probe);
     free(g->codes);
     reaper_take(&s->mqtt->gateway->reaper, &g->reaped);
 }
 
-static void finish(struct session *s)
+static void subscribe_finish(struct session *s)
 {
     if (s->subscribing->main_changed)
-        session_main_close(s);
-    subscribe_end(s);
-    session_main_open(s);
+        main_cursor_close(s);
+    session_subscribe_end(s);
+    main_cursor_open(s);
     client_pump(s->client);
 }
 
-void subscribe_retained_done(struct session *s)
-{
-    finish(s);
-}
-
-static void retained_or_finish(struct session *s, struct subscribing *g)
+static void subscribe_retained_or_finish(struct session *s, struct subscribing *g)
 {
     struct sub **subs = mem_array(g->count, sizeof(struct sub *));
     size_t n = 0;
@@ -96,35 +118,26 @@ static void retained_or_finish(struct session *s, struct subscribing *g)
         if (sub == NULL)
             continue;
         if (sub->kind == SUB_SHARED)
-            shared_joined(sub);
+            share_joined(sub);
         if (sub->kind == SUB_SYS)
-            sys_joined(sub);
+            sys_topics_joined(sub);
         if (g->asked[i].retained && sub->kind == SUB_SYS)
-            sys_retained(sub);
+            sys_topics_retained(sub);
         else if (g->asked[i].retained)
             subs[n++] = sub;
     }
     if (n > 0) {
-        g->holds_main = true; /* they come before what is live, of old filters too */
-        session_main_close(s);
-        retained_begin(s, subs, n);
+        s->main_held = true; /* they come before what is live, of old filters too */
+        main_cursor_close(s);
+        retained_begin(s, subs, n, subscribe_finish);
     } else {
-        finish(s);
+        subscribe_finish(s);
     }
     free(subs);
 }
 
-static void put_sluice_id(struct buf *props, uint64_t id)
-{
-    char text[24];
-    struct buf digits = {(uint8_t *)text, 0, sizeof text};
-
-    buf_dec(&digits, id);
-    mqtt_prop_put_user(props, SLICE("sluice-id"), (struct slice){text, digits.len});
-}
-
 /* Above it all of them match; 0: there is no such ID. */
-static uint64_t latest_from(const struct subscribing *g)
+static uint64_t subscribe_latest_from(const struct subscribing *g)
 {
     uint64_t from = 0;
 
@@ -137,40 +150,40 @@ static uint64_t latest_from(const struct subscribing *g)
     return from;
 }
 
-static void say_suback(struct session *s, const struct subscribing *g)
+static void subscribe_say_suback(struct session *s, const struct subscribing *g)
 {
     struct mqttd *m = s->mqtt;
     enum mqtt_type type = g->unsubscribe ? MQTT_UNSUBACK : MQTT_SUBACK;
     struct slice props = {NULL, 0};
-    uint64_t from = latest_from(g);
+    uint64_t from = subscribe_latest_from(g);
 
     buf_clear(&m->props);
     buf_clear(&m->packet);
     if (s->client->version == MQTT_50 && s->client->problem_info && from > 0)
-        put_sluice_id(&m->props, from);
+        packets_put_id(&m->props, from);
     if (client_takes(s->client, MQTT_HEAD_MAX + 4 + m->props.len + g->count))
-        props = (struct slice){(char *)m->props.p, m->props.len};
+        props = buf_slice(&m->props);
     mqtt_suback_put(&m->packet, s->client->version, type, g->packet_id, g->codes, g->count, props);
-    client_write(s->client, (struct slice){(char *)m->packet.p, m->packet.len});
+    client_write(s->client, buf_slice(&m->packet));
 }
 
 /* --- writing -------------------------------------------------------------------------------- */
 
 /* Sessions that live here alone write no more than their membership of groups. */
-static bool is_written(const struct session *s, const struct sub *sub)
+static bool subscribe_is_written(const struct session *s, const struct sub *sub)
 {
-    return (!sub->unsaid && !sub->saying) || (!s->stored && sub->kind != SUB_SHARED);
+    return (!sub->unacked && !sub->acking) || (!s->stored && sub->kind != SUB_SHARED);
 }
 
-static bool all_written(const struct session *s, const struct subscribing *g)
+static bool subscribe_all_written(const struct session *s, const struct subscribing *g)
 {
     for (size_t i = 0; i < g->count; i++)
-        if (g->asked[i].sub != NULL && !is_written(s, g->asked[i].sub))
+        if (g->asked[i].sub != NULL && !subscribe_is_written(s, g->asked[i].sub))
             return false;
-    return drops_none(s->gone_subs);
+    return tombstones_none(s->gone_subs);
 }
 
-static bool all_begun(const struct subscribing *g)
+static bool subscribe_all_begun(const struct subscribing *g)
 {
     for (size_t i = 0; i < g->count; i++)
         if (g->asked[i].sub != NULL && !replay_has_begun(g->asked[i].sub))
@@ -178,32 +191,32 @@ static bool all_begun(const struct subscribing *g)
     return true;
 }
 
-void subscribe_go_on(struct session *s)
+void session_subscribe_go_on(struct session *s)
 {
     struct subscribing *g = s->subscribing;
 
-    if (g == NULL || g->stage != WRITING || !all_written(s, g) || !all_begun(g))
+    if (g == NULL || g->stage != WRITING || !subscribe_all_written(s, g) || !subscribe_all_begun(g))
         return;
-    say_suback(s, g);
-    retained_or_finish(s, g);
+    subscribe_say_suback(s, g);
+    subscribe_retained_or_finish(s, g);
 }
 
-static void write_items(struct session *s, struct subscribing *g)
+static void subscribe_write_items(struct session *s, struct subscribing *g)
 {
     g->stage = WRITING;
-    if (!all_written(s, g))
-        commit_soon(s);
-    subscribe_go_on(s);
+    if (!subscribe_all_written(s, g))
+        session_commit_soon(s);
+    session_subscribe_go_on(s);
 }
 
 /* --- probing ---------------------------------------------------------------------- */
 
-static bool has_old_mains(const struct session *s, const struct subscribing *g)
+static bool subscribe_has_old_mains(const struct session *s, const struct subscribing *g)
 {
     const struct sub *sub;
     size_t mains = 0, fresh = 0;
 
-    for (sub = s->subs; sub != NULL; sub = sub->next)
+    DL_FOREACH (s->subs, sub)
         mains += sub_is_mains(sub);
     for (size_t i = 0; i < g->count; i++)
         fresh += g->asked[i].probe;
@@ -211,48 +224,49 @@ static bool has_old_mains(const struct session *s, const struct subscribing *g)
 }
 
 /* Main may stand further than this gateway, when its session was at another before. */
-static uint64_t settle_main(struct session *s, struct subscribing *g, uint64_t from)
+static uint64_t subscribe_settle_main(struct session *s, struct subscribing *g, uint64_t from)
 {
-    g->holds_main = true;
-    session_main_close(s);
-    if (!has_old_mains(s, g))
+    s->main_held = true;
+    main_cursor_close(s);
+    if (!subscribe_has_old_mains(s, g))
         s->cursor = from;
     return from > s->cursor ? from : s->cursor;
 }
 
-static void on_started(struct subscription *probe, uint64_t cursor, const struct gap *gap)
+static void subscribe_on_started(struct subscription *probe, uint64_t cursor, const struct gap *gap)
 {
     struct subscribing *g = probe->data;
     struct session *s = g->session;
     uint64_t from;
 
     (void)gap; /* one that starts now has missed nothing */
-    from = settle_main(s, g, cursor);
+    from = subscribe_settle_main(s, g, cursor);
     for (size_t i = 0; i < g->count; i++) {
         struct sub *sub = g->asked[i].sub;
 
         if (!g->asked[i].probe)
             continue;
         sub->from = from;
-        sub->dirty = sub->unsaid = true; /* not before: nobody could match it */
+        sub->dirty = sub->unacked = true; /* not before: nobody could match it */
     }
-    write_items(s, g);
+    subscribe_write_items(s, g);
 }
 
 /* It is there to keep the filters live; main will read them. */
-static size_t on_events(struct subscription *probe, struct run *r)
+static size_t subscribe_on_events(struct subscription *probe, struct run *r)
 {
     (void)probe;
     return r->count;
 }
 
-static void on_gap(struct subscription *probe, const struct gap *gap)
+static void subscribe_on_gap(struct subscription *probe, const struct gap *gap)
 {
     (void)probe;
     (void)gap;
 }
 
-static void on_failed(struct subscription *probe, enum sluice_error error, struct slice text)
+static void subscribe_on_failed(struct subscription *probe, enum sluice_error error,
+                                struct slice text)
 {
     struct subscribing *g = probe->data;
     struct session *s = g->session;
@@ -265,17 +279,19 @@ static void on_failed(struct subscription *probe, enum sluice_error error, struc
     for (size_t i = 0; i < g->count; i++) {
         if (!g->asked[i].probe)
             continue;
-        session_sub_remove(g->asked[i].sub);
+        subscribe_remove(g->asked[i].sub);
         g->asked[i] = (struct asked){NULL, false, false};
         g->codes[i] = error == ERR_TOO_MANY ? MQTT_QUOTA : MQTT_UNSPECIFIED;
     }
-    write_items(s, g);
+    subscribe_write_items(s, g);
 }
 
-static const struct subscription_ops probe_ops = {
-    .started = on_started, .events = on_events, .gap = on_gap, .failed = on_failed};
+static const struct subscription_ops subscribe_probe_ops = {.started = subscribe_on_started,
+                                                            .events = subscribe_on_events,
+                                                            .gap = subscribe_on_gap,
+                                                            .failed = subscribe_on_failed};
 
-static void begin(struct session *s, struct subscribing *g)
+static void subscribe_begin(struct session *s, struct subscribing *g)
 {
     struct slice filters[WIRE_FILTERS_MAX];
     struct start now = {START_NOW, 0};
@@ -285,11 +301,11 @@ static void begin(struct session *s, struct subscribing *g)
         if (g->asked[i].probe)
             filters[n++] = sub_name(g->asked[i].sub);
     if (n == 0) {
-        write_items(s, g);
+        subscribe_write_items(s, g);
         return;
     }
     g->probing = g->main_changed = true;
-    subscription_open(&g->probe, s->mqtt->gateway->hub, filters, n, now, &probe_ops, g);
+    subscription_open(&g->probe, s->mqtt->gateway->hub, filters, n, now, &subscribe_probe_ops, g);
 }
 
 /* --- SUBSCRIBE -------------------------------------------------------------------- */
@@ -306,26 +322,25 @@ static struct subscribing *subscribing_new(struct session *s, uint16_t packet_id
     return g;
 }
 
-static uint32_t max_subscriptions(const struct mqttd *m)
+static uint32_t subscribe_max_subscriptions(const struct mqttd *m)
 {
     uint32_t n = m->settings.max_subscriptions;
 
     return n < WIRE_FILTERS_MAX ? n : WIRE_FILTERS_MAX;
 }
 
-static uint32_t count_subs(const struct session *s)
+static uint32_t subscribe_count_subs(const struct session *s)
 {
     const struct sub *sub;
-    uint32_t n = 0;
+    int n = 0;
 
-    for (sub = s->subs; sub != NULL; sub = sub->next)
-        n++;
-    return n;
+    DL_COUNT(s->subs, sub, n);
+    return (uint32_t)n;
 }
 
 /* What a rule says of everything that the filter matches: the last rule that covers it
  * counts, unless a later one may say otherwise of a part. */
-static bool is_volatile(const struct mqttd *m, struct slice filter)
+static bool subscribe_is_volatile(const struct mqttd *m, struct slice filter)
 {
     size_t count;
     const struct retention_rule *rules = config_retention(m->gateway->config, &count);
@@ -342,44 +357,33 @@ static bool is_volatile(const struct mqttd *m, struct slice filter)
     return is;
 }
 
-static uint8_t grant(const struct mqttd *m, const struct sub *sub, uint8_t asked)
+static uint8_t subscribe_grant(const struct mqttd *m, const struct sub *sub, uint8_t asked)
 {
-    if (sub->kind == SUB_SYS || is_volatile(m, sub_topic_filter(sub)))
+    if (sub->kind == SUB_SYS || subscribe_is_volatile(m, sub_topic_filter(sub)))
         return 0;
     return asked < m->settings.max_qos ? asked : m->settings.max_qos;
 }
 
-static const struct slice share_prefix = {"$share/", 7};
-static const struct slice sys_prefix = {"$SYS/", 5};
-
-/* *filter: without "$share/…". */
-static bool is_filter(struct slice key, struct slice *filter)
-{
-    struct slice name;
-
-    *filter = key;
-    if (key.len >= WIRE_ITEM_KEY_MAX)
-        return false; /* of a share name that nobody could mean */
-    if (!slice_starts(key, share_prefix))
-        return filter_check(key) == TOPIC_OK;
-    return subscribe_share_parse(key, &name, filter) && filter_check(*filter) == TOPIC_OK &&
-           !slice_starts(*filter, sys_prefix);
-}
-
 /* A start that this kind of filter cannot have. */
-static bool is_misplaced(struct slice key, struct start start)
+static bool subscribe_is_misplaced(struct slice key, struct start start)
 {
-    if (slice_starts(key, sys_prefix))
+    switch (sub_kind_of(key)) {
+    case SUB_SYS:
         return start.kind != START_NOW;
-    return slice_starts(key, share_prefix) && start.kind != START_NOW && start.kind != START_AFTER;
+    case SUB_SHARED:
+        return start.kind != START_NOW && start.kind != START_AFTER;
+    default:
+        return false;
+    }
 }
 
 /* MQTT_OK, or the code of a filter that is refused. */
-static enum mqtt_reason check(const struct session *s, struct slice key, struct start start)
+static enum mqtt_reason subscribe_check(const struct session *s, struct slice key,
+                                        struct start start)
 {
     struct slice filter;
 
-    if (!is_filter(key, &filter) || is_misplaced(key, start))
+    if (!sub_name_parse(key, &filter) || subscribe_is_misplaced(key, start))
         return MQTT_BAD_FILTER;
     if (!auth_may(&s->client->principal, AUTH_SUBSCRIBE, filter))
         return MQTT_NOT_AUTHORIZED;
@@ -387,7 +391,8 @@ static enum mqtt_reason check(const struct session *s, struct slice key, struct 
 }
 
 /* A start that was not asked for before begins anew; the same again does not rewind. */
-static void take_start(struct subscribing *g, struct sub *sub, struct start start, bool is_new)
+static void subscribe_take_start(struct subscribing *g, struct sub *sub, struct start start,
+                                 bool is_new)
 {
     struct session *s = sub->session;
 
@@ -400,14 +405,15 @@ static void take_start(struct subscribing *g, struct sub *sub, struct start star
     }
     replay_end(sub);
     sub->start = start;
-    replay_begin(sub, NULL);
+    replay_begin(sub, NULL, session_subscribe_go_on);
     if (s->one == sub)
         s->one = NULL;
     g->main_changed = true;
 }
 
-static bool wants_retained(const struct session *s, const struct sub *sub,
-                           const struct mqtt_topic_option *o, struct start start, bool is_new)
+static bool subscribe_wants_retained(const struct session *s, const struct sub *sub,
+                                     const struct mqtt_topic_option *o, struct start start,
+                                     bool is_new)
 {
     if (sub->kind == SUB_SHARED || start.kind != START_NOW)
         return false;
@@ -417,7 +423,7 @@ static bool wants_retained(const struct session *s, const struct sub *sub,
 }
 
 /* The same filter earlier in this packet: the later one decides. */
-static bool take_over(struct subscribing *g, size_t i)
+static bool subscribe_take_over(struct subscribing *g, size_t i)
 {
     for (size_t k = 0; k < i; k++) {
         if (g->asked[k].sub != g->asked[i].sub)
@@ -429,53 +435,55 @@ static bool take_over(struct subscribing *g, size_t i)
     return false;
 }
 
-static uint8_t take_filter(struct subscribing *g, size_t i, const struct mqtt_topic_option *o,
-                           struct slice key, struct start start, uint32_t id)
+static uint8_t subscribe_take_filter(struct subscribing *g, size_t i,
+                                     const struct mqtt_topic_option *o, struct slice key,
+                                     struct start start, uint32_t id)
 {
     struct session *s = g->session;
-    enum mqtt_reason code = check(s, key, start);
-    struct sub *sub = session_sub_find(s, key);
+    enum mqtt_reason code = subscribe_check(s, key, start);
+    struct sub *sub = sub_find(s, key);
     bool is_new = sub == NULL;
 
-    if (code == MQTT_OK && is_new && count_subs(s) >= max_subscriptions(s->mqtt))
+    if (code == MQTT_OK && is_new &&
+        subscribe_count_subs(s) >= subscribe_max_subscriptions(s->mqtt))
         code = MQTT_QUOTA;
     if (code != MQTT_OK)
         return (uint8_t)code;
     if (is_new) {
-        sub = session_sub_add(s, key);
+        sub = sub_add(s, key);
         sub->from = UINT64_MAX; /* until it is known */
     }
-    sub->qos = grant(s->mqtt, sub, o->qos);
+    sub->qos = subscribe_grant(s->mqtt, sub, o->qos);
     sub->no_local = o->no_local;
     sub->retain_as_published = o->retain_as_published;
     sub->id = id;
-    take_start(g, sub, start, is_new);
+    subscribe_take_start(g, sub, start, is_new);
     g->asked[i].sub = sub;
     g->asked[i].probe = is_new && sub_is_mains(sub);
-    is_new = take_over(g, i) ? g->asked[i].probe : is_new;
+    is_new = subscribe_take_over(g, i) ? g->asked[i].probe : is_new;
     if (!g->asked[i].probe)
-        sub->dirty = sub->unsaid = true;
-    g->asked[i].retained = wants_retained(s, sub, o, start, is_new);
+        sub->dirty = sub->unacked = true;
+    g->asked[i].retained = subscribe_wants_retained(s, sub, o, start, is_new);
     return sub->qos;
 }
 
 /* No-local on a shared subscription is the one thing that ends the client (3.8.3-4). */
-static enum mqtt_reason check_all(const struct mqtt_subscribe *m, size_t *count)
+static enum mqtt_reason subscribe_check_all(const struct mqtt_subscribe *m, size_t *count)
 {
     struct slice topics = m->topics;
     struct mqtt_topic_option o;
 
     *count = 0;
     while (mqtt_subscribe_next(&topics, &o)) {
-        if (o.no_local && slice_starts(o.filter, share_prefix))
+        if (o.no_local && sub_kind_of(o.filter) == SUB_SHARED)
             return MQTT_PROTOCOL_ERROR;
         ++*count;
     }
     return MQTT_OK;
 }
 
-static uint8_t ask(struct subscribing *g, size_t i, const struct mqtt_topic_option *o,
-                   const struct mqtt_subscribe *m, struct buf *scratch)
+static uint8_t subscribe_ask(struct subscribing *g, size_t i, const struct mqtt_topic_option *o,
+                             const struct mqtt_subscribe *m, struct buf *scratch)
 {
     struct replay_limits limits = {.max_last =
                                        config_num(g->session->mqtt->gateway->config, CFG_MAX_LAST)};
@@ -488,8 +496,8 @@ static uint8_t ask(struct subscribing *g, size_t i, const struct mqtt_topic_opti
         code = replay_filter_get(o->filter, &limits, scratch, &key, &start);
     if (code != MQTT_OK)
         return (uint8_t)code;
-    return take_filter(g, i, o, key, start,
-                       mqtt_prop_number(&m->props, MQTT_PROP_SUBSCRIPTION_ID, 0));
+    return subscribe_take_filter(g, i, o, key, start,
+                                 mqtt_prop_number(&m->props, MQTT_PROP_SUBSCRIPTION_ID, 0));
 }
 
 enum mqtt_reason session_subscribe(struct session *s, const struct mqtt_subscribe *m)
@@ -503,23 +511,23 @@ enum mqtt_reason session_subscribe(struct session *s, const struct mqtt_subscrib
 
     if (s->subscribing != NULL)
         return MQTT_BUSY;
-    reason = check_all(m, &count);
+    reason = subscribe_check_all(m, &count);
     if (reason != MQTT_OK)
         return reason;
     g = subscribing_new(s, m->packet_id, count);
     for (size_t i = 0; mqtt_subscribe_next(&topics, &o); i++) {
-        g->codes[i] = ask(g, i, &o, m, &scratch);
+        g->codes[i] = subscribe_ask(g, i, &o, m, &scratch);
         if (s->client->version == MQTT_311 && g->codes[i] > MQTT_GRANTED_2)
             g->codes[i] = MQTT_UNSPECIFIED;
     }
     buf_free(&scratch);
-    begin(s, g);
+    subscribe_begin(s, g);
     return MQTT_OK;
 }
 
 /* --- UNSUBSCRIBE ------------------------------------------------------------------ */
 
-static uint8_t drop(struct subscribing *g, struct slice filter, struct buf *scratch)
+static uint8_t subscribe_drop(struct subscribing *g, struct slice filter, struct buf *scratch)
 {
     struct replay_limits limits = {.max_last = UINT64_MAX};
     struct start start = {START_NOW, 0};
@@ -528,13 +536,13 @@ static uint8_t drop(struct subscribing *g, struct slice filter, struct buf *scra
 
     buf_clear(scratch);
     if (replay_filter_get(filter, &limits, scratch, &key, &start) != MQTT_OK ||
-        !is_filter(key, &inner))
+        !sub_name_parse(key, &inner))
         return MQTT_BAD_FILTER;
-    sub = session_sub_find(g->session, key);
+    sub = sub_find(g->session, key);
     if (sub == NULL)
         return MQTT_NO_SUBSCRIPTION;
     g->main_changed = g->main_changed || sub_is_mains(sub);
-    session_sub_remove(sub);
+    subscribe_remove(sub);
     return MQTT_OK;
 }
 
@@ -553,27 +561,8 @@ enum mqtt_reason session_unsubscribe(struct session *s, const struct mqtt_subscr
     g->unsubscribe = true;
     topics = m->topics;
     for (size_t i = 0; mqtt_unsubscribe_next(&topics, &filter); i++)
-        g->codes[i] = drop(g, filter, &scratch);
+        g->codes[i] = subscribe_drop(g, filter, &scratch);
     buf_free(&scratch);
-    write_items(s, g);
+    subscribe_write_items(s, g);
     return MQTT_OK;
-}
-
-/* --- replays ---------------------------------------------------------------------- */
-
-void subscribe_replay_joined(struct sub *sub, uint64_t cursor)
-{
-    struct session *s = sub->session;
-    bool others = false;
-    const struct sub *o;
-
-    for (o = s->subs; o != NULL; o = o->next)
-        others = others || (o != sub && sub_is_mains(o));
-    session_main_close(s);
-    if (!others)
-        s->cursor = cursor;
-    sub->from = cursor;
-    sub->dirty = true;
-    commit_later(s);
-    session_main_open(s);
 }

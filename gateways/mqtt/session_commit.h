@@ -1,5 +1,5 @@
 /*
- * commit.h - a session's changes on their way to the broker.
+ * session_commit.h - a session's changes on their way to the broker.
  *
  * At most one WRITE of a session is under way; what changes meanwhile is in the next.
  * Each holds all that has changed: filters, entries in flight, identifiers of the client,
@@ -17,16 +17,16 @@
  * (an event of a shared group is another's by now) at once, without that event.  With
  * ERR_FENCED the session is another's: the client is ended, nothing is written any more.
  */
-#ifndef MQTT_COMMIT_H
-#define MQTT_COMMIT_H
+#ifndef MQTT_SESSION_COMMIT_H
+#define MQTT_SESSION_COMMIT_H
 
-#include "session.h"
+#include "session_state.h"
 
-/* Something must be written before something can leave: at the end of this turn. */
-void commit_soon(struct session *s);
-/* Something has changed that may wait for the next checkpoint. */
-void commit_later(struct session *s);
+/* The process ends its turn: writes that must leave. */
+void session_commit_turn(struct mqttd *m);
+/* Once a second: what else has changed, and the position. */
+void session_commit_checkpoint(struct mqttd *m);
 /* The session ends: detaches it, with all that is not written yet. */
-void commit_detach(struct session *s, bool will, uint32_t expiry);
+void session_commit_detach(struct session *s, bool will, uint32_t expiry);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * items.c - keys and values of a session's items, both ways.
+ * session_items.c - keys and values of a session's items, both ways.
  *
  * What is dropped is said before what is put: a filter or an identifier may have come
  * again meanwhile.  A session that lives here alone has but the items of its shared
@@ -8,36 +8,31 @@
  * How it fails: a value that cannot be read is another version's, and the session is not
  * taken up; a filter that its client may no longer subscribe to is dropped and logged.
  */
-#include "items.h"
+#include "session_items.h"
+
+#include <utlist.h>
 
 #include "auth.h"
-#include "commit.h"
-#include "incoming.h"
+#include "inbound.h"
 #include "log.h"
 #include "replay.h"
-#include "subscribe.h"
-#include "topic.h"
+#include "session_subscribe.h"
 
 #define SUB_NO_LOCAL 1
 #define SUB_RETAIN 2
 #define GROUP_FROM_NOW UINT64_MAX /* start of a group: where the log is when it is made */
 
-static struct slice bytes_of(const struct buf *b)
-{
-    return (struct slice){(const char *)b->p, b->len};
-}
-
-static struct slice filter_key(struct buf *key, struct slice filter)
+static struct slice items_filter_key(struct buf *key, struct slice filter)
 {
     buf_clear(key);
     buf_u8(key, WIRE_ITEM_FILTER);
     buf_put_slice(key, filter);
-    return bytes_of(key);
+    return buf_slice(key);
 }
 
 /* --- written ------------------------------------------------------------------------------ */
 
-void items_put_progress(struct buf *items, uint64_t cursor, bool follows)
+void session_items_put_progress(struct buf *items, uint64_t cursor, bool follows)
 {
     uint8_t bytes[WIRE_PROGRESS_HEAD];
     struct buf value = {bytes, 0, sizeof bytes};
@@ -45,98 +40,97 @@ void items_put_progress(struct buf *items, uint64_t cursor, bool follows)
 
     buf_u64(&value, cursor);
     buf_u8(&value, follows);
-    i.value = bytes_of(&value);
+    i.value = buf_slice(&value);
     wire_item_put(items, &i);
 }
 
-static void put_sub(const struct sub *sub, struct buf *items)
+static void items_put_sub(const struct sub *sub, struct buf *items)
 {
-    static struct buf key, value;
-    struct wire_item i = {.key = filter_key(&key, sub_name(sub))};
+    struct buf *key = &sub->session->mqtt->item_key, *value = &sub->session->mqtt->item_value;
+    struct wire_item i = {.key = items_filter_key(key, sub_name(sub))};
 
-    buf_clear(&value);
-    buf_u8(&value, sub->qos);
+    buf_clear(value);
+    buf_u8(value, sub->qos);
     if (sub->kind == SUB_SHARED)
-        buf_u64(&value, sub->start.kind == START_AFTER ? sub->start.arg : GROUP_FROM_NOW);
-    buf_u8(&value,
-           (sub->no_local ? SUB_NO_LOCAL : 0) | (sub->retain_as_published ? SUB_RETAIN : 0));
-    buf_u32(&value, sub->id);
-    buf_u64(&value, sub->from);
-    buf_u8(&value, (uint8_t)sub->start.kind);
-    buf_u64(&value, sub->start.arg);
-    replay_state_put(sub, &value);
-    i.value = bytes_of(&value);
+        buf_u64(value, sub->start.kind == START_AFTER ? sub->start.arg : GROUP_FROM_NOW);
+    buf_u8(value, (sub->no_local ? SUB_NO_LOCAL : 0) | (sub->retain_as_published ? SUB_RETAIN : 0));
+    buf_u32(value, sub->id);
+    buf_u64(value, sub->from);
+    buf_u8(value, (uint8_t)sub->start.kind);
+    buf_u64(value, sub->start.arg);
+    replay_state_put(sub, value);
+    i.value = buf_slice(value);
     wire_item_put(items, &i);
 }
 
-static void put_gone_subs(struct session *s, struct buf *items)
+static void items_put_gone_subs(struct session *s, struct buf *items)
 {
-    static struct buf key;
-    struct reader r = drops_begin(s->gone_subs);
+    struct buf *key = &s->mqtt->item_key;
+    struct reader r = tombstones_begin(s->gone_subs);
     struct wire_item i = {.drop = true};
 
     while (r.left > 0) {
-        i.key = filter_key(&key, reader_str16(&r));
+        i.key = items_filter_key(key, reader_str16(&r));
         wire_item_put(items, &i);
     }
 }
 
 /* A replay moves on all the time. */
-static bool sub_changed(const struct sub *sub)
+static bool items_sub_changed(const struct sub *sub)
 {
     if (!sub->session->stored)
         return sub->dirty && sub->kind == SUB_SHARED;
     return sub->dirty || sub->replay != NULL;
 }
 
-void items_put_changes(struct session *s, struct buf *items, struct buf *groups)
+void session_items_put_changes(struct session *s, struct buf *items, struct buf *groups)
 {
     struct sub *sub;
 
-    put_gone_subs(s, items);
-    for (sub = s->subs; sub != NULL; sub = sub->next) {
-        if (!sub_changed(sub))
+    items_put_gone_subs(s, items);
+    DL_FOREACH (s->subs, sub) {
+        if (!items_sub_changed(sub))
             continue;
-        put_sub(sub, items);
+        items_put_sub(sub, items);
         sub->dirty = false;
         sub->writing = true;
-        sub->saying = sub->unsaid;
-        sub->unsaid = false;
+        sub->acking = sub->unacked;
+        sub->unacked = false;
     }
     if (!s->stored)
         return;
     flight_items_put(&s->flight, items, groups);
-    incoming_items_put(s, items);
+    inbound_items_put(s, items);
 }
 
-bool items_changed(const struct session *s)
+bool session_items_changed(const struct session *s)
 {
     const struct sub *sub;
 
-    for (sub = s->subs; sub != NULL; sub = sub->next)
-        if (sub_changed(sub))
+    DL_FOREACH (s->subs, sub)
+        if (items_sub_changed(sub))
             return true;
-    return drops_any(s->gone_subs) || flight_dirty(&s->flight) || incoming_changed(s);
+    return tombstones_any(s->gone_subs) || flight_dirty(&s->flight) || inbound_changed(s);
 }
 
-void items_written(struct session *s, bool ok)
+void session_items_written(struct session *s, bool ok)
 {
     struct sub *sub;
 
-    for (sub = s->subs; sub != NULL; sub = sub->next) {
+    DL_FOREACH (s->subs, sub) {
         sub->dirty = sub->dirty || (sub->writing && !ok);
         sub->writing = false;
-        sub->unsaid = sub->unsaid || (sub->saying && !ok);
-        sub->saying = false;
+        sub->unacked = sub->unacked || (sub->acking && !ok);
+        sub->acking = false;
     }
-    drops_written(&s->gone_subs, ok);
+    tombstones_written(&s->gone_subs, ok);
     flight_written(&s->flight, ok);
-    incoming_written(s, ok);
+    inbound_written(s, ok);
 }
 
 /* --- read ------------------------------------------------------------------------- */
 
-static bool progress_get(struct session *s, const struct wire_item *i)
+static bool items_progress_get(struct session *s, const struct wire_item *i)
 {
     struct reader r = reader_of(i->value.p, i->value.len);
 
@@ -146,14 +140,18 @@ static bool progress_get(struct session *s, const struct wire_item *i)
     return reader_done(&r);
 }
 
-static bool sub_get(struct session *s, const struct wire_item *i)
+static bool items_sub_get(struct session *s, const struct wire_item *i)
 {
     struct slice name = {i->key.p + 1, i->key.len - 1};
     struct reader r = reader_of(i->value.p, i->value.len), state;
-    struct sub *sub = session_sub_add(s, name);
+    struct slice filter;
+    struct sub *sub;
     uint8_t options;
     bool replays;
 
+    if (!sub_name_parse(name, &filter))
+        return false;
+    sub = sub_add(s, name);
     sub->qos = reader_u8(&r);
     if (sub->kind == SUB_SHARED)
         (void)reader_u64(&r);
@@ -166,41 +164,41 @@ static bool sub_get(struct session *s, const struct wire_item *i)
     sub->start.arg = reader_u64(&r);
     state = r;
     if (!replay_state_skip(&r, &replays) || !reader_done(&r) || sub->qos > 2 ||
-        sub->start.kind > START_LAST || filter_check(sub_topic_filter(sub)) != TOPIC_OK)
+        sub->start.kind > START_LAST)
         return false;
-    if (!auth_may(&s->client->principal, AUTH_SUBSCRIBE, sub_topic_filter(sub))) {
+    if (!auth_may(&s->client->principal, AUTH_SUBSCRIBE, filter)) {
         log_info("a session's filter is no longer permitted", LOG_S("client", s->id),
                  LOG_SLICE("filter", name));
-        session_sub_remove(sub);
+        sub_remove(sub);
     } else if (replays) {
-        replay_begin(sub, &state);
+        replay_begin(sub, &state, session_subscribe_go_on);
     }
     return true;
 }
 
-static bool item_get(struct session *s, const struct wire_item *i)
+static bool items_get_one(struct session *s, const struct wire_item *i)
 {
     switch (i->key.len > 0 ? i->key.p[0] : 0) {
     case WIRE_ITEM_PROGRESS:
-        return progress_get(s, i);
+        return items_progress_get(s, i);
     case WIRE_ITEM_FILTER:
-        return sub_get(s, i);
+        return items_sub_get(s, i);
     case WIRE_ITEM_OUT:
         return flight_item_get(&s->flight, i);
     case WIRE_ITEM_IN:
-        return incoming_item_get(s, i);
+        return inbound_item_get(s, i);
     default:
         return false;
     }
 }
 
-bool items_get(struct session *s, struct slice items)
+bool session_items_get(struct session *s, struct slice items)
 {
     struct reader r = reader_of(items.p, items.len);
     struct wire_item i;
 
     while (wire_item_get(&r, &i))
-        if (!item_get(s, &i))
+        if (!items_get_one(s, &i))
             return false;
     flight_items_done(&s->flight);
     return !r.bad;

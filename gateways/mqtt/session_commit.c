@@ -1,20 +1,24 @@
 /*
- * commit.c - WRITE, DETACH and POSITION of sessions.
+ * session_commit.c - WRITE, DETACH and POSITION of sessions.
  *
- *   commit_soon ──▶ mqtt.committing ──turn's end──▶ WRITE ──ack──▶ session_committed
+ *   session_commit_soon ──▶ mqttd.committing ──turn's end──▶ WRITE ──ack──▶
+ *                                     outbound_committed, session_subscribe_go_on
  *
  * A unit's request outlives its session when that ends first; its answer then only
  * frees it.  What it carried is in the DETACH again, so nothing hangs on its outcome.
  */
-#include "commit.h"
+#include "session_commit.h"
 
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #include "failpoint.h"
-#include "items.h"
 #include "log.h"
 #include "mem.h"
-#include "subscribe.h"
+#include "outbound.h"
+#include "session_items.h"
+#include "session_subscribe.h"
 
 struct commit {
     struct link_publish link;
@@ -52,28 +56,46 @@ static void commit_send(struct commit *c)
     link_publish(c->mqtt->gateway->link, &c->link);
 }
 
+/* --- POSITION --------------------------------------------------------------------------- */
+
+static void commit_on_position(struct link_publish *p, const struct wire_ack *a)
+{
+    struct commit *c = p->data;
+
+    FAILPOINT(mqtt_positioned);
+    if (a->error == ERR_NONE)
+        c->mqtt->checkpoint.said = c->cursor;
+    c->mqtt->checkpoint.writes--;
+    commit_free(c);
+}
+
+static void commit_position_send(struct mqttd *m)
+{
+    struct commit *c;
+
+    if (m->checkpoint.failed || m->checkpoint.position == m->checkpoint.said)
+        return;
+    c = commit_new(m, NULL, WIRE_POSITION, commit_on_position);
+    c->cursor = m->checkpoint.position;
+    wire_position_put(&c->link.records, c->cursor);
+    m->checkpoint.writes++;
+    FAILPOINT(mqtt_position);
+    commit_send(c);
+}
+
+static void commit_checkpoint_part_done(struct mqttd *m, bool ok)
+{
+    struct checkpoint *k = &m->checkpoint;
+
+    k->failed = k->failed || !ok;
+    if (--k->writes == 0)
+        commit_position_send(m);
+}
+
 /* --- WRITE ------------------------------------------------------------------------------ */
 
-static void checkpoint_part_done(struct mqttd *m, bool ok);
-
-void commit_soon(struct session *s)
-{
-    s->urgent = true;
-    commit_later(s);
-    if (s->committing || s->ended)
-        return;
-    s->committing = true;
-    s->commit_next = s->mqtt->committing;
-    s->mqtt->committing = s;
-}
-
-void commit_later(struct session *s)
-{
-    s->later = true;
-}
-
 /* The event is another member's: it leaves this session.  False: there is none. */
-static bool conflict(struct session *s, struct slice text)
+static bool commit_conflict(struct session *s, struct slice text)
 {
     uint32_t before = s->flight.count;
     uint64_t event;
@@ -91,16 +113,16 @@ static bool conflict(struct session *s, struct slice text)
     return s->flight.count < before;
 }
 
-static void refused(struct session *s, const struct wire_ack *a)
+static void commit_refused(struct session *s, const struct wire_ack *a)
 {
-    items_written(s, false);
+    session_items_written(s, false);
     if (a->error == ERR_FENCED) {
         s->fenced = true;
         client_end(s->client, MQTT_TAKEN_OVER, NULL);
         return;
     }
-    if (a->error == ERR_CONFLICT && conflict(s, a->text)) {
-        commit_soon(s);
+    if (a->error == ERR_CONFLICT && commit_conflict(s, a->text)) {
+        session_commit_soon(s);
         return;
     }
     s->retry = true;
@@ -109,50 +131,53 @@ static void refused(struct session *s, const struct wire_ack *a)
                  LOG_S("error", error_code((enum sluice_error)a->error)));
 }
 
-static void on_write(struct link_publish *p, const struct wire_ack *a)
+/* What hung on it leaves. */
+static void commit_written(struct session *s)
+{
+    if (s->ended)
+        return;
+    outbound_committed(s);
+    session_subscribe_go_on(s);
+}
+
+static void commit_on_write(struct link_publish *p, const struct wire_ack *a)
 {
     struct commit *c = p->data;
     struct session *s = c->session;
     bool ok = a->error == ERR_NONE;
 
     if (c->checkpoint)
-        checkpoint_part_done(c->mqtt, ok);
+        commit_checkpoint_part_done(c->mqtt, ok);
     if (s != NULL) {
         s->commit = NULL;
         if (ok) {
             s->follows = c->follows;
             s->cursor_written = c->cursor;
-            items_written(s, true);
-            session_committed(s);
+            session_items_written(s, true);
+            commit_written(s);
         } else {
-            refused(s, a);
+            commit_refused(s, a);
         }
         if (s->urgent && !s->retry)
-            commit_soon(s);
+            session_commit_soon(s);
     }
     commit_free(c);
 }
 
-/* Everything between the session's cursor and the gateway's position is none of its. */
-static bool may_follow(const struct session *s)
+static void commit_write_session(struct session *s, bool checkpoint)
 {
-    return session_at_head(s);
-}
-
-static void write_session(struct session *s, bool checkpoint)
-{
-    struct commit *c = commit_new(s->mqtt, s, WIRE_WRITE, on_write);
+    struct commit *c = commit_new(s->mqtt, s, WIRE_WRITE, commit_on_write);
     struct buf items = {0}, groups = {0};
     struct wire_write w = {.client = slice_of(s->id), .epoch = s->epoch};
 
     c->checkpoint = checkpoint;
-    c->follows = checkpoint && may_follow(s);
+    c->follows = checkpoint && session_at_head(s);
     c->cursor = session_cursor(s);
     if (s->stored)
-        items_put_progress(&items, c->cursor, c->follows);
-    items_put_changes(s, &items, &groups);
-    w.items = (struct slice){(char *)items.p, items.len};
-    w.groups = (struct slice){(char *)groups.p, groups.len};
+        session_items_put_progress(&items, c->cursor, c->follows);
+    session_items_put_changes(s, &items, &groups);
+    w.items = buf_slice(&items);
+    w.groups = buf_slice(&groups);
     wire_write_put(&c->link.records, &w);
     buf_free(&items);
     buf_free(&groups);
@@ -162,21 +187,28 @@ static void write_session(struct session *s, bool checkpoint)
     commit_send(c);
 }
 
-void sessions_turn(struct mqttd *m)
+static void commit_leave_turn(struct session *s)
+{
+    if (!s->committing)
+        return;
+    s->committing = false;
+    DL_DELETE2(s->mqtt->committing, s, commit_prev, commit_next);
+}
+
+void session_commit_turn(struct mqttd *m)
 {
     struct session *s;
 
     while ((s = m->committing) != NULL) {
-        m->committing = s->commit_next;
-        s->committing = false;
+        commit_leave_turn(s);
         if (s->urgent && s->commit == NULL && !s->ended)
-            write_session(s, false);
+            commit_write_session(s, false);
     }
 }
 
 /* --- DETACH -------------------------------------------------------------------------------- */
 
-static void on_detached(struct link_publish *p, const struct wire_ack *a)
+static void commit_on_detached(struct link_publish *p, const struct wire_ack *a)
 {
     struct commit *c = p->data;
 
@@ -186,39 +218,27 @@ static void on_detached(struct link_publish *p, const struct wire_ack *a)
     commit_free(c);
 }
 
-static void leave_turn(struct session *s)
-{
-    struct session **p = &s->mqtt->committing;
-
-    if (!s->committing)
-        return;
-    while (*p != s)
-        p = &(*p)->commit_next;
-    *p = s->commit_next;
-    s->committing = false;
-}
-
-void commit_detach(struct session *s, bool will, uint32_t expiry)
+void session_commit_detach(struct session *s, bool will, uint32_t expiry)
 {
     struct wire_detach d = {
         .client = slice_of(s->id), .epoch = s->epoch, .will = will, .expiry = expiry};
     struct buf items = {0};
     struct commit *c;
 
-    leave_turn(s);
+    commit_leave_turn(s);
     if (s->commit != NULL) {
         s->commit->session = NULL;
         s->commit = NULL;
-        items_written(s, false);
+        session_items_written(s, false);
     }
     if (s->fenced)
         return;
     if (s->stored && expiry > 0) {
-        items_put_progress(&items, session_cursor(s), false);
-        items_put_changes(s, &items, NULL);
+        session_items_put_progress(&items, session_cursor(s), false);
+        session_items_put_changes(s, &items, NULL);
     }
-    d.items = (struct slice){(char *)items.p, items.len};
-    c = commit_new(s->mqtt, NULL, WIRE_DETACH, on_detached);
+    d.items = buf_slice(&items);
+    c = commit_new(s->mqtt, NULL, WIRE_DETACH, commit_on_detached);
     wire_detach_put(&c->link.records, &d);
     buf_free(&items);
     commit_send(c);
@@ -226,46 +246,12 @@ void commit_detach(struct session *s, bool will, uint32_t expiry)
 
 /* --- once a second --------------------------------------------------------------------------- */
 
-static void on_position(struct link_publish *p, const struct wire_ack *a)
-{
-    struct commit *c = p->data;
-
-    FAILPOINT(mqtt_positioned);
-    if (a->error == ERR_NONE)
-        c->mqtt->checkpoint.said = c->cursor;
-    c->mqtt->checkpoint.writes--;
-    commit_free(c);
-}
-
-static void position_send(struct mqttd *m)
-{
-    struct commit *c;
-
-    if (m->checkpoint.failed || m->checkpoint.position == m->checkpoint.said)
-        return;
-    c = commit_new(m, NULL, WIRE_POSITION, on_position);
-    c->cursor = m->checkpoint.position;
-    wire_position_put(&c->link.records, c->cursor);
-    m->checkpoint.writes++;
-    FAILPOINT(mqtt_position);
-    commit_send(c);
-}
-
-static void checkpoint_part_done(struct mqttd *m, bool ok)
-{
-    struct checkpoint *k = &m->checkpoint;
-
-    k->failed = k->failed || !ok;
-    if (--k->writes == 0)
-        position_send(m);
-}
-
 /* What the broker has of it is no longer true. */
-static bool is_due(struct session *s)
+static bool commit_is_due(struct session *s)
 {
-    bool follows = may_follow(s);
+    bool follows = session_at_head(s);
 
-    if (s->retry || (s->later && items_changed(s)))
+    if (s->retry || (s->later && session_items_changed(s)))
         return true;
     s->later = false;
     if (s->subs == NULL)
@@ -275,7 +261,7 @@ static bool is_due(struct session *s)
 
 /* A session that follows moves with the position, so its WRITE must have succeeded before
  * that passes what the WRITE puts in flight. */
-static void await_write(struct session *s)
+static void commit_await_write(struct session *s)
 {
     if (!s->follows || s->commit->checkpoint)
         return;
@@ -283,7 +269,7 @@ static void await_write(struct session *s)
     s->mqtt->checkpoint.writes++;
 }
 
-void sessions_checkpoint(struct mqttd *m)
+void session_commit_checkpoint(struct mqttd *m)
 {
     struct checkpoint *k = &m->checkpoint;
     struct session *s;
@@ -299,12 +285,12 @@ void sessions_checkpoint(struct mqttd *m)
         if (!s->stored || s->ended)
             continue;
         if (s->commit != NULL) {
-            await_write(s);
-        } else if (is_due(s)) {
+            commit_await_write(s);
+        } else if (commit_is_due(s)) {
             k->writes++;
-            write_session(s, true);
+            commit_write_session(s, true);
         }
     }
     if (any && k->writes == 0)
-        position_send(m);
+        commit_position_send(m);
 }

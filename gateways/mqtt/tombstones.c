@@ -1,14 +1,14 @@
 /*
- * drops.c - gone ──WRITE──▶ going ──written──▶ forgotten; refused, they are gone again.
+ * tombstones.c - gone ──WRITE──▶ going ──written──▶ forgotten; refused, they are gone again.
  */
-#include "drops.h"
+#include "tombstones.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "mem.h"
 
-struct buf *drops_add(struct drops **d)
+struct buf *tombstones_add(struct tombstones **d)
 {
     if (*d == NULL)
         *d = mem_zalloc(sizeof **d);
@@ -16,7 +16,7 @@ struct buf *drops_add(struct drops **d)
 }
 
 /* One write at a time. */
-struct reader drops_begin(struct drops *d)
+struct reader tombstones_begin(struct tombstones *d)
 {
     if (d == NULL)
         return reader_of(NULL, 0);
@@ -27,9 +27,9 @@ struct reader drops_begin(struct drops *d)
     return reader_of(d->going.p, d->going.len);
 }
 
-void drops_written(struct drops **d, bool ok)
+void tombstones_written(struct tombstones **d, bool ok)
 {
-    struct drops *all = *d;
+    struct tombstones *all = *d;
 
     if (all == NULL)
         return;
@@ -37,10 +37,10 @@ void drops_written(struct drops **d, bool ok)
         buf_put(&all->gone, all->going.p, all->going.len);
     buf_free(&all->going);
     if (all->gone.len == 0)
-        drops_free(d);
+        tombstones_free(d);
 }
 
-void drops_free(struct drops **d)
+void tombstones_free(struct tombstones **d)
 {
     if (*d == NULL)
         return;

@@ -1,0 +1,21 @@
+/*
+ * main_cursor.h - a session's main cursor: one subscription of the hub's over all plain
+ * filters that do not replay.  Where it stands: session_cursor.
+ *
+ * Loop thread.
+ */
+#ifndef MQTT_MAIN_CURSOR_H
+#define MQTT_MAIN_CURSOR_H
+
+#include "session_state.h"
+
+/* Opens it at the session's cursor if it may be open now: nothing is being sent again, it
+ * is not held (session->main_held), there are filters.  Idempotent. */
+void main_cursor_open(struct session *s);
+/* Keeps the cursor.  Idempotent. */
+void main_cursor_close(struct session *s);
+/* The filter's own cursor stands at `cursor`, not before main's: from now on it is one of
+ * main's; sub->replay is NULL by then. */
+void main_cursor_join(struct sub *sub, uint64_t cursor);
+
+#endif
