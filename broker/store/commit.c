@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "mem.h"
 
 struct commit_copy {
@@ -27,10 +29,8 @@ void commit_free(struct commit *c)
 {
     struct commit_copy *copy, *next;
 
-    for (copy = c->copies; copy != NULL; copy = next) {
-        next = copy->next;
-        free(copy);
-    }
+    LL_FOREACH_SAFE(c->copies, copy, next)
+    free(copy);
     free(c->changes);
     free(c);
 }
@@ -41,8 +41,7 @@ struct slice commit_copy(struct commit *c, const void *p, size_t len)
 
     if (len > 0)
         memcpy(copy->bytes, p, len);
-    copy->next = c->copies;
-    c->copies = copy;
+    LL_PREPEND(c->copies, copy);
     return (struct slice){copy->bytes, len};
 }
 
@@ -102,7 +101,7 @@ bool commit_is_empty(const struct commit *c)
     return c->count == 0 && c->request.count == 0;
 }
 
-static void on_stored(struct store_request *r)
+static void commit_on_stored(struct store_request *r)
 {
     struct commit *c = CONTAINER_OF(r, struct commit, request);
 
@@ -118,7 +117,7 @@ void commit_submit(struct commit *c, struct store *store, void (*done)(struct co
     c->done = done;
     c->request.changes = c->changes;
     c->request.change_count = c->count;
-    c->request.cb = on_stored;
+    c->request.cb = commit_on_stored;
     store_submit(store, &c->request);
 }
 

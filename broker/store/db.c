@@ -71,7 +71,7 @@ static enum db_error classify(int rc, int system_errno)
     }
 }
 
-static void fail(struct db *db, int rc)
+static void db_fail(struct db *db, int rc)
 {
     if (db->error != DB_FINE)
         return;
@@ -156,7 +156,7 @@ void db_exec(struct db *db, const char *sql)
         return;
     rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
-        fail(db, rc);
+        db_fail(db, rc);
 }
 
 uint64_t db_number(struct db *db, const char *sql)
@@ -200,7 +200,7 @@ struct db_stmt *db_prepare(struct db *db, const char *sql)
         return NULL;
     rc = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &handle, NULL);
     if (rc != SQLITE_OK) {
-        fail(db, rc);
+        db_fail(db, rc);
         return NULL;
     }
     st = mem_zalloc(sizeof *st);
@@ -236,7 +236,7 @@ void db_bind_blob(struct db_stmt *st, int at, struct slice v)
     int rc = sqlite3_bind_blob64(st->handle, at, v.len > 0 ? v.p : "", v.len, SQLITE_STATIC);
 
     if (rc != SQLITE_OK)
-        fail(st->db, rc);
+        db_fail(st->db, rc);
 }
 
 void db_bind_text(struct db_stmt *st, int at, struct slice v)
@@ -244,7 +244,7 @@ void db_bind_text(struct db_stmt *st, int at, struct slice v)
     int rc = sqlite3_bind_text(st->handle, at, v.len > 0 ? v.p : "", (int)v.len, SQLITE_STATIC);
 
     if (rc != SQLITE_OK)
-        fail(st->db, rc);
+        db_fail(st->db, rc);
 }
 
 bool db_step(struct db_stmt *st)
@@ -257,7 +257,7 @@ bool db_step(struct db_stmt *st)
     if (rc == SQLITE_ROW)
         return true;
     if (rc != SQLITE_DONE)
-        fail(st->db, rc);
+        db_fail(st->db, rc);
     return false;
 }
 
@@ -268,7 +268,10 @@ void db_reset(struct db_stmt *st)
 
 void db_run(struct db_stmt *st)
 {
-    (void)db_step(st);
+    bool row = db_step(st);
+
+    assert(!row);
+    (void)row;
     db_reset(st);
 }
 
@@ -311,7 +314,7 @@ void db_predicate(struct db *db, const char *name, bool (*fn)(void *arg, uint64_
     rc = sqlite3_create_function_v2(db->handle, name, 2, SQLITE_UTF8, db, ask_predicate, NULL, NULL,
                                     NULL);
     if (rc != SQLITE_OK)
-        fail(db, rc);
+        db_fail(db, rc);
 }
 
 unsigned db_wal_frames(const struct db *db)
@@ -329,6 +332,6 @@ bool db_checkpoint(struct db *db)
     if (rc == SQLITE_OK)
         db->wal_frames = 0;
     else
-        fail(db, rc);
+        db_fail(db, rc);
     return rc == SQLITE_OK;
 }

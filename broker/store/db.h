@@ -23,7 +23,7 @@ enum db_error {
 };
 
 /* NULL: *error says which, db_open_text why (static). */
-struct db *db_open(const char *path, bool read_only, enum db_error *error);
+struct db *db_open(const char *path, bool read_only, enum db_error *error) MUST_CHECK;
 void db_close(struct db *db); /* statements first; NULL does nothing */
 
 enum db_error db_error(const struct db *db);
@@ -47,7 +47,7 @@ void db_bind(struct db_stmt *st, int at, uint64_t v);
 void db_bind_null(struct db_stmt *st, int at);
 void db_bind_blob(struct db_stmt *st, int at, struct slice v);
 void db_bind_text(struct db_stmt *st, int at, struct slice v);
-bool db_step(struct db_stmt *st); /* true: a row is there; false: the end or an error */
+bool db_step(struct db_stmt *st) MUST_CHECK; /* true: a row is there; false: the end or an error */
 void db_reset(struct db_stmt *st);
 void db_run(struct db_stmt *st); /* a statement without rows: step and reset */
 /* Rows that the last statement inserted, updated or deleted; 0 after an error. */
@@ -64,6 +64,6 @@ void db_predicate(struct db *db, const char *name, bool (*fn)(void *arg, uint64_
 unsigned db_wal_frames(const struct db *db);
 /* Moves the write-ahead log into the database so that it starts anew, without
  * waiting for anybody; false, and an error, when that was not possible. */
-bool db_checkpoint(struct db *db);
+bool db_checkpoint(struct db *db) MUST_CHECK;
 
 #endif

@@ -10,6 +10,7 @@
 
 /* Checks se->e and sets se->producer from its properties.  On an error *text
  * says what is wrong: static, for a person, no full stop. */
-enum sluice_error publish_check(struct store_event *se, uint64_t max_payload, const char **text);
+enum sluice_error publish_check(struct store_event *se, uint64_t max_payload,
+                                const char **text) MUST_CHECK;
 
 #endif

@@ -83,15 +83,15 @@ struct store_request {
     bool more;                  /* out: there are others above the last one */
     struct store_result result; /* out */
     store_request_cb cb;
-    void *data;                 /* the caller's */
-    struct store_request *next; /* the store's */
+    void *data;                        /* the caller's */
+    struct store_request *prev, *next; /* the store's */
 };
 
 /* Reads `found`, entry by entry; false at the end. */
 struct store_entry {
     struct slice owner, key, value;
 };
-bool store_entry_get(struct reader *r, struct store_entry *out);
+bool store_entry_get(struct reader *r, struct store_entry *out) MUST_CHECK;
 
 /* --- follow -------------------------------------------------------------- */
 
@@ -141,7 +141,7 @@ struct store_status {
  * ever given out (1 s at most).  On failure returns NULL and *why says what to
  * do, for a person (static or owned by the store module).  Blocks. */
 struct store *store_open(uv_loop_t *loop, const struct store_options *o,
-                         const struct store_follower *f, const char **why);
+                         const struct store_follower *f, const char **why) MUST_CHECK;
 struct wire_uuid store_identity(const struct store *s);
 uint64_t store_head(const struct store *s); /* upto of the last followed batch; loop thread */
 /* `seen` was given out by this very log and nothing under it was lost since. */
@@ -160,7 +160,7 @@ void store_close(struct store *s, void (*closed)(void *arg), void *arg);
 /* --- read: any thread, one reader per thread ------------------------------ */
 
 struct store_reader;
-struct store_reader *store_reader_open(struct store *s); /* NULL: logged */
+struct store_reader *store_reader_open(struct store *s) MUST_CHECK; /* NULL: logged */
 void store_reader_close(struct store_reader *r);
 /* Each answers one request of proto/wire.h by appending the whole reply frame,
  * in one short read transaction.  Filters are already checked. */

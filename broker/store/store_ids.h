@@ -1,35 +1,19 @@
 /*
- * store_ids.h - event IDs as a clock, and the holes between one life of the
- * log and the next.  Pure.
+ * store_ids.h - event IDs as a clock: (ms since 2020) << 12 or, within a
+ * millisecond, one more than the last.  Pure.
  */
 #ifndef STORE_IDS_H
 #define STORE_IDS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#define HOLES_MAX 1000
-
-/* No event between low and high was ever stored here: low is the last ID before
- * a start, high the first one possible after it. */
-struct hole {
-    uint64_t low, high;
-};
-
-/* Rising, not overlapping; fixed once the store is open. */
-struct holes {
-    struct hole list[HOLES_MAX];
-    size_t count;
-};
+#include "event.h"
 
 /* The first ID that the clock gives at that time. */
-uint64_t id_of_ms(uint64_t ms);
-
-/* Adds the newest hole; an empty one is not kept.  Above HOLES_MAX the two
- * oldest become one: a notice too many, never one too few. */
-void holes_add(struct holes *h, uint64_t low, uint64_t high);
-/* The hole that a cursor lies in, or NULL.  0 lies in none. */
-const struct hole *holes_find(const struct holes *h, uint64_t cursor);
+static inline uint64_t id_of_ms(uint64_t ms)
+{
+    if (ms <= EVENT_ID_EPOCH_MS)
+        return 0;
+    ms -= EVENT_ID_EPOCH_MS;
+    return ms > EVENT_ID_MAX >> 12 ? EVENT_ID_MAX : ms << 12;
+}
 
 #endif

@@ -39,7 +39,7 @@ struct marks {
     size_t count, room;
 };
 
-struct link {
+struct link_record {
     struct wire_uuid instance;
     uint64_t row;              /* of links; 0: not inserted yet */
     uint64_t used;             /* as its row says */
@@ -150,7 +150,7 @@ static bool mark_get(struct reader *r, struct link_mark *m)
 
 /* --- links ------------------------------------------------------------------ */
 
-static void load_marks(struct store *s, struct link *l)
+static void load_marks(struct store *s, struct link_record *l)
 {
     struct db_stmt *st = s->st.get_acks;
 
@@ -169,10 +169,10 @@ static void load_marks(struct store *s, struct link *l)
     db_reset(st);
 }
 
-static struct link *link_of(struct store *s, const struct wire_uuid *instance)
+static struct link_record *link_of(struct store *s, const struct wire_uuid *instance)
 {
     struct db_stmt *st = s->st.get_link;
-    struct link *l;
+    struct link_record *l;
 
     HASH_FIND(hh, s->links, instance->b, sizeof instance->b, l);
     if (l != NULL)
@@ -191,7 +191,7 @@ static struct link *link_of(struct store *s, const struct wire_uuid *instance)
     return l;
 }
 
-static void link_free(struct store *s, struct link *l)
+static void link_free(struct store *s, struct link_record *l)
 {
     HASH_DEL(s->links, l);
     marks_free(&l->marks);
@@ -201,7 +201,7 @@ static void link_free(struct store *s, struct link *l)
 
 void links_free(struct store *s)
 {
-    struct link *l, *next;
+    struct link_record *l, *next;
 
     HASH_ITER (hh, s->links, l, next)
         link_free(s, l);
@@ -233,7 +233,7 @@ static void answer_append(const struct link_mark *m, struct store_request *r)
 
 bool link_repeat(struct store *s, struct store_request *r)
 {
-    struct link *l = link_of(s, r->link);
+    struct link_record *l = link_of(s, r->link);
     const struct link_mark *m = marks_find(&l->marks, r->link_seq);
 
     if (m == NULL)
@@ -276,14 +276,14 @@ static struct link_mark mark_of(const struct store_request *r)
 
 void link_mark(struct store *s, const struct store_request *r)
 {
-    struct link *l = link_of(s, r->link);
+    struct link_record *l = link_of(s, r->link);
 
     marks_add(&l->fresh, mark_of(r));
 }
 
 /* --- the transaction ------------------------------------------------------------ */
 
-static void write_link_row(struct store *s, struct link *l, uint64_t now)
+static void write_link_row(struct store *s, struct link_record *l, uint64_t now)
 {
     struct slice instance = {(const char *)l->instance.b, sizeof l->instance.b};
 
@@ -308,7 +308,7 @@ static uint64_t last_seq(const struct marks *m)
     return m->list[m->count - 1].seq + m->list[m->count - 1].units - 1;
 }
 
-static void write_marks(struct store *s, struct link *l)
+static void write_marks(struct store *s, struct link_record *l)
 {
     struct buf b = {0};
 
@@ -316,13 +316,13 @@ static void write_marks(struct store *s, struct link *l)
         mark_put(&b, &l->fresh.list[i]);
     db_bind(s->st.put_acks, 1, l->row);
     db_bind(s->st.put_acks, 2, last_seq(&l->fresh));
-    db_bind_blob(s->st.put_acks, 3, (struct slice){(const char *)b.p, b.len});
+    db_bind_blob(s->st.put_acks, 3, buf_slice(&b));
     db_run(s->st.put_acks);
     buf_free(&b);
 }
 
 /* Now and then, not for every commit. */
-static void trim_rows(struct store *s, struct link *l)
+static void trim_rows(struct store *s, struct link_record *l)
 {
     if (l->highest < l->trimmed + LINK_SEQS + LINK_SEQS / 4)
         return;
@@ -333,7 +333,7 @@ static void trim_rows(struct store *s, struct link *l)
 
 void links_write(struct store *s, uint64_t now)
 {
-    for (struct link *l = s->links; l != NULL; l = l->hh.next) {
+    for (struct link_record *l = s->links; l != NULL; l = l->hh.next) {
         if (l->fresh.count == 0)
             continue;
         write_link_row(s, l, now);
@@ -342,7 +342,7 @@ void links_write(struct store *s, uint64_t now)
     }
 }
 
-static void keep_fresh(struct link *l)
+static void keep_fresh(struct link_record *l)
 {
     if (last_seq(&l->fresh) > l->highest)
         l->highest = last_seq(&l->fresh);
@@ -357,7 +357,7 @@ static void keep_fresh(struct link *l)
 
 void links_settle(struct store *s, uint64_t now, bool committed)
 {
-    for (struct link *l = s->links; l != NULL; l = l->hh.next) {
+    for (struct link_record *l = s->links; l != NULL; l = l->hh.next) {
         if (l->fresh.count == 0)
             continue;
         if (!committed && l->row_is_fresh)
@@ -383,10 +383,10 @@ static void drop_row(struct store *s, uint64_t row)
     db_run(s->st.drop_link);
 }
 
-void links_expire(struct store *s, uint64_t now, uint64_t before)
+bool links_expire(struct store *s, uint64_t now, uint64_t before)
 {
     struct db_stmt *st = s->st.idle_link;
-    struct link *l, *next;
+    struct link_record *l, *next;
     uint64_t row = 0;
 
     HASH_ITER (hh, s->links, l, next)
@@ -397,8 +397,8 @@ void links_expire(struct store *s, uint64_t now, uint64_t before)
         row = db_u64(st, 0);
     db_reset(st);
     if (row == 0)
-        return;
-    writer_begin(s);
+        return true;
+    write_begin(s);
     drop_row(s, row);
-    (void)writer_commit(s);
+    return write_commit(s);
 }

@@ -49,7 +49,7 @@ static void walk_down(struct store_reader *r, struct newest *n, uint64_t now)
         n->below = rows->at->id;
         if (rows->scan && !matcher_test(&r->matcher, rows_topic(rows), n->below))
             continue;
-        if (row_event(r->s, rows->at->st, &e) && !event_expired(&e, now)) {
+        if (rows_event(r->s, rows->at->st, &e) && !event_expired(&e, now)) {
             n->found++;
             n->from = n->below - 1;
         }
@@ -103,7 +103,7 @@ void store_read_event(struct store_reader *r, uint64_t ref, uint64_t id, struct 
 
     m.head = snapshot_begin(r);
     db_bind(r->one, 1, id);
-    if (db_step(r->one) && row_event(r->s, r->one, &e) && !event_expired(&e, clock_ms())) {
+    if (db_step(r->one) && rows_event(r->s, r->one, &e) && !event_expired(&e, clock_ms())) {
         found = true;
         wire_page_begin(reply, &m);
         event_record_put(reply, &e);
@@ -176,7 +176,7 @@ static bool list_name(struct store_reader *r, struct list *l, struct slice name,
 /* One snapshot's worth of names. */
 static void list_on(struct store_reader *r, struct list *l, struct buf *reply)
 {
-    struct slice after = {(const char *)l->after.p, l->after.len};
+    struct slice after = buf_slice(&l->after);
     struct buf last;
 
     db_bind_text(r->topics, 1, name_above(after, l->prefix) ? after : l->prefix);

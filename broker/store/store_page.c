@@ -52,14 +52,14 @@ static bool is_full(const struct page *p, const struct event *e)
 }
 
 /* False: the page ends before this row. */
-static bool put_row(struct page *p)
+static bool page_put_row(struct page *p)
 {
     struct store_reader *r = p->r;
     struct event e;
     uint64_t id = r->rows.at->id;
 
     if (!r->rows.scan || matcher_test(&r->matcher, rows_topic(&r->rows), id)) {
-        p->damaged = !row_event(r->s, r->rows.at->st, &e);
+        p->damaged = !rows_event(r->s, r->rows.at->st, &e);
         if (p->damaged || is_full(p, &e))
             return false;
         if (!event_expired(&e, p->now)) {
@@ -82,7 +82,7 @@ static void put_rows(struct page *p, uint64_t low, uint64_t high, uint64_t end)
             p->upto = end;
             break;
         }
-    } while (put_row(p) && p->count < p->limit && rows->scanned < WIRE_PAGE_SCAN);
+    } while (page_put_row(p) && p->count < p->limit && rows->scanned < WIRE_PAGE_SCAN);
     rows_close(rows);
 }
 

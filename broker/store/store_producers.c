@@ -49,7 +49,8 @@ static uint64_t earlier_id(struct store *s, const struct producer_state *state, 
     return id;
 }
 
-static enum producer_verdict gap(uint64_t expected, uint64_t received, struct store_result *result)
+static enum producer_verdict producer_gap(uint64_t expected, uint64_t received,
+                                          struct store_result *result)
 {
     result->error = ERR_PRODUCER_GAP;
     result->expected_seq = expected;
@@ -74,10 +75,10 @@ enum producer_verdict producer_check(struct store *s, const struct topic *topic,
         return PRODUCER_FENCED;
     }
     if (!state->known || p->epoch > state->epoch)
-        return p->seq == 0 ? PRODUCER_NEXT : gap(0, p->seq, result);
+        return p->seq == 0 ? PRODUCER_NEXT : producer_gap(0, p->seq, result);
     if (p->seq > state->last_seq)
         return p->seq == state->last_seq + 1 ? PRODUCER_NEXT
-                                             : gap(state->last_seq + 1, p->seq, result);
+                                             : producer_gap(state->last_seq + 1, p->seq, result);
     ev->repeat = true;
     ev->id = earlier_id(s, state, p->seq);
     return PRODUCER_REPEAT;
@@ -106,8 +107,8 @@ static void drop_seqs(struct store *s, uint64_t seqs)
     db_run(s->st.drop_seqs);
 }
 
-static void put_row(struct store *s, const struct topic *topic, const struct store_event *ev,
-                    uint64_t seqs, uint64_t now)
+static void producer_put(struct store *s, const struct topic *topic, const struct store_event *ev,
+                         uint64_t seqs, uint64_t now)
 {
     struct db_stmt *st = s->st.put_producer;
 
@@ -134,17 +135,17 @@ void producer_advance(struct store *s, const struct topic *topic, const struct s
         drop_seqs(s, before.seqs);
         before.seqs = 0;
     }
-    put_row(s, topic, ev, before.seqs, now);
+    producer_put(s, topic, ev, before.seqs, now);
 }
 
 /* --- forgetting idle ones ----------------------------------------------------- */
 
-struct walk {
+struct idle_walk {
     struct buf keys; /* of the rows to drop: topic, seqs, length, key */
     uint32_t seen;
 };
 
-static void note_idle(struct walk *w, struct db_stmt *st, struct slice key)
+static void idle_note(struct idle_walk *w, struct db_stmt *st, struct slice key)
 {
     buf_u64(&w->keys, db_u64(st, 1));
     buf_u64(&w->keys, db_u64(st, 2));
@@ -153,13 +154,13 @@ static void note_idle(struct walk *w, struct db_stmt *st, struct slice key)
 }
 
 /* Reads a slice of rows after the place where the last one ended. */
-static void walk_on(struct store *s, struct walk *w, uint64_t before)
+static void idle_walk_on(struct store *s, struct idle_walk *w, uint64_t before)
 {
     struct db_stmt *st = s->st.walk_producers;
     struct buf key = {0};
     uint64_t topic = s->producer_topic;
 
-    db_bind_blob(st, 1, (struct slice){(const char *)s->producer_key.p, s->producer_key.len});
+    db_bind_blob(st, 1, buf_slice(&s->producer_key));
     db_bind(st, 2, topic);
     db_bind(st, 3, SLICE_ROWS);
     for (; db_step(st); w->seen++) {
@@ -169,7 +170,7 @@ static void walk_on(struct store *s, struct walk *w, uint64_t before)
         buf_put_slice(&key, k);
         topic = db_u64(st, 1);
         if (db_u64(st, 3) < before)
-            note_idle(w, st, k);
+            idle_note(w, st, k);
     }
     db_reset(st);
     buf_free(&s->producer_key);
@@ -177,7 +178,7 @@ static void walk_on(struct store *s, struct walk *w, uint64_t before)
     s->producer_topic = topic;
 }
 
-static void drop_idle(struct store *s, struct walk *w)
+static void idle_drop(struct store *s, struct idle_walk *w)
 {
     struct reader r = reader_of(w->keys.p, w->keys.len);
 
@@ -193,13 +194,13 @@ static void drop_idle(struct store *s, struct walk *w)
 
 bool producers_expire(struct store *s, uint64_t before)
 {
-    struct walk w = {0};
+    struct idle_walk w = {0};
 
-    writer_begin(s);
-    walk_on(s, &w, before);
-    drop_idle(s, &w);
+    write_begin(s);
+    idle_walk_on(s, &w, before);
+    idle_drop(s, &w);
     buf_free(&w.keys);
-    if (!writer_commit(s) || w.seen < SLICE_ROWS) { /* the next walk begins anew */
+    if (!write_commit(s) || w.seen < SLICE_ROWS) { /* the next walk begins anew */
         buf_clear(&s->producer_key);
         s->producer_topic = 0;
         return false;

@@ -41,7 +41,7 @@ struct matcher {
     struct match list[WIRE_FILTERS_MAX];
 };
 
-struct cursor {
+struct row_cursor {
     struct db_stmt *st;
     uint64_t id; /* of the row that it stands at; 0: at the end */
 };
@@ -52,8 +52,8 @@ struct rows {
     bool scan;        /* the whole log; a row may come that does not match */
     uint32_t scanned; /* rows looked at; a scan stops at WIRE_PAGE_SCAN */
     size_t count;
-    struct cursor cursors[CURSORS];
-    struct cursor *at; /* the row */
+    struct row_cursor cursors[CURSORS];
+    struct row_cursor *at; /* the row */
 };
 
 struct store_reader {
@@ -71,29 +71,41 @@ struct store_reader {
     struct buf head; /* scratch */
 };
 
+/* --- store_snapshot.c ----------------------------------------------------- */
 /* Enters the gate and fixes what is seen; returns the log's head. */
 uint64_t snapshot_begin(struct store_reader *r);
 /* False: something failed, and the reply is an error now. */
 bool snapshot_end(struct store_reader *r, uint8_t kind, uint64_t ref, struct buf *reply,
-                  size_t start);
+                  size_t start) MUST_CHECK;
 
-void filter_set_free(struct store_reader *r, struct filter_set *set);
+/* --- store_matcher.c ------------------------------------------------------ */
 void matcher_set(struct store_reader *r, const struct wire_filter *filters, size_t count);
 bool matcher_test(const struct matcher *m, uint32_t topic, uint64_t id);
 uint64_t matcher_lowest(const struct matcher *m); /* of all froms */
 /* The highest removed ID that the filters match, and why. */
 uint64_t matcher_removed(struct store_reader *r, uint64_t upto, enum gap_reason *reason);
+void matcher_free(struct store_reader *r);
 
+/* --- store_rows.c --------------------------------------------------------- */
+#define ROWS_SELECT "SELECT id, topic_id, time, flags, expiry, props, data FROM events"
+void rows_prepare(struct store_reader *r); /* an error sticks to the connection */
+void rows_finalize(struct store_reader *r);
 /* IDs above low and below high. */
 void rows_open(struct store_reader *r, uint64_t low, uint64_t high, bool descending);
-bool rows_next(struct rows *rows);
+bool rows_next(struct rows *rows) MUST_CHECK;
 void rows_close(struct rows *rows);
 uint32_t rows_topic(const struct rows *rows);
-/* The event at the row, borrowed until the next step; false: its topic is not
+/* The event at a row of ROWS_SELECT, borrowed until the next step; false: its topic is not
  * known, so the database is damaged. */
-bool row_event(const struct store *s, struct db_stmt *st, struct event *e);
+bool rows_event(const struct store *s, struct db_stmt *st, struct event *e) MUST_CHECK;
 
 /* In the order of names, byte by byte. */
-bool name_above(struct slice name, struct slice other);
+static inline bool name_above(struct slice name, struct slice other)
+{
+    size_t common = name.len < other.len ? name.len : other.len;
+    int order = common > 0 ? memcmp(name.p, other.p, common) : 0;
+
+    return order > 0 || (order == 0 && name.len > other.len);
+}
 
 #endif

@@ -21,16 +21,16 @@
 /* --- the writer's side -------------------------------------------------------- */
 
 /* True: a row has it now. */
-static bool put(struct store *s, struct db_stmt *st, const struct event *e)
+static bool retained_put(struct store *s, struct db_stmt *st, const struct event *e)
 {
     db_bind_text(st, 1, e->topic);
     db_bind(st, 2, e->id);
-    event_bind(st, e);
+    row_bind(st, e);
     db_run(st);
     return db_changes(s->db) > 0;
 }
 
-static bool drop(struct store *s, struct slice topic)
+static bool retained_drop(struct store *s, struct slice topic)
 {
     db_bind_text(s->st.drop_retained, 1, topic);
     db_run(s->st.drop_retained);
@@ -40,10 +40,10 @@ static bool drop(struct store *s, struct slice topic)
 int retained_set(struct store *s, const struct event *e)
 {
     if (e->payload.len == 0)
-        return drop(s, e->topic) ? -1 : 0;
-    if (put(s, s->st.set_retained, e))
+        return retained_drop(s, e->topic) ? -1 : 0;
+    if (retained_put(s, s->st.set_retained, e))
         return 0;
-    return put(s, s->st.add_retained, e) ? 1 : 0;
+    return retained_put(s, s->st.add_retained, e) ? 1 : 0;
 }
 
 bool retained_expire(struct store *s, uint64_t now, uint32_t rows)
@@ -56,12 +56,12 @@ bool retained_expire(struct store *s, uint64_t now, uint32_t rows)
     db_reset(s->st.find_stale);
     if (!due && db_error(s->db) == DB_FINE)
         return false;
-    writer_begin(s);
+    write_begin(s);
     db_bind(s->st.drop_stale, 1, now);
     db_bind(s->st.drop_stale, 2, rows);
     db_run(s->st.drop_stale);
     dropped = db_changes(s->db);
-    if (!writer_commit(s))
+    if (!write_commit(s))
         return false;
     atomic_fetch_sub(&s->retained, dropped);
     return dropped == rows;
@@ -69,9 +69,9 @@ bool retained_expire(struct store *s, uint64_t now, uint32_t rows)
 
 /* --- the readers' side ---------------------------------------------------------- */
 
-enum retained_column { COL_ID, COL_TIME, COL_FLAGS, COL_EXPIRY, COL_PROPS, COL_DATA };
+enum retained_column { RETAINED_ID, RETAINED_EVENT /* store_row.c */ };
 
-struct walk {
+struct retained_walk {
     struct store_reader *r;
     const struct wire_retained_req *q;
     struct buf *reply;
@@ -82,20 +82,14 @@ struct walk {
     struct buf upto; /* the last name looked at */
 };
 
-static void take_event(struct db_stmt *st, struct slice topic, struct event *e)
+static void retained_get(struct db_stmt *st, struct slice topic, struct event *e)
 {
-    *e = (struct event){
-        .id = db_u64(st, COL_ID),
-        .time = db_u64(st, COL_TIME),
-        .topic = topic,
-        .props = db_slice(st, COL_PROPS),
-        .payload = db_slice(st, COL_DATA),
-        .flags = (uint16_t)db_u64(st, COL_FLAGS),
-        .expiry = (uint32_t)db_u64(st, COL_EXPIRY), /* NULL reads as 0 */
-    };
+    e->id = db_u64(st, RETAINED_ID);
+    e->topic = topic;
+    row_get(st, RETAINED_EVENT, e);
 }
 
-static bool has_room(const struct walk *w, const struct event *e)
+static bool walk_has_room(const struct retained_walk *w, const struct event *e)
 {
     size_t used = w->reply->len - w->start;
 
@@ -103,16 +97,16 @@ static bool has_room(const struct walk *w, const struct event *e)
 }
 
 /* A name that the filter matches. */
-static void put_name(struct walk *w, struct slice name)
+static void walk_put(struct retained_walk *w, struct slice name)
 {
     struct db_stmt *st = w->r->retained;
     struct event e;
 
     db_bind_text(st, 1, name);
     if (db_step(st)) {
-        take_event(st, name, &e);
+        retained_get(st, name, &e);
         if (!event_expired(&e, w->now)) {
-            w->full = !has_room(w, &e);
+            w->full = !walk_has_room(w, &e);
             if (!w->full) {
                 event_record_put(w->reply, &e);
                 w->count++;
@@ -122,10 +116,10 @@ static void put_name(struct walk *w, struct slice name)
     db_reset(st);
 }
 
-static void look(struct walk *w, struct slice name)
+static void walk_look(struct retained_walk *w, struct slice name)
 {
     if (filter_match(w->q->filter, name))
-        put_name(w, name);
+        walk_put(w, name);
     if (w->full)
         return;
     buf_clear(&w->upto);
@@ -133,7 +127,7 @@ static void look(struct walk *w, struct slice name)
 }
 
 /* The names above `after` that begin with prefix. */
-static void walk_names(struct walk *w, struct slice prefix)
+static void walk_names(struct retained_walk *w, struct slice prefix)
 {
     struct db_stmt *st = w->r->retained_names;
     struct slice after = w->q->after;
@@ -148,12 +142,12 @@ static void walk_names(struct walk *w, struct slice prefix)
             continue;
         w->full = looked == WIRE_PAGE_SCAN;
         if (!w->full)
-            look(w, name);
+            walk_look(w, name);
     }
     db_reset(st);
 }
 
-static void walk_filter(struct walk *w)
+static void walk_filter(struct retained_walk *w)
 {
     struct slice filter = w->q->filter, prefix = {filter.p, 0}, single = {NULL, 0};
 
@@ -164,7 +158,7 @@ static void walk_filter(struct walk *w)
     else if (prefix.len > 0 && filter.p[prefix.len] == '#')
         single = (struct slice){filter.p, prefix.len - 1};
     if (single.len > 0 && name_above(single, w->q->after))
-        look(w, single);
+        walk_look(w, single);
     if (prefix.len < filter.len && !w->full)
         walk_names(w, prefix);
 }
@@ -172,13 +166,13 @@ static void walk_filter(struct walk *w)
 void store_read_retained(struct store_reader *r, const struct wire_retained_req *q,
                          struct buf *reply)
 {
-    struct walk w = {.r = r, .q = q, .reply = reply, .start = reply->len, .now = clock_ms()};
+    struct retained_walk w = {
+        .r = r, .q = q, .reply = reply, .start = reply->len, .now = clock_ms()};
 
     w.limit = q->limit == 0 || q->limit > WIRE_PAGE_ROWS ? WIRE_PAGE_ROWS : q->limit;
     wire_retained_begin(reply, q->ref, snapshot_begin(r));
     walk_filter(&w);
     if (snapshot_end(r, WIRE_RETAINED, q->ref, reply, w.start))
-        wire_retained_finish(reply, w.start, w.full, w.count,
-                             (struct slice){(const char *)w.upto.p, w.upto.len});
+        wire_retained_finish(reply, w.start, w.full, w.count, buf_slice(&w.upto));
     buf_free(&w.upto);
 }

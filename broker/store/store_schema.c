@@ -66,18 +66,6 @@ static const char why_corrupt[] =
 static const char why_foreign[] = "the file sluice.db was not written by sluice: move it away";
 static const char why_version[] = "the database was written by a newer version of sluice";
 
-const char *store_error_reason(enum db_error e)
-{
-    static const char *const reasons[] = {
-        [DB_FINE] = NULL,
-        [DB_FULL] = "the disk is full",
-        [DB_FAILED] = "the database cannot be written",
-        [DB_CORRUPT] = "the database is damaged",
-    };
-
-    return reasons[e];
-}
-
 const char *schema_reason(enum db_error e)
 {
     switch (e) {
@@ -234,19 +222,4 @@ void schema_finalize(struct store *s)
 #define X(name, sql) db_finalize(s->st.name);
     WRITER_STATEMENTS(X)
 #undef X
-}
-
-uint64_t meta_get(struct db *db, enum meta_key key)
-{
-    char sql[64];
-
-    snprintf(sql, sizeof sql, "SELECT value FROM meta WHERE key = %d", (int)key);
-    return db_number(db, sql);
-}
-
-void meta_set(struct store *s, enum meta_key key, uint64_t value)
-{
-    db_bind(s->st.set_meta, 1, key);
-    db_bind(s->st.set_meta, 2, value);
-    db_run(s->st.set_meta);
 }

@@ -1,15 +1,16 @@
 /*
- * store_sqlite.c - the log in one SQLite file: opening, recovering, closing.
+ * store_sqlite.c - the log in one SQLite file, as the loop thread sees it.
  *
- * Opening: lock the folder, open and check the file, read what memory holds
- * (topics, holes), then one transaction that makes this start safe.  With L the
- * last ID that the file knows, the first new ID is F, above L, above every ID
- * that may have been given out without being stored, and not below the clock;
- * the hole (L, F) is stored with it.  Whatever was lost with a database, or
- * since the copy that was restored, had IDs in that hole, so none of them is
- * ever given out again, and a cursor in it is told.
+ *   store_submit ─▶ submitted ─▶ queue ─▶ [writer thread] ─▶ outcomes ─▶ follower, callbacks
+ *                   (this turn)
  *
- * Nothing else has to be repaired: SQLite rolls back what was not committed.
+ * What one turn of the loop submits is queued together, at its end: a writer woken by the
+ * first publish of many would commit that one alone.
+ *
+ * Opening: lock the folder, open and check the file (store_schema.c), recover what it
+ * holds (store_recover.c), start the writer (store_writer.c).  Closing: the writer
+ * finishes what was submitted and says its last word; then the thread is joined, the
+ * handles close, and all is freed.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -19,15 +20,17 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "log.h"
+#include <utlist.h>
+
 #include "mem.h"
 #include "process.h"
 #include "store_impl.h"
 
-#define CLOCK_WAIT_MS 1000u
+/* What queued_bytes counts beside the bytes of a change, and for a scan. */
+#define CHANGE_BYTES 32u
+#define SCAN_BYTES 128u
 
-/* --- opening --------------------------------------------------------------------- */
+/* --- making and freeing ------------------------------------------------------------------- */
 
 static char *path_join(const char *folder, const char *name)
 {
@@ -36,148 +39,6 @@ static char *path_join(const char *folder, const char *name)
 
     snprintf(path, size, "%s/%s", folder, name);
     return path;
-}
-
-static const char *lock_folder(struct store *s, const char *folder)
-{
-    char *path;
-
-    if (process_mkdir(folder, 0750) != 0)
-        return "the data folder cannot be made: check its path and permissions";
-    path = path_join(folder, "broker.lock");
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    free(path);
-    if (s->lock_fd < 0)
-        return "the data folder cannot be written: check its owner and permissions";
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return "another broker has this data folder open: stop it, or name another folder";
-    return NULL;
-}
-
-static bool load_identity(struct store *s)
-{
-    struct db_stmt *st = db_prepare(s->db, "SELECT value FROM meta WHERE key = 1");
-    bool ok = false;
-
-    if (st != NULL && db_step(st)) {
-        struct slice v = db_slice(st, 0);
-
-        ok = v.len == sizeof s->identity.b;
-        if (ok)
-            memcpy(s->identity.b, v.p, v.len);
-    }
-    db_finalize(st);
-    return ok;
-}
-
-static void load_holes(struct store *s)
-{
-    struct db_stmt *st = db_prepare(s->db, "SELECT low, high FROM holes ORDER BY low");
-
-    while (st != NULL && db_step(st))
-        holes_add(&s->holes, db_u64(st, 0), db_u64(st, 1));
-    db_finalize(st);
-}
-
-/* --- the start's transaction --------------------------------------------------------- */
-
-/* After an unclean stop IDs up to `limit` may be out there, unstored. */
-static void wait_for_clock(uint64_t limit)
-{
-    if (limit == 0)
-        return;
-    for (unsigned waited = 0; waited < CLOCK_WAIT_MS; waited += 5) {
-        if (id_of_ms(clock_ms()) > limit)
-            return;
-        uv_sleep(5);
-    }
-    log_warn("the clock is behind the IDs given out; going on above them");
-}
-
-static uint64_t first_id(uint64_t last, uint64_t limit)
-{
-    uint64_t first = id_of_ms(clock_ms());
-
-    if (first <= last)
-        first = last + 1;
-    if (first <= limit)
-        first = limit + 1;
-    return first;
-}
-
-static void store_holes(struct store *s)
-{
-    struct db_stmt *st;
-
-    db_exec(s->db, "DELETE FROM holes");
-    st = db_prepare(s->db, "INSERT INTO holes(low, high) VALUES(?1, ?2)");
-    for (size_t i = 0; st != NULL && i < s->holes.count; i++) {
-        db_bind(st, 1, s->holes.list[i].low);
-        db_bind(st, 2, s->holes.list[i].high);
-        db_run(st);
-    }
-    db_finalize(st);
-}
-
-/* What a volatile topic published before this start is gone. */
-static void settle_volatile(struct store *s, uint64_t upto)
-{
-    struct topic *t, *next;
-
-    HASH_ITER (hh, s->topics.by_name, t, next) {
-        if (!t->was_volatile)
-            continue;
-        topics_raise_volatile(&s->topics, t, upto);
-        if (t->limits.volatile_)
-            continue;
-        t->was_volatile = false;
-        t->removed_to = upto;
-        t->removed_reason = GAP_VOLATILE;
-        stats_write_row(s, t, &t->stats);
-    }
-}
-
-/* NULL, or why not. */
-static const char *begin_life(struct store *s)
-{
-    uint64_t last = meta_get(s->db, META_LAST), limit = meta_get(s->db, META_ID_LIMIT), first;
-
-    wait_for_clock(limit);
-    first = first_id(last, limit);
-    if (first >= EVENT_ID_MAX)
-        return "the event IDs are used up (they end in 2089): is the clock right?";
-    holes_add(&s->holes, last, first);
-    s->last = s->head = first - 1;
-    atomic_store(&s->given, s->last);
-    writer_begin(s);
-    store_holes(s);
-    meta_set(s, META_LAST, s->last);
-    meta_set(s, META_ID_LIMIT, 0);
-    settle_volatile(s, s->last);
-    db_run(s->st.commit);
-    return db_error(s->db) == DB_FINE ? NULL : schema_reason(db_error(s->db));
-}
-
-static bool load(struct store *s)
-{
-    if (!schema_prepare(s) || !load_identity(s))
-        return false;
-    load_holes(s);
-    atomic_store(&s->retained, db_number(s->db, "SELECT count(*) FROM retained"));
-    s->topics.forgotten_to = meta_get(s->db, META_FORGOTTEN_TO);
-    return stats_load(s) && db_error(s->db) == DB_FINE;
-}
-
-static const char *recover(struct store *s)
-{
-    const char *reason = load(s) ? begin_life(s) : schema_reason(db_error(s->db));
-
-    if (reason == NULL)
-        return NULL;
-    log_error("the log cannot be opened", LOG_S("path", s->path),
-              LOG_S("sqlite", db_error_text(s->db)));
-    db_rollback(s->db);
-    return reason;
 }
 
 static struct store *store_new(uv_loop_t *loop, const struct store_options *o,
@@ -196,18 +57,16 @@ static struct store *store_new(uv_loop_t *loop, const struct store_options *o,
     s->lock_fd = -1;
     s->fsync = o->fsync;
     s->retention = retention_new(o);
-    queue_init(&s->submitted);
-    queue_init(&s->queue);
-    queue_init(&s->pending);
-    queue_init(&s->deletes);
-    s->outcomes_end = &s->outcomes;
     topics_init(&s->topics);
     gate_init(&s->gate);
     return s;
 }
 
-void store_release(struct store *s)
+/* All that store_open made; the thread is gone, or never was. */
+static void store_free(struct store *s)
 {
+    outcome_free(s->spare);
+    retention_free(s->new_retention);
     links_free(s);
     removal_free(s);
     buf_free(&s->producer_key);
@@ -225,6 +84,167 @@ void store_release(struct store *s)
     free(s);
 }
 
+/* --- what the writer has finished ------------------------------------------------------- */
+
+static uint64_t request_bytes(const struct store_request *r)
+{
+    uint64_t n = 0;
+
+    if (r->kind == STORE_DELETE)
+        return r->topic.len;
+    if (r->kind == STORE_SCAN)
+        return SCAN_BYTES;
+    for (uint32_t i = 0; i < r->count; i++)
+        n += event_record_size(&r->events[i].e);
+    for (uint32_t i = 0; i < r->change_count; i++) {
+        const struct store_change *c = &r->changes[i];
+
+        n += CHANGE_BYTES + c->owner.len + c->key.len + c->value.len;
+    }
+    return n;
+}
+
+static void store_call_back(struct store *s, struct store_request *answered)
+{
+    struct store_request *r, *next;
+
+    DL_FOREACH_SAFE (answered, r, next) { /* cb may free r */
+        s->queued_bytes -= request_bytes(r);
+        r->cb(r);
+    }
+}
+
+static void announce(struct store *s, struct outcome *o)
+{
+    const struct store_follower *f = &s->follower;
+
+    if (o->failing_changed) {
+        s->failing_seen = o->failing;
+        f->failing(f->arg, o->failing);
+    }
+    if (o->batch.count > 0) {
+        s->head = o->batch.upto;
+        f->batch(f->arg, &o->batch);
+    }
+    if (o->removed != NULL)
+        f->removed(f->arg, o->removed->name, o->removed_to);
+    store_call_back(s, o->requests);
+    outcome_recycle(s, o);
+}
+
+static void store_on_closed(uv_handle_t *handle)
+{
+    struct store *s = handle->data;
+    void (*closed)(void *arg) = s->closed;
+    void *arg = s->closed_arg;
+
+    if (--s->handles > 0)
+        return;
+    store_free(s);
+    closed(arg);
+}
+
+static void store_on_outcomes(uv_async_t *async)
+{
+    struct store *s = async->data;
+    struct outcome *o, *next, *all = outcome_take_all(s);
+    bool stopped = false;
+
+    DL_FOREACH_SAFE (all, o, next) {
+        stopped = o->last;
+        announce(s, o);
+    }
+    if (stopped) {
+        uv_thread_join(&s->thread);
+        uv_close((uv_handle_t *)&s->async, store_on_closed);
+        uv_close((uv_handle_t *)&s->turn, store_on_closed);
+    }
+}
+
+/* --- submitting ---------------------------------------------------------------------------- */
+
+/* Hands over what was submitted since the last turn began.  An idle handle, for
+ * the loop does not sleep while one is active, wherever it was started. */
+static void submit_all(struct store *s)
+{
+    uv_idle_stop(&s->turn);
+    uv_mutex_lock(&s->lock);
+    DL_CONCAT(s->queue, s->submitted);
+    s->submitted = NULL;
+    uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+}
+
+static void store_on_turn(uv_idle_t *turn)
+{
+    submit_all(turn->data);
+}
+
+void store_submit(struct store *s, struct store_request *r)
+{
+    assert(s->closed == NULL);
+    r->result = (struct store_result){.error = ERR_NONE};
+    s->queued_bytes += request_bytes(r);
+    if (s->submitted == NULL)
+        uv_idle_start(&s->turn, store_on_turn);
+    DL_APPEND(s->submitted, r);
+}
+
+void store_set_retention(struct store *s, const struct store_options *o)
+{
+    struct retention *r = retention_new(o), *old;
+
+    uv_mutex_lock(&s->lock);
+    old = s->new_retention;
+    s->new_retention = r;
+    uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+    retention_free(old);
+}
+
+void store_close(struct store *s, void (*closed)(void *arg), void *arg)
+{
+    assert(s->closed == NULL && closed != NULL);
+    s->closed = closed;
+    s->closed_arg = arg;
+    submit_all(s);
+    uv_mutex_lock(&s->lock);
+    s->closing = true;
+    uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+}
+
+/* --- opening --------------------------------------------------------------------------- */
+
+static const char *lock_folder(struct store *s, const char *folder)
+{
+    char *path;
+
+    if (process_mkdir(folder, 0750) != 0)
+        return "the data folder cannot be made: check its path and permissions";
+    path = path_join(folder, "broker.lock");
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    free(path);
+    if (s->lock_fd < 0)
+        return "the data folder cannot be written: check its owner and permissions";
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
+        return "another broker has this data folder open: stop it, or name another folder";
+    return NULL;
+}
+
+static void store_begin(struct store *s)
+{
+    int rc = uv_async_init(s->loop, &s->async, store_on_outcomes);
+
+    assert(rc == 0);
+    rc = uv_idle_init(s->loop, &s->turn);
+    assert(rc == 0);
+    (void)rc;
+    s->async.data = s->turn.data = s;
+    s->handles = 2;
+    writer_start(s);
+}
+
 struct store *store_open(uv_loop_t *loop, const struct store_options *o,
                          const struct store_follower *f, const char **why)
 {
@@ -234,12 +254,12 @@ struct store *store_open(uv_loop_t *loop, const struct store_options *o,
     if (*why == NULL)
         s->db = schema_open(s->path, o->fsync, why);
     if (*why == NULL)
-        *why = recover(s);
+        *why = recover_log(s);
     if (*why != NULL) {
-        store_release(s);
+        store_free(s);
         return NULL;
     }
-    writer_start(s);
+    store_begin(s);
     return s;
 }
 

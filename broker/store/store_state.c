@@ -20,20 +20,20 @@ static void bind_key(struct db_stmt *st, const struct store_change *c)
     db_bind_blob(st, 3, c->key);
 }
 
-static void put(struct store *s, const struct store_change *c)
+static void state_put(struct store *s, const struct store_change *c)
 {
     bind_key(s->st.put_state, c);
     db_bind_blob(s->st.put_state, 4, c->value);
     db_run(s->st.put_state);
 }
 
-static void drop(struct store *s, const struct store_change *c)
+static void state_drop(struct store *s, const struct store_change *c)
 {
     bind_key(s->st.drop_state, c);
     db_run(s->st.drop_state);
 }
 
-static uint32_t drop_owner(struct store *s, const struct store_change *c)
+static uint32_t state_drop_owner(struct store *s, const struct store_change *c)
 {
     struct db_stmt *st = s->st.drop_owner;
 
@@ -47,13 +47,13 @@ uint32_t state_change(struct store *s, const struct store_change *c)
 {
     switch (c->act) {
     case STORE_PUT:
-        put(s, c);
+        state_put(s, c);
         return 1;
     case STORE_DROP:
-        drop(s, c);
+        state_drop(s, c);
         return 1;
     case STORE_DROP_OWNER:
-        return drop_owner(s, c);
+        return state_drop_owner(s, c);
     }
     return 0;
 }

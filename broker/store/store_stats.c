@@ -8,17 +8,18 @@
  * its own topic's counted_to; so a row that was written in between (removing
  * events writes it in the same transaction) counts nothing twice.
  */
+#include <utlist.h>
+
 #include "clock.h"
 #include "log.h"
 #include "store_impl.h"
 
-void stats_dirty(struct store *s, struct topic *t)
+static void stats_dirty(struct store *s, struct topic *t)
 {
     if (t->dirty)
         return;
     t->dirty = true;
-    t->next_dirty = s->dirty;
-    s->dirty = t;
+    LL_PREPEND2(s->dirty, t, next_dirty);
 }
 
 void stats_write_row(struct store *s, const struct topic *t, const struct topic_stats *stats)
@@ -74,14 +75,14 @@ static void write_some(struct store *s)
     struct topic *t = s->flushing, *end;
     uint32_t n;
 
-    writer_begin(s);
+    write_begin(s);
     for (n = 0; t != NULL && n < SLICE_ROWS; n++, t = t->next_dirty)
         if (t->has_row)
             stats_write_row(s, t, &t->stats);
     end = t;
     if (end == NULL)
         meta_set(s, META_STATS_UPTO, s->flush_upto);
-    if (!writer_commit(s))
+    if (!write_commit(s))
         return;
     for (t = s->flushing; t != end; t = t->next_dirty)
         t->dirty = false;

@@ -23,7 +23,7 @@
 #define TOPICS_END (TOPICS_CHUNK * TOPICS_CHUNKS) /* no number reaches it */
 
 /* What retention keeps of one topic; 0: without limit. */
-struct limits {
+struct topic_limits {
     uint64_t max_age_ms, max_events, max_bytes;
     bool volatile_; /* history = none: nothing is stored */
 };
@@ -45,7 +45,7 @@ struct topic {
     bool forgotten;         /* its row is gone; the name lives on for its number's sake */
 
     /* The writer's own. */
-    struct limits limits;
+    struct topic_limits limits;
     bool has_row;
     uint64_t born;       /* an ID that no other topic was made at: names it in producers' rows */
     bool dirty;          /* on the list of rows to write */
@@ -81,7 +81,7 @@ struct topic *topics_find(const struct topics *t, struct slice name);
 uint32_t topics_room(const struct topics *t);
 /* Writer.  Adds a name that is not there under the lowest free number, or under
  * `number` if that is not 0; NULL when all numbers are taken. */
-struct topic *topics_add(struct topics *t, struct slice name, uint32_t number);
+struct topic *topics_add(struct topics *t, struct slice name, uint32_t number) MUST_CHECK;
 void topics_forget(struct topics *t, struct topic *topic); /* with the lock held */
 /* With the lock held: an ID went out that will not be stored. */
 void topics_raise_volatile(struct topics *t, struct topic *topic, uint64_t id);

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "clock.h"
 #include "mem.h"
 #include "metrics.h"
@@ -44,11 +46,11 @@ struct point {
     size_t records, new_count;
 };
 
-static void begin(struct txn *t)
+static void txn_begin(struct txn *t)
 {
     if (t->begun)
         return;
-    writer_begin(t->s);
+    write_begin(t->s);
     t->begun = true;
 }
 
@@ -58,7 +60,7 @@ static void insert_topic(struct txn *t, struct topic *topic)
 {
     struct db_stmt *st = t->s->st.insert_topic;
 
-    begin(t);
+    txn_begin(t);
     db_bind(st, 1, topic->number);
     db_bind_text(st, 2, topic->name);
     db_bind(st, 3, topic->limits.volatile_);
@@ -80,7 +82,7 @@ static void insert_topic(struct txn *t, struct topic *topic)
  * once it is committed (stats_count). */
 static void flag_volatile(struct txn *t, const struct topic *topic)
 {
-    begin(t);
+    txn_begin(t);
     stats_write_row(t->s, topic, &topic->stats);
 }
 
@@ -112,26 +114,14 @@ static void drop_new_topics(struct txn *t, size_t from)
 
 /* --- one event --------------------------------------------------------------- */
 
-void event_bind(struct db_stmt *st, const struct event *e)
-{
-    db_bind(st, 3, e->time);
-    db_bind(st, 4, e->flags);
-    if ((e->flags & EVENT_HAS_EXPIRY) != 0)
-        db_bind(st, 5, e->expiry);
-    else
-        db_bind_null(st, 5);
-    db_bind_blob(st, 6, e->props);
-    db_bind_blob(st, 7, e->payload);
-}
-
 static void insert_event(struct txn *t, const struct topic *topic, const struct event *e)
 {
     struct db_stmt *st = t->s->st.insert_event;
 
-    begin(t);
+    txn_begin(t);
     db_bind(st, 1, e->id);
     db_bind(st, 2, topic->number);
-    event_bind(st, e);
+    row_bind(st, e);
     db_run(st);
 }
 
@@ -166,7 +156,7 @@ static void append_event(struct txn *t, struct topic *topic, struct store_event 
         t->stored++;
     }
     if ((e.flags & EVENT_RETAIN) != 0) {
-        begin(t);
+        txn_begin(t);
         t->retained += retained_set(t->s, &e);
     }
     add_record(t->out, topic, &e);
@@ -200,7 +190,7 @@ static bool unit_event(struct txn *t, struct store_event *ev, struct store_resul
     topic = topic_for(t, topic, ev->e.topic);
     append_event(t, topic, ev);
     if (produced) {
-        begin(t);
+        txn_begin(t);
         producer_advance(t->s, topic, ev, &state, t->now);
     }
     return true;
@@ -267,7 +257,7 @@ static void unit_append(struct txn *t, struct store_request *r)
     if (!has_room(t, r))
         return;
     if (guarded) {
-        begin(t);
+        txn_begin(t);
         db_run(s->st.savepoint);
         before = point_of(t);
     }
@@ -286,7 +276,7 @@ static void unit_append(struct txn *t, struct store_request *r)
 static void unit_change(struct txn *t, const struct store_request *r)
 {
     if (r->change_count > 0)
-        begin(t);
+        txn_begin(t);
     for (uint32_t i = 0; i < r->change_count; i++) {
         const struct store_change *c = &r->changes[i];
 
@@ -336,12 +326,12 @@ static void raise_id_limit(struct txn *t)
         return;
     if (limit < t->next)
         limit = t->next + (ID_LIMIT_MS << 12);
-    begin(t);
+    txn_begin(t);
     meta_set(s, META_ID_LIMIT, limit);
     s->id_limit = limit;
 }
 
-static bool commit(struct txn *t)
+static bool txn_commit(struct txn *t)
 {
     struct store *s = t->s;
     uint64_t started = uv_hrtime();
@@ -361,12 +351,12 @@ static bool commit(struct txn *t)
         atomic_fetch_add(&s->retained, (uint64_t)t->retained);
         metric_add(M_COMMITS, 1);
         metric_observe_us(M_COMMIT_US, (uv_hrtime() - started) / 1000);
-        writer_fine(s);
+        write_fine(s);
     }
     return true;
 }
 
-static void publish(struct txn *t)
+static void txn_publish(struct txn *t)
 {
     struct store *s = t->s;
     struct store_batch *b = &t->out->batch;
@@ -387,23 +377,19 @@ static void publish(struct txn *t)
     metric_add(M_VOLATILE, b->count - t->stored);
 }
 
-static void refuse(struct txn *t)
+static void txn_refuse(struct txn *t)
 {
     struct store *s = t->s;
-    bool full = db_error(s->db) == DB_FULL;
-    struct store_result result = {
-        .error = full ? ERR_STORE_FULL : ERR_STORE_FAILED,
-        .text = full ? "The disk is full" : "The store failed",
-    };
+    struct store_request *r;
 
-    writer_failed(s);
+    write_failed(s);
     links_settle(s, t->now, false);
     drop_new_topics(t, 0);
     s->id_limit = 0; /* so the next volatile batch stores one */
     t->out->batch.count = 0;
     buf_clear(&t->out->records);
-    for (struct store_request *r = t->out->requests.head; r != NULL; r = r->next) {
-        r->result = result;
+    DL_FOREACH (t->out->requests, r) {
+        r->result = write_refusal(s);
         if (r->kind == STORE_SCAN)
             buf_free(&r->found);
     }
@@ -424,11 +410,11 @@ static bool takes_more(const struct txn *t)
 /* The batch's units and scans, in order, while they fit. */
 static void run_units(struct txn *t)
 {
-    struct request_queue *pending = &t->s->pending;
-    struct store_request *r;
+    struct store_request **pending = &t->s->pending, *r;
 
-    while ((r = pending->head) != NULL && r->kind != STORE_DELETE && takes_more(t)) {
-        queue_add(&t->out->requests, queue_pop(pending));
+    while ((r = *pending) != NULL && r->kind != STORE_DELETE && takes_more(t)) {
+        DL_DELETE(*pending, r);
+        outcome_answer(t->s, r);
         if (r->kind == STORE_SCAN)
             scan_run(t, r);
         else
@@ -441,16 +427,16 @@ uint32_t txn_run(struct store *s)
     uint64_t now = clock_ms(), id = id_of_ms(now);
     struct txn t = {
         .s = s,
-        .out = writer_outcome(s),
+        .out = outcome_open(s),
         .now = now,
         .next = id > s->last ? id : s->last + 1,
     };
 
     run_units(&t);
-    if (commit(&t))
-        publish(&t);
+    if (txn_commit(&t))
+        txn_publish(&t);
     else
-        refuse(&t);
+        txn_refuse(&t);
     free(t.new_topics);
     return t.out->batch.count;
 }

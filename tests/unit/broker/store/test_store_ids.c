@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "event.h"
+#include "store_holes.h"
 #include "store_ids.h"
 
 static struct holes holes;

@@ -1,5 +1,5 @@
 /*
- * store_filters.c - which topics a request's filters match, and what they lost.
+ * store_matcher.c - which topics a request's filters match, and what they lost.
  *
  * An exact filter is one look into the topic table.  A wildcard is matched
  * against every name once; the result, a bitmap by topic number, is kept by the
@@ -23,7 +23,7 @@ static size_t set_size(const struct filter_set *set)
     return sizeof *set + set->filter.len + set->words * sizeof *set->bits;
 }
 
-void filter_set_free(struct store_reader *r, struct filter_set *set)
+static void set_free(struct store_reader *r, struct filter_set *set)
 {
     r->set_bytes -= set_size(set);
     HASH_DEL(r->sets, set);
@@ -43,7 +43,7 @@ static void make_room(struct store_reader *r)
                 oldest = set;
         if (oldest == NULL || oldest->used == r->requests)
             return;
-        filter_set_free(r, oldest);
+        set_free(r, oldest);
     }
 }
 
@@ -113,6 +113,14 @@ static struct filter_set *set_of(struct store_reader *r, struct slice filter)
 static bool set_has(const struct filter_set *set, uint32_t number)
 {
     return number < set->seen && (set->bits[number / 64] >> (number % 64) & 1) != 0;
+}
+
+void matcher_free(struct store_reader *r)
+{
+    struct filter_set *set, *next;
+
+    HASH_ITER (hh, r->sets, set, next)
+        set_free(r, set);
 }
 
 /* --- matching ------------------------------------------------------------------------ */

@@ -1,25 +1,14 @@
 /*
- * store_ids.c - IDs and holes.
+ * store_holes.c - see store_holes.h.
  *
- * An ID is (ms since 2020) << 12 or, within a millisecond, one more than the
- * last.  A cursor strictly inside a hole was given out by a log that is lost
- * (or for an event that was never stored); both ends of it are cursors of ours:
- * `low` was the last ID, `high - 1` the head at start.
+ * A cursor strictly inside a hole was given out by a log that is lost (or for an
+ * event that was never stored); both ends of it are cursors of ours: `low` was the
+ * last ID, `high - 1` the head at start.
  */
-#include "store_ids.h"
+#include "store_holes.h"
 
 #include <assert.h>
 #include <string.h>
-
-#include "event.h"
-
-uint64_t id_of_ms(uint64_t ms)
-{
-    if (ms <= EVENT_ID_EPOCH_MS)
-        return 0;
-    ms -= EVENT_ID_EPOCH_MS;
-    return ms > EVENT_ID_MAX >> 12 ? EVENT_ID_MAX : ms << 12;
-}
 
 void holes_add(struct holes *h, uint64_t low, uint64_t high)
 {

@@ -1,5 +1,5 @@
 /*
- * store_remove.c - old rows leave, a slice at a time.
+ * store_removal.c - old rows leave, a slice at a time.
  *
  *   removal_begin ─▶ removal_of_topic / removal_of_all / removal_forget … ─▶ removal_commit
  *
@@ -9,16 +9,15 @@
  * have read their rows, so a reader who misses an event always learns that it
  * was removed.  A slice that fails leaves at worst a notice too many.
  */
-#include "store_remove.h"
+#include "store_removal.h"
 
 #include <stdlib.h>
 
-#include "clock.h"
 #include "mem.h"
 #include "metrics.h"
 
 /* What a slice is about to make of one topic. */
-struct change {
+struct topic_change {
     struct topic *topic;
     struct topic_stats stats;
     uint64_t removed_to;
@@ -26,7 +25,7 @@ struct change {
 };
 
 struct removal {
-    struct change *list;
+    struct topic_change *list;
     size_t count, room;
     uint64_t events, bytes; /* removed */
     uint64_t forgotten_to;
@@ -40,7 +39,7 @@ void removal_begin(struct store *s)
     s->removal->events = 0;
     s->removal->bytes = 0;
     s->removal->forgotten_to = 0;
-    writer_begin(s);
+    write_begin(s);
 }
 
 void removal_free(struct store *s)
@@ -51,7 +50,7 @@ void removal_free(struct store *s)
     s->removal = NULL;
 }
 
-static struct change *change_of(struct removal *r, struct topic *t)
+static struct topic_change *change_of(struct removal *r, struct topic *t)
 {
     if (t->mark > 0 && t->mark <= r->count && r->list[t->mark - 1].topic == t)
         return &r->list[t->mark - 1];
@@ -59,12 +58,12 @@ static struct change *change_of(struct removal *r, struct topic *t)
         r->room = r->room == 0 ? 64 : r->room * 2;
         r->list = mem_resize(r->list, r->room, sizeof *r->list);
     }
-    r->list[r->count] = (struct change){.topic = t, .stats = t->stats};
+    r->list[r->count] = (struct topic_change){.topic = t, .stats = t->stats};
     t->mark = (uint32_t)++r->count;
     return &r->list[r->count - 1];
 }
 
-static void take_row(struct removal *r, struct change *c, uint64_t id, uint64_t size)
+static void take_row(struct removal *r, struct topic_change *c, uint64_t id, uint64_t size)
 {
     c->stats.events -= c->stats.events > 0;
     c->stats.bytes -= size < c->stats.bytes ? size : c->stats.bytes;
@@ -84,15 +83,15 @@ static void raise_removed(struct store *s, struct topic *t, uint64_t upto, enum 
     uv_rwlock_wrunlock(&s->topics.lock);
 }
 
-static bool must_go(const struct cut *cut, const struct topic_stats *left, uint64_t id)
+static bool must_go(const struct removal_cut *cut, const struct topic_stats *left, uint64_t id)
 {
     return id <= cut->upto || left->events > cut->max_events || left->bytes > cut->max_bytes;
 }
 
-uint32_t removal_of_topic(struct store *s, struct topic *t, const struct cut *cut,
+uint32_t removal_of_topic(struct store *s, struct topic *t, const struct removal_cut *cut,
                           enum gap_reason reason, uint32_t rows)
 {
-    struct change *c = change_of(s->removal, t);
+    struct topic_change *c = change_of(s->removal, t);
     struct db_stmt *st = s->st.oldest_of_topic, *remove = s->st.remove_of_topic;
     uint32_t n = 0;
 
@@ -119,7 +118,7 @@ uint32_t removal_of_topic(struct store *s, struct topic *t, const struct cut *cu
     return n;
 }
 
-static void find_oldest(struct store *s, struct change *c)
+static void find_oldest(struct store *s, struct topic_change *c)
 {
     struct db_stmt *st = s->st.first_of_topic;
 
@@ -189,7 +188,7 @@ static void write_changes(struct store *s)
     struct removal *r = s->removal;
 
     for (size_t i = 0; i < r->count; i++) {
-        const struct change *c = &r->list[i];
+        const struct topic_change *c = &r->list[i];
 
         if (!c->forget) {
             stats_write_row(s, c->topic, &c->stats);
@@ -225,87 +224,8 @@ static void apply_changes(struct store *s)
 bool removal_commit(struct store *s)
 {
     write_changes(s);
-    if (!writer_commit(s))
+    if (!write_commit(s))
         return false;
     apply_changes(s);
-    return true;
-}
-
-/* --- DELETE -------------------------------------------------------------------------- */
-
-static void answer(struct store *s, struct store_request *r)
-{
-    queue_add(&writer_outcome(s)->requests, r);
-}
-
-void delete_begin(struct store *s, struct store_request *r)
-{
-    struct topic *t = topics_find(&s->topics, r->topic);
-
-    if (r->link != NULL && link_repeat(s, r)) {
-        answer(s, r);
-        return;
-    }
-    if (t == NULL || !t->has_row) {
-        r->result.error = ERR_NOT_FOUND;
-        r->result.text = "There is no such topic";
-        answer(s, r);
-        return;
-    }
-    r->removed_to = t->stats.head;
-    queue_add(&s->deletes, r);
-}
-
-static void delete_refused(struct store *s, struct store_request *r)
-{
-    bool full = s->failing == store_error_reason(DB_FULL);
-
-    r->result.error = full ? ERR_STORE_FULL : ERR_STORE_FAILED;
-    r->result.text = full ? "The disk is full" : "The store failed";
-    answer(s, queue_pop(&s->deletes));
-}
-
-/* Everything is gone: in the order in which the loop is to hear of it. */
-static void delete_done(struct store *s, struct store_request *r, const struct topic *t)
-{
-    struct outcome *o;
-
-    writer_deliver(s);
-    o = writer_outcome(s);
-    o->removed = t;
-    o->removed_to = r->removed_to;
-    answer(s, queue_pop(&s->deletes));
-}
-
-bool delete_step(struct store *s)
-{
-    struct store_request *r = s->deletes.head;
-    uint64_t now = clock_ms();
-    struct topic *t;
-    bool last;
-
-    if (r == NULL)
-        return false;
-    t = topics_find(&s->topics, r->topic);
-    if ((r->link != NULL && link_repeat(s, r)) || !t->has_row) {
-        delete_done(s, r, t); /* sent twice, or emptied and forgotten meanwhile */
-        return true;
-    }
-    removal_begin(s);
-    last = removal_of_topic(s, t, &(struct cut){r->removed_to, UINT64_MAX, UINT64_MAX}, GAP_DELETED,
-                            SLICE_ROWS) < SLICE_ROWS;
-    if (last) {
-        removal_mark(s, t, r->removed_to, GAP_DELETED);
-        if (r->link != NULL)
-            link_mark(s, r);
-        links_write(s, now);
-    }
-    if (!removal_commit(s)) {
-        links_settle(s, now, false);
-        delete_refused(s, r);
-    } else if (last) {
-        links_settle(s, now, true);
-        delete_done(s, r, t);
-    }
     return true;
 }
