@@ -372,7 +372,7 @@ static bool open_doors(struct gateway *g)
 {
     g->conns.max = config_num(g->config, CFG_MAX_CONNECTIONS);
     g->conns.max_per_address = config_num(g->config, CFG_MAX_PER_ADDRESS);
-    g->conns.pinned_max = config_num(g->config, CFG_RING_PINNED);
+    g->conns.held.max = config_num(g->config, CFG_RING_PINNED);
     if (!open_tls(g))
         return false;
     g->spec->start(g);

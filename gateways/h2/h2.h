@@ -132,11 +132,10 @@ struct h2_stream {
     struct slice tail;
     struct pin pin;       /* of tail, unless it is copied */
     struct buf tail_copy; /* what was left of it when its block left memory */
-    struct shared *body;
-    size_t body_at;
+    size_t body_at;       /* of held.body */
     struct buf out;
     size_t out_at;
-    struct held held; /* what of all that takes memory of its own */
+    struct held held; /* the body, and what of all that takes memory of its own */
     struct h2_feed *feed;
 };
 

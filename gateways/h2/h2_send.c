@@ -23,7 +23,7 @@
 
 static size_t body_left(const struct h2_stream *st)
 {
-    return st->body != NULL ? st->body->bytes.len - st->body_at : 0;
+    return st->held.body != NULL ? st->held.body->bytes.len - st->body_at : 0;
 }
 
 size_t h2_send_unread(const struct h2_stream *st)
@@ -43,12 +43,21 @@ bool h2_send_pending(const struct h2_stream *st)
 
 /* --- what it holds ---------------------------------------------------------------- */
 
-/* The last thing that a caller does: the stream may be cut for what it holds. */
+static struct held_list *held_of(const struct h2_stream *st)
+{
+    return &st->conn->h2->held;
+}
+
 static void count_held(struct h2_stream *st)
 {
-    size_t body = st->body != NULL ? st->body->bytes.len : 0;
+    held_set(held_of(st), &st->held, st->tail_copy.len + st->out.len);
+}
 
-    held_set(&st->conn->h2->held, &st->held, st->tail_copy.len + body + st->out.len);
+/* The last thing that a caller does: the stream may be cut for what it holds. */
+static void hold_more(struct h2_stream *st)
+{
+    count_held(st);
+    held_relieve(held_of(st));
 }
 
 static void tail_clear(struct h2_stream *st)
@@ -62,8 +71,8 @@ static void copy_tail(struct h2_stream *st, struct slice first, struct slice res
 {
     buf_put_slice(&st->tail_copy, first);
     buf_put_slice(&st->tail_copy, rest);
-    st->tail = (struct slice){(char *)st->tail_copy.p, st->tail_copy.len};
-    count_held(st);
+    st->tail = buf_slice(&st->tail_copy);
+    hold_more(st);
 }
 
 static void tail_evicted(struct pin *p)
@@ -86,8 +95,7 @@ static void keep_tail(struct h2_stream *st, struct slice rest, struct pins *pins
 
 static void body_clear(struct h2_stream *st)
 {
-    shared_unref(st->body);
-    st->body = NULL;
+    held_set_body(held_of(st), &st->held, NULL);
     st->body_at = 0;
 }
 
@@ -170,7 +178,7 @@ static void put_tail(struct h2_stream *st, size_t len)
 
 static void put_body(struct h2_stream *st, size_t len)
 {
-    put_own(st, st->body->bytes.p + st->body_at, len);
+    put_own(st, st->held.body->bytes.p + st->body_at, len);
     st->body_at += len;
     if (body_left(st) == 0)
         body_clear(st);
@@ -263,8 +271,8 @@ void h2_send_put(void *stream, size_t len)
         put_fed(st, len);
     if (gather_full(h->gather) && !conn_pending(&h->conn))
         gather_write(&h->gather, &h->h2->pool, &h->conn);
-    if (st->held.bytes > 0)
-        count_held(st);
+    count_held(st);
+    held_moved(held_of(st), &st->held);
 }
 
 /* --- events ----------------------------------------------------------------------- */
@@ -281,7 +289,7 @@ static void keep_begun(struct h2_stream *st, const struct h2_feed *f)
     else if (p.shared.len > 0)
         keep_tail(st, p.shared, p.pins);
     else
-        count_held(st);
+        hold_more(st);
 }
 
 /* How many of `count` events are taken, the one begun counted. */
@@ -327,10 +335,9 @@ size_t h2_send_pieces(struct h2_stream *st, const struct conn_piece *pieces, siz
 
 void h2_send_body(struct h2_stream *st, struct shared *body)
 {
-    assert(st->body == NULL);
-    shared_ref(body);
-    st->body = body;
-    count_held(st);
+    assert(st->held.body == NULL);
+    held_set_body(held_of(st), &st->held, body);
+    held_relieve(held_of(st));
 }
 
 void h2_send_shared(struct h2_stream *st, struct slice bytes, struct block *b)
@@ -348,7 +355,7 @@ void h2_send_bytes(struct h2_stream *st, struct slice bytes)
     buf_put_slice(&st->out, bytes);
     session_more(st->conn->session, st->id);
     h2_conn_speak(st->conn);
-    count_held(st);
+    hold_more(st);
 }
 
 static void on_stalled(struct wheel_timer *t);

@@ -423,7 +423,8 @@ void conns_init(struct conns *cs, uv_loop_t *loop, struct wheel *wheel)
     memset(cs, 0, offsetof(struct conns, scratch));
     cs->loop = loop;
     cs->wheel = wheel;
-    cs->pinned_max = SIZE_MAX;
+    cs->held.max = SIZE_MAX;
+    cs->held.cut = conn_cut_off;
 }
 
 void conns_drain(struct conns *cs, void (*empty)(void *arg), void *arg)
@@ -457,5 +458,5 @@ void conns_refresh(struct conns *cs)
 {
     metric_add(M_SENT_BYTES, cs->sent);
     cs->sent = 0;
-    metric_set(M_PINNED_BYTES, cs->pinned);
+    metric_set(M_PINNED_BYTES, cs->held.bytes);
 }

@@ -5,14 +5,13 @@
  * protocol's.  It is made by a listener and lives in one allocation.
  *
  * Out goes, in this order:  unsent, tail, then out
- *   unsent the rest of a TLS record (tls.h).  Counts as written for the owner, and
- *          against [limits] ring_pinned.
+ *   unsent the rest of a TLS record (tls.h): held.bytes.  Counts as written for the
+ *          owner.
  *   tail   the rest of what is half written: of one event, or of an answer's
- *          body.  An event stays where it is encoded, shared with all, held by
- *          a pin; when its block leaves memory it is copied.  Such a copy, and
- *          a body that somebody has yet to take, count against [limits]
- *          ring_pinned.
+ *          body, held.body.  An event stays where it is encoded, shared with all,
+ *          held by a pin; when its block leaves memory it is copied, to held.body.
  *   out    control bytes: heads, comments, small answers.  Freed when empty.
+ * What is held counts against [limits] ring_pinned (held.h).
  * Events are only taken when all are empty, so control bytes that are written
  * after events come after them on the wire.
  *
@@ -30,8 +29,8 @@
 
 #include <uv.h>
 
+#include "held.h"
 #include "pin.h"
-#include "shared.h"
 #include "tls.h"
 #include "wheel.h"
 
@@ -68,10 +67,8 @@ struct conn {
     struct buf out;
     size_t out_at; /* bytes of out already written */
     struct slice tail;
-    struct pin pin;      /* of tail, unless it lies in held */
-    struct shared *held; /* a body, or the copy of an event's rest; NULL: none */
-    size_t unsent;       /* as tls says, and as it is counted in pinned */
-    struct conn *stalled_prev, *stalled_next; /* those that hold, longest stalled first */
+    struct pin pin; /* of tail, unless it lies in held.body */
+    struct held held;
     struct wheel_timer timer;
     uv_poll_t poll;
     int fd;
@@ -79,7 +76,6 @@ struct conn {
     uint8_t events; /* polled for */
     bool wanted;    /* writable() is owed */
     bool eof_seen, paused, offering;
-    bool stalled;        /* it is among those that hold */
     uint32_t discarded;  /* bytes read while lingering */
     uint64_t wrote_tick; /* of the wheel */
 };
@@ -92,11 +88,10 @@ struct conns {
     size_t count;
     size_t max, max_per_address; /* 0: no limit */
     struct address_count *addresses;
-    size_t pinned, pinned_max; /* bytes of all that is held, each counted once */
-    uint64_t handshakes_at;    /* the loop's time of the turn */
-    unsigned handshakes;       /* gone on with in this turn */
-    struct conn *stalled_first, *stalled_last;
-    uint64_t sent; /* bytes, not yet in the metric */
+    struct held_list held;
+    uint64_t handshakes_at; /* the loop's time of the turn */
+    unsigned handshakes;    /* gone on with in this turn */
+    uint64_t sent;          /* bytes, not yet in the metric */
     bool draining;
     void (*empty)(void *arg); /* draining, and the last one is closed */
     void *empty_arg;

@@ -15,6 +15,8 @@ enum conn_state { OPEN, LOST, FLUSHING, LINGERING, CLOSED, GREETING };
 void conn_poll_update(struct conn *c);
 /* After anything that TLS may have written. */
 void conn_unsent_count(struct conn *c);
+/* For held_list: the client is cut off for what it holds. */
+void conn_cut_off(struct held *h);
 /* Nothing of what is half written will be. */
 void conn_let_go(struct conn *c);
 /* Writes what is left as far as the socket takes it; false: the peer is lost. */

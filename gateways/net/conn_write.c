@@ -25,80 +25,20 @@
 
 /* --- the tail, and what it costs ------------------------------------------------ */
 
-static void stalled_remove(struct conn *c)
-{
-    struct conns *cs = c->conns;
-
-    if (c->stalled_prev != NULL)
-        c->stalled_prev->stalled_next = c->stalled_next;
-    else
-        cs->stalled_first = c->stalled_next;
-    if (c->stalled_next != NULL)
-        c->stalled_next->stalled_prev = c->stalled_prev;
-    else
-        cs->stalled_last = c->stalled_prev;
-    c->stalled_prev = c->stalled_next = NULL;
-    c->stalled = false;
-}
-
-static void stalled_append(struct conn *c)
-{
-    struct conns *cs = c->conns;
-
-    c->stalled_prev = cs->stalled_last;
-    c->stalled_next = NULL;
-    if (cs->stalled_last != NULL)
-        cs->stalled_last->stalled_next = c;
-    else
-        cs->stalled_first = c;
-    cs->stalled_last = c;
-    c->stalled = true;
-}
-
-/* What it holds has changed. */
-static void stalled_update(struct conn *c)
-{
-    bool holds = c->held != NULL || c->unsent > 0;
-
-    if (holds && !c->stalled)
-        stalled_append(c);
-    else if (!holds && c->stalled)
-        stalled_remove(c);
-}
-
-/* It moves: no longer the one stalled longest. */
-static void stalled_moves(struct conn *c)
-{
-    if (!c->stalled)
-        return;
-    stalled_remove(c);
-    stalled_append(c);
-}
-
 static void tail_clear(struct conn *c)
 {
-    struct shared *held = c->held;
-
     c->tail = (struct slice){NULL, 0};
     pin_clear(&c->pin);
-    if (held == NULL)
-        return;
-    c->held = NULL;
-    stalled_update(c);
-    if (--held->holders == 0)
-        c->conns->pinned -= held->bytes.len;
-    shared_unref(held);
+    held_set_body(&c->conns->held, &c->held, NULL);
 }
 
 void conn_unsent_count(struct conn *c)
 {
     size_t now = tls_unsent(c->tls);
 
-    if (now == c->unsent)
+    if (now == c->held.bytes)
         return;
-    c->conns->pinned += now - c->unsent;
-    c->unsent = now;
-    stalled_update(c);
+    held_set(&c->conns->held, &c->held, now);
     conn_poll_update(c);
 }
 
@@ -126,7 +66,7 @@ static void cut_off(struct conn *c)
 {
     metric_add(M_STALLED_CLOSED, 1);
     log_info("a stalled client is closed: too many half-written bytes in memory",
-             LOG_U("bytes", c->tail.len + c->unsent), LOG_U("pinned", c->conns->pinned));
+             LOG_U("bytes", c->tail.len + c->held.bytes), LOG_U("pinned", c->conns->held.bytes));
     (void)shutdown(c->fd, SHUT_RDWR);
     if (c->state == OPEN)
         lose(c);
@@ -134,25 +74,17 @@ static void cut_off(struct conn *c)
         conn_let_go(c);
 }
 
-/* Over the limit the clients stalled longest go, until enough is let go of. */
-static void relieve(struct conns *cs)
+void conn_cut_off(struct held *h)
 {
-    while (cs->pinned > cs->pinned_max)
-        cut_off(cs->stalled_first);
+    cut_off(CONTAINER_OF(h, struct conn, held));
 }
 
 /* The tail lies in s.  Whoever is cut off for it, it may be c itself. */
 static void hold(struct conn *c, struct shared *s)
 {
-    struct conns *cs = c->conns;
-
-    assert(c->held == NULL && c->tail.len > 0);
-    shared_ref(s);
-    c->held = s;
-    if (s->holders++ == 0)
-        cs->pinned += s->bytes.len;
-    stalled_update(c);
-    relieve(cs);
+    assert(c->held.body == NULL && c->tail.len > 0);
+    held_set_body(&c->conns->held, &c->held, s);
+    held_relieve(&c->conns->held);
 }
 
 /* The same for a tail that had to be copied; takes the copy. */
@@ -196,7 +128,7 @@ static ssize_t record_write(struct conn *c, const struct iovec *iov, int iovcnt)
     ssize_t n = tls_write(c->tls, iov, iovcnt);
 
     conn_unsent_count(c);
-    relieve(c->conns);
+    held_relieve(&c->conns->held);
     if (n < 0 || tls_state(c->tls) == TLS_LOST)
         return -1; /* lost, or cut off for what it holds itself */
     wrote(c, (size_t)n);
@@ -223,7 +155,7 @@ static ssize_t socket_write(struct conn *c, const struct iovec *iov, int iovcnt)
 
 bool conn_pending(const struct conn *c)
 {
-    return c->tail.len > 0 || c->out.len > 0 || c->unsent > 0;
+    return c->tail.len > 0 || c->out.len > 0 || c->held.bytes > 0;
 }
 
 static void write_bytes(struct conn *c, const char *p, size_t len)
@@ -464,16 +396,16 @@ void conn_write_whole(struct conn *c, const struct iovec *iov, int count)
 
 static bool flush_unsent(struct conn *c)
 {
-    size_t before = c->unsent;
+    size_t before = c->held.bytes;
     bool alive;
 
     if (before == 0)
         return true;
     alive = tls_flush(c->tls);
     conn_unsent_count(c);
-    if (c->unsent < before) {
+    if (c->held.bytes < before) {
         c->wrote_tick = c->conns->wheel->tick;
-        stalled_moves(c);
+        held_moved(&c->conns->held, &c->held);
     }
     return alive;
 }
@@ -483,7 +415,7 @@ static bool flush_tail(struct conn *c)
     struct iovec iov = {(void *)(uintptr_t)c->tail.p, c->tail.len};
     ssize_t n;
 
-    if (c->unsent > 0 || c->tail.len == 0)
+    if (c->held.bytes > 0 || c->tail.len == 0)
         return true;
     n = socket_write(c, &iov, 1);
     if (n < 0)
@@ -493,7 +425,7 @@ static bool flush_tail(struct conn *c)
     if (c->tail.len == 0)
         tail_clear(c);
     else if (n > 0)
-        stalled_moves(c);
+        held_moved(&c->conns->held, &c->held);
     return true;
 }
 
@@ -502,7 +434,7 @@ static bool flush_out(struct conn *c)
     struct iovec iov = {c->out.p + c->out_at, c->out.len - c->out_at};
     ssize_t n;
 
-    if (c->unsent > 0 || c->tail.len > 0 || c->out.len == 0)
+    if (c->held.bytes > 0 || c->tail.len > 0 || c->out.len == 0)
         return true;
     n = socket_write(c, &iov, 1);
     if (n < 0)

@@ -10,7 +10,7 @@
 
 struct shared {
     unsigned refs;
-    unsigned holders; /* conns that have yet to write some of it; conn.c's own */
+    unsigned holders; /* those that have yet to write some of it; held.c's own */
     struct buf bytes;
 };
 

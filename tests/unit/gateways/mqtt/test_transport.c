@@ -89,7 +89,7 @@ static void begin(bool websocket)
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     wheel_init(&wheel, &loop);
     conns_init(&conns, &loop, &wheel);
-    conns.pinned_max = 1 << 20;
+    conns.held.max = 1 << 20;
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     c = conn_new(&conns, fds[0], NULL, sizeof(struct conn), &conn_ops, NULL, NULL);
     fd = fds[1];

@@ -113,7 +113,7 @@ static void teardown(void)
     wheel_close(&wheel, NULL, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_uint_eq(conns.count, 0);
-    ck_assert_uint_eq(conns.pinned, 0);
+    ck_assert_uint_eq(conns.held.bytes, 0);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
 }
 
@@ -281,13 +281,13 @@ START_TEST(test_a_block_that_leaves_memory_is_copied_and_counted)
     struct pinned *block = large_block('1', '2');
 
     ck_assert_uint_eq(write_run(&a, block, 0, 1), 1);
-    ck_assert_uint_eq(conns.pinned, 0);
+    ck_assert_uint_eq(conns.held.bytes, 0);
     pinned_evict(block);
-    ck_assert_uint_gt(conns.pinned, 0);
+    ck_assert_uint_gt(conns.held.bytes, 0);
     receive_until(&a, PAYLOAD);
     check_stretch(&a, 0, '1', PAYLOAD);
     turn();
-    ck_assert_uint_eq(conns.pinned, 0);
+    ck_assert_uint_eq(conns.held.bytes, 0);
 }
 END_TEST
 
@@ -295,11 +295,11 @@ START_TEST(test_the_client_stalled_longest_is_closed_over_the_limit)
 {
     struct pinned *block = large_block('1', '2');
 
-    conns.pinned_max = PAYLOAD;
+    conns.held.max = PAYLOAD;
     ck_assert_uint_eq(write_run(&a, block, 0, 1), 1);
     ck_assert_uint_eq(write_run(&b, block, 0, 1), 1);
     pinned_evict(block);
-    ck_assert_uint_le(conns.pinned, PAYLOAD);
+    ck_assert_uint_le(conns.held.bytes, PAYLOAD);
     ck_assert_uint_eq(a.gone + b.gone, 0);
     turn();
     ck_assert_uint_eq(a.gone + b.gone, 1);

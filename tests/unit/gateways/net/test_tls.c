@@ -136,8 +136,8 @@ static void teardown(void)
     wheel_close(&wheel, NULL, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_uint_eq(conns.count, 0);
-    ck_assert_uint_eq(conns.pinned, 0);
-    ck_assert_ptr_null(conns.stalled_first);
+    ck_assert_uint_eq(conns.held.bytes, 0);
+    ck_assert_ptr_null(conns.held.first);
     ck_assert(!tls_server_busy(server));
     ck_assert_int_eq(uv_loop_close(&loop), 0);
     buf_free(&owner.input);
@@ -494,14 +494,14 @@ START_TEST(test_a_client_that_does_not_read_costs_one_record)
 
     handshake();
     (void)write_run(block, 0, 2);
-    ck_assert_uint_gt(conns.pinned, 0);
-    ck_assert_uint_le(conns.pinned, RECORD);
+    ck_assert_uint_gt(conns.held.bytes, 0);
+    ck_assert_uint_le(conns.held.bytes, RECORD);
     for (int i = 0; i < 10; i++)
         turn();
-    ck_assert_uint_le(conns.pinned, RECORD);
+    ck_assert_uint_le(conns.held.bytes, RECORD);
     receive_until(PAYLOAD);
     turn();
-    ck_assert_uint_eq(conns.pinned, 0);
+    ck_assert_uint_eq(conns.held.bytes, 0);
     pinned_evict(block);
 }
 END_TEST
@@ -514,7 +514,7 @@ START_TEST(test_the_rest_of_the_only_record_goes_out)
     memset(bytes, 'x', sizeof bytes);
     handshake();
     conn_write(owner.conn, bytes, sizeof bytes);
-    ck_assert_uint_gt(conns.pinned, 0);
+    ck_assert_uint_gt(conns.held.bytes, 0);
     receive_until(sizeof bytes);
     check_stretch(0, 'x', sizeof bytes);
 }
@@ -525,9 +525,9 @@ START_TEST(test_what_a_record_leaves_counts_as_half_written)
     struct pinned *block = large_block();
 
     handshake();
-    conns.pinned_max = 100;
+    conns.held.max = 100;
     (void)write_run(block, 0, 2);
-    ck_assert_uint_eq(conns.pinned, 0);
+    ck_assert_uint_eq(conns.held.bytes, 0);
     ck_assert_uint_eq(owner.gone, 0);
     turn();
     ck_assert_uint_eq(owner.gone, 1);
