@@ -26,14 +26,14 @@ enum peer_state { PEER_UP, PEER_LOST, PEER_GONE };
 struct peer {
     struct peers *all;
     enum peer_state state;
-    enum sluice_error lost_why;    /* for the hello-no */
-    struct fanout_peer *in_fanout; /* NULL unless PEER_UP, or lost this very turn */
-    struct holder *in_sessions;    /* the same */
-    struct wire_uuid instance;     /* of the gateway; what its publishes are known by */
-    struct buf acks;               /* gathered in this turn */
-    struct buf session_acks;       /* the same */
-    uint64_t in_flight;            /* publish bytes with the store */
-    uint32_t frames;               /* with the store; each keeps this struct */
+    enum sluice_error lost_why;       /* for the hello-no */
+    struct fanout_peer *in_fanout;    /* NULL unless PEER_UP, or lost this very turn */
+    struct session_peer *in_sessions; /* the same */
+    struct wire_uuid instance;        /* of the gateway; what its publishes are known by */
+    struct buf acks;                  /* gathered in this turn */
+    struct buf session_acks;          /* the same */
+    uint64_t in_flight;               /* publish bytes with the store */
+    uint32_t frames;                  /* with the store; each keeps this struct */
     char name[32];
     UT_hash_handle hh;
     size_t id_len;

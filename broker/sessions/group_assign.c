@@ -20,27 +20,20 @@
 #include "log.h"
 #include "metrics.h"
 
-uint64_t group_cursor(const struct group *g)
-{
-    uint64_t head = store_head(g->all->store);
-
-    return g->live && head > g->cursor ? head : g->cursor;
-}
-
 /* --- to whom -------------------------------------------------------------------------- */
 
-static bool takes_more(const struct member *m)
+static bool takes_more(const struct group_member *m)
 {
-    const struct session *s = m->client->session;
+    const struct groups_session *s = m->client->session;
 
     return m->active && m->client->credit > 0 && s != NULL && !s->closing &&
-           s->holder->peer != NULL && s->holder->assigned < GATEWAY_ASSIGNED_MAX;
+           s->peer->link != NULL && s->peer->assigned < GATEWAY_ASSIGNED_MAX;
 }
 
 /* The one with the most credit; among equals, who has waited longest. */
-static struct member *pick(struct group *g)
+static struct group_member *pick(struct group *g)
 {
-    struct member *m, *best = NULL;
+    struct group_member *m, *best = NULL;
 
     DL_FOREACH (g->members, m) {
         if (takes_more(m) && (best == NULL || m->client->credit > best->client->credit))
@@ -52,7 +45,7 @@ static struct member *pick(struct group *g)
 /* As much as a page may ask for. */
 static uint32_t credit_of(const struct group *g)
 {
-    const struct member *m;
+    const struct group_member *m;
     uint32_t sum = 0;
 
     DL_FOREACH (g->members, m) {
@@ -64,7 +57,7 @@ static uint32_t credit_of(const struct group *g)
     return sum;
 }
 
-static unsigned qos_for(const struct member *m, const struct event *e)
+static unsigned qos_for(const struct group_member *m, const struct event *e)
 {
     unsigned qos = event_qos(e);
 
@@ -73,20 +66,8 @@ static unsigned qos_for(const struct member *m, const struct event *e)
     return m->qos < qos ? m->qos : qos;
 }
 
-void assign_send(const struct member *m, struct slice record)
-{
-    const struct session *s = m->client->session;
-    struct wire_assign a = {client_name(m->client), s->head.epoch, group_name(m->group), record};
-    struct buf frame = {0};
-
-    metric_add(M_ASSIGNED, 1);
-    wire_call_begin(&frame, WIRE_CALL_ASSIGN);
-    wire_assign_put(&frame, &a);
-    session_call(s, &frame);
-}
-
 /* Takes its place behind the others. */
-static void credit_use(struct group *g, struct member *m)
+static void credit_use(struct group *g, struct group_member *m)
 {
     m->client->credit--;
     DL_DELETE(g->members, m);
@@ -96,15 +77,15 @@ static void credit_use(struct group *g, struct member *m)
 static void send_when_stored(struct group *g, struct group_event *ev, struct slice record)
 {
     if (g->save == NULL)
-        g->save = save_new(g);
-    save_send(g->save, ev, record);
+        g->save = group_save_new(g);
+    group_save_send(g->save, ev, record);
 }
 
 /* ev: what it was before, FREE; NULL: it is new.  False: nobody takes it. */
 static bool assign(struct group *g, struct group_event *ev, const struct event *e,
                    struct slice record)
 {
-    struct member *m = pick(g);
+    struct group_member *m = pick(g);
     unsigned qos;
 
     if (m == NULL || (ev == NULL && HASH_COUNT(g->by_id) >= GROUP_EVENTS_MAX))
@@ -113,30 +94,30 @@ static bool assign(struct group *g, struct group_event *ev, const struct event *
     qos = qos_for(m, e);
     if (qos == 0) {
         if (ev != NULL)
-            event_gone(g, ev);
-        assign_send(m, record);
+            group_event_gone(g, ev);
+        group_member_send(m, record);
         return true;
     }
     if (ev == NULL)
-        ev = event_add(g, e->id);
-    event_assign(ev, m, (uint32_t)record.len);
+        ev = group_event_add(g, e->id);
+    group_event_assign(ev, m, (uint32_t)record.len);
     g->dirty = true;
     if (qos == 2 && ev->row != ROW_THERE)
         send_when_stored(g, ev, record);
     else
-        assign_send(m, record);
+        group_member_send(m, record);
     return true;
 }
 
-static void group_submit_save(struct group *g)
+static void save_leaves(struct group *g)
 {
-    struct save *s = g->save;
+    struct group_save *s = g->save;
 
     g->save = NULL;
     if (s == NULL)
         return;
     FAILPOINT(broker_group_save);
-    save_submit(s);
+    group_save_submit(s);
 }
 
 /* --- at the head ------------------------------------------------------------------------- */
@@ -149,6 +130,8 @@ struct arrival {
 
 static void group_take(struct group *g, const struct arrival *a)
 {
+    bool touched = g->save != NULL;
+
     if (!g->live || a->e->id <= g->cursor)
         return;
     if (g->free != NULL || !assign(g, NULL, a->e, a->record)) {
@@ -156,31 +139,27 @@ static void group_take(struct group *g, const struct arrival *a)
         g->cursor = a->e->id - 1;
         g->dirty = true;
     }
-    if (g->save != NULL && g->touched_next == NULL) {
-        g->touched_next = a->all->touched != NULL ? a->all->touched : g;
-        a->all->touched = g;
-    }
+    if (g->save != NULL && !touched)
+        LL_PREPEND2(a->all->touched, g, touched_next);
 }
 
-static void on_match(void *value, void *arg)
+static void assign_on_match(void *value, void *arg)
 {
     struct group *g;
 
-    for (g = value; g != NULL; g = g->sibling)
+    LL_FOREACH2(value, g, sibling)
+    {
         group_take(g, arg);
+    }
 }
 
-/* The list ends with a group whose next is itself. */
-static void submit_touched(struct groups *all)
+static void touched_submit(struct groups *all)
 {
-    struct group *g = all->touched, *next;
+    struct group *g, *next;
 
+    LL_FOREACH_SAFE2(all->touched, g, next, touched_next)
+    save_leaves(g);
     all->touched = NULL;
-    for (; g != NULL; g = next) {
-        next = g->touched_next != g ? g->touched_next : NULL;
-        g->touched_next = NULL;
-        group_submit_save(g);
-    }
 }
 
 void groups_batch(struct groups *all, const struct store_batch *b)
@@ -196,9 +175,9 @@ void groups_batch(struct groups *all, const struct store_batch *b)
         struct arrival a = {&e, record, all};
 
         if (event_record_get(&r, &e) && !event_expired(&e, now))
-            filter_tree_match(all->filters, e.topic, on_match, &a);
+            filter_tree_match(all->filters, e.topic, assign_on_match, &a);
     }
-    submit_touched(all);
+    touched_submit(all);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -223,7 +202,7 @@ static void read_end(struct group *g)
 
         DL_DELETE2(all->line, next, line_prev, line_next);
         next->in_line = false;
-        group_serve(next);
+        group_assign_serve(next);
     }
 }
 
@@ -250,7 +229,7 @@ static void page_take(struct group *g, const struct wire_page *page)
     g->dirty = true;
 }
 
-static void on_page(void *arg, struct slice reply)
+static void assign_on_page(void *arg, struct slice reply)
 {
     struct group *g = arg;
     struct wire_page page;
@@ -260,8 +239,8 @@ static void on_page(void *arg, struct slice reply)
         return; /* the tick tries again */
     if (!g->live && g->free == NULL)
         page_take(g, &page);
-    group_submit_save(g);
-    group_serve(g);
+    save_leaves(g);
+    group_assign_serve(g);
 }
 
 static void read_page(struct group *g, uint32_t limit)
@@ -276,14 +255,14 @@ static void read_page(struct group *g, uint32_t limit)
     struct buf request = {0};
 
     wire_page_req_put(&request, &q);
-    read_begin(g, &request, on_page);
+    read_begin(g, &request, assign_on_page);
 }
 
 /* --- once more ------------------------------------------------------------------------------- */
 
 static void event_read(struct group *g, const struct wire_page *page)
 {
-    struct group_event *ev = event_find(g, page->ref);
+    struct group_event *ev = group_event_find(g, page->ref);
     struct reader r = reader_of(page->records.p, page->records.len);
     struct event e;
 
@@ -292,13 +271,13 @@ static void event_read(struct group *g, const struct wire_page *page)
     if (page->error == ERR_NOT_FOUND) {
         log_info("a shared event is gone before it was delivered",
                  LOG_SLICE("group", group_name(g)), LOG_U("id", ev->id));
-        event_gone(g, ev);
+        group_event_gone(g, ev);
     } else if (page->error == ERR_NONE && event_record_get(&r, &e)) {
         (void)assign(g, ev, &e, page->records);
     }
 }
 
-static void on_event(void *arg, struct slice reply)
+static void assign_on_event(void *arg, struct slice reply)
 {
     struct group *g = arg;
     struct wire_page page;
@@ -307,9 +286,9 @@ static void on_event(void *arg, struct slice reply)
     if (!wire_page_get(reply.p, reply.len, &page))
         return;
     event_read(g, &page);
-    group_submit_save(g);
+    save_leaves(g);
     if (page.error == ERR_NONE || page.error == ERR_NOT_FOUND)
-        group_serve(g);
+        group_assign_serve(g);
 }
 
 static void read_event(struct group *g, uint64_t id)
@@ -317,7 +296,7 @@ static void read_event(struct group *g, uint64_t id)
     struct buf request = {0};
 
     wire_event_req_put(&request, id, id);
-    read_begin(g, &request, on_event);
+    read_begin(g, &request, assign_on_event);
 }
 
 static bool has_to_read(const struct group *g)
@@ -327,7 +306,7 @@ static bool has_to_read(const struct group *g)
     return g->free != NULL || (!g->live && HASH_COUNT(g->by_id) < GROUP_EVENTS_MAX);
 }
 
-void group_serve(struct group *g)
+void group_assign_serve(struct group *g)
 {
     struct groups *all = g->all;
     uint32_t credit = has_to_read(g) ? credit_of(g) : 0;

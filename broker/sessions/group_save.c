@@ -21,23 +21,23 @@
 #include "group_impl.h"
 #include "mem.h"
 
-struct save {
+struct group_save {
     struct group *group;
     struct buf rows;  /* IDs put, u64 each */
     struct buf gone;  /* IDs dropped, u64 each */
     struct buf sends; /* id u64, size u32, record */
 };
 
-struct save *save_new(struct group *g)
+struct group_save *group_save_new(struct group *g)
 {
-    struct save *s = mem_zalloc(sizeof *s);
+    struct group_save *s = mem_zalloc(sizeof *s);
 
     s->group = g;
     g->saves++;
     return s;
 }
 
-static void save_free(struct save *s)
+static void save_free(struct group_save *s)
 {
     s->group->saves--;
     buf_free(&s->rows);
@@ -46,7 +46,7 @@ static void save_free(struct save *s)
     free(s);
 }
 
-void save_send(struct save *s, struct group_event *ev, struct slice record)
+void group_save_send(struct group_save *s, struct group_event *ev, struct slice record)
 {
     ev->sender = s;
     buf_u64(&s->sends, ev->id);
@@ -56,17 +56,17 @@ void save_send(struct save *s, struct group_event *ev, struct slice record)
 
 /* --- afterwards ---------------------------------------------------------------------- */
 
-static void rows_settle(struct save *s, bool stored)
+static void rows_settle(struct group_save *s, bool stored)
 {
     struct reader r = reader_of(s->rows.p, s->rows.len);
 
     while (r.left > 0) {
-        struct group_event *ev = event_find(s->group, reader_u64(&r));
+        struct group_event *ev = group_event_find(s->group, reader_u64(&r));
 
         if (ev == NULL)
             continue;
         if (!stored)
-            event_row_failed(s->group, ev);
+            group_event_row_failed(s->group, ev);
         else if (ev->row == ROW_SUBMITTED)
             ev->row = ROW_THERE;
     }
@@ -76,15 +76,15 @@ static void rows_settle(struct save *s, bool stored)
 static void send_take_back(struct group *g, struct group_event *ev)
 {
     ev->member->client->credit++;
-    event_unassign(g, ev);
+    group_event_unassign(g, ev);
 }
 
-static void sends_settle(struct save *s, bool stored)
+static void sends_settle(struct group_save *s, bool stored)
 {
     struct reader r = reader_of(s->sends.p, s->sends.len);
 
     while (r.left > 0) {
-        struct group_event *ev = event_find(s->group, reader_u64(&r));
+        struct group_event *ev = group_event_find(s->group, reader_u64(&r));
         struct slice record = reader_bytes(&r, reader_u32(&r));
 
         if (ev == NULL || ev->sender != s || ev->state != EVENT_ASSIGNED)
@@ -92,15 +92,15 @@ static void sends_settle(struct save *s, bool stored)
         ev->sender = NULL;
         FAILPOINT(broker_group_saved);
         if (stored && ev->row == ROW_THERE)
-            assign_send(ev->member, record);
+            group_member_send(ev->member, record);
         else
             send_take_back(s->group, ev);
     }
 }
 
-static void on_saved(struct commit *c)
+static void save_on_stored(struct commit *c)
 {
-    struct save *s = c->data;
+    struct group_save *s = c->data;
     struct group *g = s->group;
     bool stored = c->error == ERR_NONE;
 
@@ -125,19 +125,19 @@ static void put_cursor(struct commit *c, struct group *g)
                commit_copy(c, value, sizeof value));
 }
 
-static void put_rows(struct commit *c, struct save *s, struct slice owner)
+static void put_rows(struct commit *c, struct group_save *s, struct slice owner)
 {
     struct group *g = s->group;
     struct group_event *ev, *next;
 
     DL_FOREACH_SAFE2 (g->unsaved, ev, next, unext) {
-        commit_put(c, SPACE_GROUP, owner, event_key(c, ev->id), SLICE(""));
+        commit_put(c, SPACE_GROUP, owner, group_event_key(c, ev->id), SLICE(""));
         buf_u64(&s->rows, ev->id);
-        event_row_put(g, ev);
+        group_event_row_put(g, ev);
     }
 }
 
-static void drop_rows(struct commit *c, struct save *s, struct slice owner)
+static void drop_rows(struct commit *c, struct group_save *s, struct slice owner)
 {
     struct reader r;
 
@@ -145,10 +145,10 @@ static void drop_rows(struct commit *c, struct save *s, struct slice owner)
     s->group->gone = (struct buf){0};
     r = reader_of(s->gone.p, s->gone.len);
     while (r.left > 0)
-        commit_drop(c, SPACE_GROUP, owner, event_key(c, reader_u64(&r)));
+        commit_drop(c, SPACE_GROUP, owner, group_event_key(c, reader_u64(&r)));
 }
 
-void save_submit(struct save *s)
+void group_save_submit(struct group_save *s)
 {
     struct group *g = s->group;
     struct commit *c = commit_new(s);
@@ -158,11 +158,11 @@ void save_submit(struct save *s)
     put_rows(c, s, owner);
     drop_rows(c, s, owner);
     g->dirty = false;
-    commit_submit(c, g->all->store, on_saved);
+    commit_submit(c, g->all->store, save_on_stored);
 }
 
-void group_checkpoint(struct group *g)
+void group_save_checkpoint(struct group *g)
 {
     if (g->dirty && g->placed && g->members != NULL && !g->all->stopping)
-        save_submit(save_new(g));
+        group_save_submit(group_save_new(g));
 }

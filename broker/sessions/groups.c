@@ -1,10 +1,13 @@
 /*
- * groups.c - see groups.h: groups, members, events.
+ * groups.c - see groups.h: what sessions do to groups, what a start finds, the tick.
  *
- * Everything hangs on three tables: groups by name, clients by name, and in each
- * group its events by ID.  A group lives while it has members or something of it is
- * under way; then its rows go.  After a start it waits a while for members that live
- * in their gateways' memory alone.
+ * Joining, leaving and taking over are part of a WRITE: what they mean for the map
+ * goes into its commit (groups_write), what they mean here becomes true when that has
+ * succeeded (groups_written).  Between the two an event is TAKING: nobody else gets it.
+ *
+ * The same WRITE may come twice, when the broker or the link died before its answer got
+ * through.  So an event that was taken over is known for a minute by the unit that did
+ * it, in the map too.
  */
 #include "groups.h"
 
@@ -12,335 +15,362 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "group_impl.h"
 #include "log.h"
 #include "mem.h"
-#include "topic.h"
 
-/* --- groups ---------------------------------------------------------------------- */
+/* --- taking over ----------------------------------------------------------------------- */
 
-struct slice group_name(const struct group *g)
+static struct group_event *find_taken(const struct groups *all, const struct wire_taken *t)
 {
-    return (struct slice){g->name, g->name_len};
+    const struct group *g = group_find(all, t->group);
+
+    return g != NULL ? group_event_find(g, t->id) : NULL;
 }
 
-struct group *group_find(const struct groups *all, struct slice name)
+static bool is_this_unit(const struct group_event *ev, const struct groups_session *s, uint64_t seq)
 {
-    struct group *g;
-
-    HASH_FIND(hh, all->groups, name.p, name.len, g);
-    return g;
+    return (ev->state == EVENT_TAKING || ev->state == EVENT_TAKEN) && ev->seq == seq &&
+           memcmp(&ev->by, &s->peer->instance, sizeof ev->by) == 0;
 }
 
-/* "a/#" of "$share/g/a/#"; empty when it is none. */
-static struct slice filter_of(struct slice name)
+static bool may_take(const struct group_event *ev, const struct groups_session *s, uint64_t seq)
 {
-    struct slice rest = name, level;
-
-    if (!topic_level_next(&rest, &level) || !slice_eq(level, SLICE("$share")) ||
-        !topic_level_next(&rest, &level) || level.len == 0 || rest.p == NULL ||
-        filter_check(rest) != TOPIC_OK)
-        return (struct slice){NULL, 0};
-    return rest;
+    if (ev == NULL)
+        return false;
+    return (ev->state == EVENT_ASSIGNED && ev->member->client->session == s) ||
+           is_this_unit(ev, s, seq);
 }
 
-static void sibling_add(struct group *g)
+static bool takens_check(const struct groups *all, const struct groups_session *s,
+                         struct slice list, uint64_t seq, uint64_t *conflict)
 {
-    struct filter_tree *t = g->all->filters;
+    struct reader r = reader_of(list.p, list.len);
+    struct wire_taken t;
 
-    g->sibling = filter_tree_get(t, g->filter);
-    (void)filter_tree_put(t, g->filter, g);
+    while (wire_taken_get(&r, &t)) {
+        *conflict = t.id;
+        if (!may_take(find_taken(all, &t), s, seq))
+            return false;
+    }
+    return true;
 }
 
-static void sibling_remove(struct group *g)
+static void taken_add(struct group *g, struct group_event *ev, const struct groups_session *s,
+                      uint64_t seq, struct commit *c)
 {
-    struct filter_tree *t = g->all->filters;
-    struct group *first = filter_tree_get(t, g->filter);
+    struct buf value = {0};
 
-    if (first == g) {
-        (void)filter_tree_remove(t, g->filter);
-        if (g->sibling != NULL)
-            (void)filter_tree_put(t, g->sibling->filter, g->sibling);
+    FAILPOINT(broker_take);
+    if (ev->state == EVENT_ASSIGNED)
+        ev->state = EVENT_TAKING;
+    ev->by = s->peer->instance;
+    ev->seq = seq;
+    group_event_row_put(g, ev);
+    buf_put(&value, ev->by.b, sizeof ev->by.b);
+    buf_u64(&value, ev->seq);
+    commit_put(c, SPACE_GROUP, commit_copy(c, g->name, g->name_len), group_event_key(c, ev->id),
+               commit_copy(c, value.p, value.len));
+    buf_free(&value);
+}
+
+static void takens_add(struct groups *all, const struct groups_session *s, struct slice list,
+                       uint64_t seq, struct commit *c)
+{
+    struct reader r = reader_of(list.p, list.len);
+    struct wire_taken t;
+
+    while (wire_taken_get(&r, &t)) {
+        struct group *g = group_find(all, t.group);
+
+        taken_add(g, group_event_find(g, t.id), s, seq, c);
+    }
+}
+
+static void taken_settle(struct group *g, struct group_event *ev, bool stored)
+{
+    if (ev->state != EVENT_TAKING)
+        return;
+    FAILPOINT(broker_taken);
+    if (stored) {
+        group_event_taken(g, ev);
         return;
     }
-    while (first->sibling != g)
-        first = first->sibling;
-    first->sibling = g->sibling;
+    group_event_row_failed(g, ev);
+    if (ev->member == NULL)
+        group_event_release(g, ev);
+    else
+        ev->state = EVENT_ASSIGNED;
 }
 
-struct group *group_of(struct groups *all, struct slice name)
+static void takens_settle(struct groups *all, struct slice list, uint64_t seq, bool stored)
+{
+    struct reader r = reader_of(list.p, list.len);
+    struct wire_taken t;
+
+    while (wire_taken_get(&r, &t)) {
+        struct group_event *ev = find_taken(all, &t);
+
+        if (ev != NULL && ev->seq == seq)
+            taken_settle(group_find(all, t.group), ev, stored);
+    }
+}
+
+/* --- joining and leaving ------------------------------------------------------------------ */
+
+/* The value of an item "F$share/…". */
+static void shared_value(struct slice value, uint8_t *qos, uint64_t *start)
+{
+    struct reader r = reader_of(value.p, value.len);
+
+    *qos = reader_u8(&r);
+    *start = reader_u64(&r);
+    if (r.bad)
+        *start = UINT64_MAX;
+}
+
+static struct group_member *member_of(const struct groups *all, struct slice client,
+                                      struct slice group)
+{
+    struct group_client *c = group_client_find(all, client);
+    struct group *g = group_find(all, group);
+
+    return c != NULL && g != NULL ? group_member_find(g, c) : NULL;
+}
+
+static void join(struct groups *all, struct groups_session *s, struct slice name,
+                 const struct wire_item *item, struct commit *c)
 {
     struct group *g = group_find(all, name);
-    struct slice filter = filter_of(name);
+    struct group_client *client = group_client_of(all, s->client);
+    struct group_member *m = group_member_add(g, client);
+    struct slice owner = commit_copy(c, g->name, g->name_len);
+    uint8_t qos, value[8];
+    uint64_t start;
 
-    if (g != NULL || filter.len == 0 || HASH_COUNT(all->groups) >= GROUPS_MAX)
-        return g;
-    g = mem_zalloc(sizeof *g + name.len);
-    g->all = all;
-    g->name_len = name.len;
-    memcpy(g->name, name.p, name.len);
-    g->filter = (struct slice){g->name + (filter.p - name.p), filter.len};
-    HASH_ADD(hh, all->groups, name, g->name_len, g);
-    sibling_add(g);
-    return g;
-}
-
-static void events_free(struct group *g)
-{
-    struct group_event *ev, *next;
-
-    HASH_ITER (hh, g->by_id, ev, next) {
-        HASH_DEL(g->by_id, ev);
-        free(ev);
-    }
-}
-
-static void group_free(struct group *g)
-{
-    assert(!g->in_line);
-    sibling_remove(g);
-    HASH_DEL(g->all->groups, g);
-    events_free(g);
-    buf_free(&g->gone);
-    free(g);
-}
-
-static void on_dropped(struct commit *c)
-{
-    (void)c;
-}
-
-void group_maybe_free(struct group *g)
-{
-    struct commit *c;
-
-    if (g->members != NULL || g->saves > 0 || g->reading || g->in_line || g->all->stopping ||
-        g->wait_until > clock_mono_ms())
+    if (m == NULL) { /* too many: it gets nothing */
+        group_client_maybe_free(all, client);
         return;
-    c = commit_new(NULL);
-    commit_drop_owner(c, SPACE_GROUP, commit_copy(c, g->name, g->name_len));
-    commit_submit(c, g->all->store, on_dropped);
-    group_free(g);
-}
-
-/* --- clients and members ------------------------------------------------------------ */
-
-struct slice client_name(const struct group_client *c)
-{
-    return (struct slice){c->name, c->name_len};
-}
-
-struct group_client *client_find(const struct groups *all, struct slice name)
-{
-    struct group_client *c;
-
-    HASH_FIND(hh, all->clients, name.p, name.len, c);
-    return c;
-}
-
-struct group_client *client_of(struct groups *all, struct slice name)
-{
-    struct group_client *c = client_find(all, name);
-
-    if (c != NULL)
-        return c;
-    c = mem_zalloc(sizeof *c + name.len);
-    c->name_len = name.len;
-    memcpy(c->name, name.p, name.len);
-    HASH_ADD(hh, all->clients, name, c->name_len, c);
-    return c;
-}
-
-void client_maybe_free(struct groups *all, struct group_client *c)
-{
-    if (c->members != NULL)
-        return;
-    HASH_DEL(all->clients, c);
-    free(c);
-}
-
-struct member *member_find(const struct group *g, const struct group_client *c)
-{
-    struct member *m;
-
-    DL_FOREACH2 (c->members, m, cnext) {
-        if (m->group == g)
-            return m;
     }
-    return NULL;
+    client->session = s;
+    m->joining++;
+    m->stored = s->stored;
+    shared_value(item->value, &qos, &start);
+    if (m->stored)
+        commit_put(c, SPACE_GROUP, owner, group_member_key(c, group_client_name(client)),
+                   commit_copy(c, &qos, 1));
+    if (g->placed)
+        return;
+    le64_put(value, start != UINT64_MAX ? start : store_head(all->store));
+    commit_put(c, SPACE_GROUP, owner, SLICE("C"), commit_copy(c, value, sizeof value));
 }
 
-struct member *member_add(struct group *g, struct group_client *c)
+static void leave(struct groups *all, struct groups_session *s, struct slice name, struct commit *c)
 {
-    struct member *m = member_find(g, c);
+    struct group_member *m = member_of(all, s->client, name);
 
-    if (m != NULL || g->all->member_count >= GROUP_MEMBERS_MAX)
-        return m;
-    m = mem_zalloc(sizeof *m);
-    m->group = g;
-    m->client = c;
-    DL_APPEND(g->members, m);
-    DL_APPEND2(c->members, m, cprev, cnext);
-    g->all->member_count++;
-    return m;
+    if (m != NULL && m->stored)
+        commit_drop(c, SPACE_GROUP, commit_copy(c, m->group->name, m->group->name_len),
+                    group_member_key(c, group_client_name(m->client)));
 }
 
-void member_free(struct member *m)
+static void joined(struct group_member *m, const struct wire_item *item)
 {
     struct group *g = m->group;
+    uint64_t start;
+
+    shared_value(item->value, &m->qos, &start);
+    m->active = true;
+    if (!g->placed) {
+        g->placed = true;
+        g->live = start >= store_head(g->all->store);
+        g->cursor = g->live ? store_head(g->all->store) : start;
+        g->dirty = true;
+    }
+    group_assign_serve(g);
+}
+
+static void member_leaves(struct groups *all, struct group_member *m)
+{
+    struct group_client *client = m->client;
+    struct group *g = m->group;
+
+    group_member_free(m);
+    group_client_maybe_free(all, client);
+    group_assign_serve(g);
+    group_maybe_free(g);
+}
+
+static void item_settle(struct groups *all, struct slice client, const struct wire_item *item,
+                        bool stored)
+{
+    struct group_member *m = member_of(all, client, session_item_group(item->key));
+
+    if (m == NULL)
+        return;
+    if (item->drop) {
+        if (stored && m->joining == 0)
+            member_leaves(all, m);
+        return;
+    }
+    if (m->joining > 0)
+        m->joining--;
+    if (stored)
+        joined(m, item);
+    else if (!m->active && m->joining == 0)
+        member_leaves(all, m);
+}
+
+static bool groups_there(struct groups *all, struct slice items, enum sluice_error *error)
+{
+    struct reader r = reader_of(items.p, items.len);
+    struct wire_item item;
+
+    while (wire_item_get(&r, &item)) {
+        struct slice name = session_item_group(item.key);
+
+        if (name.len == 0 || item.drop || group_of(all, name) != NULL)
+            continue;
+        *error = HASH_COUNT(all->groups) >= GROUPS_MAX ? ERR_TOO_MANY : ERR_BAD_FILTER;
+        return false;
+    }
+    return true;
+}
+
+/* --- a WRITE ---------------------------------------------------------------------------------- */
+
+enum sluice_error groups_write(struct groups *all, struct groups_session *s,
+                               const struct wire_write *m, uint64_t seq, struct commit *c,
+                               uint64_t *conflict)
+{
+    struct reader r = reader_of(m->items.p, m->items.len);
+    enum sluice_error error = ERR_NONE;
+    struct wire_item item;
+
+    if (!takens_check(all, s, m->groups, seq, conflict))
+        return ERR_CONFLICT;
+    if (!groups_there(all, m->items, &error))
+        return error; /* groups that were made go with the next tick */
+    takens_add(all, s, m->groups, seq, c);
+    while (wire_item_get(&r, &item)) {
+        struct slice name = session_item_group(item.key);
+
+        if (name.len > 0 && item.drop)
+            leave(all, s, name, c);
+        else if (name.len > 0)
+            join(all, s, name, &item, c);
+    }
+    return ERR_NONE;
+}
+
+void groups_written(struct groups *all, const struct wire_write *m, uint64_t seq, bool stored)
+{
+    struct reader r = reader_of(m->items.p, m->items.len);
+    struct wire_item item;
+
+    takens_settle(all, m->groups, seq, stored);
+    while (wire_item_get(&r, &item)) {
+        if (session_item_group(item.key).len > 0)
+            item_settle(all, m->client, &item, stored);
+    }
+}
+
+/* --- coming and going ------------------------------------------------------------- */
+
+void groups_attached(struct groups *all, struct groups_session *s)
+{
+    struct group_client *c = group_client_find(all, s->client);
+
+    if (c == NULL)
+        return;
+    c->session = s;
+    c->credit = 0;
+}
+
+static void member_lets_go(struct group_member *m)
+{
     struct group_event *ev, *next;
 
     DL_FOREACH_SAFE2 (m->events, ev, next, mnext) {
-        event_unassign(g, ev);
+        group_event_unassign(m->group, ev);
     }
-    DL_DELETE(g->members, m);
-    DL_DELETE2(m->client->members, m, cprev, cnext);
-    g->all->member_count--;
-    free(m);
+    group_assign_serve(m->group);
 }
 
-/* --- events -------------------------------------------------------------------------- */
-
-struct group_event *event_find(const struct group *g, uint64_t id)
+void groups_detached(struct groups *all, struct groups_session *s)
 {
-    struct group_event *ev;
+    struct group_client *c = group_client_find(all, s->client);
+    struct group_member *m, *next;
 
-    HASH_FIND(hh, g->by_id, &id, sizeof id, ev);
-    return ev;
-}
-
-static void event_leaves_member(struct group_event *ev)
-{
-    if (ev->member == NULL)
+    if (c == NULL || c->session != s)
         return;
-    DL_DELETE2(ev->member->events, ev, mprev, mnext);
-    ev->holder->assigned -= ev->size;
-    ev->member = NULL;
-    ev->holder = NULL;
-}
-
-void event_free_again(struct group *g, struct group_event *ev)
-{
-    ev->state = EVENT_FREE;
-    ev->sender = NULL;
-    event_leaves_member(ev);
-    if (g->free == NULL || ev->id < g->free->id)
-        g->free = ev;
-}
-
-struct group_event *event_add(struct group *g, uint64_t id)
-{
-    struct group_event *ev = mem_zalloc(sizeof *ev);
-
-    assert(g->events == NULL || g->events->prev->id < id);
-    ev->id = id;
-    DL_APPEND(g->events, ev);
-    DL_APPEND2(g->unsaved, ev, uprev, unext);
-    HASH_ADD(hh, g->by_id, id, sizeof ev->id, ev);
-    event_free_again(g, ev);
-    return ev;
-}
-
-/* The one place that `free` moves on from: the lowest is no more. */
-static void free_moves(struct group *g, struct group_event *ev)
-{
-    if (g->free != ev)
-        return;
-    do
-        g->free = g->free->next;
-    while (g->free != NULL && g->free->state != EVENT_FREE);
-}
-
-void event_assign(struct group_event *ev, struct member *m, uint32_t size)
-{
-    assert(ev->state == EVENT_FREE);
-    free_moves(m->group, ev);
-    ev->state = EVENT_ASSIGNED;
-    ev->member = m;
-    ev->holder = m->client->session->holder;
-    ev->size = size;
-    ev->holder->assigned += size;
-    DL_APPEND2(m->events, ev, mprev, mnext);
-}
-
-void event_unassign(struct group *g, struct group_event *ev)
-{
-    if (ev->state == EVENT_ASSIGNED) {
-        event_free_again(g, ev);
-        return;
+    c->credit = 0;
+    DL_FOREACH_SAFE2 (c->members, m, next, cnext) {
+        member_lets_go(m);
     }
-    event_leaves_member(ev);
+    c->session = NULL;
 }
 
-void event_row_put(struct group *g, struct group_event *ev)
+void groups_end(struct groups *all, struct commit *c, struct slice client)
 {
-    if (ev->row != ROW_NONE)
-        return;
-    DL_DELETE2(g->unsaved, ev, uprev, unext);
-    ev->row = ROW_SUBMITTED;
-}
+    struct group_client *gone = group_client_find(all, client);
+    struct group_member *m;
 
-void event_row_failed(struct group *g, struct group_event *ev)
-{
-    if (ev->row != ROW_SUBMITTED)
+    if (gone == NULL)
         return;
-    ev->row = ROW_NONE;
-    DL_APPEND2(g->unsaved, ev, uprev, unext);
-}
-
-static void event_leaves(struct group *g, struct group_event *ev)
-{
-    if (ev->state == EVENT_TAKEN) {
-        DL_DELETE(g->taken, ev);
-        g->taken_count--;
-        return;
+    DL_FOREACH2 (gone->members, m, cnext) {
+        if (m->stored)
+            commit_drop(c, SPACE_GROUP, commit_copy(c, m->group->name, m->group->name_len),
+                        group_member_key(c, client));
     }
-    event_leaves_member(ev);
-    free_moves(g, ev);
-    DL_DELETE(g->events, ev);
 }
 
-void event_taken(struct group *g, struct group_event *ev)
+void groups_ended(struct groups *all, struct slice client)
 {
-    event_leaves(g, ev);
-    ev->state = EVENT_TAKEN;
-    ev->row = ROW_THERE;
-    ev->until = clock_mono_ms() + GROUP_TAKEN_MS;
-    DL_APPEND(g->taken, ev);
-    g->taken_count++;
+    struct group_client *gone = group_client_find(all, client);
+    struct group_member *m, *next;
+
+    if (gone == NULL)
+        return;
+    gone->session = NULL;
+    DL_FOREACH_SAFE2 (gone->members, m, next, cnext) {
+        struct group *g = m->group;
+
+        group_member_free(m);
+        group_assign_serve(g);
+        group_maybe_free(g);
+    }
+    group_client_maybe_free(all, gone);
 }
 
-void event_gone(struct group *g, struct group_event *ev)
+/* --- told ------------------------------------------------------------------------- */
+
+void groups_credit(struct groups *all, const struct groups_session *s, uint32_t credit)
 {
-    event_leaves(g, ev);
-    if (ev->row == ROW_NONE)
-        DL_DELETE2(g->unsaved, ev, uprev, unext);
+    struct group_client *c = group_client_find(all, s->client);
+    struct group_member *m;
+
+    if (c == NULL || c->session != s)
+        return;
+    c->credit = credit;
+    DL_FOREACH2 (c->members, m, cnext) {
+        group_assign_serve(m->group);
+    }
+}
+
+void groups_done(struct groups *all, const struct groups_session *s, const struct wire_done *m)
+{
+    struct group *g = group_find(all, m->group);
+    struct group_event *ev = g != NULL ? group_event_find(g, m->id) : NULL;
+
+    if (ev == NULL || ev->state != EVENT_ASSIGNED || ev->member->client->session != s)
+        return;
+    if (m->returned)
+        group_event_unassign(g, ev);
     else
-        buf_u64(&g->gone, ev->id);
-    g->dirty = true;
-    HASH_DEL(g->by_id, ev);
-    free(ev);
-}
-
-struct slice event_key(struct commit *c, uint64_t id)
-{
-    char key[9] = {'E'};
-
-    for (int i = 0; i < 8; i++)
-        key[1 + i] = (char)(uint8_t)(id >> (56 - 8 * i));
-    return commit_copy(c, key, sizeof key);
-}
-
-struct slice member_key(struct commit *c, struct slice client)
-{
-    struct buf b = {0};
-    struct slice key;
-
-    buf_u8(&b, 'M');
-    buf_put_slice(&b, client);
-    key = commit_copy(c, b.p, b.len);
-    buf_free(&b);
-    return key;
+        group_event_gone(g, ev);
+    group_assign_serve(g);
 }
 
 /* --- rows, at the start ---------------------------------------------------------------- */
@@ -355,14 +385,14 @@ static bool load_cursor(struct group *g, struct reader value)
 static bool load_member(struct group *g, struct slice client, struct reader value)
 {
     struct group_client *c;
-    struct member *m;
+    struct group_member *m;
 
     if (client.len == 0)
         return false;
-    c = client_of(g->all, client);
-    m = member_add(g, c);
+    c = group_client_of(g->all, client);
+    m = group_member_add(g, c);
     if (m == NULL) {
-        client_maybe_free(g->all, c);
+        group_client_maybe_free(g->all, c);
         return false;
     }
     m->qos = reader_u8(&value);
@@ -370,28 +400,30 @@ static bool load_member(struct group *g, struct slice client, struct reader valu
     return reader_done(&value);
 }
 
-static bool load_event(struct group *g, struct slice key, struct reader value)
+/* It was taken over, by that unit. */
+static bool load_taken(struct group *g, struct group_event *ev, struct reader value)
 {
-    struct group_event *ev;
-    const uint8_t *by;
-    uint64_t id = 0;
+    struct slice by = reader_bytes(&value, sizeof ev->by.b);
 
-    if (key.len != 8)
-        return false;
-    for (size_t i = 0; i < 8; i++)
-        id = id << 8 | (uint8_t)key.p[i];
-    ev = event_add(g, id);
-    event_row_put(g, ev);
-    ev->row = ROW_THERE;
-    if (value.left == 0)
-        return true;
-    by = reader_take(&value, sizeof ev->by);
     ev->seq = reader_u64(&value);
     if (!reader_done(&value))
         return false;
-    memcpy(ev->by.b, by, sizeof ev->by);
-    event_taken(g, ev);
+    memcpy(ev->by.b, by.p, sizeof ev->by.b);
+    group_event_taken(g, ev);
     return true;
+}
+
+static bool load_event(struct group *g, struct slice key, struct reader value)
+{
+    struct group_event *ev;
+    uint64_t id;
+
+    if (!group_event_key_get(key, &id))
+        return false;
+    ev = group_event_add(g, id);
+    group_event_row_put(g, ev);
+    ev->row = ROW_THERE;
+    return value.left == 0 || load_taken(g, ev, value);
 }
 
 void groups_load(struct groups *all, const struct store_entry *e)
@@ -408,7 +440,7 @@ void groups_load(struct groups *all, const struct store_entry *e)
         else if (e->key.p[0] == 'M')
             ok = load_member(g, rest, value);
         else if (e->key.p[0] == 'E')
-            ok = load_event(g, rest, value);
+            ok = load_event(g, e->key, value);
     }
     if (!ok)
         log_error("a shared subscription is damaged", LOG_SLICE("group", e->owner));
@@ -424,7 +456,7 @@ uint64_t groups_members(const struct groups *all)
 static void taken_expire(struct group *g, uint64_t now)
 {
     while (g->taken != NULL && (g->taken->until <= now || g->taken_count > GROUP_TAKEN_MAX))
-        event_gone(g, g->taken);
+        group_event_gone(g, g->taken);
 }
 
 /* The cursor of a live group moves with the head, unwritten: now and then it is, so
@@ -445,15 +477,15 @@ void groups_second(struct groups *all)
     HASH_ITER (hh, all->groups, g, next) {
         taken_expire(g, now);
         cursor_refresh(g, now);
-        group_checkpoint(g);
-        group_serve(g);
+        group_save_checkpoint(g);
+        group_assign_serve(g);
         group_maybe_free(g);
     }
 }
 
 /* --- begin and end ---------------------------------------------------------------------------- */
 
-struct groups *groups_new(struct store *store, const struct sessions_reads *reads)
+struct groups *groups_new(struct store *store, const struct groups_reads *reads)
 {
     struct groups *all = mem_zalloc(sizeof *all);
 
@@ -463,12 +495,17 @@ struct groups *groups_new(struct store *store, const struct sessions_reads *read
     return all;
 }
 
+void groups_serve(struct groups *all, void (*call)(void *link, struct buf *frame))
+{
+    all->call = call;
+}
+
 void groups_stop(struct groups *all)
 {
     struct group *g, *next;
 
     HASH_ITER (hh, all->groups, g, next)
-        group_checkpoint(g);
+        group_save_checkpoint(g);
     all->stopping = true;
 }
 
@@ -483,8 +520,8 @@ void groups_free(struct groups *all)
         while (g->members != NULL) {
             struct group_client *c = g->members->client;
 
-            member_free(g->members);
-            client_maybe_free(all, c);
+            group_member_free(g->members);
+            group_client_maybe_free(all, c);
         }
         group_free(g);
     }

@@ -3,10 +3,10 @@
  *
  *   attach_begin ─▶ somebody holds it? FENCE, and wait for its DETACH ─┐
  *        │◀────────────────────────────────────────────────────────────┘
- *        └▶ op_scan ─▶ attach_scanned ─▶ attach_commit ─▶ attach_finish: the answer
+ *        └▶ session_op_scan ─▶ attach_scanned ─▶ attach_commit ─▶ attach_finish: the answer
  *
  * Whoever held the session has FENCE_MS to let go of it, none if its gateway is
- * away; then its connection counts as closed (session_lose), with all that follows
+ * away; then its connection counts as closed (session_detach_lost), with all that follows
  * from that, its will among it.  So by the time that the scan begins the session is
  * nobody's, and what is left to settle is in its head:
  *   - it has ended, or is ended by `clean`: all rows go, a will still waiting for
@@ -31,7 +31,7 @@
 
 /* --- the answer -------------------------------------------------------------------- */
 
-static void answer_send(struct op *op)
+static void answer_send(struct session_op *op)
 {
     const struct session *s = op->session;
     struct wire_attached m = {
@@ -42,24 +42,24 @@ static void answer_send(struct op *op)
     struct buf answer = {0};
 
     if (m.present)
-        m.items = (struct slice){(const char *)op->items.p, op->items.len};
+        m.items = buf_slice(&op->items);
     wire_attached_put(&answer, &m);
-    unit_answer(&op->unit, (struct slice){(const char *)answer.p, answer.len});
+    session_unit_answer(&op->unit, buf_slice(&answer));
     buf_free(&answer);
-    op_end(op);
+    session_op_end(op);
 }
 
-static void refuse(struct op *op, enum sluice_error error, const char *text)
+static void attach_refuse(struct session_op *op, enum sluice_error error, const char *text)
 {
-    unit_refuse(&op->unit, error, text != NULL ? text : error_text(error));
-    op_end(op);
+    session_unit_refuse(&op->unit, error, text != NULL ? text : error_text(error));
+    session_op_end(op);
 }
 
 /* The items as stored; the progress with what it inherits. */
-static void items_collect(struct op *op, struct commit *c)
+static void items_collect(struct session_op *op, struct commit *c)
 {
     struct reader r = reader_of(op->rows.found.p, op->rows.found.len);
-    struct slice client = session_client(op->session);
+    struct slice client = op->session->shared.client;
     struct store_entry e;
 
     while (store_entry_get(&r, &e)) {
@@ -67,7 +67,7 @@ static void items_collect(struct op *op, struct commit *c)
         struct buf progress = {0};
 
         if (e.key.p[0] == WIRE_ITEM_PROGRESS &&
-            progress_inherit(e.value, op->found.inherit, &progress)) {
+            session_progress_inherit(e.value, op->found.inherit, &progress)) {
             item.value = commit_copy(c, progress.p, progress.len);
             commit_put(c, SPACE_ITEM, client, item.key, item.value);
             buf_free(&progress);
@@ -79,7 +79,7 @@ static void items_collect(struct op *op, struct commit *c)
 
 /* --- the commit ---------------------------------------------------------------------- */
 
-static void attach_finish(struct op *op, bool stored)
+static void attach_finish(struct session_op *op, bool stored)
 {
     struct sessions *all = op->session->all;
 
@@ -88,54 +88,54 @@ static void attach_finish(struct op *op, bool stored)
     all->stored += stored;
     all->stored -= op->found.version != 0;
     if (!op->made.present)
-        groups_ended(all->groups, session_client(op->session));
+        groups_ended(all->groups, op->session->shared.client);
     session_hold(op->session, op->unit.by, &op->made, stored);
     op->session->filters = op->filters;
     answer_send(op);
 }
 
-static void attach_commit(struct op *op);
+static void attach_commit(struct session_op *op);
 
-static void on_committed(struct commit *c)
+static void attach_on_committed(struct commit *c)
 {
-    struct op *op = c->data;
+    struct session_op *op = c->data;
 
     FAILPOINT(broker_attached);
-    will_count(c);
+    session_commit_will_done(c);
     if (c->error == ERR_NONE)
         attach_finish(op, true);
-    else if (op_drops_will(op, c))
+    else if (session_commit_will_failed(c, op))
         attach_commit(op);
     else
-        refuse(op, c->error, c->text);
+        attach_refuse(op, c->error, c->text);
 }
 
 /* What was there before: continued, or ended. */
-static void settle_found(struct commit *c, struct op *op)
+static void settle_found(struct commit *c, struct session_op *op)
 {
-    struct slice client = session_client(op->session);
+    struct slice client = op->session->shared.client;
     const struct session_head *found = &op->found;
 
     if (op->damaged)
-        commit_end(c, op->session);
+        session_commit_end(c, op->session);
     if (found->version == 0)
         return;
     if (found->ends_at != 0)
-        due_drop(c, found->ends_at, client, DUE_END);
+        session_commit_not_due(c, found->ends_at, client, DUE_END);
     if (found->will_at != 0)
-        due_drop(c, found->will_at, client, DUE_WILL);
+        session_commit_not_due(c, found->will_at, client, DUE_WILL);
     if (op->made.present) {
         commit_drop(c, SPACE_HEAD, client, KEY_WILL);
         return;
     }
     if (found->will_at != 0)
-        (void)commit_will(c, op);
-    commit_end(c, op->session);
+        session_commit_will(c, op);
+    session_commit_end(c, op->session);
 }
 
-static void attach_commit(struct op *op)
+static void attach_commit(struct session_op *op)
 {
-    struct slice client = session_client(op->session);
+    struct slice client = op->session->shared.client;
     struct commit *c = commit_new(op);
     bool stored = op->made.expiry != 0 || op->made.has_will || op->made.present;
 
@@ -143,7 +143,7 @@ static void attach_commit(struct op *op)
     op->filters = 0;
     settle_found(c, op);
     if (stored)
-        commit_head(c, client, &op->made);
+        session_commit_head(c, client, &op->made);
     if (op->made.has_will)
         commit_put(c, SPACE_HEAD, client, KEY_WILL, op->attach.will);
     if (op->made.present)
@@ -154,19 +154,19 @@ static void attach_commit(struct op *op)
         return;
     }
     FAILPOINT(broker_attach);
-    commit_submit(c, op->session->all->store, on_committed);
+    commit_submit(c, op->session->all->store, attach_on_committed);
 }
 
 /* --- the look into the store ------------------------------------------------------------ */
 
-static bool has_ended(const struct op *op)
+static bool has_ended(const struct session_op *op)
 {
     uint64_t ends_at = op->found.ends_at;
 
     return op->attach.clean || (ends_at != 0 && ends_at <= clock_ms());
 }
 
-static uint64_t next_epoch(struct op *op)
+static uint64_t next_epoch(struct session_op *op)
 {
     struct sessions *all = op->session->all;
 
@@ -175,13 +175,13 @@ static uint64_t next_epoch(struct op *op)
     return ++all->epoch;
 }
 
-static void attach_make(struct op *op)
+static void attach_make(struct session_op *op)
 {
     const struct wire_attach *m = &op->attach;
 
     op->made = (struct session_head){
         .version = m->version,
-        .holder = op->unit.by->instance,
+        .held_by = op->unit.by->shared.instance,
         .epoch = next_epoch(op),
         .seq = op->unit.seq,
         .present = op->found.version != 0 && !has_ended(op),
@@ -192,28 +192,28 @@ static void attach_make(struct op *op)
     };
 }
 
-static void attach_scanned(struct op *op)
+static void attach_scanned(struct session_op *op)
 {
     if (op->scan_error != ERR_NONE) {
-        refuse(op, op->scan_error, NULL);
+        attach_refuse(op, op->scan_error, NULL);
         return;
     }
     if (op->found.version != 0 && !slice_eq(op->found.principal, op->attach.principal)) {
-        refuse(op, ERR_FORBIDDEN, "The session is another principal's");
+        attach_refuse(op, ERR_FORBIDDEN, "The session is another principal's");
         return;
     }
     attach_make(op);
     attach_commit(op);
 }
 
-/* --- the session's present holder ----------------------------------------------------------- */
+/* --- who holds it now ----------------------------------------------------------- */
 
-static void repeat_scanned(struct op *op)
+static void repeat_scanned(struct session_op *op)
 {
     struct commit *unused;
 
     if (op->scan_error != ERR_NONE) {
-        refuse(op, op->scan_error, NULL);
+        attach_refuse(op, op->scan_error, NULL);
         return;
     }
     unused = commit_new(op);
@@ -222,60 +222,61 @@ static void repeat_scanned(struct op *op)
     commit_free(unused);
 }
 
-static enum op_step attach_repeat(struct op *op)
+static enum session_step attach_repeat(struct session_op *op)
 {
-    op_start(op);
+    session_op_start(op);
     op->session->generation = op->unit.by->generation;
     if (op->session->stored)
-        op_scan(op, true, repeat_scanned);
+        session_op_scan(op, true, repeat_scanned);
     else
         answer_send(op);
-    return OP_STARTED;
+    return STEP_STARTED;
 }
 
 /* True: it need not be waited for. */
-static bool holder_is_over(struct op *op)
+static bool peer_lets_go(struct session_op *op)
 {
     struct session *s = op->session;
-
     bool told = op->fenced;
 
     op->fenced = true;
-    if (s->holder->peer == NULL || told)
+    if (s->peer->shared.link == NULL || told)
         return true;
     session_fence(s);
-    session_sleep(s, FENCE_MS);
+    session_op_sleep(s, FENCE_MS);
     return false;
 }
 
-static bool is_repeat(const struct op *op)
+static bool is_repeat(const struct session_op *op)
 {
     const struct session *s = op->session;
 
-    return s->holder == op->unit.by && s->head.seq == op->unit.seq && !s->closing;
+    return s->peer == op->unit.by && s->head.seq == op->unit.seq && !s->shared.closing;
 }
 
-enum op_step attach_begin(struct op *op)
+static enum session_step attach_begin(struct session_op *op)
 {
     struct session *s = op->session;
 
-    if (s->holder == NULL) {
-        op_start(op);
-        op_scan(op, true, attach_scanned);
-        return OP_STARTED;
+    if (s->peer == NULL) {
+        session_op_start(op);
+        session_op_scan(op, true, attach_scanned);
+        return STEP_STARTED;
     }
     if (is_repeat(op))
         return attach_repeat(op);
     if (!s->principal_unknown && !slice_eq(s->head.principal, op->attach.principal)) {
-        op_start(op);
-        refuse(op, ERR_FORBIDDEN, "The session is another principal's");
-        return OP_STARTED;
+        session_op_start(op);
+        attach_refuse(op, ERR_FORBIDDEN, "The session is another principal's");
+        return STEP_STARTED;
     }
-    if (!holder_is_over(op))
-        return OP_WAITS;
-    session_lose(s);
-    return OP_AGAIN;
+    if (!peer_lets_go(op))
+        return STEP_WAITS;
+    session_detach_lost(s);
+    return STEP_AGAIN;
 }
+
+static const struct session_op_kind attach_kind = {attach_begin, NULL};
 
 /* --- the unit --------------------------------------------------------------------- */
 
@@ -293,37 +294,36 @@ static enum sluice_error attach_check(const struct wire_attach *m, const struct 
     return publish_check(&will, all->options.max_payload, text);
 }
 
-static enum sluice_error attach_queue(struct unit *u, struct sessions *all,
-                                      const struct wire_attach *m)
+static enum sluice_error attach_queue(struct session_unit *u, const struct wire_attach *m)
 {
-    struct session *s = session_of(all, m->client);
-    struct op *op;
+    struct session *s = session_of(u->by->all, m->client);
+    struct session_op *op;
 
     if (s == NULL)
         return ERR_TOO_MANY;
     if (s->waiting_count >= SESSION_OPS_MAX)
         return ERR_BUSY;
-    op = op_new(OP_ATTACH, s);
+    op = session_op_new(&attach_kind, s);
     op->unit = *u;
     op->attach = *m;
-    op_queue(op);
-    session_go(s);
+    session_op_queue(op);
+    session_op_go(s);
     return ERR_NONE;
 }
 
-void attach_take(struct unit *u, struct sessions *all, struct slice body)
+void session_attach_take(struct session_unit *u, struct slice body)
 {
     const char *text = "The unit is malformed";
     enum sluice_error error = ERR_BAD_REQUEST;
     struct wire_attach m;
 
     if (wire_attach_get(body, &m)) {
-        error = attach_check(&m, all, &text);
+        error = attach_check(&m, u->by->all, &text);
         if (error == ERR_NONE) {
-            error = attach_queue(u, all, &m);
+            error = attach_queue(u, &m);
             text = error_text(error);
         }
     }
     if (error != ERR_NONE)
-        unit_refuse(u, error, text);
+        session_unit_refuse(u, error, text);
 }

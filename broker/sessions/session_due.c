@@ -13,129 +13,119 @@
 
 #define DUE_PAGE 256u
 
-/* --- rows ------------------------------------------------------------------------ */
-
-static struct slice due_owner(struct commit *c, uint64_t at, struct slice client)
-{
-    struct buf b = {0};
-    struct slice owner;
-
-    due_owner_put(&b, at, client);
-    owner = commit_copy(c, b.p, b.len);
-    buf_free(&b);
-    return owner;
-}
-
-static struct slice due_key(char what)
-{
-    return what == DUE_END ? SLICE("E") : SLICE("W");
-}
-
-void due_put(struct sessions *all, struct commit *c, uint64_t at, struct slice client, char what)
-{
-    commit_put(c, SPACE_DUE, due_owner(c, at, client), due_key(what), (struct slice){"", 0});
-    if (at < all->due_at)
-        all->due_at = at;
-}
-
-void due_drop(struct commit *c, uint64_t at, struct slice client, char what)
-{
-    commit_drop(c, SPACE_DUE, due_owner(c, at, client), due_key(what));
-}
-
 /* --- one that is due --------------------------------------------------------------- */
 
-static void due_commit(struct op *op);
-
-static void on_committed(struct commit *c)
+/* The head confirms it: nobody holds the session, and that is its time. */
+static bool due_is(const struct session_op *op, char what)
 {
-    struct op *op = c->data;
-    bool ended = op->due == DUE_END && op->found.version != 0 && op->found.ends_at == op->due_at;
+    uint64_t at = what == DUE_END ? op->found.ends_at : op->found.will_at;
+
+    return op->due == what && op->session->peer == NULL && op->found.version != 0 &&
+           at == op->due_at;
+}
+
+static void due_finish(struct session_op *op)
+{
+    struct session *s = op->session;
+
+    if (due_is(op, DUE_END)) {
+        s->all->stored--;
+        s->all->expired++;
+        groups_ended(s->all->groups, s->shared.client);
+    }
+    session_op_end(op);
+}
+
+static void due_commit(struct session_op *op);
+
+static void due_on_committed(struct commit *c)
+{
+    struct session_op *op = c->data;
 
     FAILPOINT(broker_due_done);
-    will_count(c);
-    if (c->error == ERR_NONE) {
-        if (ended) {
-            op->session->all->stored--;
-            op->session->all->expired++;
-            groups_ended(op->session->all->groups, session_client(op->session));
-        }
-        op_end(op);
-    } else if (op_drops_will(op, c)) {
+    session_commit_will_done(c);
+    if (c->error == ERR_NONE)
+        due_finish(op);
+    else if (session_commit_will_failed(c, op))
         due_commit(op);
-    } else {
-        op_again(op);
-    }
+    else
+        session_op_again(op);
 }
 
-static void end_session(struct op *op, struct commit *c)
+static void end_session(struct session_op *op, struct commit *c)
 {
-    struct slice client = session_client(op->session);
+    struct slice client = op->session->shared.client;
 
     if (op->found.will_at != 0) {
-        (void)commit_will(c, op);
-        due_drop(c, op->found.will_at, client, DUE_WILL);
+        session_commit_will(c, op);
+        session_commit_not_due(c, op->found.will_at, client, DUE_WILL);
     }
-    commit_end(c, op->session);
+    session_commit_end(c, op->session);
 }
 
-static void send_will(struct op *op, struct commit *c)
+static void send_will(struct session_op *op, struct commit *c)
 {
-    struct slice client = session_client(op->session);
+    struct slice client = op->session->shared.client;
 
-    (void)commit_will(c, op);
+    session_commit_will(c, op);
     op->made = op->found;
     op->made.has_will = false;
     op->made.will_at = 0;
     commit_drop(c, SPACE_HEAD, client, KEY_WILL);
-    commit_head(c, client, &op->made);
+    session_commit_head(c, client, &op->made);
 }
 
-static void due_commit(struct op *op)
+static void due_commit(struct session_op *op)
 {
     struct session *s = op->session;
     struct commit *c = commit_new(op);
-    bool there = s->holder == NULL && op->found.version != 0;
 
-    if (there && op->due == DUE_END && op->found.ends_at == op->due_at)
+    if (due_is(op, DUE_END))
         end_session(op, c);
-    if (there && op->due == DUE_WILL && op->found.will_at == op->due_at)
+    if (due_is(op, DUE_WILL))
         send_will(op, c);
-    due_drop(c, op->due_at, session_client(s), op->due);
+    session_commit_not_due(c, op->due_at, s->shared.client, op->due);
     FAILPOINT(broker_due);
-    commit_submit(c, s->all->store, on_committed);
+    commit_submit(c, s->all->store, due_on_committed);
 }
 
-static void due_scanned(struct op *op)
+static void due_scanned(struct session_op *op)
 {
     if (op->scan_error == ERR_NONE)
         due_commit(op);
     else
-        op_again(op);
+        session_op_again(op);
 }
 
-enum op_step due_begin(struct op *op)
+static enum session_step due_begin(struct session_op *op)
 {
-    op_start(op);
-    op_scan(op, false, due_scanned);
-    return OP_STARTED;
+    session_op_start(op);
+    session_op_scan(op, false, due_scanned);
+    return STEP_STARTED;
 }
+
+static void due_over(struct session_op *op)
+{
+    op->session->all->due_ops--;
+}
+
+static const struct session_op_kind due_kind = {due_begin, due_over};
 
 /* --- the look ------------------------------------------------------------------------- */
 
-static bool due_add(struct sessions *all, const struct due *d)
+static bool due_add(struct sessions *all, const struct session_due *d)
 {
     struct session *s = session_of(all, d->client);
-    struct op *op;
+    struct session_op *op;
 
     if (s == NULL)
         return false;
-    op = op_new(OP_DUE, s);
+    op = session_op_new(&due_kind, s);
     op->due_at = d->at;
     op->due = d->what;
     all->due_ops++;
-    op_queue(op);
-    session_go(s);
+    session_op_queue(op);
+    session_op_go(s);
     return true;
 }
 
@@ -144,10 +134,10 @@ static uint64_t due_take(struct sessions *all, const struct store_request *r, ui
 {
     struct reader rest = reader_of(r->found.p, r->found.len);
     struct store_entry e;
-    struct due d;
+    struct session_due d;
 
     while (store_entry_get(&rest, &e)) {
-        if (!due_get(e.owner, e.key, &d))
+        if (!session_due_get(e.owner, e.key, &d))
             continue;
         if (d.at > now)
             return d.at;
@@ -157,7 +147,7 @@ static uint64_t due_take(struct sessions *all, const struct store_request *r, ui
     return r->more ? now : UINT64_MAX;
 }
 
-static void on_due(struct store_request *r)
+static void due_on_scan(struct store_request *r)
 {
     struct sessions *all = r->data;
     uint64_t next;
@@ -171,7 +161,7 @@ static void on_due(struct store_request *r)
         all->due_at = next;
 }
 
-void due_look(struct sessions *all)
+void session_due_look(struct sessions *all)
 {
     if (all->due_scanning || all->due_ops > 0 || all->due_at > clock_ms())
         return;
@@ -181,7 +171,7 @@ void due_look(struct sessions *all)
         .kind = STORE_SCAN,
         .space = SPACE_DUE,
         .limit = DUE_PAGE,
-        .cb = on_due,
+        .cb = due_on_scan,
         .data = all,
     };
     store_submit(all->store, &all->due_scan);

@@ -1,16 +1,19 @@
 /*
- * session_impl.h - what the files of the sessions share.
+ * session_impl.h - what the files of the sessions share.  Each calls only those above it.
  *
- *   sessions.c         holders and sessions: hello, HOLD, FENCE, grace; begin and end
- *   session_units.c    frames taken apart; WRITE and POSITION
- *   session_ops.c      one thing after the other for each client
- *   session_attach.c   ATTACH
- *   session_end.c      the ends of connections
- *   session_due.c      the ends of wills' delays and of sessions
  *   session_rows.c     rows of the map, as bytes
- *   session_load.c     what a start finds
+ *   session.c          sessions by client, gateways by instance, and who holds what
+ *   session_unit.c     units of gateways and the frames they lie in, until answered
+ *   session_commit.c   what becomes of a session, as changes of a commit
+ *   session_op.c       one thing after the other for each client
+ *   session_due.c      the ends of wills' delays and of sessions
+ *   session_detach.c   the ends of connections
+ *   session_attach.c   ATTACH
+ *   session_write.c    WRITE
  *   session_sys.c      reports of gateways, and $SYS
- *   commit.c           one request to the store, gathered
+ *   session_peer.c     gateways that come and go: hello, HOLD, grace, POSITION
+ *   sessions.c         frames taken apart, the tick, begin and end
+ *   session_load.c     what a start finds
  *
  * What attaches or ends a session is an *op*, and the ops of one client run one
  * after the other, each from its first look into the store to its commit.  Writes
@@ -31,19 +34,19 @@
 #define SESSIONS_MAX 1000000u /* in memory; then attaching is refused */
 #define SESSION_OPS_MAX 8u    /* of one client, waiting; then attaching is refused */
 #define SESSION_FILTERS_MAX 100000u
-#define HOLDER_UNITS_MAX 65536u /* of one gateway, under way; then its units are refused */
-#define FENCE_MS 500u           /* for whoever held the session to let go of it */
-#define GRACE_LINK_MS 3000u     /* for a gateway to come back after its link was lost */
-#define GRACE_START_MS 10000u   /* the same after a start of the broker */
-#define GRACE_HOLD_MS 1000u     /* after HOLD, for an ATTACH that is sent again */
-#define GIVEN_UP_MS 600000u     /* a gateway whose sessions were ended is remembered so long */
-#define RETRY_MS 1000u          /* between tries while the store refuses */
+#define PEER_UNITS_MAX 65536u /* of one gateway, under way; then its units are refused */
+#define FENCE_MS 500u         /* for whoever held the session to let go of it */
+#define GRACE_LINK_MS 3000u   /* for a gateway to come back after its link was lost */
+#define GRACE_START_MS 10000u /* the same after a start of the broker */
+#define GRACE_HOLD_MS 1000u   /* after HOLD, for an ATTACH that is sent again */
+#define GIVEN_UP_MS 600000u   /* a gateway whose sessions were ended is remembered so long */
+#define RETRY_MS 1000u        /* between tries while the store refuses */
 #define SESSION_TICK_MS 100u
 
-struct holder {
+/* A gateway process, from its first hello until nothing is left of it. */
+struct session_peer {
     struct sessions *all;
-    struct wire_uuid instance;
-    void *peer;                /* NULL: its link has ended */
+    struct groups_peer shared; /* with groups: its instance, its link */
     uint64_t position;         /* of its sessions that follow */
     uint64_t generation;       /* rises when its link ends: what it holds is then in doubt */
     uint64_t deadline;         /* monotonic ms: then what is in doubt ends; 0: nothing is */
@@ -52,7 +55,6 @@ struct holder {
     struct wire_report report; /* its last */
     uint32_t units;            /* under way; they keep this struct */
     uint64_t bytes;
-    uint64_t assigned;        /* bytes of shared events that it has and is not done with */
     struct session *sessions; /* a list */
     UT_hash_handle hh;
 };
@@ -60,51 +62,60 @@ struct holder {
 /* A client's session while it is attached or something is done about it. */
 struct session {
     struct sessions *all;
-    struct holder *holder;       /* NULL: nobody's */
-    struct session *next, *prev; /* of the holder's list */
-    struct session_head head;    /* while held; its principal is owned */
-    uint64_t generation;         /* the holder's, when it last said that it holds it */
-    bool stored;                 /* it has rows */
-    bool principal_unknown;      /* HOLD does not say it */
-    uint32_t filters;            /* items that were put, less those dropped: at least as many
-                                    as there are */
-    bool closing;                /* its end has begun: the holder's units are refused */
-    struct op *running;          /* NULL: none */
-    struct op *waiting;          /* in order */
+    struct groups_session shared; /* with groups: its client, and `closing`: its end has
+                                     begun, its gateway's units are refused */
+    struct session_peer *peer;    /* who holds it; NULL: nobody */
+    struct session *next, *prev;  /* of the peer's list */
+    struct session_head head;     /* while held; its principal is owned */
+    uint64_t generation;          /* the peer's, when it last said that it holds it */
+    bool stored;                  /* it has rows */
+    bool principal_unknown;       /* HOLD does not say it */
+    uint32_t filters;             /* items that were put, less those dropped: at least as many
+                                     as there are */
+    struct session_op *running;   /* NULL: none */
+    struct session_op *waiting;   /* in order */
     unsigned waiting_count;
     uint64_t wake_at; /* monotonic ms: `waiting` sleeps until then; 0: it does not */
     struct session *sleep_next, *sleep_prev;
     UT_hash_handle hh;
-    size_t client_len;
     char client[];
 };
 
-/* A frame of units, until the last of them is answered. */
-struct parcel {
+/* A frame of units, where it was received, until the last of them is answered. */
+struct session_frame {
     unsigned references;
     struct zmsg m;
 };
 
 /* A unit of a gateway, until it is answered. */
-struct unit {
-    struct holder *by; /* NULL: the broker's own act, nobody to answer */
+struct session_unit {
+    struct session_peer *by; /* NULL: the broker's own act, nobody to answer */
     uint64_t seq;
     size_t bytes;
-    struct parcel *parcel;
+    struct session_frame *frame;
 };
 
-enum op_kind { OP_ATTACH, OP_DETACH, OP_DUE };
+struct session_op;
+enum session_step {
+    STEP_STARTED, /* it runs, or is over already */
+    STEP_WAITS,
+    STEP_AGAIN, /* another op is first now */
+};
+/* What an op of a kind does; its file says so. */
+struct session_op_kind {
+    enum session_step (*begin)(struct session_op *op);
+    void (*over)(struct session_op *op); /* before it is freed; NULL: nothing */
+};
 
-struct op {
-    enum op_kind kind;
+struct session_op {
+    const struct session_op_kind *kind;
     struct session *session;
-    struct unit unit;
+    struct session_unit unit;
     struct wire_attach attach;
     struct wire_detach detach;
     uint64_t due_at;
     char due;                  /* DUE_… */
-    bool fenced;               /* the holder has been told to let go */
-    bool repeated;             /* answered before, the answer was lost */
+    bool fenced;               /* whoever holds the session has been told to let go */
     bool will_refused;         /* the store does not take it: go on without */
     bool damaged;              /* there is something stored that is no head */
     struct session_head found; /* what is stored; version 0: nothing */
@@ -115,8 +126,8 @@ struct op {
     struct store_request heads, rows;
     unsigned scans; /* of the two, under way */
     enum sluice_error scan_error;
-    void (*scanned)(struct op *op);
-    struct op *next;
+    void (*scanned)(struct session_op *op);
+    struct session_op *next;
 };
 
 struct sessions {
@@ -125,15 +136,15 @@ struct sessions {
     const struct sessions_ops *ops;
     struct sessions_options options;
     struct groups *groups;
-    struct holder *holders;   /* by instance */
-    struct session *sessions; /* by client */
-    struct session *asleep;   /* those with wake_at */
-    uint64_t epoch;           /* the last one given */
-    uint64_t held;            /* sessions */
-    uint64_t held_stored;     /* those of them that have rows */
-    uint64_t stored;          /* sessions with rows, held or not */
-    uint64_t attaches;        /* since the start */
-    uint64_t expired;         /* the same */
+    struct session_peer *peers; /* by instance */
+    struct session *sessions;   /* by client */
+    struct session *asleep;     /* those with wake_at */
+    uint64_t epoch;             /* the last one given */
+    uint64_t held;              /* sessions */
+    uint64_t held_stored;       /* those of them that have rows */
+    uint64_t stored;            /* sessions with rows, held or not */
+    uint64_t attaches;          /* since the start */
+    uint64_t expired;           /* the same */
     bool stopping;
     uv_timer_t tick;
     uint64_t second_at; /* the next look at what goes by seconds */
@@ -142,7 +153,7 @@ struct sessions {
     bool due_scanning;
     struct store_request due_scan;
     struct sys *sys;
-    struct wire_report reports_gone; /* of holders that have gone */
+    struct wire_report reports_gone; /* of gateways that have gone */
     uint64_t sys_at;                 /* monotonic ms */
     struct store_request load;
     struct buf load_page; /* what load's owner and key point into */
@@ -153,72 +164,78 @@ struct sessions {
     void *closed_arg;
 };
 
-/* --- sessions.c ------------------------------------------------------------- */
-void sessions_start_clock(struct sessions *all);
-struct holder *holder_of(struct sessions *all, const struct wire_uuid *instance);
-bool holder_is_nobody(const struct wire_uuid *instance);
+/* --- session.c ---------------------------------------------------------------- */
 struct session *session_find(const struct sessions *all, struct slice client);
 struct session *session_of(struct sessions *all, struct slice client); /* NULL: too many */
-struct slice session_client(const struct session *s);
-/* It is h's from now on, as `head` says; copies the principal. */
-void session_hold(struct session *s, struct holder *h, const struct session_head *head,
+/* It is p's from now on, as `head` says; copies the principal. */
+void session_hold(struct session *s, struct session_peer *p, const struct session_head *head,
                   bool stored);
 void session_unhold(struct session *s);
-void session_maybe_free(struct session *s);
+void session_free(struct session *s);
+void session_maybe_free(struct session *s); /* nobody holds it, nothing is done about it */
+/* Tells whoever holds it to let go. */
 void session_fence(const struct session *s);
-void session_call(const struct session *s, struct buf *frame); /* to its holder; takes the bytes */
+void session_fence_peer(const struct session_peer *p, struct slice client, uint64_t epoch);
+bool session_is_held_by(const struct session *s, const struct session_peer *p, uint64_t epoch);
+struct session_peer *session_peer_of(struct sessions *all, const struct wire_uuid *instance);
 
-/* --- session_sys.c ---------------------------------------------------------- */
-void sys_tick(struct sessions *all, uint64_t now);
-void sys_holder_gone(struct sessions *all, const struct wire_report *last);
+/* --- session_unit.c ----------------------------------------------------------- */
+struct session_frame *session_frame_new(struct zmsg *m); /* moves from m; one reference */
+void session_frame_release(struct session_frame *f);
+/* It is under way from now on, and will be answered. */
+struct session_unit session_unit_new(struct session_peer *by, struct session_frame *f,
+                                     const struct wire_session_unit *w);
+void session_unit_answer(struct session_unit *u, struct slice answer);
+void session_unit_refuse(struct session_unit *u, enum sluice_error error, const char *text);
 
-/* --- session_units.c ---------------------------------------------------------- */
-void position_forget(struct sessions *all, struct slice instance);
-void unit_answer(struct unit *u, struct slice answer);
-void unit_refuse(struct unit *u, enum sluice_error error, const char *text);
-
-/* --- session_ops.c ------------------------------------------------------------ */
-struct op *op_new(enum op_kind kind, struct session *s);
-void op_queue(struct op *op);       /* after what waits */
-void op_queue_first(struct op *op); /* before it */
-/* Begins what can be; may free s. */
-void session_go(struct session *s);
-void session_sleep(struct session *s, uint64_t ms);
-void session_wake(struct session *s); /* if it sleeps; and goes on */
-void sessions_wake_due(struct sessions *all, uint64_t now);
-/* Reads the session's head and will, and with `rows` its items; then scanned(op). */
-void op_scan(struct op *op, bool rows, void (*scanned)(struct op *op));
-void op_again(struct op *op); /* the running op waits once more, for RETRY_MS */
-/* The running op is over; frees it and goes on. */
-void op_end(struct op *op);
-void ops_drop(struct session *s); /* all that wait; the broker ends */
-
-enum op_step {
-    OP_STARTED, /* it runs, or is over already */
-    OP_WAITS,
-    OP_AGAIN, /* another op is first now */
-};
-void op_start(struct op *op);
-enum op_step attach_begin(struct op *op);
-enum op_step detach_begin(struct op *op);
-enum op_step due_begin(struct op *op);
-
-/* --- session_attach.c, session_end.c, session_due.c ------------------------------- */
-void attach_take(struct unit *u, struct sessions *all, struct slice body);
-void detach_take(struct unit *u, struct sessions *all, struct slice body);
-/* Its connection has ended, though nobody has said so; session_wake is to follow. */
-void session_lose(struct session *s);
-void commit_items(struct commit *c, struct slice client, struct slice items);
-void commit_head(struct commit *c, struct slice client, const struct session_head *head);
+/* --- session_commit.c ---------------------------------------------------------- */
+void session_commit_items(struct commit *c, struct slice client, struct slice items);
+void session_commit_head(struct commit *c, struct slice client, const struct session_head *head);
 /* Nothing is left of it; when that is stored, groups_ended. */
-void commit_end(struct commit *c, const struct session *s);
-/* The stored will, unless the store has refused it; false: there is nothing to send. */
-bool commit_will(struct commit *c, struct op *op);
-void will_count(const struct commit *c); /* afterwards */
+void session_commit_end(struct commit *c, const struct session *s);
+void session_commit_due(struct commit *c, struct sessions *all, uint64_t at, struct slice client,
+                        char what);
+void session_commit_not_due(struct commit *c, uint64_t at, struct slice client, char what);
+/* The stored will, unless the store has refused it; nothing when there is none to send. */
+void session_commit_will(struct commit *c, const struct session_op *op);
+/* Afterwards, of any commit that may have had one: counts what was sent. */
+void session_commit_will_done(const struct commit *c);
 /* The commit of op has failed because of its will: it goes on without. */
-bool op_drops_will(struct op *op, const struct commit *c);
-void due_put(struct sessions *all, struct commit *c, uint64_t at, struct slice client, char what);
-void due_drop(struct commit *c, uint64_t at, struct slice client, char what);
-void due_look(struct sessions *all);
+bool session_commit_will_failed(const struct commit *c, struct session_op *op);
+
+/* --- session_op.c --------------------------------------------------------------- */
+struct session_op *session_op_new(const struct session_op_kind *kind, struct session *s);
+void session_op_queue(struct session_op *op);       /* after what waits */
+void session_op_queue_first(struct session_op *op); /* before it */
+/* Begins what can be; may free s. */
+void session_op_go(struct session *s);
+void session_op_sleep(struct session *s, uint64_t ms);
+void session_op_wake(struct session *s); /* if it sleeps; and goes on */
+void session_op_wake_due(struct sessions *all, uint64_t now);
+void session_op_start(struct session_op *op); /* from within begin */
+/* Reads the session's head and will, and with `rows` its items; then scanned(op). */
+void session_op_scan(struct session_op *op, bool rows, void (*scanned)(struct session_op *op));
+void session_op_again(struct session_op *op); /* the running op waits once more, for RETRY_MS */
+/* The running op is over; frees it and goes on. */
+void session_op_end(struct session_op *op);
+void session_op_drop_all(struct session *s); /* that wait; the broker ends */
+
+/* --- the kinds of ops ------------------------------------------------------------- */
+void session_due_look(struct sessions *all);
+void session_detach_take(struct session_unit *u, struct slice body);
+/* Its connection has ended, though nobody has said so; session_op_wake is to follow. */
+void session_detach_lost(struct session *s);
+void session_attach_take(struct session_unit *u, struct slice body);
+
+/* --- what is no op ---------------------------------------------------------------- */
+void session_write_take(struct session_unit *u, struct slice body);
+void session_sys_tick(struct sessions *all, uint64_t now);
+void session_sys_gone(struct sessions *all, const struct wire_report *last);
+bool session_peer_hold(struct session_peer *p, struct reader body); /* false: malformed */
+void session_peer_position(struct session_unit *u, struct slice body);
+void session_peer_forget_position(struct sessions *all, struct slice instance);
+void session_peer_second(struct sessions *all, uint64_t now);
+void session_peer_free(struct session_peer *p);
+void sessions_start_clock(struct sessions *all);
 
 #endif

@@ -30,12 +30,12 @@ static void load_done(struct sessions *all, bool ok)
 static void load_held(struct sessions *all, struct slice client, const struct session_head *head)
 {
     struct session *s = session_of(all, client);
-    struct holder *h = holder_of(all, &head->holder);
+    struct session_peer *p = session_peer_of(all, &head->held_by);
 
     if (s == NULL)
         return;
-    session_hold(s, h, head, true);
-    h->deadline = clock_mono_ms() + GRACE_START_MS;
+    session_hold(s, p, head, true);
+    p->deadline = clock_mono_ms() + GRACE_START_MS;
 }
 
 static void load_head(struct sessions *all, const struct store_entry *e)
@@ -51,7 +51,7 @@ static void load_head(struct sessions *all, const struct store_entry *e)
     all->stored++;
     if (head.epoch > all->epoch)
         all->epoch = head.epoch;
-    if (!holder_is_nobody(&head.holder))
+    if (session_head_held(&head))
         load_held(all, e->owner, &head);
 }
 
@@ -61,13 +61,13 @@ static void load_head(struct sessions *all, const struct store_entry *e)
 static void load_position(struct sessions *all, const struct store_entry *e)
 {
     struct reader value = reader_of(e->value.p, e->value.len);
-    struct holder *h = NULL;
+    struct session_peer *p = NULL;
 
-    HASH_FIND(hh, all->holders, e->owner.p, e->owner.len, h);
-    if (h != NULL)
-        h->position = reader_u64(&value);
+    HASH_FIND(hh, all->peers, e->owner.p, e->owner.len, p);
+    if (p != NULL)
+        p->position = reader_u64(&value);
     else
-        position_forget(all, e->owner);
+        session_peer_forget_position(all, e->owner);
 }
 
 static void load_group(struct sessions *all, const struct store_entry *e)
@@ -88,7 +88,7 @@ static const struct {
 
 static void load_next(struct sessions *all, struct slice owner, struct slice key);
 
-static void on_page(struct store_request *r)
+static void load_on_page(struct store_request *r)
 {
     struct sessions *all = r->data;
     struct reader rest = reader_of(r->found.p, r->found.len);
@@ -121,7 +121,7 @@ static void load_next(struct sessions *all, struct slice owner, struct slice key
         .limit = LOAD_PAGE,
         .owner = owner,
         .key = key,
-        .cb = on_page,
+        .cb = load_on_page,
         .data = all,
     };
     store_submit(all->store, &all->load);

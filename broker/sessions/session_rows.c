@@ -15,7 +15,7 @@ void session_head_put(struct buf *b, const struct session_head *h)
 {
     buf_u8(b, HEAD_FORM);
     buf_u8(b, h->version);
-    buf_put(b, h->holder.b, sizeof h->holder.b);
+    buf_put(b, h->held_by.b, sizeof h->held_by.b);
     buf_u64(b, h->epoch);
     buf_u64(b, h->seq);
     flag_put(b, h->present);
@@ -31,15 +31,15 @@ void session_head_put(struct buf *b, const struct session_head *h)
 bool session_head_get(struct slice value, struct session_head *h)
 {
     struct reader r = reader_of(value.p, value.len);
-    const uint8_t *holder;
+    const uint8_t *held_by;
 
     if (reader_u8(&r) != HEAD_FORM)
         return false;
     h->version = reader_u8(&r);
-    holder = reader_take(&r, sizeof h->holder.b);
-    if (holder == NULL)
+    held_by = reader_take(&r, sizeof h->held_by.b);
+    if (held_by == NULL)
         return false;
-    memcpy(h->holder.b, holder, sizeof h->holder.b);
+    memcpy(h->held_by.b, held_by, sizeof h->held_by.b);
     h->epoch = reader_u64(&r);
     h->seq = reader_u64(&r);
     h->present = reader_u8(&r) != 0;
@@ -53,14 +53,21 @@ bool session_head_get(struct slice value, struct session_head *h)
     return reader_done(&r) && h->version != 0;
 }
 
-void due_owner_put(struct buf *b, uint64_t at, struct slice client)
+bool session_head_held(const struct session_head *h)
+{
+    static const struct wire_uuid nobody;
+
+    return memcmp(&h->held_by, &nobody, sizeof nobody) != 0;
+}
+
+void session_due_owner_put(struct buf *b, uint64_t at, struct slice client)
 {
     for (int shift = 56; shift >= 0; shift -= 8)
         buf_u8(b, (uint8_t)(at >> shift));
     buf_put_slice(b, client);
 }
 
-bool due_get(struct slice owner, struct slice key, struct due *d)
+bool session_due_get(struct slice owner, struct slice key, struct session_due *d)
 {
     if (owner.len <= 8 || key.len != 1)
         return false;
@@ -72,7 +79,7 @@ bool due_get(struct slice owner, struct slice key, struct due *d)
     return d->what == DUE_END || d->what == DUE_WILL;
 }
 
-bool progress_inherit(struct slice value, uint64_t inherit, struct buf *out)
+bool session_progress_inherit(struct slice value, uint64_t inherit, struct buf *out)
 {
     struct reader r = reader_of(value.p, value.len);
     uint64_t cursor = reader_u64(&r);
@@ -86,7 +93,7 @@ bool progress_inherit(struct slice value, uint64_t inherit, struct buf *out)
     return true;
 }
 
-bool item_is_well_formed(const struct wire_item *item)
+bool session_item_ok(const struct wire_item *item)
 {
     switch (item->key.p[0]) {
     case WIRE_ITEM_PROGRESS:
@@ -102,7 +109,7 @@ bool item_is_well_formed(const struct wire_item *item)
     }
 }
 
-struct slice item_group(struct slice key)
+struct slice session_item_group(struct slice key)
 {
     if (!slice_starts(key, SLICE("F$share/")))
         return (struct slice){NULL, 0};

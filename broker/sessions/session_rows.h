@@ -30,8 +30,8 @@ enum session_space {
 #define KEY_POSITION SLICE("P")
 
 struct session_head {
-    uint8_t version;         /* of MQTT: 4 or 5; 0: there is none */
-    struct wire_uuid holder; /* zero: not attached */
+    uint8_t version;          /* of MQTT: 4 or 5; 0: there is none */
+    struct wire_uuid held_by; /* the gateway; zero: not attached */
     uint64_t epoch;
     uint64_t seq; /* of the ATTACH unit, by which a repeat is known … */
     bool present; /* … and answered as it was */
@@ -45,23 +45,25 @@ struct session_head {
     struct slice principal;
 };
 void session_head_put(struct buf *b, const struct session_head *h);
-bool session_head_get(struct slice value, struct session_head *h);
+MUST_CHECK bool session_head_get(struct slice value, struct session_head *h);
+bool session_head_held(const struct session_head *h); /* some gateway holds it */
 
 #define DUE_END 'E'
 #define DUE_WILL 'W'
-struct due {
+struct session_due {
     uint64_t at; /* UTC ms */
     char what;   /* DUE_… */
     struct slice client;
 };
-void due_owner_put(struct buf *b, uint64_t at, struct slice client); /* big-endian: in order */
-bool due_get(struct slice owner, struct slice key, struct due *d);
+void session_due_owner_put(struct buf *b, uint64_t at,
+                           struct slice client); /* big-endian: in order */
+MUST_CHECK bool session_due_get(struct slice owner, struct slice key, struct session_due *d);
 
-/* A progress item as it is answered to the session's next holder: the cursor not
+/* A progress item as it is answered to whoever holds the session next: the cursor not
  * below `inherit` if it followed, and following nobody yet.  False: not well formed. */
-bool progress_inherit(struct slice value, uint64_t inherit, struct buf *out);
-bool item_is_well_formed(const struct wire_item *item);
+MUST_CHECK bool session_progress_inherit(struct slice value, uint64_t inherit, struct buf *out);
+bool session_item_ok(const struct wire_item *item);
 /* "$share/g/filter" of a key "F$share/g/filter"; empty for any other. */
-struct slice item_group(struct slice key);
+struct slice session_item_group(struct slice key);
 
 #endif

@@ -18,7 +18,7 @@ static void report_add(struct wire_report *sum, const struct wire_report *r)
 }
 
 /* Of what is connected or subscribed there, nothing is left. */
-void sys_holder_gone(struct sessions *all, const struct wire_report *last)
+void session_sys_gone(struct sessions *all, const struct wire_report *last)
 {
     struct wire_report r = *last;
 
@@ -44,45 +44,44 @@ static struct sys_now now_of(const struct sessions *all)
     now.retained = status.retained;
     now.events = status.events;
     now.bytes = status.bytes;
-    for (const struct holder *h = all->holders; h != NULL; h = h->hh.next)
-        report_add(&now.gateways, &h->report);
+    for (const struct session_peer *p = all->peers; p != NULL; p = p->hh.next)
+        report_add(&now.gateways, &p->report);
     return now;
 }
 
-static void update(struct sessions *all)
+static void sys_refresh(struct sessions *all)
 {
     struct sys_now now = now_of(all);
 
     sys_update(all->sys, &now);
 }
 
-static void tell(struct holder *h)
+static void sys_tell(struct session_peer *p)
 {
     struct buf frame = {0};
 
-    if (h->peer == NULL || !h->wants_sys)
+    if (p->shared.link == NULL || !p->wants_sys)
         return;
-    sys_frame(h->all->sys, &frame);
-    h->all->ops->call(h->peer, &frame);
-    buf_free(&frame);
+    sys_frame(p->all->sys, &frame);
+    p->all->ops->call(p->shared.link, &frame);
 }
 
-void sys_tick(struct sessions *all, uint64_t now)
+void session_sys_tick(struct sessions *all, uint64_t now)
 {
-    struct holder *h, *next;
+    struct session_peer *p, *next;
 
     if (all->options.sys_interval == 0 || now < all->sys_at)
         return;
     all->sys_at = now + all->options.sys_interval;
-    update(all);
-    HASH_ITER (hh, all->holders, h, next)
-        tell(h);
+    sys_refresh(all);
+    HASH_ITER (hh, all->peers, p, next)
+        sys_tell(p);
 }
 
-void sessions_greet(struct holder *h)
+void sessions_greet(struct session_peer *p)
 {
-    if (h->all->options.sys_interval == 0)
+    if (p->all->options.sys_interval == 0)
         return;
-    update(h->all);
-    tell(h);
+    sys_refresh(p->all);
+    sys_tell(p);
 }

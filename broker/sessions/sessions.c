@@ -1,18 +1,13 @@
 /*
- * sessions.c - see sessions.h: holders and their sessions; who is there, who is gone.
+ * sessions.c - see sessions.h: what gateways send is taken apart, the tick, begin and end.
  *
- *   hello ──▶ sessions_join ──▶ HOLD: what it holds is its own, as before
- *   link lost ──▶ sessions_leave ──▶ grace ──▶ what it has not claimed ends
+ * A frame that cannot be taken apart is refused whole, before any of it is taken.
+ * Each unit of a SESSION frame stands for itself: a malformed body, or one unit more
+ * than a gateway may have under way, is an answer with an error.
  *
- * A gateway's sessions are in doubt from the moment that its link ends (generation),
- * and after a start of the broker.  HOLD takes the doubt away from those that it
- * names; the rest end when the grace is over, as if their connections had closed.
- * So a restart of the broker under live clients costs no session and sends no will,
- * and a gateway that was killed loses its sessions within the grace.
- *
- * What a gateway claims and another holds by now, or nobody: FENCE comes back.  Only
- * a session that never had rows is taken back without a question, for a broker that
- * was killed has forgotten it, unless this gateway was given up by this broker.
+ *   ATTACH, DETACH   become ops of their session (session_attach.c, session_detach.c)
+ *   WRITE            is submitted at once: changes, and at most one event
+ *   POSITION         likewise: how far all that follow have got
  */
 #include "sessions.h"
 
@@ -20,289 +15,66 @@
 #include <stdlib.h>
 
 #include "clock.h"
-#include "log.h"
 #include "mem.h"
 #include "metrics.h"
 #include "session_impl.h"
 
-/* --- holders ------------------------------------------------------------------- */
+/* --- SESSION ------------------------------------------------------------------------ */
 
-bool holder_is_nobody(const struct wire_uuid *instance)
+static bool frame_is_whole(const struct zmsg *m)
 {
-    static const struct wire_uuid none;
+    struct reader r = wire_session_reader(zmsg_data(m), zmsg_size(m));
+    struct wire_session_unit w;
 
-    return memcmp(instance, &none, sizeof none) == 0;
-}
-
-struct holder *holder_of(struct sessions *all, const struct wire_uuid *instance)
-{
-    struct holder *h;
-
-    HASH_FIND(hh, all->holders, instance, sizeof *instance, h);
-    if (h != NULL)
-        return h;
-    h = mem_zalloc(sizeof *h);
-    h->all = all;
-    h->instance = *instance;
-    HASH_ADD(hh, all->holders, instance, sizeof h->instance, h);
-    return h;
-}
-
-static bool holder_is_idle(const struct holder *h)
-{
-    return h->peer == NULL && h->sessions == NULL && h->units == 0 && h->given_up == 0;
-}
-
-static void holder_free(struct holder *h)
-{
-    if (h->position != 0 && !h->all->stopping)
-        position_forget(h->all, (struct slice){(const char *)h->instance.b, sizeof h->instance.b});
-    sys_holder_gone(h->all, &h->report);
-    HASH_DEL(h->all->holders, h);
-    free(h);
-}
-
-struct holder *sessions_join(struct sessions *all, const struct wire_uuid *instance,
-                             const char *name, void *peer)
-{
-    struct holder *h = holder_of(all, instance);
-    uint64_t grace = clock_mono_ms() + GRACE_LINK_MS;
-
-    h->peer = peer;
-    h->wants_sys = strcmp(name, "mqtt") == 0;
-    if (h->deadline != 0 && h->deadline < grace)
-        h->deadline = grace;
-    return h;
-}
-
-/* Those who wait for it to let go need not wait any more. */
-static void holder_wakes(struct holder *h)
-{
-    struct session *s, *next;
-
-    DL_FOREACH_SAFE (h->sessions, s, next) {
-        session_wake(s);
-    }
-}
-
-void sessions_leave(struct holder *h, const void *peer)
-{
-    if (h->peer != peer)
-        return;
-    h->peer = NULL;
-    h->generation++;
-    h->deadline = clock_mono_ms() + GRACE_LINK_MS;
-    holder_wakes(h);
-}
-
-/* What is still in doubt has ended. */
-static void holder_give_up(struct holder *h, uint64_t now)
-{
-    struct session *s, *next;
-    uint64_t lost = 0;
-
-    h->deadline = 0;
-    DL_FOREACH_SAFE (h->sessions, s, next) {
-        if (s->generation == h->generation)
-            continue;
-        lost++;
-        session_lose(s);
-        session_wake(s);
-    }
-    if (h->peer == NULL)
-        h->given_up = now;
-    if (lost > 0)
-        log_info("sessions ended for a gateway that has gone", LOG_U("sessions", lost));
-}
-
-static void holder_second(struct holder *h, uint64_t now)
-{
-    if (h->deadline != 0 && now >= h->deadline)
-        holder_give_up(h, now);
-    if (h->given_up != 0 && h->peer == NULL && now - h->given_up > GIVEN_UP_MS)
-        h->given_up = 0;
-}
-
-/* --- sessions --------------------------------------------------------------------- */
-
-struct slice session_client(const struct session *s)
-{
-    return (struct slice){s->client, s->client_len};
-}
-
-struct session *session_find(const struct sessions *all, struct slice client)
-{
-    struct session *s;
-
-    HASH_FIND(hh, all->sessions, client.p, client.len, s);
-    return s;
-}
-
-struct session *session_of(struct sessions *all, struct slice client)
-{
-    struct session *s = session_find(all, client);
-
-    if (s != NULL)
-        return s;
-    if (HASH_COUNT(all->sessions) >= SESSIONS_MAX)
-        return NULL;
-    s = mem_zalloc(sizeof *s + client.len);
-    s->all = all;
-    s->client_len = client.len;
-    memcpy(s->client, client.p, client.len);
-    HASH_ADD(hh, all->sessions, client, s->client_len, s);
-    return s;
-}
-
-static void session_free(struct session *s)
-{
-    HASH_DEL(s->all->sessions, s);
-    free(s);
-}
-
-void session_maybe_free(struct session *s)
-{
-    if (s->holder == NULL && s->running == NULL && s->waiting == NULL)
-        session_free(s);
-}
-
-void session_hold(struct session *s, struct holder *h, const struct session_head *head, bool stored)
-{
-    assert(s->holder == NULL);
-    s->holder = h;
-    s->head = *head;
-    s->head.principal.p = mem_strndup(head->principal.p, head->principal.len);
-    s->stored = stored;
-    s->closing = s->principal_unknown = false;
-    s->filters = 0;
-    s->generation = h->generation;
-    if (h->peer == NULL) { /* it has gone meanwhile, or has not come yet */
-        s->generation--;
-        if (h->deadline == 0)
-            h->deadline = clock_mono_ms() + GRACE_LINK_MS;
-    }
-    DL_APPEND(h->sessions, s);
-    s->all->held++;
-    s->all->held_stored += stored;
-    groups_attached(s->all->groups, s);
-}
-
-void session_unhold(struct session *s)
-{
-    struct holder *h = s->holder;
-
-    groups_detached(s->all->groups, s);
-    free((void *)(uintptr_t)s->head.principal.p);
-    s->head = (struct session_head){0};
-    s->holder = NULL;
-    s->all->held--;
-    s->all->held_stored -= s->stored;
-    s->stored = s->closing = false;
-    DL_DELETE(h->sessions, s);
-}
-
-void session_call(const struct session *s, struct buf *frame)
-{
-    const struct holder *h = s->holder;
-
-    if (h->peer != NULL)
-        h->all->ops->call(h->peer, frame);
-    buf_free(frame);
-}
-
-static void fence(const struct holder *h, struct slice client, uint64_t epoch)
-{
-    struct buf frame = {0};
-
-    if (h->peer == NULL)
-        return;
-    wire_call_begin(&frame, WIRE_CALL_FENCE);
-    wire_fence_put(&frame, client, epoch);
-    h->all->ops->call(h->peer, &frame);
-}
-
-void session_fence(const struct session *s)
-{
-    fence(s->holder, session_client(s), s->head.epoch);
-}
-
-/* --- HOLD -------------------------------------------------------------------------- */
-
-/* A session that lived in a killed broker's memory alone. */
-static bool hold_anew(struct holder *h, struct session *s, const struct wire_hold *m)
-{
-    const struct session_head head = {
-        .version = 5,
-        .holder = h->instance,
-        .epoch = m->epoch,
-        .expiry = 0,
-    };
-
-    if (m->expiry != 0 || h->given_up != 0)
-        return false;
-    if (s == NULL)
-        s = session_of(h->all, m->client);
-    if (s == NULL)
-        return false;
-    if (s->holder != NULL) {
-        if (s->stored || s->head.epoch > m->epoch || s->running != NULL)
-            return false;
-        session_fence(s);
-        session_unhold(s);
-    } else if (s->running != NULL || s->waiting != NULL) {
-        return false;
-    }
-    session_hold(s, h, &head, false);
-    s->principal_unknown = true;
-    return true;
-}
-
-/* What was assigned to it may have been lost with the link: it is assigned again. */
-static void session_held_still(struct session *s)
-{
-    if (s->generation == s->holder->generation)
-        return;
-    s->generation = s->holder->generation;
-    groups_detached(s->all->groups, s);
-    groups_attached(s->all->groups, s);
-}
-
-static void hold_one(struct holder *h, const struct wire_hold *m)
-{
-    struct session *s = session_find(h->all, m->client);
-
-    if (s != NULL && s->holder == h && s->head.epoch == m->epoch)
-        session_held_still(s);
-    else if (!hold_anew(h, s, m))
-        fence(h, m->client, m->epoch);
-}
-
-static bool hold_take(struct holder *h, struct reader body)
-{
-    struct reader r = body;
-    struct wire_hold m;
-
-    while (wire_hold_get(&r, &m))
+    while (wire_session_unit_get(&r, &w))
         continue;
-    if (r.bad)
+    return !r.bad;
+}
+
+/* A single unit larger than the window may pass when it is alone. */
+static bool window_has_room(const struct session_peer *p, size_t bytes)
+{
+    return p->units == 0 ||
+           (p->units < PEER_UNITS_MAX && p->bytes + bytes <= p->all->options.window);
+}
+
+static void unit_take(struct session_peer *p, struct session_frame *f,
+                      const struct wire_session_unit *w)
+{
+    bool room = window_has_room(p, w->body.len);
+    struct session_unit u = session_unit_new(p, f, w);
+
+    if (!room)
+        session_unit_refuse(&u, ERR_BUSY, "Too much of this gateway is under way");
+    else if (w->op == WIRE_ATTACH)
+        session_attach_take(&u, w->body);
+    else if (w->op == WIRE_WRITE)
+        session_write_take(&u, w->body);
+    else if (w->op == WIRE_DETACH)
+        session_detach_take(&u, w->body);
+    else
+        session_peer_position(&u, w->body);
+}
+
+bool sessions_units(struct session_peer *p, struct zmsg *m)
+{
+    struct wire_session_unit w;
+    struct session_frame *f;
+    struct reader r;
+
+    if (!frame_is_whole(m))
         return false;
-    r = body;
-    while (wire_hold_get(&r, &m))
-        hold_one(h, &m);
-    h->deadline = clock_mono_ms() + GRACE_HOLD_MS;
-    h->given_up = 0;
+    f = session_frame_new(m);
+    r = wire_session_reader(zmsg_data(&f->m), zmsg_size(&f->m));
+    while (wire_session_unit_get(&r, &w))
+        unit_take(p, f, &w);
+    session_frame_release(f);
     return true;
 }
 
-/* The session that a gateway speaks of; NULL: it is not, or no longer, its own. */
-static struct session *session_told(const struct holder *h, struct slice client, uint64_t epoch)
-{
-    struct session *s = session_find(h->all, client);
+/* --- TELL --------------------------------------------------------------------------- */
 
-    return s != NULL && s->holder == h && s->head.epoch == epoch ? s : NULL;
-}
-
-static bool credit_take(struct holder *h, struct reader body)
+static bool credit_take(struct session_peer *p, struct reader body)
 {
     struct reader r = body;
     struct wire_credit m;
@@ -310,15 +82,15 @@ static bool credit_take(struct holder *h, struct reader body)
     while (wire_credit_get(&r, &m))
         continue;
     while (!r.bad && wire_credit_get(&body, &m)) {
-        struct session *s = session_told(h, m.client, m.epoch);
+        struct session *s = session_find(p->all, m.client);
 
-        if (s != NULL)
-            groups_credit(h->all->groups, s, m.credit);
+        if (session_is_held_by(s, p, m.epoch))
+            groups_credit(p->all->groups, &s->shared, m.credit);
     }
     return !r.bad;
 }
 
-static bool done_take(struct holder *h, struct reader body)
+static bool done_take(struct session_peer *p, struct reader body)
 {
     struct reader r = body;
     struct wire_done m;
@@ -326,37 +98,37 @@ static bool done_take(struct holder *h, struct reader body)
     while (wire_done_get(&r, &m))
         continue;
     while (!r.bad && wire_done_get(&body, &m)) {
-        struct session *s = session_told(h, m.client, m.epoch);
+        struct session *s = session_find(p->all, m.client);
 
-        if (s != NULL)
-            groups_done(h->all->groups, s, &m);
+        if (session_is_held_by(s, p, m.epoch))
+            groups_done(p->all->groups, &s->shared, &m);
     }
     return !r.bad;
 }
 
-static bool report_take(struct holder *h, struct reader body)
+static bool report_take(struct session_peer *p, struct reader body)
 {
     struct wire_report m;
 
     if (!wire_report_get(&body, &m))
         return false;
-    h->report = m;
+    p->report = m;
     return true;
 }
 
-bool sessions_tell(struct holder *h, struct zmsg *m)
+bool sessions_tell(struct session_peer *p, struct zmsg *m)
 {
     struct reader body;
 
     switch (wire_tell_get(zmsg_data(m), zmsg_size(m), &body)) {
     case WIRE_TELL_HOLD:
-        return hold_take(h, body);
+        return session_peer_hold(p, body);
     case WIRE_TELL_CREDIT:
-        return credit_take(h, body);
+        return credit_take(p, body);
     case WIRE_TELL_DONE:
-        return done_take(h, body);
+        return done_take(p, body);
     case WIRE_TELL_REPORT:
-        return report_take(h, body);
+        return report_take(p, body);
     default:
         return false;
     }
@@ -376,27 +148,20 @@ bool sessions_held(const struct sessions *all)
 
 static void sessions_second(struct sessions *all, uint64_t now)
 {
-    struct holder *h, *next;
-
-    HASH_ITER (hh, all->holders, h, next)
-        holder_second(h, now);
-    HASH_ITER (hh, all->holders, h, next) {
-        if (holder_is_idle(h))
-            holder_free(h);
-    }
+    session_peer_second(all, now);
     metric_set(M_SESSIONS_ATTACHED, all->held);
     metric_set(M_SESSIONS_STORED, all->stored);
-    due_look(all);
+    session_due_look(all);
     groups_second(all->groups);
 }
 
-static void on_tick(uv_timer_t *timer)
+static void sessions_on_tick(uv_timer_t *timer)
 {
     struct sessions *all = timer->data;
     uint64_t now = clock_mono_ms();
 
-    sessions_wake_due(all, now);
-    sys_tick(all, now);
+    session_op_wake_due(all, now);
+    session_sys_tick(all, now);
     if (now < all->second_at)
         return;
     all->second_at = now + 1000;
@@ -405,7 +170,7 @@ static void on_tick(uv_timer_t *timer)
 
 void sessions_start_clock(struct sessions *all)
 {
-    (void)uv_timer_start(&all->tick, on_tick, SESSION_TICK_MS, SESSION_TICK_MS);
+    (void)uv_timer_start(&all->tick, sessions_on_tick, SESSION_TICK_MS, SESSION_TICK_MS);
 }
 
 /* --- begin and end --------------------------------------------------------------------- */
@@ -428,6 +193,7 @@ struct sessions *sessions_new(uv_loop_t *loop, struct store *store,
 void sessions_serve(struct sessions *all, const struct sessions_ops *ops)
 {
     all->ops = ops;
+    groups_serve(all->groups, ops->call);
 }
 
 void sessions_stop(struct sessions *all)
@@ -438,12 +204,12 @@ void sessions_stop(struct sessions *all)
     groups_stop(all->groups);
     (void)uv_timer_stop(&all->tick);
     HASH_ITER (hh, all->sessions, s, next) {
-        ops_drop(s);
+        session_op_drop_all(s);
         session_maybe_free(s);
     }
 }
 
-static void on_closed(uv_handle_t *h)
+static void sessions_on_closed(uv_handle_t *h)
 {
     struct sessions *all = h->data;
 
@@ -456,24 +222,24 @@ void sessions_close(struct sessions *all, void (*closed)(void *arg), void *arg)
         return;
     all->closed = closed;
     all->closed_arg = arg;
-    uv_close((uv_handle_t *)&all->tick, on_closed);
+    uv_close((uv_handle_t *)&all->tick, sessions_on_closed);
 }
 
 void sessions_free(struct sessions *all)
 {
     struct session *s, *next_session;
-    struct holder *h, *next_holder;
+    struct session_peer *p, *next_peer;
 
     if (all == NULL)
         return;
     HASH_ITER (hh, all->sessions, s, next_session) {
         assert(s->running == NULL && s->waiting == NULL);
-        if (s->holder != NULL)
+        if (s->peer != NULL)
             session_unhold(s);
         session_free(s);
     }
-    HASH_ITER (hh, all->holders, h, next_holder)
-        holder_free(h);
+    HASH_ITER (hh, all->peers, p, next_peer)
+        session_peer_free(p);
     groups_free(all->groups);
     sys_free(all->sys);
     buf_free(&all->load.found);

@@ -2,36 +2,29 @@
  * sessions.h - MQTT sessions: who holds them, what they are made of, when they end
  * (DESIGN 2.3 and 6; the wire is proto/wire_session.h).
  *
- * A session that is attached is here in memory: its holder (a gateway process), the
- * epoch, what ends it.  All else, and every session that is not attached, are rows
- * in the store's map.  Loop thread only; what takes long goes through the store and
- * is answered later.
+ * A session that is attached is here in memory: its peer (the gateway process that
+ * holds it), the epoch, what ends it.  All else, and every session that is not
+ * attached, are rows in the store's map.  Loop thread only; what takes long goes
+ * through the store and is answered later.
  */
 #ifndef SESSIONS_H
 #define SESSIONS_H
 
+#include "groups.h"
 #include "store.h"
 #include "zsock.h"
 
 struct sessions;
-struct holder; /* one gateway process, from its first hello on */
+struct session_peer; /* one gateway process, from its first hello on */
 
-/* How answers leave; `peer` is what sessions_join was given. */
+/* How answers leave; `link` is what sessions_join was given. */
 struct sessions_ops {
-    void (*acknowledge)(void *peer, const struct wire_session_ack *a);
-    void (*call)(void *peer, struct buf *frame); /* takes frame's bytes */
-};
-/* A read of history (a request of proto/wire.h): takes the request's bytes; done runs
- * once, later, with the reply, which it borrows; once reads have stopped never.  The
- * caller bounds how many it has under way. */
-struct sessions_reads {
-    void (*ask)(void *of, struct buf *request, void (*done)(void *arg, struct slice reply),
-                void *arg);
-    void *of;
+    void (*acknowledge)(void *link, const struct wire_session_ack *a);
+    void (*call)(void *link, struct buf *frame); /* takes frame's bytes */
 };
 struct sessions_options {
-    struct sessions_reads reads; /* for groups */
-    uint64_t window;             /* bytes of one gateway's units that may be under way */
+    struct groups_reads reads;
+    uint64_t window; /* bytes of one gateway's units that may be under way */
     uint64_t max_payload;
     uint64_t sys_interval; /* ms between two tellings of $SYS; 0: none */
 };
@@ -48,13 +41,13 @@ void sessions_batch(struct sessions *all, const struct store_batch *b);
 
 /* A gateway has said hello; its link has ended.  Until it has said which sessions it
  * holds (TELL HOLD), or the grace is over, they stay its own. */
-struct holder *sessions_join(struct sessions *all, const struct wire_uuid *instance,
-                             const char *name, void *peer);
-void sessions_greet(struct holder *h); /* after its hello-ok: $SYS, as it is now */
-void sessions_leave(struct holder *h, const void *peer);
+struct session_peer *sessions_join(struct sessions *all, const struct wire_uuid *instance,
+                                   const char *name, void *link);
+void sessions_greet(struct session_peer *p); /* after its hello-ok: $SYS, as it is now */
+void sessions_leave(struct session_peer *p, const void *link);
 /* A SESSION or TELL frame; moves from m.  False: it is malformed. */
-bool sessions_units(struct holder *h, struct zmsg *m);
-bool sessions_tell(struct holder *h, struct zmsg *m);
+MUST_CHECK bool sessions_units(struct session_peer *p, struct zmsg *m);
+MUST_CHECK bool sessions_tell(struct session_peer *p, struct zmsg *m);
 /* Some gateway holds a session: whether it still lives is worth asking often. */
 bool sessions_held(const struct sessions *all);
 

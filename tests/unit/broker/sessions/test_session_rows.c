@@ -25,7 +25,7 @@ static struct slice written(void)
 
 static const struct session_head full = {
     .version = 5,
-    .holder = {{1, 2, 3}},
+    .held_by = {{1, 2, 3}},
     .epoch = UINT64_MAX - 1,
     .seq = 7,
     .present = true,
@@ -46,7 +46,7 @@ START_TEST(a_head_comes_back_as_it_was)
 
     session_head_put(&b, &full);
     ck_assert(session_head_get(written(), &h));
-    ck_assert_mem_eq(&h.holder, &full.holder, sizeof h.holder);
+    ck_assert_mem_eq(&h.held_by, &full.held_by, sizeof h.held_by);
     ck_assert_uint_eq(h.version, 5);
     ck_assert(h.epoch == full.epoch && h.seq == 7 && h.present && h.expiry == 60);
     ck_assert(h.ends_at == 8 && h.has_will && h.will_delay == 9 && h.will_at == 10);
@@ -80,14 +80,14 @@ END_TEST
 
 START_TEST(a_due_row_names_time_client_and_what)
 {
-    struct due d;
+    struct session_due d;
 
-    due_owner_put(&b, 0x0102030405060708, SLICE("client"));
-    ck_assert(due_get(written(), SLICE("W"), &d));
+    session_due_owner_put(&b, 0x0102030405060708, SLICE("client"));
+    ck_assert(session_due_get(written(), SLICE("W"), &d));
     ck_assert(d.at == 0x0102030405060708 && d.what == DUE_WILL);
     ck_assert(slice_eq(d.client, SLICE("client")));
-    ck_assert(!due_get(written(), SLICE("X"), &d));
-    ck_assert(!due_get(SLICE("12345678"), SLICE("E"), &d));
+    ck_assert(!session_due_get(written(), SLICE("X"), &d));
+    ck_assert(!session_due_get(SLICE("12345678"), SLICE("E"), &d));
 }
 END_TEST
 
@@ -95,8 +95,8 @@ START_TEST(due_rows_are_in_the_order_of_their_times)
 {
     struct buf later = {0};
 
-    due_owner_put(&b, 255, SLICE("b"));
-    due_owner_put(&later, 256, SLICE("a"));
+    session_due_owner_put(&b, 255, SLICE("b"));
+    session_due_owner_put(&later, 256, SLICE("a"));
     ck_assert_int_lt(memcmp(b.p, later.p, 9), 0);
     buf_free(&later);
 }
@@ -116,7 +116,7 @@ static uint64_t inherited(uint64_t cursor, uint8_t follows, uint64_t position)
 {
     struct buf p = {0};
 
-    ck_assert(progress_inherit(progress(&p, cursor, follows), position, &b));
+    ck_assert(session_progress_inherit(progress(&p, cursor, follows), position, &b));
     ck_assert_uint_eq(b.len, p.len);
     ck_assert_uint_eq(b.p[8], 0);
     ck_assert_mem_eq(b.p + 9, "rest", 4);
@@ -144,7 +144,7 @@ END_TEST
 
 START_TEST(a_short_progress_is_none)
 {
-    ck_assert(!progress_inherit(SLICE("12345678"), 1, &b));
+    ck_assert(!session_progress_inherit(SLICE("12345678"), 1, &b));
 }
 END_TEST
 
@@ -155,7 +155,7 @@ static bool well_formed(struct slice key, size_t value, bool drop)
     static const char zeros[5000];
     const struct wire_item item = {.drop = drop, .key = key, .value = {zeros, value}};
 
-    return item_is_well_formed(&item);
+    return session_item_ok(&item);
 }
 
 START_TEST(items_have_the_form_of_their_class)
@@ -186,9 +186,9 @@ END_TEST
 
 START_TEST(a_shared_filter_names_its_group)
 {
-    ck_assert(slice_eq(item_group(SLICE("F$share/g/a/#")), SLICE("$share/g/a/#")));
-    ck_assert_uint_eq(item_group(SLICE("Fa/$share/g")).len, 0);
-    ck_assert_uint_eq(item_group(SLICE("O$share/g/a")).len, 0);
+    ck_assert(slice_eq(session_item_group(SLICE("F$share/g/a/#")), SLICE("$share/g/a/#")));
+    ck_assert_uint_eq(session_item_group(SLICE("Fa/$share/g")).len, 0);
+    ck_assert_uint_eq(session_item_group(SLICE("O$share/g/a")).len, 0);
 }
 END_TEST
 
