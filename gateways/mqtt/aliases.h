@@ -25,8 +25,8 @@ struct aliases_in;
  * becomes what was remembered, valid until the alias is set again.  max: what CONNACK
  * allowed.  MQTT_BAD_ALIAS: 0, or above max; MQTT_PROTOCOL_ERROR: it was never set.
  * *a: NULL at first. */
-enum mqtt_reason aliases_in_take(struct aliases_in **a, uint16_t max, uint16_t alias,
-                                 struct slice *topic);
+MUST_CHECK enum mqtt_reason aliases_in_take(struct aliases_in **a, uint16_t max, uint16_t alias,
+                                            struct slice *topic);
 void aliases_in_free(struct aliases_in *a); /* NULL does nothing */
 
 /* --- to clients ----------------------------------------------------------------------- */

@@ -67,14 +67,14 @@ void client_write_ack(struct client *c, enum mqtt_type type, uint16_t packet_id,
 
 /* --- marks ------------------------------------------------------------------------------ */
 
-static bool is_violation(uint8_t reason)
+static bool client_is_violation(uint8_t reason)
 {
     return reason != MQTT_TAKEN_OVER && reason != MQTT_SHUTTING_DOWN && reason != MQTT_USE_ANOTHER;
 }
 
-static void log_violation(struct client *c)
+static void client_log_violation(struct client *c)
 {
-    if (!is_violation(c->reason))
+    if (!client_is_violation(c->reason))
         return;
     metric_add(M_MQTT_VIOLATIONS, 1);
     if (mqttd_may_log(c->mqtt))
@@ -90,7 +90,7 @@ void client_end(struct client *c, enum mqtt_reason reason, const char *text)
     c->ending = true;
     c->reason = (uint8_t)reason;
     c->text = text;
-    log_violation(c);
+    client_log_violation(c);
     client_be_busy(c);
 }
 

@@ -23,34 +23,9 @@
 #define ITEM_RETAIN 1
 #define ITEM_LOST 2
 
-/* --- names of groups ------------------------------------------------------------------ */
-
-struct group_name *group_name_new(struct slice text)
-{
-    struct group_name *g = mem_alloc(sizeof *g + text.len);
-
-    g->refs = 1;
-    g->len = (uint16_t)text.len;
-    memcpy(g->text, text.p, text.len);
-    return g;
-}
-
-struct group_name *group_name_ref(struct group_name *g)
-{
-    if (g != NULL)
-        g->refs++;
-    return g;
-}
-
-void group_name_unref(struct group_name *g)
-{
-    if (g != NULL && --g->refs == 0)
-        free(g);
-}
-
 /* --- the array ---------------------------------------------------------------------------- */
 
-static void grow(struct flight *f, uint32_t cap)
+static void flight_grow(struct flight *f, uint32_t cap)
 {
     assert(cap <= CAP_MAX);
     f->entries = mem_resize(f->entries, cap, sizeof *f->entries);
@@ -58,12 +33,12 @@ static void grow(struct flight *f, uint32_t cap)
     f->cap = cap;
 }
 
-static uint16_t free_id(struct flight *f)
+static uint16_t flight_free_id(struct flight *f)
 {
     uint32_t id = f->last;
 
     if (f->cap < CAP_MAX && (f->count + 1) * 2 > f->cap)
-        grow(f, f->cap == 0 ? CAP_MIN : f->cap * 2);
+        flight_grow(f, f->cap == 0 ? CAP_MIN : f->cap * 2);
     if (f->count + 1 == f->cap)
         return 0;
     do
@@ -72,7 +47,7 @@ static uint16_t free_id(struct flight *f)
     return (uint16_t)id;
 }
 
-static void link_last(struct flight *f, uint16_t id)
+static void flight_link_last(struct flight *f, uint16_t id)
 {
     struct flight_entry *head = &f->entries[0];
 
@@ -82,14 +57,14 @@ static void link_last(struct flight *f, uint16_t id)
     head->prev = id;
 }
 
-static void unlink_entry(struct flight *f, const struct flight_entry *e)
+static void flight_unlink_entry(struct flight *f, const struct flight_entry *e)
 {
     f->entries[e->prev].next = e->next;
     f->entries[e->next].prev = e->prev;
 }
 
 /* What the counters say of an entry, taken back or added. */
-static void count(struct flight *f, const struct flight_entry *e, bool in)
+static void flight_count(struct flight *f, const struct flight_entry *e, bool in)
 {
     uint32_t one = in ? 1 : UINT32_MAX;
 
@@ -99,7 +74,7 @@ static void count(struct flight *f, const struct flight_entry *e, bool in)
 
 uint16_t flight_add(struct flight *f, uint64_t event, uint8_t qos, struct entry *held)
 {
-    uint16_t id = free_id(f);
+    uint16_t id = flight_free_id(f);
     struct flight_entry *e;
 
     if (id == 0)
@@ -111,8 +86,8 @@ uint16_t flight_add(struct flight *f, uint64_t event, uint8_t qos, struct entry 
     e->dirty = true;
     if (held != NULL)
         block_ref(held->block);
-    link_last(f, id);
-    count(f, e, true);
+    flight_link_last(f, id);
+    flight_count(f, e, true);
     f->count++;
     f->last = id;
     return id;
@@ -139,16 +114,16 @@ void flight_count_sent(struct flight *f, uint16_t id, bool counted)
 {
     struct flight_entry *e = flight_get(f, id);
 
-    count(f, e, false);
+    flight_count(f, e, false);
     e->counted = counted;
-    count(f, e, true);
+    flight_count(f, e, true);
 }
 
 /* PUBREL is sent in the order of PUBREC, now and again (MQTT-4.6.0-4). */
-static void move_last(struct flight *f, uint16_t id)
+static void flight_move_last(struct flight *f, uint16_t id)
 {
-    unlink_entry(f, &f->entries[id]);
-    link_last(f, id);
+    flight_unlink_entry(f, &f->entries[id]);
+    flight_link_last(f, id);
     f->entries[id].order = ++f->order;
 }
 
@@ -164,13 +139,13 @@ void flight_phase_set(struct flight *f, uint16_t id, enum flight_phase phase)
 {
     struct flight_entry *e = flight_get(f, id);
 
-    count(f, e, false);
+    flight_count(f, e, false);
     if (in_item((uint8_t)phase) != in_item(e->phase))
         e->dirty = true;
     e->phase = (uint8_t)phase;
-    count(f, e, true);
+    flight_count(f, e, true);
     if (phase == FLIGHT_RECEIVED)
-        move_last(f, id);
+        flight_move_last(f, id);
 }
 
 void flight_release(struct flight *f, uint16_t id)
@@ -190,8 +165,8 @@ void flight_remove(struct flight *f, uint16_t id)
     group_name_unref(e->group);
     if (e->stored || e->writing)
         buf_u16(tombstones_add(&f->tombstones), id);
-    count(f, e, false);
-    unlink_entry(f, e);
+    flight_count(f, e, false);
+    flight_unlink_entry(f, e);
     *e = (struct flight_entry){.phase = FLIGHT_FREE};
     f->count--;
 }
@@ -223,7 +198,7 @@ void flight_rest(struct flight *f)
 
 /* An assigned event that the broker may give to another has none; at QoS 2 it is taken
  * over with the item. */
-static bool has_item(const struct flight_entry *e)
+static bool flight_has_item(const struct flight_entry *e)
 {
     return e->group == NULL || e->qos == 2;
 }
@@ -233,12 +208,12 @@ bool flight_dirty(const struct flight *f)
     if (tombstones_any(f->tombstones))
         return true;
     for (uint16_t id = flight_next(f, 0); id != 0; id = flight_next(f, id))
-        if (f->entries[id].dirty && has_item(&f->entries[id]))
+        if (f->entries[id].dirty && flight_has_item(&f->entries[id]))
             return true;
     return false;
 }
 
-static struct slice item_key(uint8_t key[3], uint16_t id)
+static struct slice flight_item_key(uint8_t key[3], uint16_t id)
 {
     key[0] = WIRE_ITEM_OUT;
     key[1] = (uint8_t)(id >> 8);
@@ -246,11 +221,11 @@ static struct slice item_key(uint8_t key[3], uint16_t id)
     return (struct slice){(char *)key, 3};
 }
 
-static void put_entry(const struct flight_entry *e, uint16_t id, struct buf *items)
+static void flight_put_entry(const struct flight_entry *e, uint16_t id, struct buf *items)
 {
     uint8_t key[3], bytes[16];
     struct buf value = {bytes, 0, sizeof bytes};
-    struct wire_item i = {.key = item_key(key, id)};
+    struct wire_item i = {.key = flight_item_key(key, id)};
 
     buf_u64(&value, e->event);
     buf_u8(&value, e->qos);
@@ -261,14 +236,14 @@ static void put_entry(const struct flight_entry *e, uint16_t id, struct buf *ite
     wire_item_put(items, &i);
 }
 
-static bool is_being_taken(const struct flight *f, uint16_t id)
+static bool flight_is_being_taken(const struct flight *f, uint16_t id)
 {
     const struct flight_entry *e = flight_get(f, id);
 
     return e != NULL && e->group != NULL && e->taking;
 }
 
-static void put_gone(struct flight *f, struct buf *items, bool last)
+static void flight_put_gone(struct flight *f, struct buf *items, bool last)
 {
     struct reader gone = tombstones_begin(f->tombstones);
     struct wire_item i = {.drop = true};
@@ -277,9 +252,9 @@ static void put_gone(struct flight *f, struct buf *items, bool last)
     while (gone.left > 0) {
         uint16_t id = reader_u16(&gone);
 
-        if (last && is_being_taken(f, id))
+        if (last && flight_is_being_taken(f, id))
             continue;
-        i.key = item_key(key, id);
+        i.key = flight_item_key(key, id);
         wire_item_put(items, &i);
     }
 }
@@ -287,16 +262,16 @@ static void put_gone(struct flight *f, struct buf *items, bool last)
 /* Drops first: an identifier may be in use again. */
 void flight_items_put(struct flight *f, struct buf *items, struct buf *groups)
 {
-    put_gone(f, items, groups == NULL);
+    flight_put_gone(f, items, groups == NULL);
     for (uint16_t id = flight_next(f, 0); id != 0; id = flight_next(f, id)) {
         struct flight_entry *e = &f->entries[id];
 
-        if (!e->dirty || !has_item(e) || (e->group != NULL && groups == NULL))
+        if (!e->dirty || !flight_has_item(e) || (e->group != NULL && groups == NULL))
             continue;
         if (e->group != NULL)
             wire_taken_put(groups, (struct slice){e->group->text, e->group->len}, e->event);
         e->taking = e->group != NULL;
-        put_entry(e, id, items);
+        flight_put_entry(e, id, items);
         e->dirty = false;
         e->writing = true;
     }
@@ -318,7 +293,7 @@ void flight_written(struct flight *f, bool ok)
 
 /* --- items: read ----------------------------------------------------------------------------- */
 
-static bool item_read(const struct wire_item *i, uint16_t *id, struct flight_entry *e)
+static bool flight_item_read(const struct wire_item *i, uint16_t *id, struct flight_entry *e)
 {
     struct reader r = reader_of(i->value.p, i->value.len);
     uint8_t released, flags;
@@ -343,16 +318,16 @@ bool flight_item_get(struct flight *f, const struct wire_item *i)
     struct flight_entry e = {.dup = true, .stored = true};
     uint16_t id;
 
-    if (!item_read(i, &id, &e) || flight_get(f, id) != NULL)
+    if (!flight_item_read(i, &id, &e) || flight_get(f, id) != NULL)
         return false;
     while (id >= f->cap || (f->count + 1) * 2 > f->cap) {
         if (f->cap == CAP_MAX)
             break;
-        grow(f, f->cap == 0 ? CAP_MIN : f->cap * 2);
+        flight_grow(f, f->cap == 0 ? CAP_MIN : f->cap * 2);
     }
     f->entries[id] = e;
-    link_last(f, id);
-    count(f, &e, true);
+    flight_link_last(f, id);
+    flight_count(f, &e, true);
     f->count++;
     if (f->order < e.order)
         f->order = e.order;
@@ -364,7 +339,7 @@ struct placed {
     uint16_t id;
 };
 
-static int by_order(const void *a, const void *b)
+static int flight_by_order(const void *a, const void *b)
 {
     const struct placed *x = a, *y = b;
 
@@ -381,10 +356,10 @@ void flight_items_done(struct flight *f)
     list = mem_array(f->count, sizeof *list);
     for (uint16_t id = flight_next(f, 0); id != 0; id = flight_next(f, id))
         list[n++] = (struct placed){f->entries[id].order, id};
-    qsort(list, n, sizeof *list, by_order);
+    qsort(list, n, sizeof *list, flight_by_order);
     f->entries[0].prev = f->entries[0].next = 0;
     for (uint32_t i = 0; i < n; i++)
-        link_last(f, list[i].id);
+        flight_link_last(f, list[i].id);
     f->last = list[n - 1].id;
     free(list);
 }

@@ -18,6 +18,7 @@
 #define MQTT_FLIGHT_H
 
 #include "block.h"
+#include "group_name.h"
 #include "tombstones.h"
 #include "wire_session.h"
 
@@ -29,16 +30,6 @@ enum flight_phase {
     FLIGHT_RELEASED, /* QoS 2: PUBREL has left */
     FLIGHT_LOST,     /* its event is gone: the identifier stays reserved (QoS 2) */
 };
-
-/* The name of a shared group, held by the subscription and by what is in flight. */
-struct group_name {
-    unsigned refs;
-    uint16_t len;
-    char text[];
-};
-struct group_name *group_name_new(struct slice text);
-struct group_name *group_name_ref(struct group_name *g); /* NULL: NULL */
-void group_name_unref(struct group_name *g);
 
 struct flight_entry {
     uint64_t event;           /* ID */
@@ -70,7 +61,7 @@ struct flight {
 void flight_free(struct flight *f);
 /* A new entry at the end, or 0 when all identifiers are taken.  WAITING with `held`,
  * which is referenced, or SENT and counted without. */
-uint16_t flight_add(struct flight *f, uint64_t event, uint8_t qos, struct entry *held);
+MUST_CHECK uint16_t flight_add(struct flight *f, uint64_t event, uint8_t qos, struct entry *held);
 bool flight_is_full(const struct flight *f); /* no identifier is left */
 /* NULL: no such. */
 struct flight_entry *flight_get(const struct flight *f, uint16_t id);
@@ -96,7 +87,7 @@ void flight_items_put(struct flight *f, struct buf *items, struct buf *groups);
 /* The outcome of that write. */
 void flight_written(struct flight *f, bool ok);
 /* Reads one back, WAITING or RELEASED; false: it cannot be. */
-bool flight_item_get(struct flight *f, const struct wire_item *i);
+MUST_CHECK bool flight_item_get(struct flight *f, const struct wire_item *i);
 /* All are read: puts them into their order. */
 void flight_items_done(struct flight *f);
 

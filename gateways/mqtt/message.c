@@ -5,7 +5,7 @@
 
 #include "topic.h"
 
-static bool put_users(struct buf *users, struct slice props)
+static bool message_put_users(struct buf *users, struct slice props)
 {
     struct mqtt_prop p;
 
@@ -20,7 +20,7 @@ static bool put_users(struct buf *users, struct slice props)
     return true;
 }
 
-static enum mqtt_reason reason_of(enum event_verdict v)
+static enum mqtt_reason message_reason_of(enum event_verdict v)
 {
     switch (v) {
     case EVENT_OK:
@@ -34,13 +34,13 @@ static enum mqtt_reason reason_of(enum event_verdict v)
     }
 }
 
-static enum mqtt_reason put_props(struct mqttd *m, const struct message *message)
+static enum mqtt_reason message_put_props(struct mqttd *m, const struct message *message)
 {
     const struct mqtt_props *from = message->props;
     struct event_props to = {.origin = message->origin, .payload_format = -1};
     enum event_verdict v;
 
-    if (!put_users(&m->users, from->bytes))
+    if (!message_put_users(&m->users, from->bytes))
         return MQTT_QUOTA;
     to.user = (struct slice){(char *)m->users.p, m->users.len};
     to.content_type = mqtt_prop_text(from, MQTT_PROP_CONTENT_TYPE);
@@ -52,11 +52,11 @@ static enum mqtt_reason put_props(struct mqttd *m, const struct message *message
     buf_clear(&m->props);
     if (v == EVENT_OK)
         event_props_put(&m->props, &to);
-    return reason_of(v);
+    return message_reason_of(v);
 }
 
-static enum mqtt_reason check(const struct mqttd *m, const struct principal *who,
-                              const struct message *message)
+static enum mqtt_reason message_check(const struct mqttd *m, const struct principal *who,
+                                      const struct message *message)
 {
     if (topic_check_publish(message->topic) != TOPIC_OK)
         return MQTT_BAD_TOPIC;
@@ -69,10 +69,10 @@ enum mqtt_reason message_put(struct mqttd *m, const struct principal *who,
                              const struct message *message, struct buf *record)
 {
     struct event e = {.topic = message->topic, .payload = message->payload};
-    enum mqtt_reason reason = check(m, who, message);
+    enum mqtt_reason reason = message_check(m, who, message);
 
     if (reason == MQTT_OK)
-        reason = put_props(m, message);
+        reason = message_put_props(m, message);
     if (reason != MQTT_OK)
         return reason;
     e.props = (struct slice){(char *)m->props.p, m->props.len};

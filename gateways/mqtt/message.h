@@ -20,7 +20,7 @@ struct message {
 /* MQTT_OK: the record was appended.  Else why no gateway takes such an event:
  * MQTT_BAD_TOPIC (reserved, too long), MQTT_NOT_AUTHORIZED, MQTT_QUOTA (payload or
  * properties too large), MQTT_IMPLEMENTATION (control characters in a text). */
-enum mqtt_reason message_put(struct mqttd *m, const struct principal *who,
-                             const struct message *message, struct buf *record);
+MUST_CHECK enum mqtt_reason message_put(struct mqttd *m, const struct principal *who,
+                                        const struct message *message, struct buf *record);
 
 #endif

@@ -86,7 +86,7 @@ void packets_put_id(struct buf *b, uint64_t id)
     mqtt_prop_put_user(b, id_name, buf_slice(&digits));
 }
 
-static size_t id_size(uint64_t id)
+static size_t packets_id_size(uint64_t id)
 {
     size_t digits = 1;
 
@@ -95,13 +95,13 @@ static size_t id_size(uint64_t id)
     return 1 + 2 + id_name.len + 2 + digits;
 }
 
-static void put_text(struct buf *b, enum mqtt_property id, struct slice s)
+static void packets_put_text(struct buf *b, enum mqtt_property id, struct slice s)
 {
     if (s.p != NULL)
         mqtt_prop_put_text(b, id, s);
 }
 
-static void put_event_props(struct buf *b, const struct event *e)
+static void packets_put_event_props(struct buf *b, const struct event *e)
 {
     struct event_props p;
     struct slice name, value;
@@ -110,24 +110,24 @@ static void put_event_props(struct buf *b, const struct event *e)
         return;
     if (p.payload_format >= 0)
         mqtt_prop_put_number(b, MQTT_PROP_PAYLOAD_FORMAT, (uint32_t)p.payload_format);
-    put_text(b, MQTT_PROP_CONTENT_TYPE, p.content_type);
-    put_text(b, MQTT_PROP_RESPONSE_TOPIC, p.response_topic);
-    put_text(b, MQTT_PROP_CORRELATION_DATA, p.correlation);
+    packets_put_text(b, MQTT_PROP_CONTENT_TYPE, p.content_type);
+    packets_put_text(b, MQTT_PROP_RESPONSE_TOPIC, p.response_topic);
+    packets_put_text(b, MQTT_PROP_CORRELATION_DATA, p.correlation);
     if (p.type.p != NULL)
         mqtt_prop_put_user(b, type_name, p.type);
     while (event_user_next(&p.user, &name, &value))
         mqtt_prop_put_user(b, name, value);
 }
 
-static void put_shared_props(struct buf *b, const struct event *e)
+static void packets_put_shared_props(struct buf *b, const struct event *e)
 {
     packets_put_id(b, e->id);
-    put_event_props(b, e);
+    packets_put_event_props(b, e);
 }
 
 static void packets_encode_body_50(struct buf *b, const struct event *e)
 {
-    put_shared_props(b, e);
+    packets_put_shared_props(b, e);
     buf_put_slice(b, e->payload);
 }
 
@@ -142,7 +142,7 @@ static void packets_encode_50(struct buf *b, const struct event *e)
     size_t start = b->len, props = packets_head_room(b, e->topic);
     struct packets_head h = {.topic = e->topic, .payload = e->payload.len};
 
-    put_shared_props(b, e);
+    packets_put_shared_props(b, e);
     packets_head_put(b, start, props, &h);
     buf_put_slice(b, e->payload);
 }
@@ -171,26 +171,26 @@ const form_encode packets_encoders[] = {
 
 /* --- what is the client's own -------------------------------------------------------- */
 
-static uint32_t remaining_expiry(const struct event *e, uint64_t now_ms)
+static uint32_t packets_remaining_expiry(const struct event *e, uint64_t now_ms)
 {
     uint64_t gone = now_ms > e->time ? (now_ms - e->time) / 1000 : 0;
 
     return gone < e->expiry ? e->expiry - (uint32_t)gone : 0;
 }
 
-static void put_sub_ids(struct buf *b, const uint32_t *ids, size_t count)
+static void packets_put_sub_ids(struct buf *b, const uint32_t *ids, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         mqtt_prop_put_number(b, MQTT_PROP_SUBSCRIPTION_ID, ids[i]);
 }
 
-static void put_own_props(struct buf *b, const struct event *e, const struct packet_own *o)
+static void packets_put_own_props(struct buf *b, const struct event *e, const struct packet_own *o)
 {
     if ((e->flags & EVENT_HAS_EXPIRY) != 0)
-        mqtt_prop_put_number(b, MQTT_PROP_MESSAGE_EXPIRY, remaining_expiry(e, o->now_ms));
+        mqtt_prop_put_number(b, MQTT_PROP_MESSAGE_EXPIRY, packets_remaining_expiry(e, o->now_ms));
     if (o->alias != 0)
         mqtt_prop_put_number(b, MQTT_PROP_TOPIC_ALIAS, o->alias);
-    put_sub_ids(b, o->sub_ids, o->sub_id_count);
+    packets_put_sub_ids(b, o->sub_ids, o->sub_id_count);
 }
 
 /* `own` bytes of the client's own before what is shared, in which the payload is. */
@@ -206,9 +206,9 @@ static bool packets_fit(const struct packet_own *o, struct slice topic, size_t o
 static bool packets_put_fitting(struct buf *b, const struct event *e, struct slice topic,
                                 struct packet_own *o, struct slice *shared)
 {
-    size_t props = b->len, without_gap, skip = id_size(e->id);
+    size_t props = b->len, without_gap, skip = packets_id_size(e->id);
 
-    put_own_props(b, e, o);
+    packets_put_own_props(b, e, o);
     without_gap = b->len;
     o->gap_told = o->gap.len > 0;
     if (o->gap_told)
@@ -288,7 +288,7 @@ void packets_message_put(struct buf *b, enum mqtt_version version, struct slice 
 
     if (version == MQTT_50) {
         props = packets_head_room(b, topic);
-        put_sub_ids(b, sub_ids, sub_id_count);
+        packets_put_sub_ids(b, sub_ids, sub_id_count);
         packets_head_put(b, start, props, &h);
     } else {
         mqtt_publish_head_put(b, h.flags, topic, payload.len);

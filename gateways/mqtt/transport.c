@@ -36,15 +36,15 @@ struct ws_in {
 
 /* --- its end ------------------------------------------------------------------------ */
 
-static void hold(struct transport *t, size_t bytes)
+static void transport_hold(struct transport *t, size_t bytes)
 {
     t->all->held += bytes - t->held;
     t->held = bytes;
 }
 
-static void release(struct transport *t)
+static void transport_release(struct transport *t)
 {
-    hold(t, 0);
+    transport_hold(t, 0);
     buf_free(&t->part);
     if (t->ws != NULL)
         ws_decoder_free(&t->ws->decoder);
@@ -53,17 +53,17 @@ static void release(struct transport *t)
 }
 
 /* The connection is the owner's no more; the bytes go when nobody looks at them. */
-static struct conn *let_go(struct transport *t)
+static struct conn *transport_let_go(struct transport *t)
 {
     struct conn *c = t->conn;
 
     t->conn = NULL;
     if (!t->busy)
-        release(t);
+        transport_release(t);
     return c;
 }
 
-static void say_close(struct transport *t, unsigned code, const char *reason)
+static void transport_say_close(struct transport *t, unsigned code, const char *reason)
 {
     struct buf frame = {0};
 
@@ -80,46 +80,46 @@ void transport_finish(struct transport *t)
     if (t->conn == NULL)
         return;
     if (t->ws != NULL)
-        say_close(t, WS_CLOSE_NORMAL, "");
-    conn_finish(let_go(t));
+        transport_say_close(t, WS_CLOSE_NORMAL, "");
+    conn_finish(transport_let_go(t));
 }
 
 void transport_close(struct transport *t)
 {
     if (t->conn != NULL)
-        conn_close(let_go(t));
+        conn_close(transport_let_go(t));
 }
 
 void transport_gone(struct transport *t)
 {
     if (t->conn != NULL)
-        (void)let_go(t);
+        (void)transport_let_go(t);
 }
 
 /* --- packets ------------------------------------------------------------------------ */
 
-static bool takes(const struct transport *t)
+static bool transport_takes(const struct transport *t)
 {
     return t->conn != NULL && !t->waiting;
 }
 
-static void refuse(struct transport *t, enum mqtt_reason reason)
+static void transport_refuse(struct transport *t, enum mqtt_reason reason)
 {
     t->ops->refused(t, reason);
     assert(t->conn == NULL);
 }
 
 /* size: what mqtt_head_get has said. */
-static bool head_ok(struct transport *t, const struct mqtt_head *h, int size)
+static bool transport_head_ok(struct transport *t, const struct mqtt_head *h, int size)
 {
     if (size < 0)
-        refuse(t, MQTT_MALFORMED);
+        transport_refuse(t, MQTT_MALFORMED);
     else if (size > 0 && (uint64_t)h->remaining + (unsigned)size > t->all->packet_max)
-        refuse(t, MQTT_TOO_LARGE);
+        transport_refuse(t, MQTT_TOO_LARGE);
     return t->conn != NULL;
 }
 
-static bool hand(struct transport *t, const struct mqtt_head *h, const void *body)
+static bool transport_hand(struct transport *t, const struct mqtt_head *h, const void *body)
 {
     bool taken = t->ops->packet(t, h, (struct slice){body, h->remaining});
 
@@ -128,17 +128,18 @@ static bool hand(struct transport *t, const struct mqtt_head *h, const void *bod
 }
 
 /* The packet in `part`, if it is whole by now. */
-static void hand_part(struct transport *t)
+static void transport_hand_part(struct transport *t)
 {
     struct mqtt_head h;
     int size = mqtt_head_get(&h, t->part.p, t->part.len);
 
-    if (size > 0 && t->part.len == size + (size_t)h.remaining && hand(t, &h, t->part.p + size))
+    if (size > 0 && t->part.len == size + (size_t)h.remaining &&
+        transport_hand(t, &h, t->part.p + size))
         buf_free(&t->part);
 }
 
 /* What `part` needs to be whole; returns how much of `in` that is. */
-static size_t complete(struct transport *t, struct slice in)
+static size_t transport_complete(struct transport *t, struct slice in)
 {
     struct mqtt_head h = {0};
     size_t used = 0, need;
@@ -146,70 +147,70 @@ static size_t complete(struct transport *t, struct slice in)
 
     while ((size = mqtt_head_get(&h, t->part.p, t->part.len)) == 0 && used < in.len)
         buf_u8(&t->part, (uint8_t)in.p[used++]);
-    if (!head_ok(t, &h, size) || size == 0)
+    if (!transport_head_ok(t, &h, size) || size == 0)
         return used;
     need = size + (size_t)h.remaining - t->part.len;
     need = need < in.len - used ? need : in.len - used;
     buf_put(&t->part, in.p + used, need);
-    hand_part(t);
+    transport_hand_part(t);
     return used + need;
 }
 
 /* The packet at the beginning of `in`, where it lies. */
-static size_t take_packet(struct transport *t, struct slice in)
+static size_t transport_take_packet(struct transport *t, struct slice in)
 {
     struct mqtt_head h = {0};
     int size = mqtt_head_get(&h, in.p, in.len);
 
-    if (!head_ok(t, &h, size))
+    if (!transport_head_ok(t, &h, size))
         return in.len;
     if (size == 0 || in.len - (size_t)size < h.remaining) {
         buf_put_slice(&t->part, in);
         return in.len;
     }
-    return hand(t, &h, in.p + size) ? (size_t)size + h.remaining : 0;
+    return transport_hand(t, &h, in.p + size) ? (size_t)size + h.remaining : 0;
 }
 
-static size_t take_bytes(struct transport *t, struct slice in)
+static size_t transport_take_bytes(struct transport *t, struct slice in)
 {
     size_t used = 0;
 
-    while (used < in.len && takes(t)) {
+    while (used < in.len && transport_takes(t)) {
         struct slice rest = {in.p + used, in.len - used};
 
-        used += t->part.len > 0 ? complete(t, rest) : take_packet(t, rest);
+        used += t->part.len > 0 ? transport_complete(t, rest) : transport_take_packet(t, rest);
     }
     return used;
 }
 
 /* --- frames ------------------------------------------------------------------------- */
 
-static void take_rest(struct transport *t)
+static void transport_take_rest(struct transport *t)
 {
     struct slice *rest = &t->ws->rest;
-    size_t used = take_bytes(t, *rest);
+    size_t used = transport_take_bytes(t, *rest);
 
     *rest = (struct slice){rest->p + used, rest->len - used};
 }
 
-static void close_frames(struct transport *t, unsigned code, const char *reason)
+static void transport_close_frames(struct transport *t, unsigned code, const char *reason)
 {
-    say_close(t, code, reason);
+    transport_say_close(t, code, reason);
     t->ops->closed(t);
     assert(t->conn == NULL);
 }
 
-static void take_message(struct transport *t, const struct ws_message *m)
+static void transport_take_message(struct transport *t, const struct ws_message *m)
 {
     struct buf pong = {0};
 
     switch (m->opcode) {
     case WS_BINARY:
         t->ws->rest = m->payload;
-        take_rest(t);
+        transport_take_rest(t);
         break;
     case WS_TEXT:
-        close_frames(t, WS_CLOSE_UNSUPPORTED, "MQTT is binary");
+        transport_close_frames(t, WS_CLOSE_UNSUPPORTED, "MQTT is binary");
         break;
     case WS_PING:
         ws_frame_put(&pong, WS_PONG, m->payload);
@@ -217,34 +218,34 @@ static void take_message(struct transport *t, const struct ws_message *m)
         buf_free(&pong);
         break;
     case WS_CLOSE:
-        close_frames(t, m->close_code, "");
+        transport_close_frames(t, m->close_code, "");
         break;
     default:
         break; /* nothing whole yet, or a pong that nobody asked for */
     }
 }
 
-static size_t take_frames(struct transport *t, struct slice in)
+static size_t transport_take_frames(struct transport *t, struct slice in)
 {
     struct ws_message m;
     size_t used = 0;
     int n;
 
-    while (used < in.len && takes(t)) {
+    while (used < in.len && transport_takes(t)) {
         n = ws_decode(&t->ws->decoder, in.p + used, in.len - used, &m);
         if (n < 0) {
-            close_frames(t, (unsigned)-n, "these are no frames of WebSocket");
+            transport_close_frames(t, (unsigned)-n, "these are no frames of WebSocket");
             break;
         }
         used += (size_t)n;
-        take_message(t, &m);
+        transport_take_message(t, &m);
     }
     return used;
 }
 
 /* --- input -------------------------------------------------------------------------- */
 
-static size_t memory_of(struct transport *t)
+static size_t transport_memory_of(struct transport *t)
 {
     if (t->ws == NULL)
         return t->part.cap;
@@ -254,16 +255,16 @@ static size_t memory_of(struct transport *t)
 }
 
 /* Nobody looks at the bytes any more: counts what is kept, or frees all. */
-static void settle(struct transport *t)
+static void transport_settle(struct transport *t)
 {
     if (t->conn != NULL) {
-        hold(t, memory_of(t));
+        transport_hold(t, transport_memory_of(t));
         if (t->held > 0 && t->all->held > t->all->held_max)
-            refuse(t, MQTT_QUOTA);
+            transport_refuse(t, MQTT_QUOTA);
     }
     t->busy = false;
     if (t->conn == NULL)
-        release(t);
+        transport_release(t);
 }
 
 size_t transport_input(struct transport *t, struct slice in)
@@ -273,9 +274,9 @@ size_t transport_input(struct transport *t, struct slice in)
     if (t->conn == NULL || t->busy)
         return 0;
     t->busy = true;
-    used = t->ws != NULL ? take_frames(t, in) : take_bytes(t, in);
+    used = t->ws != NULL ? transport_take_frames(t, in) : transport_take_bytes(t, in);
     t->all->received += used;
-    settle(t);
+    transport_settle(t);
     return t->conn != NULL ? used : in.len;
 }
 
@@ -285,11 +286,11 @@ void transport_pump(struct transport *t)
         return;
     t->waiting = false;
     t->busy = true;
-    hand_part(t);
-    if (t->ws != NULL && takes(t))
-        take_rest(t);
-    settle(t);
-    if (takes(t))
+    transport_hand_part(t);
+    if (t->ws != NULL && transport_takes(t))
+        transport_take_rest(t);
+    transport_settle(t);
+    if (transport_takes(t))
         conn_pump(t->conn);
 }
 

@@ -62,7 +62,7 @@ struct transport {
 /* The route of a listener that speaks HTTP, GET on any path: checks the handshake
  * and answers it with 101.  The connection is the caller's, for transport_init and
  * then conn_take_over; NULL: the exchange was answered with a problem. */
-struct conn *transport_accept(struct exchange *x);
+MUST_CHECK struct conn *transport_accept(struct exchange *x);
 
 void transport_init(struct transport *t, struct transports *all, struct conn *c, bool websocket,
                     const struct transport_ops *ops);

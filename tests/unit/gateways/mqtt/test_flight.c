@@ -124,7 +124,7 @@ END_TEST
 START_TEST(test_unknown_identifiers_are_none)
 {
     ck_assert_ptr_null(flight_get(&flight, 1));
-    flight_add(&flight, 1, 1, NULL);
+    ck_assert_uint_eq(flight_add(&flight, 1, 1, NULL), 1);
     ck_assert_ptr_null(flight_get(&flight, 0));
     ck_assert_ptr_null(flight_get(&flight, 2));
     ck_assert_ptr_null(flight_get(&flight, 65535));
