@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "admin.h"
 #include "http1.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
-#include "process.h"
 
 #define CONNECTIONS_MAX 64
 #define TIMEOUT_MS 5000
@@ -53,7 +53,7 @@ struct connection {
 
 /* --- the end of a connection --------------------------------------------------- */
 
-static void maybe_finish_close(struct admin *a)
+static void admin_maybe_finish_close(struct admin *a)
 {
     if (!a->closing || !a->listener_closed || a->connections != NULL)
         return;
@@ -75,7 +75,7 @@ static void unlink_connection(struct connection *c)
     a->count--;
 }
 
-static void on_connection_closed(uv_handle_t *h)
+static void admin_on_connection_closed(uv_handle_t *h)
 {
     struct connection *c = h->data;
     struct admin *a = c->admin;
@@ -85,7 +85,7 @@ static void on_connection_closed(uv_handle_t *h)
     unlink_connection(c);
     buf_free(&c->answer);
     free(c);
-    maybe_finish_close(a);
+    admin_maybe_finish_close(a);
 }
 
 static void close_connection(struct connection *c)
@@ -93,13 +93,13 @@ static void close_connection(struct connection *c)
     if (c->closing)
         return;
     c->closing = true;
-    uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
-    uv_close((uv_handle_t *)&c->timer, on_connection_closed);
+    uv_close((uv_handle_t *)&c->tcp, admin_on_connection_closed);
+    uv_close((uv_handle_t *)&c->timer, admin_on_connection_closed);
 }
 
 /* --- the answer ---------------------------------------------------------------- */
 
-static void on_shutdown(uv_shutdown_t *req, int status)
+static void admin_on_shutdown(uv_shutdown_t *req, int status)
 {
     struct connection *c = CONTAINER_OF(req, struct connection, shutdown);
 
@@ -107,16 +107,16 @@ static void on_shutdown(uv_shutdown_t *req, int status)
         close_connection(c);
 }
 
-static void on_written(uv_write_t *req, int status)
+static void admin_on_written(uv_write_t *req, int status)
 {
     struct connection *c = CONTAINER_OF(req, struct connection, write);
 
-    if (status != 0 || uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) != 0)
+    if (status != 0 || uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, admin_on_shutdown) != 0)
         close_connection(c);
 }
 
-static void answer(struct connection *c, const char *status, const char *type, struct slice body,
-                   bool head_only)
+static void admin_answer(struct connection *c, const char *status, const char *type,
+                         struct slice body, bool head_only)
 {
     uv_buf_t out;
 
@@ -133,16 +133,17 @@ static void answer(struct connection *c, const char *status, const char *type, s
     if (!head_only)
         buf_put_slice(&c->answer, body);
     out = uv_buf_init((char *)c->answer.p, (unsigned)c->answer.len);
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &out, 1, on_written) != 0)
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &out, 1, admin_on_written) != 0)
         close_connection(c);
 }
 
-static void answer_text(struct connection *c, const char *status, const char *text, bool head_only)
+static void admin_answer_text(struct connection *c, const char *status, const char *text,
+                              bool head_only)
 {
-    answer(c, status, "text/plain; charset=utf-8", slice_of(text), head_only);
+    admin_answer(c, status, "text/plain; charset=utf-8", slice_of(text), head_only);
 }
 
-static void answer_metrics(struct connection *c, bool head_only)
+static void admin_answer_metrics(struct connection *c, bool head_only)
 {
     struct admin *a = c->admin;
     struct buf body = {0};
@@ -150,70 +151,70 @@ static void answer_metrics(struct connection *c, bool head_only)
     if (a->ops.refresh != NULL)
         a->ops.refresh(a->arg);
     metrics_render(&body, a->who);
-    answer(c, "200 OK", "text/plain; version=0.0.4; charset=utf-8",
-           (struct slice){(const char *)body.p, body.len}, head_only);
+    admin_answer(c, "200 OK", "text/plain; version=0.0.4; charset=utf-8",
+                 (struct slice){(const char *)body.p, body.len}, head_only);
     buf_free(&body);
 }
 
-static void answer_ready(struct connection *c, bool head_only)
+static void admin_answer_ready(struct connection *c, bool head_only)
 {
     if (c->admin->ops.ready(c->admin->arg))
-        answer_text(c, "200 OK", "ready\n", head_only);
+        admin_answer_text(c, "200 OK", "ready\n", head_only);
     else
-        answer_text(c, "503 Service Unavailable", "not ready\n", head_only);
+        admin_answer_text(c, "503 Service Unavailable", "not ready\n", head_only);
 }
 
-static void answer_request(struct connection *c, const struct http_request *r)
+static void admin_answer_request(struct connection *c, const struct http_request *r)
 {
     bool head_only = slice_eq(r->method, SLICE("HEAD"));
 
     if (!head_only && !slice_eq(r->method, SLICE("GET")))
-        answer_text(c, "405 Method Not Allowed", "method not allowed\n", false);
+        admin_answer_text(c, "405 Method Not Allowed", "method not allowed\n", false);
     else if (slice_eq(r->path, SLICE("/healthz")))
-        answer_text(c, "200 OK", "ok\n", head_only);
+        admin_answer_text(c, "200 OK", "ok\n", head_only);
     else if (slice_eq(r->path, SLICE("/readyz")))
-        answer_ready(c, head_only);
+        admin_answer_ready(c, head_only);
     else if (slice_eq(r->path, SLICE("/metrics")))
-        answer_metrics(c, head_only);
+        admin_answer_metrics(c, head_only);
     else
-        answer_text(c, "404 Not Found", "not found\n", head_only);
+        admin_answer_text(c, "404 Not Found", "not found\n", head_only);
 }
 
-static void answer_error(struct connection *c, int error)
+static void admin_answer_error(struct connection *c, int error)
 {
     switch (error) {
     case HTTP1_HEAD_TOO_LARGE:
-        answer_text(c, "431 Request Header Fields Too Large", "too large\n", false);
+        admin_answer_text(c, "431 Request Header Fields Too Large", "too large\n", false);
         break;
     case HTTP1_URI_TOO_LONG:
-        answer_text(c, "414 URI Too Long", "too long\n", false);
+        admin_answer_text(c, "414 URI Too Long", "too long\n", false);
         break;
     case HTTP1_VERSION:
-        answer_text(c, "505 HTTP Version Not Supported", "version\n", false);
+        admin_answer_text(c, "505 HTTP Version Not Supported", "version\n", false);
         break;
     default:
-        answer_text(c, "400 Bad Request", "bad request\n", false);
+        admin_answer_text(c, "400 Bad Request", "bad request\n", false);
     }
 }
 
 /* --- the request --------------------------------------------------------------- */
 
-static void parse_head(struct connection *c)
+static void admin_parse_head(struct connection *c)
 {
     static const struct http1_limits limits = {.head_max = HEAD_MAX, .target_max = 1024};
     struct http_request r;
     int rc = http1_request_parse(&r, c->head, c->len, &limits);
 
     if (rc > 0)
-        answer_request(c, &r);
+        admin_answer_request(c, &r);
     else if (rc < 0)
-        answer_error(c, rc);
+        admin_answer_error(c, rc);
     else if (c->len == HEAD_MAX)
-        answer_error(c, HTTP1_HEAD_TOO_LARGE);
+        admin_answer_error(c, HTTP1_HEAD_TOO_LARGE);
 }
 
 /* After the answer what still comes is read into the same place and dropped. */
-static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+static void admin_on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
     struct connection *c = h->data;
     size_t at = c->answered ? 0 : c->len;
@@ -222,7 +223,7 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(c->head + at, (unsigned)(HEAD_MAX - at));
 }
 
-static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+static void admin_on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 {
     struct connection *c = s->data;
 
@@ -231,11 +232,11 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
         close_connection(c);
     } else if (n > 0 && !c->answered) {
         c->len += (size_t)n;
-        parse_head(c);
+        admin_parse_head(c);
     }
 }
 
-static void on_timeout(uv_timer_t *t)
+static void admin_on_timeout(uv_timer_t *t)
 {
     close_connection(t->data);
 }
@@ -258,7 +259,7 @@ static struct connection *new_connection(struct admin *a)
     return c;
 }
 
-static void on_connect(uv_stream_t *s, int status)
+static void admin_on_connect(uv_stream_t *s, int status)
 {
     struct admin *a = CONTAINER_OF(s, struct admin, listener);
     struct connection *c;
@@ -267,23 +268,23 @@ static void on_connect(uv_stream_t *s, int status)
         return;
     c = new_connection(a);
     if (uv_accept(s, (uv_stream_t *)&c->tcp) != 0 || a->count > CONNECTIONS_MAX ||
-        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) != 0)
+        uv_read_start((uv_stream_t *)&c->tcp, admin_on_alloc, admin_on_read) != 0)
         close_connection(c);
     else
-        (void)uv_timer_start(&c->timer, on_timeout, TIMEOUT_MS, 0);
+        (void)uv_timer_start(&c->timer, admin_on_timeout, TIMEOUT_MS, 0);
 }
 
 /* --- life ---------------------------------------------------------------------- */
 
-static void on_listener_closed(uv_handle_t *h)
+static void admin_on_listener_closed(uv_handle_t *h)
 {
     struct admin *a = CONTAINER_OF(h, struct admin, listener);
 
     a->listener_closed = true;
-    maybe_finish_close(a);
+    admin_maybe_finish_close(a);
 }
 
-static int listen_on(struct admin *a, const char *text)
+static int admin_listen(struct admin *a, const char *text)
 {
     struct sockaddr_storage address;
     socklen_t len;
@@ -292,7 +293,7 @@ static int listen_on(struct admin *a, const char *text)
     if (rc == 0)
         rc = uv_tcp_bind(&a->listener, (const struct sockaddr *)&address, 0);
     if (rc == 0)
-        rc = uv_listen((uv_stream_t *)&a->listener, CONNECTIONS_MAX, on_connect);
+        rc = uv_listen((uv_stream_t *)&a->listener, CONNECTIONS_MAX, admin_on_connect);
     return rc;
 }
 
@@ -306,7 +307,7 @@ struct admin *admin_start(uv_loop_t *loop, const char *listen, char who,
     a->arg = arg;
     a->who = who;
     (void)uv_tcp_init(loop, &a->listener);
-    rc = listen_on(a, listen);
+    rc = admin_listen(a, listen);
     if (rc == 0)
         return a;
     log_error("cannot listen for /healthz and /metrics", LOG_S("admin_listen", listen),
@@ -328,5 +329,5 @@ void admin_close(struct admin *a, void (*closed)(void *arg), void *arg)
     a->closed_arg = arg;
     for (struct connection *c = a->connections; c != NULL; c = c->next)
         close_connection(c);
-    uv_close((uv_handle_t *)&a->listener, on_listener_closed);
+    uv_close((uv_handle_t *)&a->listener, admin_on_listener_closed);
 }

@@ -3,10 +3,10 @@
  */
 #include <stdlib.h>
 
+#include "address.h"
 #include "auth.h"
 #include "log.h"
 #include "mem.h"
-#include "process.h"
 
 bool auth_may(const struct principal *p, enum auth_verb verb, struct slice filter)
 {
@@ -45,7 +45,7 @@ static enum reach reach_of(struct slice listen)
     return reach_of_address(listen) == REACH_LOOPBACK ? REACH_LOOPBACK : REACH_BEYOND;
 }
 
-static bool refuse(struct slice listen, enum reach reach)
+static bool auth_refuse(struct slice listen, enum reach reach)
 {
     if (reach == REACH_NONE)
         log_error("not an address to listen on, such as 127.0.0.1:8081",
@@ -67,7 +67,7 @@ bool auth_listen_allowed(const struct config *c, const char *listen)
         enum reach reach = reach_of(one);
 
         if (reach != REACH_LOOPBACK)
-            return refuse(one, reach);
+            return auth_refuse(one, reach);
     }
     return true;
 }

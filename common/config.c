@@ -10,7 +10,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,17 +29,6 @@ struct flags {
     const char *file;              /* --config, or NULL */
     const char *values[CFG_COUNT]; /* NULL when not given */
 };
-
-void config_error(struct config *c, const char *where, const char *fmt, ...)
-{
-    char text[1024];
-    va_list ap;
-
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    buf_printf(&c->errors, "%s: %s\n", where, text);
-}
 
 /* --- life ---------------------------------------------------------------------- */
 
@@ -95,28 +83,6 @@ void config_free(struct config *c)
 
 /* --- flags --------------------------------------------------------------------- */
 
-static void flag_name(enum config_key k, bool bare, char *out, size_t cap)
-{
-    const struct config_key_info *info = &config_keys[k];
-    int n = snprintf(out, cap, "%s%s%s", bare ? "" : info->section, bare ? "" : "-", info->name);
-
-    assert(n > 0 && (size_t)n < cap);
-    (void)n;
-    for (char *p = out; *p != '\0'; p++)
-        if (*p == '_')
-            *p = '-';
-}
-
-void config_flag_name(const struct config *c, enum config_key k, char *out, size_t cap)
-{
-    const char *section = config_keys[k].section;
-
-    flag_name(k,
-              strcmp(section, c->section) == 0 || strcmp(section, "sluice") == 0 ||
-                  strcmp(section, CONFIG_HIDDEN_SECTION) == 0,
-              out, cap);
-}
-
 enum { FLAG_CONFIG = 256, FLAG_HELP, FLAG_VERSION, FLAG_EXAMPLE, FLAG_KEYS };
 #define FLAG_NAME_MAX 64
 
@@ -153,7 +119,7 @@ static void list_flags(const struct config *c, struct flag_table *t)
         add_flag(t, k);
         if (strcmp(config_keys[k].section, c->section) != 0)
             continue;
-        flag_name(k, false, t->names[t->count], FLAG_NAME_MAX);
+        config_flag_long_name(k, t->names[t->count], FLAG_NAME_MAX);
         add_flag(t, k);
     }
     memcpy(t->options + t->count, fixed, sizeof fixed);
@@ -315,7 +281,7 @@ static void check_data(struct config *c)
                      room - sizeof "/run/reads");
 }
 
-static void derive(struct config *c)
+static void config_derive(struct config *c)
 {
     check_data(c);
     derive_ports(c);
@@ -325,7 +291,7 @@ static void derive(struct config *c)
 
 /* --- loading ------------------------------------------------------------------- */
 
-static enum action load_sources(struct config *c)
+static enum action config_load_sources(struct config *c)
 {
     struct flags f = {.action = RUN};
 
@@ -338,7 +304,7 @@ static enum action load_sources(struct config *c)
         apply_file(c, f.file);
     apply_environment(c);
     apply_flags(c, &f);
-    derive(c);
+    config_derive(c);
     return RUN;
 }
 
@@ -370,7 +336,7 @@ static void log_errors(const struct config *c)
         log_error("the new configuration is refused", LOG_SLICE("error", line));
 }
 
-static void print(const struct config *c, enum action a)
+static void config_print(const struct config *c, enum action a)
 {
     if (a == PRINT_HELP)
         config_print_help(c);
@@ -383,7 +349,7 @@ static void print(const struct config *c, enum action a)
 enum config_outcome config_load(struct config **out, const char *section, int argc, char **argv)
 {
     struct config *c = config_new(section, argc, argv);
-    enum action a = load_sources(c);
+    enum action a = config_load_sources(c);
     bool bad = c->errors.len > 0;
 
     *out = NULL;
@@ -394,7 +360,7 @@ enum config_outcome config_load(struct config **out, const char *section, int ar
     if (bad)
         print_errors(c);
     else
-        print(c, a);
+        config_print(c, a);
     config_free(c);
     return bad ? CONFIG_EXIT_BAD : CONFIG_EXIT_OK;
 }
@@ -403,7 +369,7 @@ struct config *config_reload(const struct config *c)
 {
     struct config *fresh = config_new(c->section, c->argc, c->argv);
 
-    (void)load_sources(fresh);
+    (void)config_load_sources(fresh);
     if (fresh->errors.len == 0)
         return fresh;
     log_errors(fresh);
@@ -439,26 +405,6 @@ bool config_bool(const struct config *c, enum config_key k)
 bool config_is_set(const struct config *c, enum config_key k)
 {
     return c->values[k].set;
-}
-
-bool config_list_next(struct slice *rest, struct slice *item)
-{
-    while (rest->len > 0) {
-        const char *comma = memchr(rest->p, ',', rest->len);
-        size_t len = comma == NULL ? rest->len : (size_t)(comma - rest->p);
-
-        *item = (struct slice){rest->p, len};
-        len += comma != NULL;
-        rest->p += len;
-        rest->len -= len;
-        while (item->len > 0 && item->p[0] == ' ')
-            *item = (struct slice){item->p + 1, item->len - 1};
-        while (item->len > 0 && item->p[item->len - 1] == ' ')
-            item->len--;
-        if (item->len > 0)
-            return true;
-    }
-    return false;
 }
 
 const struct retention_rule *config_retention(const struct config *c, size_t *count)

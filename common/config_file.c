@@ -40,9 +40,9 @@ static void put_where(const struct file *f, char *out, size_t cap)
     (void)snprintf(out, cap, "%s:%u", f->name, f->line);
 }
 
-static void file_error(const struct file *f, const char *fmt, ...)
+static void config_file_error(const struct file *f, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-static void file_error(const struct file *f, const char *fmt, ...)
+static void config_file_error(const struct file *f, const char *fmt, ...)
 {
     char where[WHERE_MAX], text[1024];
     va_list ap;
@@ -78,7 +78,7 @@ static void begin_retention(struct file *f, struct slice filter)
     enum topic_verdict v = filter_check(filter);
 
     if (v != TOPIC_OK) {
-        file_error(f, "the filter of [retention]: %s", topic_verdict_text(v));
+        config_file_error(f, "the filter of [retention]: %s", topic_verdict_text(v));
         return;
     }
     c->rules = mem_resize(c->rules, c->rule_count + 1, sizeof *c->rules);
@@ -103,7 +103,7 @@ static bool section_exists(struct slice name)
 static void begin_plain(struct file *f, struct slice name)
 {
     if (!section_exists(name)) {
-        file_error(f, "there is no section [%.*s]", (int)name.len, name.p);
+        config_file_error(f, "there is no section [%.*s]", (int)name.len, name.p);
         return;
     }
     memcpy(f->section, name.p, name.len);
@@ -144,11 +144,11 @@ static void begin_section(struct file *f, struct slice s)
              slice_eq(trim(gap), SLICE(quoted));
     if (!split_at(filter ? tail : s, filter ? SLICE("\"]") : SLICE("]"), &name, &tail) ||
         !only_comment(tail))
-        file_error(f, "not a section: [%.*s", (int)s.len, s.p);
+        config_file_error(f, "not a section: [%.*s", (int)s.len, s.p);
     else if (filter)
         begin_retention(f, name);
     else if (slice_eq(trim(name), SLICE(quoted)))
-        file_error(f, "a retention section names its filter: [retention \"a/#\"]");
+        config_file_error(f, "a retention section names its filter: [retention \"a/#\"]");
     else
         begin_plain(f, trim(name));
 }
@@ -191,13 +191,13 @@ static void set_rule_key(struct file *f, const char *name, const char *text)
     while (k < RULE_KEYS && strcmp(rule_keys[k].name, name) != 0)
         k++;
     if (k == RULE_KEYS) {
-        file_error(f, "[retention] has no key %s", name);
+        config_file_error(f, "[retention] has no key %s", name);
         return;
     }
     wrong = config_value_parse(rule_keys[k].type, rule_keys[k].choices, slice_of(text), &num);
     if (wrong != NULL)
-        file_error(f, "%s: \"%s\" is %s%s", name, text, wrong,
-                   rule_keys[k].choices == NULL ? "" : rule_keys[k].choices);
+        config_file_error(f, "%s: \"%s\" is %s%s", name, text, wrong,
+                          rule_keys[k].choices == NULL ? "" : rule_keys[k].choices);
     else
         rule_set(f->rule, (enum rule_key)k, num);
 }
@@ -208,7 +208,7 @@ static void set_plain_key(struct file *f, const char *name, const char *text)
     char where[WHERE_MAX];
 
     if (k == CFG_COUNT) {
-        file_error(f, "[%s] has no key %s", f->section, name);
+        config_file_error(f, "[%s] has no key %s", f->section, name);
         return;
     }
     put_where(f, where, sizeof where);
@@ -216,7 +216,7 @@ static void set_plain_key(struct file *f, const char *name, const char *text)
 }
 
 /* inih: one `name = value`.  Always 1, for we keep our own errors. */
-static int on_pair(void *user, const char *section, const char *name, const char *value)
+static int config_file_on_pair(void *user, const char *section, const char *name, const char *value)
 {
     struct file *f = user;
 
@@ -226,7 +226,7 @@ static int on_pair(void *user, const char *section, const char *name, const char
     else if (f->section[0] != '\0')
         set_plain_key(f, name, value);
     else if (!f->skipping)
-        file_error(f, "a key before the first [section]: %s", name);
+        config_file_error(f, "a key before the first [section]: %s", name);
     return 1;
 }
 
@@ -262,16 +262,16 @@ static struct slice filter_line(struct file *f, struct slice line, size_t cap)
     if (line.p[0] == '[')
         begin_section(f, (struct slice){line.p + 1, line.len - 1});
     else if (line.len >= cap || memchr(line.p, '\0', line.len) != NULL)
-        file_error(f, "the line is too long or holds a NUL");
+        config_file_error(f, "the line is too long or holds a NUL");
     else if (!is_pair(line))
-        file_error(f, "neither [section] nor key = value");
+        config_file_error(f, "neither [section] nor key = value");
     else
         return line;
     return none;
 }
 
 /* inih: like fgets. */
-static char *read_line(char *out, int cap, void *stream)
+static char *config_file_read_line(char *out, int cap, void *stream)
 {
     struct file *f = stream;
     struct slice line;
@@ -295,5 +295,5 @@ void config_file_parse(struct config *c, const char *name, const char *bytes, si
     }
     ini_max_line = LINE_MAX_BYTES;
     ini_allow_multiline = false; /* an indented line is a key like any other */
-    (void)ini_parse_stream(read_line, &f, on_pair, &f);
+    (void)ini_parse_stream(config_file_read_line, &f, config_file_on_pair, &f);
 }

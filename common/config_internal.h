@@ -3,8 +3,8 @@
  *
  *   config.c         sources in order, flags, environment, accessors
  *   config_file.c    the INI file
- *   config_value.c   the table of keys, and text to value
  *   config_print.c   --help and --print-config
+ *   config_value.c   the table of keys, their names, text to value: what all use
  */
 #ifndef COMMON_CONFIG_INTERNAL_H
 #define COMMON_CONFIG_INTERNAL_H
@@ -60,7 +60,7 @@ void config_error(struct config *c, const char *where, const char *fmt, ...)
 /* Reads text as `type`; NULL, or what is wrong with it ("not a number"), to be
  * followed by the choices if there are any. */
 const char *config_value_parse(enum config_type type, const char *choices, struct slice text,
-                               uint64_t *num);
+                               uint64_t *num) MUST_CHECK;
 /* Sets a key from a source named `where`; bad text becomes an error. */
 void config_value_set(struct config *c, enum config_key k, const char *text, const char *where);
 
@@ -69,6 +69,8 @@ void config_file_parse(struct config *c, const char *name, const char *bytes, si
 
 /* The flag's name without its dashes: "listen", "limits-max-payload". */
 void config_flag_name(const struct config *c, enum config_key k, char *out, size_t cap);
+/* The same with the section, whosever the process: "sse-listen". */
+void config_flag_long_name(enum config_key k, char *out, size_t cap);
 void config_print_help(const struct config *c);
 void config_print_example(void);
 /* Appends what config_print_example prints. */

@@ -1,10 +1,12 @@
 /*
- * config_value.c - the table of keys, and from text to value.
+ * config_value.c - the table of keys, their names, and from text to value.
  *
  * Text that a type refuses leaves the key as it was; the reason becomes an
  * error that names where the text came from.
  */
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +76,8 @@ static const struct {
     {CFG_REPLAY_TURN, 64 << 10, 1 << 30},
 };
 
+/* --- names -------------------------------------------------------------------- */
+
 static enum config_key find_alias(struct slice section, struct slice name)
 {
     for (size_t i = 0; i < CONFIG_ALIASES; i++)
@@ -91,6 +95,66 @@ enum config_key config_find(struct slice section, struct slice name)
                               slice_eq(name, slice_of(config_keys[k].name))))
         k++;
     return k < CFG_COUNT ? k : find_alias(section, name);
+}
+
+static void flag_name(enum config_key k, bool bare, char *out, size_t cap)
+{
+    const struct config_key_info *info = &config_keys[k];
+    int n = snprintf(out, cap, "%s%s%s", bare ? "" : info->section, bare ? "" : "-", info->name);
+
+    assert(n > 0 && (size_t)n < cap);
+    (void)n;
+    for (char *p = out; *p != '\0'; p++)
+        if (*p == '_')
+            *p = '-';
+}
+
+void config_flag_name(const struct config *c, enum config_key k, char *out, size_t cap)
+{
+    const char *section = config_keys[k].section;
+
+    flag_name(k,
+              strcmp(section, c->section) == 0 || strcmp(section, "sluice") == 0 ||
+                  strcmp(section, CONFIG_HIDDEN_SECTION) == 0,
+              out, cap);
+}
+
+void config_flag_long_name(enum config_key k, char *out, size_t cap)
+{
+    flag_name(k, false, out, cap);
+}
+
+bool config_list_next(struct slice *rest, struct slice *item)
+{
+    while (rest->len > 0) {
+        const char *comma = memchr(rest->p, ',', rest->len);
+        size_t len = comma == NULL ? rest->len : (size_t)(comma - rest->p);
+
+        *item = (struct slice){rest->p, len};
+        len += comma != NULL;
+        rest->p += len;
+        rest->len -= len;
+        while (item->len > 0 && item->p[0] == ' ')
+            *item = (struct slice){item->p + 1, item->len - 1};
+        while (item->len > 0 && item->p[item->len - 1] == ' ')
+            item->len--;
+        if (item->len > 0)
+            return true;
+    }
+    return false;
+}
+
+/* --- from text to value ------------------------------------------------------- */
+
+void config_error(struct config *c, const char *where, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    buf_printf(&c->errors, "%s: %s\n", where, text);
 }
 
 /* A number and the unit after it. */

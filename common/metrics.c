@@ -60,14 +60,14 @@ void metric_set(enum metric m, uint64_t v)
     atomic_store_explicit(&cells[m].value, v, memory_order_relaxed);
 }
 
-static uint64_t load(const _Atomic uint64_t *v)
+static uint64_t metrics_load(const _Atomic uint64_t *v)
 {
     return atomic_load_explicit(v, memory_order_relaxed);
 }
 
 uint64_t metric_get(enum metric m)
 {
-    return load(&cells[m].value);
+    return metrics_load(&cells[m].value);
 }
 
 void metric_observe_us(enum metric m, uint64_t us)
@@ -84,14 +84,14 @@ void metric_observe_us(enum metric m, uint64_t us)
 static void render_histogram(struct buf *b, enum metric m)
 {
     const char *name = list[m].name;
-    uint64_t sum = load(&cells[m].sum_us), count = 0;
+    uint64_t sum = metrics_load(&cells[m].sum_us), count = 0;
 
     for (size_t i = 0; i < BUCKETS; i++) {
-        count += load(&cells[m].bucket[i]);
+        count += metrics_load(&cells[m].bucket[i]);
         buf_printf(b, "%s_bucket{le=\"%s\"} %llu\n", name, buckets[i].le,
                    (unsigned long long)count);
     }
-    count += load(&cells[m].bucket[BUCKETS]);
+    count += metrics_load(&cells[m].bucket[BUCKETS]);
     buf_printf(b, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)count);
     buf_printf(b, "%s_sum %llu.%06llu\n", name, (unsigned long long)(sum / 1000000),
                (unsigned long long)(sum % 1000000));

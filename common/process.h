@@ -1,11 +1,10 @@
 /*
  * process.h - what every process of ours does alike: signals, draining, the
- * ready line, addresses.
+ * ready byte, folders.
  */
 #ifndef COMMON_PROCESS_H
 #define COMMON_PROCESS_H
 
-#include <sys/socket.h>
 #include <uv.h>
 
 #include "bytes.h"
@@ -27,9 +26,5 @@ void process_close(struct process *p, void (*closed)(void *arg), void *arg);
 void process_ready(int ready_fd);
 /* mkdir -p with mode; 0 or a negative errno. */
 int process_mkdir(const char *path, unsigned mode);
-/* "1.2.3.4:80", "[::1]:80", "localhost:80", ":80" (all addresses).  0 or a negative errno. */
-int address_parse(const char *text, struct sockaddr_storage *out, socklen_t *len);
-bool address_is_loopback(const struct sockaddr *a);
-void address_format(const struct sockaddr *a, char *out, size_t cap); /* "[::1]:80" */
 
 #endif

@@ -97,7 +97,7 @@ void zmsg_init_copy(struct zmsg *m, const void *p, size_t len)
 }
 
 /* Runs on ZeroMQ's thread when the last reference is gone. */
-static void free_bytes(void *p, void *hint)
+static void zmsg_free_bytes(void *p, void *hint)
 {
     (void)hint;
     free(p);
@@ -110,7 +110,7 @@ void zmsg_init_buf(struct zmsg *m, struct buf *b)
         buf_free(b);
         return;
     }
-    if (zmq_msg_init_data(msg_of(m), b->p, b->len, free_bytes, NULL) != 0)
+    if (zmq_msg_init_data(msg_of(m), b->p, b->len, zmsg_free_bytes, NULL) != 0)
         abort();
     *b = (struct buf){0};
 }
@@ -256,7 +256,7 @@ static void set_options(struct zsock *z, const struct zsock_options *o)
 
 /* --- receiving ----------------------------------------------------------------- */
 
-static bool receive_part(void *socket, struct zmsg *part)
+static bool zsock_receive_part(void *socket, struct zmsg *part)
 {
     int rc;
 
@@ -268,27 +268,27 @@ static bool receive_part(void *socket, struct zmsg *part)
 }
 
 /* The rest of a message that is longer than any of ours. */
-static void skip_parts(struct zsock *z)
+static void zsock_skip_parts(struct zsock *z)
 {
     struct zmsg part;
     bool more = true;
 
     zmsg_init(&part);
-    while (more && receive_part(z->socket, &part))
+    while (more && zsock_receive_part(z->socket, &part))
         more = zmq_msg_more(msg_of(&part)) != 0;
     zmsg_close(&part);
 }
 
 /* Reads one whole message into parts; 0 when there is none.  ZeroMQ hands out
  * a message only when it is complete, so the later parts are there. */
-static size_t receive(struct zsock *z, struct zmsg parts[ZSOCK_PARTS_MAX])
+static size_t zsock_receive(struct zsock *z, struct zmsg parts[ZSOCK_PARTS_MAX])
 {
     size_t count = 0;
     bool more = true;
 
     while (more && count < ZSOCK_PARTS_MAX) {
         zmsg_init(&parts[count]);
-        if (!receive_part(z->socket, &parts[count])) {
+        if (!zsock_receive_part(z->socket, &parts[count])) {
             assert(count == 0);
             zmsg_close(&parts[count]);
             return 0;
@@ -296,36 +296,36 @@ static size_t receive(struct zsock *z, struct zmsg parts[ZSOCK_PARTS_MAX])
         more = zmq_msg_more(msg_of(&parts[count++])) != 0;
     }
     if (more)
-        skip_parts(z);
+        zsock_skip_parts(z);
     return count;
 }
 
-static void deliver(struct zsock *z, struct zmsg *parts, size_t count)
+static void zsock_deliver(struct zsock *z, struct zmsg *parts, size_t count)
 {
-    struct slice peer = {NULL, 0};
+    struct slice routing_id = {NULL, 0};
     size_t skip = 0;
 
     if (z->type == ZSOCK_ROUTER) {
-        peer = (struct slice){zmsg_data(&parts[0]), zmsg_size(&parts[0])};
+        routing_id = (struct slice){zmsg_data(&parts[0]), zmsg_size(&parts[0])};
         skip = 1;
     }
-    z->ops.message(z->arg, peer, parts + skip, count - skip);
+    z->ops.message(z->arg, routing_id, parts + skip, count - skip);
     for (size_t i = 0; i < count; i++)
         zmsg_close(&parts[i]);
 }
 
 /* True when the socket is empty (or must not be read). */
-static bool drain(struct zsock *z)
+static bool zsock_drain(struct zsock *z)
 {
     struct zmsg parts[ZSOCK_PARTS_MAX];
     unsigned done = 0;
     size_t count = 1;
 
     while (!z->closing && !z->paused && done < z->budget) {
-        count = receive(z, parts);
+        count = zsock_receive(z, parts);
         if (count == 0)
             break;
-        deliver(z, parts, count);
+        zsock_deliver(z, parts, count);
         done++;
     }
     if (done > 0 && !z->closing && z->ops.drained != NULL)
@@ -364,17 +364,17 @@ static uint16_t take_event(void *monitor)
     struct zmsg frame;
 
     zmsg_init(&frame);
-    if (receive_part(monitor, &frame)) {
+    if (zsock_receive_part(monitor, &frame)) {
         assert(zmsg_size(&frame) >= sizeof event);
         memcpy(&event, zmsg_data(&frame), sizeof event);
-        (void)receive_part(monitor, &frame);
+        (void)zsock_receive_part(monitor, &frame);
     }
     zmsg_close(&frame);
     return event;
 }
 
 /* A connection that ends before its handshake was never told, nor is its end. */
-static void tell_event(struct zsock *z)
+static void zsock_tell_event(struct zsock *z)
 {
     uint16_t event = z->event;
 
@@ -392,7 +392,7 @@ static void tell_event(struct zsock *z)
 
 /* --- the loop ------------------------------------------------------------------ */
 
-static void on_poll(uv_poll_t *h, int status, int events)
+static void zsock_on_poll(uv_poll_t *h, int status, int events)
 {
     struct zsock *z = h->data;
 
@@ -401,21 +401,21 @@ static void on_poll(uv_poll_t *h, int status, int events)
     z->touched = true;
 }
 
-static void on_idle(uv_idle_t *h)
+static void zsock_on_idle(uv_idle_t *h)
 {
     (void)h;
 }
 
 /* Before a call that may consume the edge.  After prepare has asked, the loop
  * must not sleep on the answer that it got. */
-static void touch(struct zsock *z)
+static void zsock_touch(struct zsock *z)
 {
     z->touched = true;
     if (z->asked)
-        (void)uv_idle_start(&z->idle, on_idle);
+        (void)uv_idle_start(&z->idle, zsock_on_idle);
 }
 
-static bool pending(struct zsock *z)
+static bool zsock_pending(struct zsock *z)
 {
     bool monitor = z->monitor != NULL && (get_int(z->monitor, ZMQ_EVENTS) & ZMQ_POLLIN) != 0;
     bool socket = (get_int(z->socket, ZMQ_EVENTS) & ZMQ_POLLIN) != 0; /* asked even if paused */
@@ -423,21 +423,21 @@ static bool pending(struct zsock *z)
     return monitor || z->event != EVENT_NONE || (socket && !z->paused);
 }
 
-static void on_prepare(uv_prepare_t *h)
+static void zsock_on_prepare(uv_prepare_t *h)
 {
     struct zsock *z = CONTAINER_OF(h, struct zsock, prepare);
 
     z->asked = true;
     if (!z->touched)
         return; /* the edge is armed, and idle stopped */
-    z->touched = pending(z);
+    z->touched = zsock_pending(z);
     if (z->touched)
-        (void)uv_idle_start(&z->idle, on_idle);
+        (void)uv_idle_start(&z->idle, zsock_on_idle);
     else
         (void)uv_idle_stop(&z->idle);
 }
 
-static void on_check(uv_check_t *h)
+static void zsock_on_check(uv_check_t *h)
 {
     struct zsock *z = CONTAINER_OF(h, struct zsock, check);
     bool empty;
@@ -447,9 +447,9 @@ static void on_check(uv_check_t *h)
         return;
     if (z->monitor != NULL && z->event == EVENT_NONE)
         z->event = take_event(z->monitor);
-    empty = drain(z);
+    empty = zsock_drain(z);
     if (!z->closing && empty && z->event != EVENT_NONE)
-        tell_event(z);
+        zsock_tell_event(z);
 }
 
 static void start_poll(struct zsock *z, uv_poll_t *poll, void *socket)
@@ -458,7 +458,7 @@ static void start_poll(struct zsock *z, uv_poll_t *poll, void *socket)
 
     poll->data = z;
     assert(rc == 0);
-    rc = uv_poll_start(poll, UV_READABLE, on_poll);
+    rc = uv_poll_start(poll, UV_READABLE, zsock_on_poll);
     assert(rc == 0);
     (void)rc;
     z->handles++;
@@ -472,8 +472,8 @@ static void start_handles(struct zsock *z)
     (void)uv_prepare_init(z->loop, &z->prepare);
     (void)uv_check_init(z->loop, &z->check);
     (void)uv_idle_init(z->loop, &z->idle);
-    (void)uv_prepare_start(&z->prepare, on_prepare);
-    (void)uv_check_start(&z->check, on_check);
+    (void)uv_prepare_start(&z->prepare, zsock_on_prepare);
+    (void)uv_check_start(&z->check, zsock_on_check);
     z->handles += 3;
 }
 
@@ -531,7 +531,7 @@ int zsock_bind(struct zsock *z, const char *endpoint)
 
     if (!port_possible(endpoint))
         return -EINVAL;
-    touch(z);
+    zsock_touch(z);
     if (strncmp(endpoint, ipc, sizeof ipc - 1) == 0) {
         rc = claim_path(endpoint + sizeof ipc - 1);
         if (rc != 0)
@@ -544,17 +544,17 @@ int zsock_connect(struct zsock *z, const char *endpoint)
 {
     if (!port_possible(endpoint))
         return -EINVAL;
-    touch(z);
+    zsock_touch(z);
     return zmq_connect(z->socket, endpoint) == 0 ? 0 : zmq_error();
 }
 
 /* --- sending ------------------------------------------------------------------- */
 
-static int send_part(struct zsock *z, struct zmsg *m, int flags)
+static int zsock_send_part(struct zsock *z, struct zmsg *m, int flags)
 {
     int rc;
 
-    touch(z);
+    zsock_touch(z);
     do
         rc = zmq_msg_send(msg_of(m), z->socket, flags | ZMQ_DONTWAIT);
     while (rc < 0 && errno == EINTR);
@@ -568,48 +568,48 @@ static int send_part(struct zsock *z, struct zmsg *m, int flags)
  * refused only when the peer went away in between; then the message is lost
  * like any other that was in flight, and the rest of it must still be offered,
  * or ZeroMQ would take the next message for it. */
-static void send_rest(struct zsock *z, struct zmsg *parts, size_t count)
+static void zsock_send_rest(struct zsock *z, struct zmsg *parts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (send_part(z, &parts[i], i + 1 < count ? ZMQ_SNDMORE : 0) == 0)
+        if (zsock_send_part(z, &parts[i], i + 1 < count ? ZMQ_SNDMORE : 0) == 0)
             continue;
         zmsg_close(&parts[i]);
         zmsg_init(&parts[i]);
     }
 }
 
-/* A ROUTER refuses at the peer's name, before any part of ours is taken. */
-static int send_peer(struct zsock *z, struct slice peer)
+/* A ROUTER refuses at the routing ID, before any part of ours is taken. */
+static int zsock_send_routing_id(struct zsock *z, struct slice routing_id)
 {
     struct zmsg m;
     int rc;
 
-    zmsg_init_copy(&m, peer.p, peer.len);
-    rc = send_part(z, &m, ZMQ_SNDMORE);
+    zmsg_init_copy(&m, routing_id.p, routing_id.len);
+    rc = zsock_send_part(z, &m, ZMQ_SNDMORE);
     zmsg_close(&m); /* empty once sent */
     return rc;
 }
 
-int zsock_send_parts(struct zsock *z, struct slice peer, struct zmsg *parts, size_t count)
+int zsock_send_parts(struct zsock *z, struct slice routing_id, struct zmsg *parts, size_t count)
 {
     size_t sent = 0;
     int rc;
 
     assert(!z->closing && count > 0);
     if (z->type == ZSOCK_ROUTER) {
-        rc = send_peer(z, peer);
+        rc = zsock_send_routing_id(z, routing_id);
     } else {
-        rc = send_part(z, &parts[0], count > 1 ? ZMQ_SNDMORE : 0);
+        rc = zsock_send_part(z, &parts[0], count > 1 ? ZMQ_SNDMORE : 0);
         sent = 1;
     }
     if (rc == 0)
-        send_rest(z, parts + sent, count - sent);
+        zsock_send_rest(z, parts + sent, count - sent);
     return rc;
 }
 
-int zsock_send(struct zsock *z, struct slice peer, struct zmsg *m)
+int zsock_send(struct zsock *z, struct slice routing_id, struct zmsg *m)
 {
-    return zsock_send_parts(z, peer, m, 1);
+    return zsock_send_parts(z, routing_id, m, 1);
 }
 
 /* --- life ---------------------------------------------------------------------- */
@@ -643,7 +643,7 @@ struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type, const struct zsoc
 void zsock_pause(struct zsock *z, bool paused)
 {
     z->paused = paused;
-    touch(z); /* the edge of what waits is long gone */
+    zsock_touch(z); /* the edge of what waits is long gone */
 }
 
 void zsock_budget(struct zsock *z, unsigned messages)
@@ -652,7 +652,7 @@ void zsock_budget(struct zsock *z, unsigned messages)
     z->budget = messages;
 }
 
-static void on_closed(uv_handle_t *h)
+static void zsock_on_closed(uv_handle_t *h)
 {
     struct zsock *z = h->data;
 
@@ -666,7 +666,7 @@ static void on_closed(uv_handle_t *h)
 static void close_handle(struct zsock *z, uv_handle_t *h)
 {
     h->data = z;
-    uv_close(h, on_closed);
+    uv_close(h, zsock_on_closed);
 }
 
 /* The loop must let go of the descriptors before ZeroMQ closes them. */

@@ -38,16 +38,16 @@ size_t zmsg_size(const struct zmsg *m);
 
 enum zsock_type { ZSOCK_ROUTER, ZSOCK_DEALER };
 
-/* What a message holds beyond so many parts (a ROUTER's peer name included) is
+/* What a message holds beyond so many parts (a ROUTER's routing ID included) is
  * discarded; none of ours has as many. */
 #define ZSOCK_PARTS_MAX 16
 
 struct zsock;
 struct zsock_ops {
     /* One whole message.  Parts are the callee's to move from or share; those it
-     * leaves are closed after.  peer: a ROUTER's name for the sender, at most 255
+     * leaves are closed after.  routing_id: a ROUTER's name for the sender, at most 255
      * bytes, else empty. */
-    void (*message)(void *arg, struct slice peer, struct zmsg *parts, size_t count);
+    void (*message)(void *arg, struct slice routing_id, struct zmsg *parts, size_t count);
     /* After a drain that delivered something; the end of the loop's turn. */
     void (*drained)(void *arg);
     /* DEALER: the peer's handshake has succeeded / that connection is gone, and all
@@ -72,9 +72,9 @@ struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type, const struct zsoc
 int zsock_bind(struct zsock *z, const char *endpoint);
 int zsock_connect(struct zsock *z, const char *endpoint);
 /* Moves from *m on success.  -EAGAIN: the peer's queue is full.  -EHOSTUNREACH:
- * a mandatory ROUTER knows no such peer.  peer is for ROUTERs. */
-int zsock_send(struct zsock *z, struct slice peer, struct zmsg *m);
-int zsock_send_parts(struct zsock *z, struct slice peer, struct zmsg *parts, size_t count);
+ * a mandatory ROUTER knows no such peer.  routing_id is for ROUTERs. */
+int zsock_send(struct zsock *z, struct slice routing_id, struct zmsg *m);
+int zsock_send_parts(struct zsock *z, struct slice routing_id, struct zmsg *parts, size_t count);
 /* Stops or starts reading: back-pressure reaches the peers' own queues. */
 void zsock_pause(struct zsock *z, bool paused);
 void zsock_budget(struct zsock *z, unsigned messages); /* per turn; 1,000 by default */

@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "address.h"
 #include "certificate.h"
 #include "clock.h"
 #include "config.h"
 #include "mem.h"
-#include "process.h"
 
 #define READ_SIZE (64L * 1024)
 

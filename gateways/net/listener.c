@@ -19,11 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "address_count.h"
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
-#include "process.h"
 
 #define BACKLOG 4096
 #define ACCEPT_TURN 256

@@ -23,11 +23,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "address.h"
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
-#include "process.h"
 #include "tls_internal.h"
 
 #define UNSENT_MAX (64u * 1024) /* a record, or what a handshake says in one go */

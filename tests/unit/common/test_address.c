@@ -1,10 +1,10 @@
 /*
  * Addresses as text, and which of them stay on the machine.
  */
+#include "address.h"
 #include "auth.h"
 #include "fixture.h"
 #include "mem.h"
-#include "process.h"
 
 #include <netinet/in.h>
 #include <string.h>
