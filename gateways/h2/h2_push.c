@@ -78,7 +78,7 @@ static void push(struct h2_stream *parent, struct entry *e)
         return;
     }
     metric_add(M_H2_PUSHED, 1);
-    h2_answer_resource(st, &a, entry_encoded(e, FORM_NDJSON, ndjson_put_event), e->block);
+    h2_answer_resource(st, &a, block_encoded(e, FORM_NDJSON, ndjson_put_event), e->block);
 }
 
 /* False: it has to wait for a promise, and the event with it. */
@@ -104,7 +104,7 @@ size_t h2_push_run(struct h2_stream *st, struct run *r, unsigned form, form_enco
 
     while (taken < r->count && !conn_pending(&st->conn->conn)) {
         struct entry *e = r->entries[taken];
-        struct conn_piece line = {.shared = entry_encoded(e, form, encode),
+        struct conn_piece line = {.shared = block_encoded(e, form, encode),
                                   .pins = &e->block->pins};
 
         if (!promised(st, e) || st->state != H2_STREAM || h2_send_pieces(st, &line, 1) == 0)

@@ -200,7 +200,7 @@ static struct conn_piece piece_of(const struct h2_feed *f, size_t i)
     if (f->pieces != NULL)
         return f->pieces[i];
     e = f->run->entries[i];
-    return (struct conn_piece){.shared = entry_encoded(e, f->form, f->encode),
+    return (struct conn_piece){.shared = block_encoded(e, f->form, f->encode),
                                .pins = &e->block->pins};
 }
 

@@ -12,8 +12,8 @@
 #ifndef HTTP_CHANNEL_H
 #define HTTP_CHANNEL_H
 
-#include "block.h"
 #include "conn.h"
+#include "run.h"
 
 struct channel;
 

@@ -17,9 +17,9 @@
 #define HTTP_EXCHANGE_H
 
 #include "auth.h"
-#include "block.h"
 #include "http_request.h"
 #include "problem.h"
+#include "run.h"
 #include "shared.h"
 
 struct exchange;

@@ -338,7 +338,9 @@ static void lines_page(struct events_query *e, const struct wire_page *page, str
                        const struct gap *gap)
 {
     struct reader records = reader_of(page->records.p, page->records.len);
-    struct block *b = e->descending ? block_new_falling(reply, records) : block_new(reply, records);
+    struct blocks *blocks = hub_blocks(e->q.x->site->use.hub);
+    struct block *b = e->descending ? block_new_falling(blocks, reply, records)
+                                    : block_new(blocks, reply, records);
     struct buf line = {0};
     bool all;
 

@@ -15,7 +15,7 @@ static struct slice run_event(void *data, size_t i, struct pins **pins)
     struct entry *e = in->run->entries[i];
 
     *pins = &e->block->pins;
-    return entry_encoded(e, in->form, in->encode);
+    return block_encoded(e, in->form, in->encode);
 }
 
 size_t run_write(struct conn *c, struct run *r, unsigned form, form_encode encode)

@@ -4,8 +4,8 @@
 #ifndef HTTP_RUN_WRITE_H
 #define HTTP_RUN_WRITE_H
 
-#include "block.h"
 #include "conn.h"
+#include "run.h"
 
 /* As conn_write_run, encoded only if the connection takes some. */
 size_t run_write(struct conn *c, struct run *r, unsigned form, form_encode encode);

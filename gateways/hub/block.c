@@ -5,7 +5,7 @@
  * is cut short, or an ID that does not rise, refuses the whole message: the
  * broker is trusted to be right, not to be unharmed.
  *
- * Encoding goes through one scratch buffer into the block's arena, whose chunks
+ * Encoding goes through a scratch buffer into the block's arena, whose chunks
  * are sized by the message, so that the usual block has one chunk per form and
  * a run of its events is one iovec.
  */
@@ -16,6 +16,8 @@
 #include <string.h>
 
 #include "mem.h"
+
+#define SCRATCH_KEPT (256u * 1024) /* one that grew beyond is let go of */
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -54,7 +56,8 @@ static void account(struct block *b, size_t more)
 }
 
 /* The records are the end of the message. */
-static struct block *make(struct zmsg *m, struct reader records, enum order order)
+static struct block *block_make(struct blocks *all, struct zmsg *m, struct reader records,
+                                enum order order)
 {
     struct block *b;
     size_t count, head, i;
@@ -62,6 +65,7 @@ static struct block *make(struct zmsg *m, struct reader records, enum order orde
     if (!count_records(records, order, &count))
         return NULL;
     b = mem_zalloc(sizeof *b);
+    b->all = all;
     b->refs = 1;
     b->count = count;
     b->entries = mem_array(count > 0 ? count : 1, sizeof *b->entries);
@@ -77,19 +81,24 @@ static struct block *make(struct zmsg *m, struct reader records, enum order orde
     return b;
 }
 
-struct block *block_new(struct zmsg *m, struct reader records)
+struct block *block_new(struct blocks *all, struct zmsg *m, struct reader records)
 {
-    return make(m, records, RISING);
+    return block_make(all, m, records, RISING);
 }
 
-struct block *block_new_falling(struct zmsg *m, struct reader records)
+struct block *block_new_falling(struct blocks *all, struct zmsg *m, struct reader records)
 {
-    return make(m, records, FALLING);
+    return block_make(all, m, records, FALLING);
 }
 
-struct block *block_new_unordered(struct zmsg *m, struct reader records)
+struct block *block_new_unordered(struct blocks *all, struct zmsg *m, struct reader records)
 {
-    return make(m, records, UNORDERED);
+    return block_make(all, m, records, UNORDERED);
+}
+
+void blocks_close(struct blocks *all)
+{
+    buf_free(&all->scratch);
 }
 
 void block_ref(struct block *b)
@@ -161,10 +170,10 @@ static char *arena_room(struct block *b, struct arena *a, size_t n)
     return c->bytes + c->used - n;
 }
 
-struct slice entry_encoded(struct entry *e, unsigned form, form_encode encode)
+struct slice block_encoded(struct entry *e, unsigned form, form_encode encode)
 {
-    static struct buf scratch; /* loop thread only; as large as the largest event */
     struct block *b = e->block;
+    struct buf *scratch = &b->all->scratch;
     struct arena *a = &b->arenas[form];
     size_t i = (size_t)(e - b->entries);
     char *p;
@@ -174,62 +183,13 @@ struct slice entry_encoded(struct entry *e, unsigned form, form_encode encode)
         account(b, b->count * sizeof *a->encoded);
     }
     if (a->encoded[i].p == NULL) {
-        buf_clear(&scratch);
-        encode(&scratch, &e->e);
-        p = arena_room(b, a, scratch.len);
-        memcpy(p, scratch.p, scratch.len);
-        a->encoded[i] = (struct slice){p, scratch.len};
-        if (scratch.cap > 256 * 1024)
-            buf_free(&scratch);
+        buf_clear(scratch);
+        encode(scratch, &e->e);
+        p = arena_room(b, a, scratch->len);
+        memcpy(p, scratch->p, scratch->len);
+        a->encoded[i] = (struct slice){p, scratch->len};
+        if (scratch->cap > SCRATCH_KEPT)
+            buf_free(scratch);
     }
     return a->encoded[i];
-}
-
-/* --- runs ------------------------------------------------------------------- */
-
-void run_clear(struct run *r)
-{
-    unsigned f;
-
-    r->count = 0;
-    r->bytes = 0;
-    for (f = 0; f < FORMS_MAX; f++)
-        r->forms[f].ready = false;
-}
-
-bool run_add(struct run *r, struct entry *e)
-{
-    size_t size = event_record_size(&e->e);
-
-    if (r->count == RUN_ENTRIES || (r->count > 0 && r->bytes + size > RUN_BYTES))
-        return false;
-    r->entries[r->count++] = e;
-    r->bytes += size;
-    return true;
-}
-
-const struct run_form *run_form_get(struct run *r, unsigned form, form_encode encode)
-{
-    struct run_form *f = &r->forms[form];
-    struct iovec *last = NULL;
-    size_t i;
-
-    if (f->ready)
-        return f;
-    f->ready = true;
-    f->iovcnt = 0;
-    f->bytes = 0;
-    for (i = 0; i < r->count; i++) {
-        struct slice s = entry_encoded(r->entries[i], form, encode);
-        f->bytes += s.len;
-        f->ends[i] = f->bytes;
-        if (last != NULL && (const char *)last->iov_base + last->iov_len == s.p) {
-            last->iov_len += s.len;
-        } else {
-            last = &f->iov[f->iovcnt++];
-            last->iov_base = (void *)(uintptr_t)s.p;
-            last->iov_len = s.len;
-        }
-    }
-    return f;
 }

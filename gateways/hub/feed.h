@@ -58,6 +58,7 @@ struct feed {
 struct hub {
     struct hub_link link;
     struct hub_limits limits;
+    struct blocks blocks;
     struct ring ring;
     struct page_cache pages;
     struct filter_tree *tree;   /* name -> hub_filter */

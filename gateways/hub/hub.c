@@ -45,6 +45,7 @@ void hub_free(struct hub *h)
     assert(h->filters == NULL);
     ring_close(&h->ring);
     filter_tree_free(h->tree);
+    blocks_close(&h->blocks);
     free(h);
 }
 
@@ -56,6 +57,11 @@ uint64_t hub_position(const struct hub *h)
 uint64_t hub_seen(const struct hub *h)
 {
     return h->seen > h->upto ? h->seen : h->upto;
+}
+
+struct blocks *hub_blocks(struct hub *h)
+{
+    return &h->blocks;
 }
 
 /* --- delivering ------------------------------------------------------------------ */
@@ -246,7 +252,7 @@ void hub_live(struct hub *h, uint64_t after, uint64_t upto, struct zmsg *m, stru
         return; /* it tells nothing new */
     if (after != h->upto)
         hole(h, after);
-    b = block_new(m, records);
+    b = block_new(&h->blocks, m, records);
     if (b == NULL || after < h->upto) {
         log_error("a live message is malformed", LOG_U("after", after), LOG_U("upto", upto));
         metric_add(M_BAD_FRAMES, 1);

@@ -22,9 +22,9 @@
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
-#include "block.h"
 #include "errors.h"
 #include "link_read.h"
+#include "run.h"
 #include "wire.h"
 
 struct hub;
@@ -157,6 +157,8 @@ uint64_t hub_position(const struct hub *h);
 /* Highest ID that this gateway may have shown to anybody: what hello must say,
  * so that a log that lost it answers with a reset. */
 uint64_t hub_seen(const struct hub *h);
+/* For blocks that a gateway lays over its own reads. */
+struct blocks *hub_blocks(struct hub *h);
 
 /* --- from the link ---------------------------------------------------------- */
 

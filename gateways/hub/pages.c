@@ -67,7 +67,7 @@ static bool page_fill(struct page *p, struct zmsg *reply)
         p->feed->hub->seen = m.head;
     p->removed_to = m.removed_to;
     p->reason = m.reason;
-    p->block = block_new(reply, reader_of(m.records.p, m.records.len));
+    p->block = block_new(&p->feed->hub->blocks, reply, reader_of(m.records.p, m.records.len));
     if (p->block == NULL)
         return false;
     p->block->account = &cache_of(p)->bytes;

@@ -229,7 +229,7 @@ static bool packets_make_50(struct buf *b, size_t start, struct conn_piece *piec
                             struct packet_own *o)
 {
     struct slice topic = o->topic_known ? (struct slice){NULL, 0} : e->e.topic;
-    struct slice shared = entry_encoded(e, PACKET_BODY_50, packets_encode_body_50);
+    struct slice shared = block_encoded(e, PACKET_BODY_50, packets_encode_body_50);
     size_t payload = e->e.payload.len, props = packets_head_room(b, topic);
     struct packets_head h = {.flags = mqtt_publish_flags(o->dup, o->qos, o->retain),
                              .packet_id = o->packet_id,

@@ -85,7 +85,8 @@ static bool resume_take_page(struct resume *r, struct zmsg *reply)
 
     if (!wire_page_get(zmsg_data(reply), zmsg_size(reply), &m) || m.error != 0)
         return false;
-    r->block = block_new(reply, reader_of(m.records.p, m.records.len));
+    r->block = block_new(hub_blocks(r->session->mqtt->gateway->hub), reply,
+                         reader_of(m.records.p, m.records.len));
     if (r->block == NULL)
         return false;
     if (r->block->count == 1)

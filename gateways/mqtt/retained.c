@@ -82,7 +82,7 @@ static bool retained_hand_block(struct retained_walk *w, struct block *b)
 }
 
 /* The records lie in the middle of the reply, so the block gets bytes of its own. */
-static struct block *retained_block_of(const struct wire_retained *m)
+static struct block *retained_block_of(struct hub *h, const struct wire_retained *m)
 {
     struct buf copy = {0};
     struct block *b;
@@ -90,7 +90,7 @@ static struct block *retained_block_of(const struct wire_retained *m)
 
     buf_put_slice(&copy, m->records);
     zmsg_init_buf(&z, &copy);
-    b = block_new_unordered(&z, reader_of(zmsg_data(&z), zmsg_size(&z)));
+    b = block_new_unordered(hub_blocks(h), &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
     zmsg_close(&z);
     return b;
 }
@@ -98,7 +98,7 @@ static struct block *retained_block_of(const struct wire_retained *m)
 /* False: it is malformed. */
 static bool retained_hand_page(struct retained_walk *w, const struct wire_retained *m)
 {
-    struct block *b = retained_block_of(m);
+    struct block *b = retained_block_of(w->session->mqtt->gateway->hub, m);
 
     if (b == NULL)
         return false;

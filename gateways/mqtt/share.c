@@ -185,7 +185,7 @@ static void share_give_back(struct share_member *sm, struct share_assigned *a)
 }
 
 /* The block gets bytes of its own: the frame goes. */
-static struct block *share_block_of(struct slice record)
+static struct block *share_block_of(struct mqttd *m, struct slice record)
 {
     struct buf copy = {0};
     struct block *b;
@@ -193,7 +193,7 @@ static struct block *share_block_of(struct slice record)
 
     buf_put_slice(&copy, record);
     zmsg_init_buf(&z, &copy);
-    b = block_new(&z, reader_of(zmsg_data(&z), zmsg_size(&z)));
+    b = block_new(hub_blocks(m->gateway->hub), &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
     zmsg_close(&z);
     if (b == NULL || b->count == 1)
         return b;
@@ -267,7 +267,7 @@ void share_assign(struct mqttd *m, struct reader body)
     struct block *b;
     struct sub *sub;
 
-    if (!wire_assign_get(&body, &a) || (b = share_block_of(a.record)) == NULL) {
+    if (!wire_assign_get(&body, &a) || (b = share_block_of(m, a.record)) == NULL) {
         log_error("an event of a shared group is malformed");
         return;
     }

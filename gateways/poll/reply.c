@@ -115,7 +115,7 @@ static struct reply *make_json(struct entry *const *entries, size_t count, uint6
     page_json_begin(&body);
     for (size_t i = 0; i < count; i++) {
         page_json_comma(&body, i);
-        buf_put_slice(&body, entry_encoded(entries[i], EVENT_FORM, event_json_put));
+        buf_put_slice(&body, block_encoded(entries[i], EVENT_FORM, event_json_put));
     }
     page_json_end(&body, true, next, gap);
     r->content_type = "application/json";

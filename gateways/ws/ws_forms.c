@@ -125,5 +125,5 @@ const form_encode ws_form_encoders[] = {
 
 struct slice ws_form_of(struct entry *e, enum ws_form form)
 {
-    return entry_encoded(e, form, ws_form_encoders[form]);
+    return block_encoded(e, form, ws_form_encoders[form]);
 }

@@ -6,6 +6,8 @@
 
 #include "block.h"
 
+static struct blocks blocks; /* what they share */
+
 struct test_event {
     uint64_t id;
     const char *topic;
@@ -27,7 +29,7 @@ static inline struct block *block_of(const struct test_event *events, size_t cou
         event_record_put(&b, &e);
     }
     zmsg_init_buf(&m, &b);
-    block = block_new(&m, reader_of(zmsg_data(&m), zmsg_size(&m)));
+    block = block_new(&blocks, &m, reader_of(zmsg_data(&m), zmsg_size(&m)));
     zmsg_close(&m);
     return block;
 }

@@ -86,7 +86,7 @@ size_t run_write(struct conn *c, struct run *r, unsigned form, form_encode encod
 
     assert(!p->ended);
     for (size_t i = 0; i < n; i++) {
-        struct slice s = entry_encoded(r->entries[i], form, encode);
+        struct slice s = block_encoded(r->entries[i], form, encode);
         buf_put_slice(&p->written, s);
     }
     return n;

@@ -64,7 +64,7 @@ static size_t take_run(struct channel *c, struct run *r, unsigned form, form_enc
     size_t n = w.full ? 0 : r->count;
 
     for (size_t i = 0; i < n; i++)
-        channel_take(c, entry_encoded(r->entries[i], form, encode));
+        channel_take(c, block_encoded(r->entries[i], form, encode));
     return n;
 }
 

@@ -5,6 +5,7 @@
 
 #include "blocks.h"
 #include "mem.h"
+#include "run.h"
 
 static int encodings;
 static void encode_counted(struct buf *out, const struct event *e)
@@ -51,7 +52,7 @@ START_TEST(test_a_record_cut_short_refuses_the_message)
     event_record_put(&b, &e);
     for (len = 1; len < b.len; len++) {
         zmsg_init_copy(&m, b.p, len);
-        ck_assert_ptr_null(block_new(&m, reader_of(zmsg_data(&m), zmsg_size(&m))));
+        ck_assert_ptr_null(block_new(&blocks, &m, reader_of(zmsg_data(&m), zmsg_size(&m))));
         zmsg_close(&m);
     }
     buf_free(&b);
@@ -64,8 +65,8 @@ START_TEST(test_an_event_is_encoded_once_for_all)
     struct slice first, second;
 
     encodings = 0;
-    first = entry_encoded(&b->entries[0], 0, encode_counted);
-    second = entry_encoded(&b->entries[0], 0, encode_counted);
+    first = block_encoded(&b->entries[0], 0, encode_counted);
+    second = block_encoded(&b->entries[0], 0, encode_counted);
     ck_assert_int_eq(encodings, 1);
     ck_assert_ptr_eq(first.p, second.p);
     ck_assert(slice_eq(first, SLICE("hello\n")));
@@ -79,7 +80,7 @@ START_TEST(test_encodings_are_counted_and_uncounted)
     size_t bytes = b->size;
 
     b->account = &bytes;
-    (void)entry_encoded(&b->entries[0], 3, encode_line);
+    (void)block_encoded(&b->entries[0], 3, encode_line);
     ck_assert_uint_gt(bytes, 6);
     block_evict(b);
     ck_assert_uint_eq(bytes, 0);

@@ -6,6 +6,7 @@
 #include "run_suite.h"
 
 static struct flight flight;
+static struct blocks blocks;
 
 static void setup(void)
 {
@@ -15,6 +16,7 @@ static void setup(void)
 static void teardown(void)
 {
     flight_free(&flight);
+    blocks_close(&blocks);
 }
 
 static struct block *block_of(uint64_t id)
@@ -26,7 +28,7 @@ static struct block *block_of(uint64_t id)
 
     event_record_put(&b, &e);
     zmsg_init_buf(&m, &b);
-    block = block_new(&m, reader_of(zmsg_data(&m), zmsg_size(&m)));
+    block = block_new(&blocks, &m, reader_of(zmsg_data(&m), zmsg_size(&m)));
     zmsg_close(&m);
     return block;
 }

@@ -8,6 +8,7 @@
 #define ROOM 10
 
 static struct buf own, packet;
+static struct blocks blocks;
 static struct block *block;
 
 static void setup(void)
@@ -21,6 +22,7 @@ static void teardown(void)
     if (block != NULL)
         block_unref(block);
     block = NULL;
+    blocks_close(&blocks);
 }
 
 static struct entry *entry_of(const struct event *e)
@@ -30,7 +32,7 @@ static struct entry *entry_of(const struct event *e)
 
     event_record_put(&b, e);
     zmsg_init_buf(&m, &b);
-    block = block_new(&m, reader_of(zmsg_data(&m), zmsg_size(&m)));
+    block = block_new(&blocks, &m, reader_of(zmsg_data(&m), zmsg_size(&m)));
     zmsg_close(&m);
     return block->entries;
 }

@@ -13,6 +13,7 @@
 
 static struct deflater *deflater;
 static struct inflater *inflater;
+static struct blocks blocks;
 static struct block *block;
 static char long_text[2000], noise[500];
 
@@ -48,7 +49,7 @@ static void setup(void)
     put_event(&b, 5, SLICE(""), NULL);
     zmsg_init_copy(&m, b.p, b.len);
     buf_free(&b);
-    block = block_new(&m, reader_of(zmsg_data(&m), zmsg_size(&m)));
+    block = block_new(&blocks, &m, reader_of(zmsg_data(&m), zmsg_size(&m)));
     zmsg_close(&m);
     deflater = deflater_new(6);
     inflater = inflater_new();
@@ -58,6 +59,7 @@ static void setup(void)
 static void teardown(void)
 {
     block_unref(block);
+    blocks_close(&blocks);
     deflater_free(deflater);
     inflater_free(inflater);
 }
