@@ -9,11 +9,15 @@
  * it needs: bytes of the client, packets of its, the broker's answers, events, a full
  * socket, time.
  */
-#include "clock.h"
-#include "log.h"
 #include "mqtt_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
+
+#define TOPICS 3
+static const char *const topics[] = {
+    "a",         "a/b", "c",          "$SYS/x", "a/+", "#", "$share/g/a/#", "$after/5/a/b",
+    "$last/2/#", "a/#", "$after/0/c", "+/b"};
+static const char *const names[] = {"x", "y", ""};
 
 /* --- what went out ------------------------------------------------------------------- */
 
@@ -103,60 +107,6 @@ static void check_written(struct peer *p)
 
 /* --- the client ------------------------------------------------------------------- */
 
-static void open_peer(struct peer *p)
-{
-    if (p->open)
-        return;
-    p->conn = (struct conn){.data = w.gateway.protocol};
-    p->open = true;
-    clients_conn_ops.opened(&p->conn);
-}
-
-static void free_peer(struct peer *p)
-{
-    buf_free(&p->in);
-    buf_free(&p->written);
-    buf_free(&p->owed);
-    memset(p, 0, sizeof *p);
-}
-
-static void receive(struct peer *p, struct slice bytes)
-{
-    if (p->ended || !p->open)
-        return;
-    buf_put_slice(&p->in, bytes);
-    conn_pump(&p->conn);
-}
-
-static void send_packet(struct peer *p, uint8_t first, const struct buf *body)
-{
-    struct buf b = {0};
-
-    buf_u8(&b, first);
-    mqtt_varint_put(&b, (uint32_t)body->len);
-    buf_put(&b, body->p, body->len);
-    receive(p, (struct slice){(char *)b.p, b.len});
-    buf_free(&b);
-}
-
-static void put_u16(struct buf *b, uint16_t v)
-{
-    buf_u8(b, (uint8_t)(v >> 8));
-    buf_u8(b, (uint8_t)v);
-}
-
-static void put_text(struct buf *b, struct slice s)
-{
-    put_u16(b, (uint16_t)s.len);
-    buf_put_slice(b, s);
-}
-
-static void put_props(struct buf *b, const struct buf *props)
-{
-    mqtt_varint_put(b, (uint32_t)props->len);
-    buf_put(b, props->p, props->len);
-}
-
 static void connect_props(struct peer *p, struct buf *b, uint8_t how)
 {
     struct buf props = {0};
@@ -169,7 +119,7 @@ static void connect_props(struct peer *p, struct buf *b, uint8_t how)
         mqtt_prop_put_number(&props, MQTT_PROP_MAXIMUM_PACKET_SIZE, p->max_packet = 60);
     if ((how & 64) != 0)
         mqtt_prop_put_number(&props, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, 4);
-    put_props(b, &props);
+    packet_put_props(b, &props);
     buf_free(&props);
 }
 
@@ -184,20 +134,20 @@ static void send_connect(struct peer *p, uint8_t how)
     p->version = v5 ? MQTT_50 : MQTT_311;
     p->receive_maximum = UINT16_MAX;
     p->max_packet = UINT32_MAX;
-    put_text(&b, SLICE("MQTT"));
+    packet_put_text(&b, SLICE("MQTT"));
     buf_u8(&b, p->version);
     buf_u8(&b, (uint8_t)((clean ? 2 : 0) | (will ? 4 | 8 : 0)));
-    put_u16(&b, how % 7 == 0 ? 1 : 0);
+    packet_put_u16(&b, how % 7 == 0 ? 1 : 0);
     if (v5)
         connect_props(p, &b, how);
-    put_text(&b, name);
+    packet_put_text(&b, name);
     if (will && v5)
         buf_u8(&b, 0);
     if (will) {
-        put_text(&b, SLICE("c"));
-        put_text(&b, SLICE("will"));
+        packet_put_text(&b, SLICE("c"));
+        packet_put_text(&b, SLICE("will"));
     }
-    send_packet(p, MQTT_CONNECT << 4, &b);
+    peer_send(p, MQTT_CONNECT << 4, &b);
     buf_free(&b);
 }
 
@@ -205,16 +155,16 @@ static void send_subscribe(struct peer *p, uint8_t how)
 {
     struct buf b = {0}, props = {0};
 
-    put_u16(&b, (uint16_t)(how + 1));
+    packet_put_u16(&b, (uint16_t)(how + 1));
     if (p->version == MQTT_50 && how % 4 == 1)
         mqtt_prop_put_number(&props, MQTT_PROP_SUBSCRIPTION_ID, how);
     if (p->version == MQTT_50)
-        put_props(&b, &props);
+        packet_put_props(&b, &props);
     for (unsigned i = 0; i < 1u + how % 2; i++) {
-        put_text(&b, slice_of(topics[(how + i) % ARRAY_LEN(topics)]));
+        packet_put_text(&b, slice_of(topics[(how + i) % ARRAY_LEN(topics)]));
         buf_u8(&b, (uint8_t)(how / 16 % 3));
     }
-    send_packet(p, MQTT_SUBSCRIBE << 4 | 2, &b);
+    peer_send(p, MQTT_SUBSCRIBE << 4 | 2, &b);
     buf_free(&b);
     buf_free(&props);
 }
@@ -223,11 +173,11 @@ static void send_unsubscribe(struct peer *p, uint8_t how)
 {
     struct buf b = {0};
 
-    put_u16(&b, (uint16_t)(how + 1));
+    packet_put_u16(&b, (uint16_t)(how + 1));
     if (p->version == MQTT_50)
         buf_u8(&b, 0);
-    put_text(&b, slice_of(topics[how % ARRAY_LEN(topics)]));
-    send_packet(p, MQTT_UNSUBSCRIBE << 4 | 2, &b);
+    packet_put_text(&b, slice_of(topics[how % ARRAY_LEN(topics)]));
+    peer_send(p, MQTT_UNSUBSCRIBE << 4 | 2, &b);
     buf_free(&b);
 }
 
@@ -236,23 +186,14 @@ static void send_publish(struct peer *p, uint8_t how)
     uint8_t qos = how % 3;
     struct buf b = {0};
 
-    put_text(&b, slice_of(topics[how / 3 % 4]));
+    packet_put_text(&b, slice_of(topics[how / 3 % 4]));
     if (qos > 0)
-        put_u16(&b, (uint16_t)(how / 16 + 1));
+        packet_put_u16(&b, (uint16_t)(how / 16 + 1));
     if (p->version == MQTT_50)
         buf_u8(&b, 0);
     if ((how & 64) == 0)
         buf_puts(&b, "payload");
-    send_packet(p, (uint8_t)(MQTT_PUBLISH << 4 | qos << 1 | (how & 32 ? 1 : 0)), &b);
-    buf_free(&b);
-}
-
-static void send_ack(struct peer *p, uint8_t type, uint16_t id)
-{
-    struct buf b = {0};
-
-    put_u16(&b, id);
-    send_packet(p, (uint8_t)(type << 4 | (type == MQTT_PUBREL ? 2 : 0)), &b);
+    peer_send(p, (uint8_t)(MQTT_PUBLISH << 4 | qos << 1 | (how & 32 ? 1 : 0)), &b);
     buf_free(&b);
 }
 
@@ -270,7 +211,7 @@ static void pay(struct peer *p)
         p->in_use[id / 8] &= (uint8_t) ~(1 << id % 8);
         p->flying--;
     }
-    send_ack(p, type, id);
+    peer_send_ack(p, type, id);
 }
 
 static void send_short(struct peer *p, uint8_t how)
@@ -278,49 +219,37 @@ static void send_short(struct peer *p, uint8_t how)
     static const uint8_t firsts[] = {MQTT_PINGREQ << 4, MQTT_DISCONNECT << 4};
     struct buf none = {0};
 
-    send_packet(p, firsts[how % 8 == 0], &none);
+    peer_send(p, firsts[how % 8 == 0], &none);
 }
 
 /* --- steps ------------------------------------------------------------------------ */
 
-static void pass_time(uint64_t ms)
-{
-    w.now += ms;
-    wheel_turn(&w.gateway.wheel);
-}
-
-static void writable(struct peer *p)
-{
-    p->full = false;
-    if (p->open && !p->ended)
-        clients_conn_ops.writable(&p->conn);
-}
-
-static void leave(struct peer *p)
-{
-    if (p->open && !p->ended) {
-        p->ended = true;
-        wheel_stop(&p->conn.timer);
-        clients_conn_ops.gone(&p->conn);
-    }
-}
-
 static void turn(void)
 {
-    (void)hub_turn(w.gateway.hub);
-    mqtt_gateway_turn(&w.gateway);
+    world_turn();
     for (size_t i = 0; i < PEERS; i++)
         check_written(&w.peers[i]);
+}
+
+static void events(uint8_t which)
+{
+    for (unsigned i = 0; i < 1u + which / 32; i++) {
+        struct event e = {.topic = slice_of(topics[(which + i) % TOPICS]),
+                          .payload = which % 2 ? SLICE("text") : SLICE("\xff\x00")};
+
+        e.flags = (uint16_t)((which % 3) << EVENT_QOS_SHIFT);
+        world_live(&e);
+    }
 }
 
 static void step_client(struct peer *p, uint8_t op, uint8_t arg, struct reader *r)
 {
     size_t n = arg < r->left ? arg : r->left;
 
-    open_peer(p);
+    peer_open(p);
     switch (op) {
     case 0:
-        receive(p, reader_bytes(r, n));
+        peer_receive(p, reader_bytes(r, n));
         break;
     case 1:
         send_connect(p, arg);
@@ -335,7 +264,7 @@ static void step_client(struct peer *p, uint8_t op, uint8_t arg, struct reader *
         pay(p);
         break;
     case 5:
-        send_ack(p, MQTT_PUBREL, (uint16_t)(arg / 16 + 1));
+        peer_send_ack(p, MQTT_PUBREL, (uint16_t)(arg / 16 + 1));
         break;
     case 6:
         send_unsubscribe(p, arg);
@@ -349,10 +278,10 @@ static void step_world(struct peer *p, uint8_t op, uint8_t arg)
 {
     switch (op) {
     case 8:
-        answer(ERR_NONE);
+        world_answer(ERR_NONE);
         break;
     case 9:
-        answer((enum sluice_error)(arg % 31));
+        world_answer((enum sluice_error)(arg % 31));
         break;
     case 10:
         events(arg);
@@ -361,23 +290,23 @@ static void step_world(struct peer *p, uint8_t op, uint8_t arg)
         played_filters_live(w.gateway.hub, w.head);
         break;
     case 12:
-        read_answer(arg);
+        world_answer_read(arg);
         break;
     case 13:
         p->full = arg % 2 == 0;
         if (!p->full)
-            writable(p);
+            peer_writable(p);
         break;
     case 14:
-        pass_time((uint64_t)arg * 20);
+        world_pass_time((uint64_t)arg * 20);
         break;
     default:
         if (arg % 4 == 0)
             played.full = !played.full;
         else if (arg % 4 == 1)
-            leave(p);
+            peer_leave(p);
         else if (arg % 4 == 2 && p->ended)
-            free_peer(p);
+            peer_free(p);
         else if (arg == 255 && p->open && !p->ended)
             clients_conn_ops.drain(&p->conn);
     }
@@ -396,85 +325,16 @@ static void step(struct reader *r)
 
 /* --- one input -------------------------------------------------------------------- */
 
-static uint64_t fake_clock(void *arg)
-{
-    (void)arg;
-    return w.now;
-}
-
-static void start_process(void)
-{
-    static char *argv[] = {(char *)(uintptr_t) "sluice-mqtt", NULL};
-    enum config_outcome outcome;
-
-    log_set_level((enum log_level)(LOG_ERROR + 1));
-    clock_replace(fake_clock, NULL);
-    w.now = 1000000;
-    outcome = config_load(&w.gateway.config, "mqtt", 1, argv);
-    assert(outcome == CONFIG_GO);
-    (void)uv_loop_init(&w.gateway.loop);
-    wheel_init(&w.gateway.wheel, &w.gateway.loop);
-    reaper_init(&w.gateway.reaper, &w.gateway.wheel);
-}
-
-static void begin(void)
-{
-    static const struct hub_limits limits = {.ring = 4000, .page_cache = 2000, .turn = 1 << 20};
-    struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 1000};
-
-    w.head = 1000;
-    w.gateway.hub = hub_new(&played_hub_link, &limits);
-    hub_up(w.gateway.hub, &hello);
-    mqtt_gateway_start(&w.gateway);
-}
-
-static void forget_sessions(void)
-{
-    struct kept *k, *next;
-
-    DL_FOREACH_SAFE (w.kept, k, next) {
-        DL_DELETE(w.kept, k);
-        buf_free(&k->items);
-        free(k);
-    }
-}
-
-/* Everything that is still open closes, and nothing is left. */
-static void end(void)
-{
-    struct mqttd *m = w.gateway.protocol;
-
-    turn();
-    for (size_t i = 0; i < PEERS; i++)
-        leave(&w.peers[i]);
-    turn();
-    assert(m->clients == NULL && m->sessions == NULL && m->transports.held == 0);
-    while (played.publishes != NULL)
-        answer(ERR_UNAVAILABLE);
-    mqtt_gateway_stop(&w.gateway);
-    hub_free(w.gateway.hub);
-    reaper_close(&w.gateway.reaper);
-    forget_sessions();
-    for (size_t i = 0; i < PEERS; i++)
-        free_peer(&w.peers[i]);
-    played_end();
-    buf_free(&w.log);
-    buf_free(&w.retained);
-    (void)uv_run(&w.gateway.loop, UV_RUN_NOWAIT);
-    mqtt_gateway_free(&w.gateway);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
     struct reader r = reader_of(p, len);
 
-    if (w.gateway.config == NULL)
-        start_process();
-    begin();
+    world_begin();
     while (r.left > 0) {
         step(&r);
         turn();
     }
-    end();
+    turn();
+    world_end();
     return 0;
 }

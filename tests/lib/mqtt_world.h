@@ -1,15 +1,19 @@
 /*
- * mqtt_world.h - what fuzz_mqtt_session.c plays: the sockets of clients, the link, and a
- * broker that keeps a log and sessions in memory.  Included once.
+ * mqtt_world.h - the world around the MQTT gateway, played: the sockets of its clients, the
+ * link, and a broker that keeps a log and sessions in memory.  The gateway and its hub are
+ * the real ones.  Nothing happens by itself: whoever includes this (once) says when the
+ * broker answers, time passes, a turn ends.
  */
-#ifndef FUZZ_MQTT_WORLD_H
-#define FUZZ_MQTT_WORLD_H
+#ifndef TESTS_MQTT_WORLD_H
+#define TESTS_MQTT_WORLD_H
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "clients.h"
+#include "clock.h"
 #include "http.h"
+#include "log.h"
 #include "mem.h"
 #include "mqtt_gateway.h"
 #include "played_link.h"
@@ -19,12 +23,6 @@
 #include "upgrade.h"
 
 #define PEERS 3
-static const char *const topics[] = {
-    "a",         "a/b", "c",          "$SYS/x", "a/+", "#", "$share/g/a/#", "$after/5/a/b",
-    "$last/2/#", "a/#", "$after/0/c", "+/b"};
-#define TOPICS 3
-static const char *const names[] = {"x", "y", ""};
-
 struct peer {
     struct conn conn;
     bool open, full, offering, ended;
@@ -52,10 +50,11 @@ static struct world {
     struct peer peers[PEERS];
     struct kept *kept;
     struct buf log, retained; /* records */
-    uint64_t head, epoch, now;
+    struct buf done;          /* entries of DONE that the gateway has told */
+    uint64_t head, epoch, now, position;
 } w;
 
-static struct peer *peer_of(const struct conn *c)
+static inline struct peer *peer_of(const struct conn *c)
 {
     return CONTAINER_OF((uintptr_t)c, struct peer, conn);
 }
@@ -226,13 +225,17 @@ bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws
 
 void link_tell(struct link *l, struct buf *frame)
 {
+    struct reader body;
+
     (void)l;
+    if (wire_tell_get(frame->p, frame->len, &body) == WIRE_TELL_DONE)
+        buf_put(&w.done, body.p, body.left);
     buf_free(frame);
 }
 
 /* --- the broker: events -------------------------------------------------------------- */
 
-static void live(struct event *e)
+static inline void world_live(struct event *e)
 {
     uint64_t after = w.head;
     struct buf b = {0};
@@ -252,29 +255,18 @@ static void live(struct event *e)
     zmsg_close(&z);
 }
 
-static void store(struct slice records)
+static inline void world_store(struct slice records)
 {
     struct reader r = reader_of(records.p, records.len);
     struct event e;
 
     assert(event_record_get(&r, &e));
-    live(&e);
-}
-
-static void events(uint8_t which)
-{
-    for (unsigned i = 0; i < 1u + which / 32; i++) {
-        struct event e = {.topic = slice_of(topics[(which + i) % TOPICS]),
-                          .payload = which % 2 ? SLICE("text") : SLICE("\xff\x00")};
-
-        e.flags = (uint16_t)((which % 3) << EVENT_QOS_SHIFT);
-        live(&e);
-    }
+    world_live(&e);
 }
 
 /* --- the broker: reads --------------------------------------------------------------- */
 
-static bool wants(const struct wire_page_req *q, const struct event *e)
+static inline bool wants(const struct wire_page_req *q, const struct event *e)
 {
     for (size_t i = 0; i < q->filter_count; i++)
         if (e->id > q->filters[i].from && filter_match(q->filters[i].filter, e->topic))
@@ -283,7 +275,7 @@ static bool wants(const struct wire_page_req *q, const struct event *e)
 }
 
 /* gone: all of it was removed. */
-static void page_put(struct buf *b, const struct buf *request, bool gone)
+static inline void page_put(struct buf *b, const struct buf *request, bool gone)
 {
     struct wire_filter filters[64];
     struct wire_page_req q = {.filters = filters};
@@ -304,7 +296,7 @@ static void page_put(struct buf *b, const struct buf *request, bool gone)
     wire_page_finish(b, 0, w.head, count);
 }
 
-static void event_put(struct buf *b, const struct buf *request, bool gone)
+static inline void event_put(struct buf *b, const struct buf *request, bool gone)
 {
     struct wire_page page = {.request = WIRE_EVENT, .head = w.head};
     struct reader r = reader_of(w.log.p, w.log.len);
@@ -322,7 +314,7 @@ static void event_put(struct buf *b, const struct buf *request, bool gone)
     }
 }
 
-static void start_put(struct buf *b, const struct buf *request)
+static inline void start_put(struct buf *b, const struct buf *request)
 {
     struct wire_filter filters[64];
     struct wire_start_req q = {.filters = filters};
@@ -332,7 +324,7 @@ static void start_put(struct buf *b, const struct buf *request)
     wire_start_put(b, 0, w.head, froms, q.filter_count);
 }
 
-static void retained_put(struct buf *b)
+static inline void retained_put(struct buf *b)
 {
     struct reader r = reader_of(w.retained.p, w.retained.len);
     struct slice upto = {NULL, 0};
@@ -345,7 +337,7 @@ static void retained_put(struct buf *b)
     wire_retained_finish(b, 0, false, upto.p != NULL, upto);
 }
 
-static void reply_put(struct buf *b, const struct buf *request, uint8_t how)
+static inline void reply_put(struct buf *b, const struct buf *request, uint8_t how)
 {
     switch (request->p[0]) {
     case WIRE_PAGE:
@@ -366,7 +358,7 @@ static void reply_put(struct buf *b, const struct buf *request, uint8_t how)
 }
 
 /* An error when there is no reply. */
-static void read_answer(uint8_t how)
+static inline void world_answer_read(uint8_t how)
 {
     struct link_read *r = played_next_read();
     struct buf b = {0};
@@ -380,7 +372,7 @@ static void read_answer(uint8_t how)
 
 /* --- the broker: sessions ------------------------------------------------------------ */
 
-static struct kept *keep(struct slice name)
+static inline struct kept *keep(struct slice name)
 {
     struct kept *k;
 
@@ -395,7 +387,7 @@ static struct kept *keep(struct slice name)
     return k;
 }
 
-static void drop_item(struct kept *k, struct slice key)
+static inline void drop_item(struct kept *k, struct slice key)
 {
     struct reader r = reader_of(k->items.p, k->items.len);
     struct buf rest = {0};
@@ -408,7 +400,7 @@ static void drop_item(struct kept *k, struct slice key)
     k->items = rest;
 }
 
-static void apply(struct kept *k, struct slice items)
+static inline void apply(struct kept *k, struct slice items)
 {
     struct reader r = reader_of(items.p, items.len);
     struct wire_item i;
@@ -420,7 +412,7 @@ static void apply(struct kept *k, struct slice items)
     }
 }
 
-static void fence(const struct kept *k)
+static inline void fence(const struct kept *k)
 {
     struct buf b = {0};
 
@@ -431,7 +423,7 @@ static void fence(const struct kept *k)
     buf_free(&b);
 }
 
-static enum sluice_error attach(struct slice body, struct buf *answer)
+static inline enum sluice_error attach(struct slice body, struct buf *answer)
 {
     struct wire_attached a = {.head = w.head};
     struct wire_attach m;
@@ -451,7 +443,7 @@ static enum sluice_error attach(struct slice body, struct buf *answer)
     return ERR_NONE;
 }
 
-static enum sluice_error write_items(struct slice body, struct buf *answer)
+static inline enum sluice_error write_items(struct slice body, struct buf *answer)
 {
     struct wire_write m;
     struct kept *k;
@@ -462,12 +454,12 @@ static enum sluice_error write_items(struct slice body, struct buf *answer)
         return ERR_FENCED;
     apply(k, m.items);
     if (m.record.len > 0)
-        store(m.record);
+        world_store(m.record);
     buf_u64(answer, m.record.len > 0 ? w.head : 0);
     return ERR_NONE;
 }
 
-static enum sluice_error detach(struct slice body)
+static inline enum sluice_error detach(struct slice body)
 {
     struct wire_detach m;
     struct kept *k;
@@ -483,7 +475,7 @@ static enum sluice_error detach(struct slice body)
     return ERR_NONE;
 }
 
-static enum sluice_error session_unit(const struct link_publish *p, struct buf *answer)
+static inline enum sluice_error session_unit(const struct link_publish *p, struct buf *answer)
 {
     struct slice body = {(char *)p->records.p, p->records.len};
 
@@ -495,12 +487,13 @@ static enum sluice_error session_unit(const struct link_publish *p, struct buf *
     case WIRE_DETACH:
         return detach(body);
     default:
+        assert(p->op == WIRE_POSITION && wire_position_get(body, &w.position));
         return ERR_NONE;
     }
 }
 
 /* The next unit is answered: carried out, or refused with the error. */
-static void answer(enum sluice_error error)
+static inline void world_answer(enum sluice_error error)
 {
     struct link_publish *p = played.publishes;
     struct wire_ack a = {.count = 1};
@@ -510,7 +503,7 @@ static void answer(enum sluice_error error)
         return;
     DL_DELETE(played.publishes, p);
     if (error == ERR_NONE && p->kind == LINK_EVENTS)
-        store((struct slice){(char *)p->records.p, p->records.len});
+        world_store((struct slice){(char *)p->records.p, p->records.len});
     else if (error == ERR_NONE)
         error = session_unit(p, &data);
     if (p->kind == LINK_EVENTS && error == ERR_NONE)
@@ -520,6 +513,173 @@ static void answer(enum sluice_error error)
     a.text = error == ERR_NONE ? SLICE("") : SLICE("5");
     p->cb(p, &a);
     buf_free(&data);
+}
+
+/* --- clients ------------------------------------------------------------------------ */
+
+static inline void peer_open(struct peer *p)
+{
+    if (p->open)
+        return;
+    p->conn = (struct conn){.data = w.gateway.protocol};
+    p->open = true;
+    clients_conn_ops.opened(&p->conn);
+}
+
+static inline void peer_free(struct peer *p)
+{
+    buf_free(&p->in);
+    buf_free(&p->written);
+    buf_free(&p->owed);
+    memset(p, 0, sizeof *p);
+}
+
+static inline void peer_receive(struct peer *p, struct slice bytes)
+{
+    if (p->ended || !p->open)
+        return;
+    buf_put_slice(&p->in, bytes);
+    conn_pump(&p->conn);
+}
+
+static inline void peer_send(struct peer *p, uint8_t first, const struct buf *body)
+{
+    struct buf b = {0};
+
+    buf_u8(&b, first);
+    mqtt_varint_put(&b, (uint32_t)body->len);
+    buf_put(&b, body->p, body->len);
+    peer_receive(p, (struct slice){(char *)b.p, b.len});
+    buf_free(&b);
+}
+
+static inline void packet_put_u16(struct buf *b, uint16_t v)
+{
+    buf_u8(b, (uint8_t)(v >> 8));
+    buf_u8(b, (uint8_t)v);
+}
+
+static inline void packet_put_text(struct buf *b, struct slice s)
+{
+    packet_put_u16(b, (uint16_t)s.len);
+    buf_put_slice(b, s);
+}
+
+static inline void packet_put_props(struct buf *b, const struct buf *props)
+{
+    mqtt_varint_put(b, (uint32_t)props->len);
+    buf_put(b, props->p, props->len);
+}
+
+static inline void peer_send_ack(struct peer *p, uint8_t type, uint16_t id)
+{
+    struct buf b = {0};
+
+    packet_put_u16(&b, id);
+    peer_send(p, (uint8_t)(type << 4 | (type == MQTT_PUBREL ? 2 : 0)), &b);
+    buf_free(&b);
+}
+
+static inline void world_pass_time(uint64_t ms)
+{
+    w.now += ms;
+    wheel_turn(&w.gateway.wheel);
+}
+
+static inline void peer_writable(struct peer *p)
+{
+    p->full = false;
+    if (p->open && !p->ended)
+        clients_conn_ops.writable(&p->conn);
+}
+
+static inline void peer_leave(struct peer *p)
+{
+    if (p->open && !p->ended) {
+        p->ended = true;
+        wheel_stop(&p->conn.timer);
+        clients_conn_ops.gone(&p->conn);
+    }
+}
+
+/* --- the process -------------------------------------------------------------------- */
+
+static inline uint64_t world_clock(void *arg)
+{
+    (void)arg;
+    return w.now;
+}
+
+static inline void world_start_process(void)
+{
+    static char *argv[] = {(char *)(uintptr_t) "sluice-mqtt", NULL};
+    enum config_outcome outcome;
+
+    log_set_level((enum log_level)(LOG_ERROR + 1));
+    clock_replace(world_clock, NULL);
+    w.now = 1000000;
+    outcome = config_load(&w.gateway.config, "mqtt", 1, argv);
+    assert(outcome == CONFIG_GO);
+    (void)uv_loop_init(&w.gateway.loop);
+    wheel_init(&w.gateway.wheel, &w.gateway.loop);
+    reaper_init(&w.gateway.reaper, &w.gateway.wheel);
+}
+
+static inline void world_begin(void)
+{
+    static const struct hub_limits limits = {.ring = 4000, .page_cache = 2000, .turn = 1 << 20};
+    struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 1000};
+
+    if (w.gateway.config == NULL)
+        world_start_process();
+    w.head = 1000;
+    w.gateway.hub = hub_new(&played_hub_link, &limits);
+    hub_up(w.gateway.hub, &hello);
+    mqtt_gateway_start(&w.gateway);
+}
+
+static inline void world_forget_sessions(void)
+{
+    struct kept *k, *next;
+
+    DL_FOREACH_SAFE (w.kept, k, next) {
+        DL_DELETE(w.kept, k);
+        buf_free(&k->items);
+        free(k);
+    }
+}
+
+static inline void world_turn(void)
+{
+    (void)hub_turn(w.gateway.hub);
+    mqtt_gateway_turn(&w.gateway);
+}
+
+/* Everything that is still open closes, and nothing is left. */
+static inline void world_end(void)
+{
+    struct mqttd *m = w.gateway.protocol;
+
+    world_turn();
+    for (size_t i = 0; i < PEERS; i++)
+        peer_leave(&w.peers[i]);
+    world_turn();
+    assert(m->clients == NULL && m->sessions == NULL && m->transports.held == 0);
+    while (played.publishes != NULL)
+        world_answer(ERR_UNAVAILABLE);
+    mqtt_gateway_stop(&w.gateway);
+    hub_free(w.gateway.hub);
+    reaper_close(&w.gateway.reaper);
+    world_forget_sessions();
+    for (size_t i = 0; i < PEERS; i++)
+        peer_free(&w.peers[i]);
+    played_end();
+    buf_free(&w.log);
+    buf_free(&w.retained);
+    buf_free(&w.done);
+    w.position = 0;
+    (void)uv_run(&w.gateway.loop, UV_RUN_NOWAIT);
+    mqtt_gateway_free(&w.gateway);
 }
 
 #endif
