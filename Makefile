@@ -14,9 +14,13 @@ WARN    := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes \
            -Wstrict-prototypes -Wno-sign-conversion -Wunused-result
 OPT     ?= -O2 -g
 CFLAGS  ?= $(OPT)
+# Sanitizers bring checks of their own, and without optimization there is nothing to fortify.
+FORTIFY := $(if $(findstring -fsanitize,$(CFLAGS))$(findstring -O0,$(CFLAGS)),,\
+                -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+HARDEN := -fPIE -fstack-protector-strong $(FORTIFY)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
-              $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP
-LIBS    := -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2 -lcurl
+              $(WARN) $(if $(WERROR),-Werror) $(HARDEN) $(CFLAGS) -MMD -MP
+LIBS    := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2 -lcurl
 
 # Builds say a line a room, and what compilers complain of; each command, with all that it says,
 # is in the log.  V=1 shows the commands.

@@ -109,6 +109,7 @@ struct process *process_start(uv_loop_t *loop, uint64_t drain_ms, const struct p
     p->ops = *ops;
     p->arg = arg;
     p->drain_ms = drain_ms;
+    (void)umask(077); /* what is made from here on is its owner's alone */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a full disk, no crash */
     raise_open_files();
@@ -190,4 +191,22 @@ int process_mkdir(const char *path, unsigned mode)
         rc = make_folder(copy, mode);
     free(copy);
     return rc;
+}
+
+int process_own_file(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return errno == ENOENT ? 0 : -errno;
+    if ((st.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+        return 0;
+    return chmod(path, S_IRUSR | S_IWUSR) == 0 ? 0 : -errno;
+}
+
+bool process_folder_is_open(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IRWXO)) != 0;
 }

@@ -17,7 +17,7 @@ struct process_ops {
                                  * twice at once): end now */
 };
 /* Handles SIGTERM, SIGINT, SIGHUP, ignores SIGPIPE and SIGXFSZ, raises the limit
- * of open files to its hard maximum. */
+ * of open files to its hard maximum, and sets the umask to 077. */
 struct process *process_start(uv_loop_t *loop, uint64_t drain_ms, const struct process_ops *ops,
                               void *arg);
 void process_close(struct process *p, void (*closed)(void *arg), void *arg);
@@ -26,5 +26,10 @@ void process_close(struct process *p, void (*closed)(void *arg), void *arg);
 void process_ready(int ready_fd);
 /* mkdir -p with mode; 0 or a negative errno. */
 int process_mkdir(const char *path, unsigned mode);
+/* Takes a file's rights from all but its owner; one that is not there needs none.  0 or a
+ * negative errno. */
+int process_own_file(const char *path);
+/* More than its owner may write in the folder, or others than its group may look into it. */
+bool process_folder_is_open(const char *path);
 
 #endif

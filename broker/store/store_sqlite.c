@@ -22,6 +22,7 @@
 
 #include <utlist.h>
 
+#include "log.h"
 #include "mem.h"
 #include "process.h"
 #include "store_impl.h"
@@ -232,6 +233,26 @@ static const char *lock_folder(struct store *s, const char *folder)
     return NULL;
 }
 
+/* What an earlier version, or another umask, has left readable. */
+static const char *own_files(const struct store *s, const char *folder)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    struct buf path = {0};
+    int rc = 0;
+
+    if (process_folder_is_open(folder))
+        log_warn("the data folder is open to other users of this machine: chmod 0750 closes it",
+                 LOG_S("data", folder));
+    for (size_t i = 0; i < ARRAY_LEN(suffixes) && rc == 0; i++) {
+        buf_clear(&path);
+        buf_printf(&path, "%s%s", s->path, suffixes[i]);
+        buf_u8(&path, 0);
+        rc = process_own_file((const char *)path.p);
+    }
+    buf_free(&path);
+    return rc == 0 ? NULL : "the database's files cannot be made their owner's: check their owner";
+}
+
 static void store_begin(struct store *s)
 {
     int rc = uv_async_init(s->loop, &s->async, store_on_outcomes);
@@ -251,6 +272,8 @@ struct store *store_open(uv_loop_t *loop, const struct store_options *o,
     struct store *s = store_new(loop, o, f);
 
     *why = lock_folder(s, o->path);
+    if (*why == NULL)
+        *why = own_files(s, o->path);
     if (*why == NULL)
         s->db = schema_open(s->path, o->fsync, why);
     if (*why == NULL)
