@@ -23,7 +23,7 @@ MAX_KNOT = 4  # files
 MANY_FILES = 4  # that many static functions of one name are too many
 
 # How many names may break the rules that are still counted only.  They are lowered, never raised.
-MAX_FOREIGN_NAMES = 15
+MAX_FOREIGN_NAMES = 9
 MAX_COMMON_STATICS = 11
 
 # Words that functions of a file may begin with, besides its own name and its room's, and why.
@@ -33,6 +33,7 @@ PREFIXES = {
     "sse.c": ("ndjson",),  # the event stream's other spelling
     "zsock.c": ("zmsg",),  # what a zsock carries
     "deflate.c": ("deflater", "inflater"),  # its two directions
+    "poll.c": ("poller",),  # one that waits; poll itself is the system's word
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

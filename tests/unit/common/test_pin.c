@@ -12,7 +12,7 @@ static void note_evicted(struct pin *p)
 
 START_TEST(test_a_pin_is_told_once_and_is_clear_when_its_owner_lets_go)
 {
-    struct pins pins = {NULL};
+    struct pins pins = {0};
     struct pin first = {.evicted = note_evicted}, second = {.evicted = note_evicted};
 
     told = NULL;
@@ -35,7 +35,7 @@ static void clear_neighbour(struct pin *p)
 
 START_TEST(test_a_pin_that_is_told_may_clear_another)
 {
-    struct pins pins = {NULL};
+    struct pins pins = {0};
     struct pin first = {.evicted = note_evicted}, second = {.evicted = clear_neighbour};
 
     neighbour = &first;
