@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "address.h"
 #include "admin.h"
 #include "http1.h"
@@ -66,12 +68,7 @@ static void unlink_connection(struct connection *c)
 {
     struct admin *a = c->admin;
 
-    if (c->prev != NULL)
-        c->prev->next = c->next;
-    else
-        a->connections = c->next;
-    if (c->next != NULL)
-        c->next->prev = c->prev;
+    DL_DELETE(a->connections, c);
     a->count--;
 }
 
@@ -246,10 +243,7 @@ static struct connection *new_connection(struct admin *a)
     struct connection *c = mem_zalloc(sizeof *c);
 
     c->admin = a;
-    c->next = a->connections;
-    if (c->next != NULL)
-        c->next->prev = c;
-    a->connections = c;
+    DL_PREPEND(a->connections, c);
     a->count++;
     (void)uv_tcp_init(a->listener.loop, &c->tcp);
     (void)uv_timer_init(a->listener.loop, &c->timer);
@@ -318,6 +312,8 @@ struct admin *admin_start(uv_loop_t *loop, const char *listen, char who,
 
 void admin_close(struct admin *a, void (*closed)(void *arg), void *arg)
 {
+    struct connection *c;
+
     if (a == NULL) {
         if (closed != NULL)
             closed(arg);
@@ -327,7 +323,7 @@ void admin_close(struct admin *a, void (*closed)(void *arg), void *arg)
     a->closing = true;
     a->closed = closed;
     a->closed_arg = arg;
-    for (struct connection *c = a->connections; c != NULL; c = c->next)
+    DL_FOREACH (a->connections, c)
         close_connection(c);
     uv_close((uv_handle_t *)&a->listener, admin_on_listener_closed);
 }

@@ -6,27 +6,20 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include <utlist.h>
+
 void pin_set(struct pin *p, struct pins *of)
 {
     assert(p->of == NULL && !of->evicted);
     p->of = of;
-    p->prev = NULL;
-    p->next = of->first;
-    if (p->next != NULL)
-        p->next->prev = p;
-    of->first = p;
+    DL_PREPEND(of->first, p);
 }
 
 void pin_clear(struct pin *p)
 {
     if (p->of == NULL)
         return;
-    if (p->prev != NULL)
-        p->prev->next = p->next;
-    else
-        p->of->first = p->next;
-    if (p->next != NULL)
-        p->next->prev = p->prev;
+    DL_DELETE(p->of->first, p);
     p->of = NULL;
 }
 

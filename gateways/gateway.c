@@ -33,33 +33,33 @@
 
 /* --- the hub and the link ------------------------------------------------------- */
 
-static void on_idle(uv_idle_t *idle)
+static void gateway_on_idle(uv_idle_t *idle)
 {
     (void)idle; /* the loop must not sleep */
 }
 
-static void turn(struct gateway *g)
+static void gateway_turn(struct gateway *g)
 {
     if (g->hub == NULL)
         return;
     wheel_refresh(&g->wheel);
     if (hub_turn(g->hub))
-        (void)uv_idle_start(&g->idle, on_idle);
+        (void)uv_idle_start(&g->idle, gateway_on_idle);
     else
         (void)uv_idle_stop(&g->idle);
     if (g->spec->turn != NULL && g->started)
         g->spec->turn(g);
 }
 
-static void on_tick(struct wheel_timer *t)
+static void gateway_on_tick(struct wheel_timer *t)
 {
     struct gateway *g = CONTAINER_OF(t, struct gateway, tick);
 
     hub_tick(g->hub);
-    wheel_start(&g->wheel, t, HUB_TICK_MS, on_tick);
+    wheel_start(&g->wheel, t, HUB_TICK_MS, gateway_on_tick);
 }
 
-static void on_up(void *arg, const struct wire_hello_ok *hello)
+static void gateway_on_up(void *arg, const struct wire_hello_ok *hello)
 {
     struct gateway *g = arg;
 
@@ -73,7 +73,7 @@ static void on_up(void *arg, const struct wire_hello_ok *hello)
     process_ready((int)config_num(g->config, CFG_READY_FD));
 }
 
-static void on_down(void *arg)
+static void gateway_on_down(void *arg)
 {
     struct gateway *g = arg;
 
@@ -81,35 +81,36 @@ static void on_down(void *arg)
     hub_down(g->hub);
 }
 
-static void on_filter_live(void *arg, uint32_t ref, uint64_t live_from)
+static void gateway_on_filter_live(void *arg, uint32_t ref, uint64_t live_from)
 {
     struct gateway *g = arg;
 
     hub_filter_live(g->hub, ref, live_from);
 }
 
-static void on_filter_no(void *arg, uint32_t ref, enum sluice_error error)
+static void gateway_on_filter_no(void *arg, uint32_t ref, enum sluice_error error)
 {
     struct gateway *g = arg;
 
     hub_filter_no(g->hub, ref, error);
 }
 
-static void on_live(void *arg, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records)
+static void gateway_on_live(void *arg, uint64_t after, uint64_t upto, struct zmsg *m,
+                            struct reader records)
 {
     struct gateway *g = arg;
 
     hub_live(g->hub, after, upto, m, records);
 }
 
-static void on_removed(void *arg, struct slice topic, uint64_t upto)
+static void gateway_on_removed(void *arg, struct slice topic, uint64_t upto)
 {
     struct gateway *g = arg;
 
     hub_removed(g->hub, topic, upto);
 }
 
-static void on_call(void *arg, uint8_t op, struct reader body)
+static void gateway_on_call(void *arg, uint8_t op, struct reader body)
 {
     struct gateway *g = arg;
 
@@ -117,54 +118,54 @@ static void on_call(void *arg, uint8_t op, struct reader body)
         g->spec->call(g, op, body);
 }
 
-static void on_turn(void *arg)
+static void gateway_on_turn(void *arg)
 {
-    turn(arg);
+    gateway_turn(arg);
 }
 
-static const struct link_ops link_ops = {.up = on_up,
-                                         .down = on_down,
-                                         .filter_live = on_filter_live,
-                                         .filter_no = on_filter_no,
-                                         .live = on_live,
-                                         .removed = on_removed,
-                                         .call = on_call,
-                                         .turn = on_turn};
+static const struct link_ops link_ops = {.up = gateway_on_up,
+                                         .down = gateway_on_down,
+                                         .filter_live = gateway_on_filter_live,
+                                         .filter_no = gateway_on_filter_no,
+                                         .live = gateway_on_live,
+                                         .removed = gateway_on_removed,
+                                         .call = gateway_on_call,
+                                         .turn = gateway_on_turn};
 
-static void hub_filter_add(void *arg, uint32_t ref, struct slice filter)
+static void gateway_filter_add(void *arg, uint32_t ref, struct slice filter)
 {
     struct gateway *g = arg;
 
     link_filter_add(g->link, ref, filter);
 }
 
-static void hub_filter_drop(void *arg, uint32_t ref)
+static void gateway_filter_drop(void *arg, uint32_t ref)
 {
     struct gateway *g = arg;
 
     link_filter_drop(g->link, ref);
 }
 
-static void hub_read(void *arg, struct link_read *r)
+static void gateway_read(void *arg, struct link_read *r)
 {
     struct gateway *g = arg;
 
     link_read(g->link, r);
 }
 
-static void hub_read_cancel(void *arg, struct link_read *r)
+static void gateway_read_cancel(void *arg, struct link_read *r)
 {
     struct gateway *g = arg;
 
     link_read_cancel(g->link, r);
 }
 
-static bool open_broker(struct gateway *g)
+static bool gateway_open_broker(struct gateway *g)
 {
-    struct hub_link to_link = {.filter_add = hub_filter_add,
-                               .filter_drop = hub_filter_drop,
-                               .read = hub_read,
-                               .read_cancel = hub_read_cancel,
+    struct hub_link to_link = {.filter_add = gateway_filter_add,
+                               .filter_drop = gateway_filter_drop,
+                               .read = gateway_read,
+                               .read_cancel = gateway_read_cancel,
                                .link = g};
     uint64_t linger_ms = g->spec->linger_ms;
     struct hub_limits limits = {.ring = config_num(g->config, CFG_RING),
@@ -179,18 +180,18 @@ static bool open_broker(struct gateway *g)
 
 void gateway_wake(struct gateway *g)
 {
-    (void)uv_idle_start(&g->idle, on_idle);
+    (void)uv_idle_start(&g->idle, gateway_on_idle);
 }
 
 /* --- the end ----------------------------------------------------------------------- */
 
-static void on_part_closed(void *arg)
+static void gateway_on_part_closed(void *arg)
 {
     (void)arg; /* when all parts are closed the loop has nothing left */
 }
 
 /* The hub goes before the link: it takes its page requests back. */
-static void close_rest(struct gateway *g)
+static void gateway_close_rest(struct gateway *g)
 {
     if (g->closing)
         return;
@@ -202,7 +203,7 @@ static void close_rest(struct gateway *g)
     hub_free(g->hub);
     g->hub = NULL;
     if (g->link != NULL)
-        link_close(g->link, on_part_closed, NULL);
+        link_close(g->link, gateway_on_part_closed, NULL);
     admin_close(g->admin, NULL, NULL);
     process_close(g->process, NULL, NULL);
     wheel_close(&g->wheel, NULL, NULL);
@@ -212,29 +213,29 @@ static void close_rest(struct gateway *g)
 
 /* A session's last unit may only come at the end of the turn in which its client
  * was closed, and must not be lost with the link. */
-static bool sessions_wait(const struct gateway *g)
+static bool gateway_sessions_wait(const struct gateway *g)
 {
     return !g->abandoned && link_is_up(g->link) && link_sessions_wait(g->link);
 }
 
-static void on_check(uv_check_t *check)
+static void gateway_on_check(uv_check_t *check)
 {
     struct gateway *g = CONTAINER_OF(check, struct gateway, check);
 
-    turn(g);
-    if (g->empty && !g->closing && !sessions_wait(g))
-        close_rest(g);
+    gateway_turn(g);
+    if (g->empty && !g->closing && !gateway_sessions_wait(g))
+        gateway_close_rest(g);
 }
 
-static void on_empty(void *arg)
+static void gateway_on_empty(void *arg)
 {
     struct gateway *g = arg;
 
     g->empty = true;
     if (g->link != NULL && link_is_up(g->link))
-        (void)uv_idle_start(&g->idle, on_idle); /* on_check decides */
+        (void)uv_idle_start(&g->idle, gateway_on_idle); /* gateway_on_check decides */
     else
-        close_rest(g);
+        gateway_close_rest(g);
 }
 
 static void gateway_drain(struct gateway *g)
@@ -244,24 +245,24 @@ static void gateway_drain(struct gateway *g)
     g->draining = true;
     for (size_t i = 0; i < g->listener_count; i++)
         listener_close(g->listeners[i]);
-    conns_drain(&g->conns, on_empty, g);
+    conns_drain(&g->conns, gateway_on_empty, g);
 }
 
-static void on_drain(void *arg)
+static void gateway_on_drain(void *arg)
 {
     gateway_drain(arg);
 }
 
-static void on_abandon(void *arg)
+static void gateway_on_abandon(void *arg)
 {
     struct gateway *g = arg;
 
     g->abandoned = true;
     conns_close_all(&g->conns);
-    (void)uv_idle_start(&g->idle, on_idle); /* on_check is to see it */
+    (void)uv_idle_start(&g->idle, gateway_on_idle); /* gateway_on_check is to see it */
 }
 
-static void reload_tls(struct gateway *g, const struct config *fresh)
+static void gateway_reload_tls(struct gateway *g, const struct config *fresh)
 {
     if (config_tls(fresh, g->spec->section) != (g->tls != NULL))
         log_warn("TLS is turned on or off when the process starts anew");
@@ -270,7 +271,7 @@ static void reload_tls(struct gateway *g, const struct config *fresh)
 }
 
 /* Only what can change while clients are here. */
-static void on_reload(void *arg)
+static void gateway_on_reload(void *arg)
 {
     struct gateway *g = arg;
     struct config *fresh = config_reload(g->config);
@@ -278,21 +279,21 @@ static void on_reload(void *arg)
     if (fresh == NULL)
         return;
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
-    reload_tls(g, fresh);
+    gateway_reload_tls(g, fresh);
     config_free(fresh);
     log_info("configuration reloaded");
 }
 
 /* --- the start ---------------------------------------------------------------------- */
 
-static bool admin_is_ready(void *arg)
+static bool gateway_is_ready(void *arg)
 {
     const struct gateway *g = arg;
 
     return !g->draining && g->ready && link_is_up(g->link);
 }
 
-static void admin_refresh(void *arg)
+static void gateway_refresh(void *arg)
 {
     struct gateway *g = arg;
 
@@ -301,9 +302,9 @@ static void admin_refresh(void *arg)
         hub_tick(g->hub);
 }
 
-static bool open_admin(struct gateway *g)
+static bool gateway_open_admin(struct gateway *g)
 {
-    static const struct admin_ops ops = {.ready = admin_is_ready, .refresh = admin_refresh};
+    static const struct admin_ops ops = {.ready = gateway_is_ready, .refresh = gateway_refresh};
     const char *listen = config_admin_listen(g->config, g->spec->section);
 
     if (*listen == '\0')
@@ -314,8 +315,8 @@ static bool open_admin(struct gateway *g)
     return g->admin != NULL;
 }
 
-static bool listen_on(struct gateway *g, const char *addresses, struct tls_server *tls,
-                      const struct listener_options *o)
+static bool gateway_listen_with(struct gateway *g, const char *addresses, struct tls_server *tls,
+                                const struct listener_options *o)
 {
     struct slice rest = slice_of(addresses), one;
     struct listener *l;
@@ -340,27 +341,27 @@ static bool listen_on(struct gateway *g, const char *addresses, struct tls_serve
 
 bool gateway_listen(struct gateway *g, const char *addresses, const struct listener_options *o)
 {
-    return listen_on(g, addresses, g->tls, o);
+    return gateway_listen_with(g, addresses, g->tls, o);
 }
 
 bool gateway_listen_plain(struct gateway *g, const char *addresses,
                           const struct listener_options *o)
 {
-    return listen_on(g, addresses, NULL, o);
+    return gateway_listen_with(g, addresses, NULL, o);
 }
 
-static enum config_key own_key(const struct gateway *g, const char *name)
+static enum config_key gateway_own_key(const struct gateway *g, const char *name)
 {
     return config_find(slice_of(g->spec->section), slice_of(name));
 }
 
 bool gateway_listen_own(struct gateway *g, const struct listener_options *o)
 {
-    return gateway_listen(g, config_address(g->config, own_key(g, "listen")), o) &&
-           gateway_listen_plain(g, config_text(g->config, own_key(g, "listen_plain")), o);
+    return gateway_listen(g, config_address(g->config, gateway_own_key(g, "listen")), o) &&
+           gateway_listen_plain(g, config_text(g->config, gateway_own_key(g, "listen_plain")), o);
 }
 
-static bool open_tls(struct gateway *g)
+static bool gateway_open_tls(struct gateway *g)
 {
     if (!config_tls(g->config, g->spec->section))
         return true;
@@ -368,12 +369,12 @@ static bool open_tls(struct gateway *g)
     return g->tls != NULL;
 }
 
-static bool open_doors(struct gateway *g)
+static bool gateway_open_doors(struct gateway *g)
 {
     g->conns.max = config_num(g->config, CFG_MAX_CONNECTIONS);
     g->conns.max_per_address = config_num(g->config, CFG_MAX_PER_ADDRESS);
     g->conns.held.max = config_num(g->config, CFG_RING_PINNED);
-    if (!open_tls(g))
+    if (!gateway_open_tls(g))
         return false;
     g->spec->start(g);
     g->started = true;
@@ -382,14 +383,14 @@ static bool open_doors(struct gateway *g)
 
 /* Our uv_check is made first: libuv runs the newest first, so hub_turn comes
  * behind the sockets' own work of the same turn. */
-static void make_loop(struct gateway *g)
+static void gateway_make_loop(struct gateway *g)
 {
     static const struct process_ops ops = {
-        .reload = on_reload, .drain = on_drain, .abandon = on_abandon};
+        .reload = gateway_on_reload, .drain = gateway_on_drain, .abandon = gateway_on_abandon};
 
     (void)uv_loop_init(&g->loop);
     (void)uv_check_init(&g->loop, &g->check);
-    (void)uv_check_start(&g->check, on_check);
+    (void)uv_check_start(&g->check, gateway_on_check);
     (void)uv_idle_init(&g->loop, &g->idle);
     wheel_init(&g->wheel, &g->loop);
     reaper_init(&g->reaper, &g->wheel);
@@ -399,10 +400,10 @@ static void make_loop(struct gateway *g)
 
 static bool gateway_start(struct gateway *g)
 {
-    if (!open_broker(g))
+    if (!gateway_open_broker(g))
         return false;
-    wheel_start(&g->wheel, &g->tick, HUB_TICK_MS, on_tick);
-    return open_admin(g) && open_doors(g);
+    wheel_start(&g->wheel, &g->tick, HUB_TICK_MS, gateway_on_tick);
+    return gateway_open_admin(g) && gateway_open_doors(g);
 }
 
 static void gateway_free(struct gateway *g)
@@ -425,7 +426,7 @@ int gateway_main(const struct gateway_spec *spec, int argc, char **argv)
     g.spec = spec;
     log_init(spec->section, (enum log_level)config_num(g.config, CFG_LOG_LEVEL),
              (enum log_format)config_num(g.config, CFG_LOG_FORMAT));
-    make_loop(&g);
+    gateway_make_loop(&g);
     if (!gateway_start(&g)) {
         code = EXIT_FAILURE;
         gateway_drain(&g);

@@ -48,7 +48,7 @@ static bool count_records(struct reader r, enum order order, size_t *count)
     return true;
 }
 
-static void account(struct block *b, size_t more)
+static void block_account(struct block *b, size_t more)
 {
     b->size += more;
     if (b->account != NULL)
@@ -164,7 +164,7 @@ static char *arena_room(struct block *b, struct arena *a, size_t n)
         c->used = 0;
         c->cap = cap;
         a->chunk = c;
-        account(b, sizeof *c + cap);
+        block_account(b, sizeof *c + cap);
     }
     c->used += n;
     return c->bytes + c->used - n;
@@ -180,7 +180,7 @@ struct slice block_encoded(struct entry *e, unsigned form, form_encode encode)
 
     if (a->encoded == NULL) {
         a->encoded = mem_array(b->count, sizeof *a->encoded);
-        account(b, b->count * sizeof *a->encoded);
+        block_account(b, b->count * sizeof *a->encoded);
     }
     if (a->encoded[i].p == NULL) {
         buf_clear(scratch);

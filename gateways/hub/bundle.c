@@ -27,15 +27,11 @@ void bundle_join(struct bundle *b, struct subscription *s)
     s->joined = b->joined++;
 }
 
-static void not_due(struct subscription *s)
+static void bundle_not_due(struct subscription *s)
 {
-    struct subscription **p = &s->bundle->due;
-
     if (!s->due)
         return;
-    while (*p != s)
-        p = &(*p)->due_next;
-    *p = s->due_next;
+    LL_DELETE2(s->bundle->due, s, due_next);
     s->due = false;
 }
 
@@ -43,7 +39,7 @@ void bundle_leave(struct subscription *s)
 {
     if (s->bundle == NULL)
         return;
-    not_due(s);
+    bundle_not_due(s);
     s->bundle = NULL;
 }
 
@@ -56,31 +52,29 @@ void bundle_note(struct subscription *s)
         return;
     s->due = true;
     s->due_at = 0;
-    s->due_next = b->due;
-    b->due = s;
+    LL_PREPEND2(b->due, s, due_next);
     if (b->is_due)
         return;
     b->is_due = true;
-    b->due_next = h->due;
-    h->due = b;
+    LL_PREPEND2(h->due, b, due_next);
 }
 
 /* --- the merge -------------------------------------------------------------------- */
 
 /* What it is to be handed next; NULL: it has all of its turn. */
-static struct entry *next_of(const struct subscription *s)
+static struct entry *bundle_next_of(const struct subscription *s)
 {
     return s->due_at < s->feed->turn_count ? s->feed->turn[s->due_at] : NULL;
 }
 
 /* The first of what they are to be handed; *count of them want it. */
-static struct entry *next_of_all(const struct bundle *b, size_t *count)
+static struct entry *bundle_next(const struct bundle *b, size_t *count)
 {
     struct entry *first = NULL, *e;
 
     *count = 0;
     for (const struct subscription *s = b->due; s != NULL; s = s->due_next) {
-        e = next_of(s);
+        e = bundle_next_of(s);
         if (e == NULL || (first != NULL && e->e.id > first->e.id))
             continue;
         *count = first != NULL && e->e.id == first->e.id ? *count + 1 : 1;
@@ -90,18 +84,18 @@ static struct entry *next_of_all(const struct bundle *b, size_t *count)
 }
 
 /* False when there is nothing left. */
-static bool fill(const struct bundle *b, struct bundle_run *r)
+static bool bundle_fill(const struct bundle *b, struct bundle_run *r)
 {
     size_t shares = 0, count;
     struct entry *e;
 
     run_clear(r->run);
-    while ((e = next_of_all(b, &count)) != NULL) {
+    while ((e = bundle_next(b, &count)) != NULL) {
         assert(count <= BUNDLE_MAX);
         if (shares + count > BUNDLE_SHARES || !run_add(r->run, e))
             break;
         for (struct subscription *s = b->due; s != NULL; s = s->due_next) {
-            if (next_of(s) != e)
+            if (bundle_next_of(s) != e)
                 continue;
             r->shares[shares++] = s;
             s->due_at++;
@@ -112,7 +106,7 @@ static bool fill(const struct bundle *b, struct bundle_run *r)
 }
 
 /* They were handed everything up to `cursor`, and whoever has more is behind. */
-static void fall_back(const struct bundle *b, uint64_t cursor)
+static void bundle_fall_back(const struct bundle *b, uint64_t cursor)
 {
     for (struct subscription *s = b->due; s != NULL; s = s->due_next) {
         if (s->feed->turn[s->feed->turn_count - 1]->e.id <= cursor)
@@ -123,20 +117,20 @@ static void fall_back(const struct bundle *b, uint64_t cursor)
     }
 }
 
-static int by_joining(const struct subscription *a, const struct subscription *b)
+static int bundle_by_joining(const struct subscription *a, const struct subscription *b)
 {
     return (a->joined > b->joined) - (a->joined < b->joined);
 }
 
-static void hand_over(struct bundle *b, struct hub *h)
+static void bundle_hand_over(struct bundle *b, struct hub *h)
 {
     struct bundle_run *r = &h->bundle_run;
     uint64_t cursor = h->flushed;
     size_t n;
 
     r->run = &h->run;
-    LL_SORT2(b->due, by_joining, due_next);
-    while (fill(b, r)) {
+    LL_SORT2(b->due, bundle_by_joining, due_next);
+    while (bundle_fill(b, r)) {
         n = b->events(b, r);
         assert(n <= r->run->count);
         if (n > 0) {
@@ -144,7 +138,7 @@ static void hand_over(struct bundle *b, struct hub *h)
             cursor = r->run->entries[n - 1]->e.id;
         }
         if (n < r->run->count) {
-            fall_back(b, cursor);
+            bundle_fall_back(b, cursor);
             return;
         }
     }
@@ -155,10 +149,10 @@ void bundles_flush(struct hub *h)
     struct bundle *b;
 
     while ((b = h->due) != NULL) {
-        h->due = b->due_next;
+        LL_DELETE2(h->due, b, due_next);
         b->is_due = false;
-        hand_over(b, h);
+        bundle_hand_over(b, h);
         while (b->due != NULL)
-            not_due(b->due);
+            bundle_not_due(b->due);
     }
 }

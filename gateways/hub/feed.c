@@ -18,7 +18,7 @@
 #include "metrics.h"
 #include "topic.h"
 
-static struct slice name_of(const struct hub_filter *f)
+static struct slice filter_name(const struct hub_filter *f)
 {
     return (struct slice){f->name, f->len};
 }
@@ -46,7 +46,7 @@ static void filter_free(struct hub *h, struct hub_filter *f)
 {
     if (h->up)
         h->link.filter_drop(h->link.link, f->ref);
-    (void)filter_tree_remove(h->tree, name_of(f));
+    (void)filter_tree_remove(h->tree, filter_name(f));
     HASH_DELETE(hh, h->filters, f);
     free(f->feeds);
     free(f);
@@ -94,7 +94,7 @@ void feeds_filters_register(struct hub *h)
     struct hub_filter *f, *next;
 
     HASH_ITER (hh, h->filters, f, next)
-        h->link.filter_add(h->link.link, f->ref, name_of(f));
+        h->link.filter_add(h->link.link, f->ref, filter_name(f));
 }
 
 void feeds_filters_raise(struct hub *h, uint64_t live_from)
@@ -157,7 +157,7 @@ static struct feed *feed_new(struct hub *h, const struct buf *key, const struct 
     return f;
 }
 
-static void idle_leave(struct feed *f)
+static void feed_idle_leave(struct feed *f)
 {
     DL_DELETE2(f->hub->idle, f, idle_prev, idle_next);
     f->hub->idle_filters -= f->filter_count;
@@ -176,19 +176,10 @@ struct feed *feed_get(struct hub *h, const struct slice *filters, size_t count)
     if (f == NULL)
         f = feed_new(h, &key, names, count);
     else if (f->members == 0)
-        idle_leave(f);
+        feed_idle_leave(f);
     f->members++;
     buf_free(&key);
     return f;
-}
-
-static void undirty(struct feed *f)
-{
-    struct feed **p = &f->hub->dirty;
-
-    while (*p != f)
-        p = &(*p)->dirty_next;
-    *p = f->dirty_next;
 }
 
 void feed_put(struct feed *f)
@@ -209,10 +200,10 @@ void feed_free(struct feed *f)
     size_t i;
 
     assert(f->members == 0);
-    idle_leave(f);
+    feed_idle_leave(f);
     pages_drop_feed(f);
     if (f->dirty)
-        undirty(f);
+        LL_DELETE2(h->dirty, f, dirty_next);
     for (i = 0; i < f->filter_count; i++)
         filter_leave(h, f->filters[i], f);
     HASH_DELETE(hh, h->feeds, f);
@@ -264,22 +255,22 @@ bool feed_matches(const struct feed *f, struct slice topic)
     size_t i;
 
     for (i = 0; i < f->filter_count; i++) {
-        if (filter_match(name_of(f->filters[i]), topic))
+        if (filter_match(filter_name(f->filters[i]), topic))
             return true;
     }
     return false;
 }
 
 /* One exact topic: its chain, from the hint if that is the event at the cursor. */
-static struct entry *chain_after(const struct feed *f, uint64_t cursor, uint64_t seq)
+static struct entry *feed_chain_after(const struct feed *f, uint64_t cursor, uint64_t seq)
 {
     const struct ring *r = &f->hub->ring;
     struct entry *e = ring_at(r, seq);
     struct topic_entry *t;
 
-    if (e != NULL && e->e.id == cursor && slice_eq(e->e.topic, name_of(f->filters[0])))
+    if (e != NULL && e->e.id == cursor && slice_eq(e->e.topic, filter_name(f->filters[0])))
         return e->topic_next;
-    t = ring_topic_find(r, name_of(f->filters[0]));
+    t = ring_topic_find(r, filter_name(f->filters[0]));
     return t != NULL ? ring_topic_after(r, t, cursor) : NULL;
 }
 
@@ -289,7 +280,7 @@ struct entry *feed_ring_after(const struct feed *f, uint64_t cursor, uint64_t *s
     struct entry *e;
 
     if (f->exact) {
-        e = chain_after(f, cursor, *seq);
+        e = feed_chain_after(f, cursor, *seq);
     } else {
         e = ring_at(r, *seq);
         e = e != NULL && e->e.id == cursor ? ring_at(r, *seq + 1) : ring_after(r, cursor);
@@ -336,7 +327,7 @@ static void feed_match_add(void *value, void *arg)
     }
 }
 
-static void topic_refresh(struct hub *h, struct topic_entry *t)
+static void feed_topic_refresh(struct hub *h, struct topic_entry *t)
 {
     struct feed_match m = {t, ++h->mark};
 
@@ -351,7 +342,7 @@ void feed_dispatch(struct hub *h, struct entry *e)
     uint32_t i;
 
     if (t->generation != h->generation)
-        topic_refresh(h, t);
+        feed_topic_refresh(h, t);
     for (i = 0; i < t->feed_count; i++) {
         struct feed *f = t->feeds[i];
         if (f->heads == NULL)
@@ -363,14 +354,13 @@ void feed_dispatch(struct hub *h, struct entry *e)
         f->turn[f->turn_count++] = e;
         if (!f->dirty) {
             f->dirty = true;
-            f->dirty_next = h->dirty;
-            h->dirty = f;
+            LL_PREPEND2(h->dirty, f, dirty_next);
         }
     }
 }
 
 /* Whoever takes less than all is from now on behind, in the ring. */
-static void run_to_heads(struct feed *f, struct run *r, uint64_t before)
+static void feed_run_to_heads(struct feed *f, struct run *r, uint64_t before)
 {
     struct hub *h = f->hub;
     struct subscription *s;
@@ -404,7 +394,7 @@ void feed_flush(struct feed *f)
         run_clear(&h->run);
         while (i < f->turn_count && run_add(&h->run, f->turn[i]))
             i++;
-        run_to_heads(f, &h->run, before);
+        feed_run_to_heads(f, &h->run, before);
         before = h->run.entries[h->run.count - 1]->e.id;
     }
 }

@@ -115,14 +115,17 @@ void feeds_free(struct hub *h);                              /* all of them are 
 void bundle_note(struct subscription *s); /* its feed has events in this turn */
 void bundles_flush(struct hub *h);        /* hands them over */
 
-/* subscription.c */
+/* subscription_place.c */
 void subscription_queue(struct subscription *s); /* pump it at the turn's end */
 void subscription_wait(struct subscription *s, struct subscription **list);
 void subscription_unwait(struct subscription *s);
+void subscription_join_head(struct subscription *s);
 void subscription_leave_head(struct subscription *s, uint64_t cursor, uint8_t state);
-void subscription_pump(struct subscription *s);
-void subscription_forget(struct subscription *s);
 /* ops->events, counted; the run's first n entries are taken. */
 size_t subscription_hand(struct subscription *s, struct run *r);
+
+/* subscription.c */
+void subscription_pump(struct subscription *s);
+void subscription_forget(struct subscription *s);
 
 #endif

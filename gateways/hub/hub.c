@@ -66,7 +66,7 @@ struct blocks *hub_blocks(struct hub *h)
 
 /* --- delivering ------------------------------------------------------------------ */
 
-static void flush(struct hub *h)
+static void hub_flush(struct hub *h)
 {
     struct feed *f;
 
@@ -74,14 +74,14 @@ static void flush(struct hub *h)
         feed_flush(f);
     bundles_flush(h);
     while ((f = h->dirty) != NULL) {
-        h->dirty = f->dirty_next;
+        LL_DELETE2(h->dirty, f, dirty_next);
         f->dirty = false;
         feed_settle(f);
     }
     h->flushed = h->upto;
 }
 
-static void wake_ahead(struct hub *h)
+static void hub_wake_ahead(struct hub *h)
 {
     struct subscription *s, *next;
 
@@ -95,7 +95,7 @@ static void wake_ahead(struct hub *h)
  * own already is the beginning of those who queued meanwhile.  When all together
  * have had enough the rest waits for the next turn, behind what is live then:
  * false, somebody has had none. */
-static bool pump_all(struct hub *h)
+static bool hub_pump(struct hub *h)
 {
     struct subscription *s;
 
@@ -115,10 +115,10 @@ bool hub_turn(struct hub *h)
 {
     bool pumped;
 
-    flush(h);
+    hub_flush(h);
     if (h->ahead != NULL)
-        wake_ahead(h);
-    pumped = pump_all(h);
+        hub_wake_ahead(h);
+    pumped = hub_pump(h);
     feeds_trim(h);
     pages_trim(&h->pages, pumped);
     ring_trim(&h->ring);
@@ -130,7 +130,7 @@ bool hub_turn(struct hub *h)
 
 /* --- from the link ---------------------------------------------------------------- */
 
-static void feeds_kick(struct hub *h)
+static void hub_feeds_kick(struct hub *h)
 {
     struct feed *f, *next;
 
@@ -138,7 +138,7 @@ static void feeds_kick(struct hub *h)
         feed_kick(f);
 }
 
-static void others_queue(struct feed *f)
+static void hub_queue_others(struct feed *f)
 {
     struct subscription *s;
 
@@ -148,25 +148,25 @@ static void others_queue(struct feed *f)
     }
 }
 
-static void others_queue_all(struct hub *h)
+static void hub_queue_all_others(struct hub *h)
 {
     struct feed *f, *next;
 
     HASH_ITER (hh, h->feeds, f, next)
-        others_queue(f);
+        hub_queue_others(f);
 }
 
 void hub_down(struct hub *h)
 {
-    flush(h);
+    hub_flush(h);
     h->up = false;
     feeds_filters_down(h);
-    feeds_kick(h);
+    hub_feeds_kick(h);
 }
 
 /* Another log, or this one without its latest events: nothing that we hold is
  * true of it, and every cursor must be judged anew. */
-static void forget(struct hub *h)
+static void hub_forget(struct hub *h)
 {
     struct feed *f, *next;
     struct subscription *s;
@@ -185,12 +185,12 @@ void hub_up(struct hub *h, const struct wire_hello_ok *hello)
 
     hub_down(h);
     if (hello->reset || (h->upto != 0 && !known))
-        forget(h);
+        hub_forget(h);
     h->log = hello->log;
     h->up = true;
     h->upto = h->flushed = h->seen = hello->head;
     feeds_filters_register(h);
-    others_queue_all(h);
+    hub_queue_all_others(h);
 }
 
 void hub_filter_live(struct hub *h, uint32_t ref, uint64_t live_from)
@@ -206,12 +206,12 @@ void hub_filter_live(struct hub *h, uint32_t ref, uint64_t live_from)
     for (i = 0; i < f->feed_count; i++) {
         feed_refresh(f->feeds[i]);
         if (f->feeds[i]->live)
-            others_queue(f->feeds[i]);
+            hub_queue_others(f->feeds[i]);
     }
 }
 
 /* Nobody can be served from it; whoever asks again has it asked for again. */
-static void feed_refuse(struct feed *f, enum sluice_error error)
+static void hub_feed_refuse(struct feed *f, enum sluice_error error)
 {
     struct subscription *s;
 
@@ -230,17 +230,17 @@ void hub_filter_no(struct hub *h, uint32_t ref, enum sluice_error error)
         HASH_FIND(hh, h->filters, &ref, sizeof ref, f);
         if (f == NULL)
             return; /* it went with its last feed */
-        feed_refuse(f->feeds[0], error);
+        hub_feed_refuse(f->feeds[0], error);
     }
 }
 
 /* Every feed's heads, and every ring reader, is behind `after` from now on. */
-static void hole(struct hub *h, uint64_t after)
+static void hub_hole(struct hub *h, uint64_t after)
 {
     metric_add(M_HOLES, 1);
-    flush(h);
+    hub_flush(h);
     feeds_filters_raise(h, after);
-    feeds_kick(h);
+    hub_feeds_kick(h);
 }
 
 void hub_live(struct hub *h, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records)
@@ -251,14 +251,14 @@ void hub_live(struct hub *h, uint64_t after, uint64_t upto, struct zmsg *m, stru
     if (!h->up || upto < h->upto || (upto == h->upto && after == upto))
         return; /* it tells nothing new */
     if (after != h->upto)
-        hole(h, after);
+        hub_hole(h, after);
     b = block_new(&h->blocks, m, records);
     if (b == NULL || after < h->upto) {
         log_error("a live message is malformed", LOG_U("after", after), LOG_U("upto", upto));
         metric_add(M_BAD_FRAMES, 1);
         if (b != NULL)
             block_unref(b);
-        hole(h, upto); /* its events are in the store */
+        hub_hole(h, upto); /* its events are in the store */
     } else if (b->count > 0) {
         metric_add(M_RECEIVED, b->count);
         ring_append(&h->ring, b);
@@ -270,7 +270,7 @@ void hub_live(struct hub *h, uint64_t after, uint64_t upto, struct zmsg *m, stru
     h->upto = upto;
 }
 
-static void raise_visit(void *value, void *arg)
+static void hub_removed_visit(void *value, void *arg)
 {
     struct hub_filter *f = value;
     const uint64_t *upto = arg;
@@ -287,8 +287,8 @@ static void raise_visit(void *value, void *arg)
 
 void hub_removed(struct hub *h, struct slice topic, uint64_t upto)
 {
-    flush(h);
-    filter_tree_match(h->tree, topic, raise_visit, &upto);
+    hub_flush(h);
+    filter_tree_match(h->tree, topic, hub_removed_visit, &upto);
 }
 
 /* --- once a second ------------------------------------------------------------------ */
@@ -298,7 +298,7 @@ void hub_tick(struct hub *h)
     feeds_linger(h, clock_mono_ms());
     if (h->idle_wake && h->up) {
         h->idle_wake = false;
-        others_queue_all(h);
+        hub_queue_all_others(h);
     }
     metric_set(M_RING_BYTES, h->ring.bytes);
     metric_set(M_SUBSCRIPTIONS, h->subscriptions);

@@ -17,7 +17,7 @@
 #include "mem.h"
 #include "metrics.h"
 
-static struct page_cache *cache_of(const struct page *p)
+static struct page_cache *page_cache(const struct page *p)
 {
     return &p->feed->hub->pages;
 }
@@ -27,13 +27,13 @@ static void page_free(struct page *p)
     assert(p->waiters == NULL);
     DL_DELETE2(p->feed->pages, p, prev, next);
     if (p->block != NULL) {
-        DL_DELETE2(cache_of(p)->lru, p, lru_prev, lru_next);
+        DL_DELETE2(page_cache(p)->lru, p, lru_prev, lru_next);
         block_evict(p->block);
     }
     free(p);
 }
 
-static void wake(struct page *p)
+static void page_wake(struct page *p)
 {
     struct subscription *s;
 
@@ -41,7 +41,7 @@ static void wake(struct page *p)
         subscription_queue(s);
 }
 
-static void fail(struct page *p, enum sluice_error error, struct slice text)
+static void page_fail(struct page *p, enum sluice_error error, struct slice text)
 {
     struct subscription *s;
 
@@ -70,10 +70,10 @@ static bool page_fill(struct page *p, struct zmsg *reply)
     p->block = block_new(&p->feed->hub->blocks, reply, reader_of(m.records.p, m.records.len));
     if (p->block == NULL)
         return false;
-    p->block->account = &cache_of(p)->bytes;
-    cache_of(p)->bytes += p->block->size;
-    p->fresh = cache_of(p)->any_fresh = true;
-    DL_APPEND2(cache_of(p)->lru, p, lru_prev, lru_next);
+    p->block->account = &page_cache(p)->bytes;
+    page_cache(p)->bytes += p->block->size;
+    p->fresh = page_cache(p)->any_fresh = true;
+    DL_APPEND2(page_cache(p)->lru, p, lru_prev, lru_next);
     return true;
 }
 
@@ -90,9 +90,9 @@ static void page_done(struct link_read *r, enum sluice_error error, struct slice
         text = SLICE("a history page is malformed");
     }
     if (error != ERR_NONE)
-        fail(p, error, text);
+        page_fail(p, error, text);
     else
-        wake(p);
+        page_wake(p);
 }
 
 static struct page *page_ask(struct feed *f, uint64_t after, const struct subscription *owner)
@@ -174,14 +174,14 @@ struct page *pages_get(struct subscription *s, uint64_t cursor)
         subscription_wait(s, &p->waiters);
         return NULL;
     }
-    DL_DELETE2(cache_of(p)->lru, p, lru_prev, lru_next);
-    DL_APPEND2(cache_of(p)->lru, p, lru_prev, lru_next);
+    DL_DELETE2(page_cache(p)->lru, p, lru_prev, lru_next);
+    DL_APPEND2(page_cache(p)->lru, p, lru_prev, lru_next);
     return p;
 }
 
 void pages_ahead(struct page *p)
 {
-    struct page_cache *c = cache_of(p);
+    struct page_cache *c = page_cache(p);
     struct page *q;
 
     if (p->owner != NULL || p->stale || p->upto >= p->head || c->bytes > c->limit / 2)
@@ -195,7 +195,7 @@ void pages_ahead(struct page *p)
 
 /* What came has been seen by all who waited.  A page that found
  * nothing, or that a DELETE overtook, is of no use to anybody else. */
-static void settle(struct page_cache *c)
+static void pages_settle(struct page_cache *c)
 {
     struct page *p, *next;
 
@@ -214,7 +214,7 @@ void pages_trim(struct page_cache *c, bool pumped)
     struct page *p, *next;
 
     if (c->any_fresh && pumped)
-        settle(c);
+        pages_settle(c);
     DL_FOREACH_SAFE2 (c->lru, p, next, lru_next) {
         if (c->bytes <= c->limit)
             break;
@@ -225,7 +225,7 @@ void pages_trim(struct page_cache *c, bool pumped)
 
 static void page_drop(struct page *p)
 {
-    wake(p); /* whoever waited asks anew */
+    page_wake(p); /* whoever waited asks anew */
     if (p->block == NULL)
         p->feed->hub->link.read_cancel(p->feed->hub->link.link, &p->read);
     page_free(p);

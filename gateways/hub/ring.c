@@ -41,7 +41,7 @@ static uint32_t name_hash(struct slice name)
     return h;
 }
 
-static struct topic_entry **topic_slot(const struct ring *r, struct slice name, uint32_t hash)
+static struct topic_entry **ring_topic_slot(const struct ring *r, struct slice name, uint32_t hash)
 {
     struct topic_entry **t = &r->topics[hash & (r->topic_cap - 1)];
 
@@ -51,7 +51,7 @@ static struct topic_entry **topic_slot(const struct ring *r, struct slice name, 
     return t;
 }
 
-static void topics_grow(struct ring *r)
+static void ring_topics_grow(struct ring *r)
 {
     size_t cap = r->topic_cap * 2, i;
     struct topic_entry **table = mem_array(cap, sizeof *table), *t, *next;
@@ -70,18 +70,18 @@ static void topics_grow(struct ring *r)
 
 struct topic_entry *ring_topic_find(const struct ring *r, struct slice name)
 {
-    return *topic_slot(r, name, name_hash(name));
+    return *ring_topic_slot(r, name, name_hash(name));
 }
 
 struct topic_entry *ring_topic(struct ring *r, struct slice name)
 {
     uint32_t hash = name_hash(name);
-    struct topic_entry *t = *topic_slot(r, name, hash);
+    struct topic_entry *t = *ring_topic_slot(r, name, hash);
 
     if (t != NULL)
         return t;
     if (r->topic_count >= r->topic_cap)
-        topics_grow(r);
+        ring_topics_grow(r);
     t = mem_zalloc(sizeof *t + name.len);
     t->hash = hash;
     t->len = (uint16_t)name.len;
@@ -92,9 +92,9 @@ struct topic_entry *ring_topic(struct ring *r, struct slice name)
     return t;
 }
 
-static void topic_free(struct ring *r, struct topic_entry *t)
+static void ring_topic_free(struct ring *r, struct topic_entry *t)
 {
-    struct topic_entry **slot = topic_slot(r, (struct slice){t->name, t->len}, t->hash);
+    struct topic_entry **slot = ring_topic_slot(r, (struct slice){t->name, t->len}, t->hash);
 
     assert(*slot == t && t->first == NULL);
     *slot = t->hash_next;
@@ -105,7 +105,7 @@ static void topic_free(struct ring *r, struct topic_entry *t)
 
 /* --- events ----------------------------------------------------------------- */
 
-static void slots_grow(struct ring *r)
+static void ring_slots_grow(struct ring *r)
 {
     size_t cap = r->cap * 2;
     struct entry **slots = mem_array(cap, sizeof *slots);
@@ -118,7 +118,7 @@ static void slots_grow(struct ring *r)
     r->cap = cap;
 }
 
-static void blocks_push(struct ring *r, struct block *b)
+static void ring_blocks_push(struct ring *r, struct block *b)
 {
     size_t i, cap;
     struct block **blocks;
@@ -145,7 +145,7 @@ void ring_append(struct ring *r, struct block *b)
         struct topic_entry *t = ring_topic(r, e->e.topic);
 
         if (r->next_seq - r->first_seq == r->cap)
-            slots_grow(r);
+            ring_slots_grow(r);
         e->topic = t;
         e->topic_next = NULL;
         e->seq = r->next_seq;
@@ -158,10 +158,10 @@ void ring_append(struct ring *r, struct block *b)
     }
     b->account = &r->bytes;
     r->bytes += b->size;
-    blocks_push(r, b);
+    ring_blocks_push(r, b);
 }
 
-static void evict_oldest(struct ring *r)
+static void ring_evict_oldest(struct ring *r)
 {
     struct block *b = r->blocks[r->block_first & (r->block_cap - 1)];
     size_t i;
@@ -178,7 +178,7 @@ static void evict_oldest(struct ring *r)
         r->evicted_to = e->e.id;
         if (t->first == NULL) {
             t->last = NULL;
-            topic_free(r, t);
+            ring_topic_free(r, t);
         }
     }
     block_evict(b);
@@ -187,13 +187,13 @@ static void evict_oldest(struct ring *r)
 void ring_trim(struct ring *r)
 {
     while (r->bytes > r->limit && r->block_count > 0)
-        evict_oldest(r);
+        ring_evict_oldest(r);
 }
 
 void ring_clear(struct ring *r)
 {
     while (r->block_count > 0)
-        evict_oldest(r);
+        ring_evict_oldest(r);
 }
 
 void ring_close(struct ring *r)

@@ -28,49 +28,6 @@ struct start_read {
     struct subscription *subscription;
 };
 
-/* --- lists -------------------------------------------------------------------- */
-
-void subscription_wait(struct subscription *s, struct subscription **list)
-{
-    subscription_unwait(s);
-    DL_APPEND2(*list, s, wait_prev, wait_next);
-    s->waiting = list;
-}
-
-void subscription_unwait(struct subscription *s)
-{
-    if (s->waiting == NULL)
-        return;
-    DL_DELETE2(*s->waiting, s, wait_prev, wait_next);
-    s->waiting = NULL;
-}
-
-void subscription_queue(struct subscription *s)
-{
-    if (s->waiting != &s->hub->queue)
-        subscription_wait(s, &s->hub->queue);
-}
-
-static void join_head(struct subscription *s)
-{
-    DL_DELETE2(s->feed->others, s, prev, next);
-    DL_APPEND2(s->feed->heads, s, prev, next);
-    s->state = SUB_HEAD;
-}
-
-void subscription_leave_head(struct subscription *s, uint64_t cursor, uint8_t state)
-{
-    assert(s->state == SUB_HEAD);
-    if (s->hub->next_head == s)
-        s->hub->next_head = s->next;
-    DL_DELETE2(s->feed->heads, s, prev, next);
-    DL_APPEND2(s->feed->others, s, prev, next);
-    s->cursor = cursor;
-    s->state = state;
-    if (!s->full)
-        subscription_queue(s);
-}
-
 /* --- opening and closing ---------------------------------------------------------- */
 
 void subscription_open(struct subscription *s, struct hub *h, const struct slice *filters,
@@ -159,13 +116,13 @@ void subscription_forget(struct subscription *s)
 
 /* --- starting ----------------------------------------------------------------------- */
 
-static void fail(struct subscription *s, enum sluice_error error, struct slice text)
+static void subscription_fail(struct subscription *s, enum sluice_error error, struct slice text)
 {
     s->ops->failed(s, error, text);
 }
 
-static void start_done(struct link_read *r, enum sluice_error error, struct slice text,
-                       struct zmsg *reply)
+static void subscription_start_done(struct link_read *r, enum sluice_error error, struct slice text,
+                                    struct zmsg *reply)
 {
     struct start_read *a = r->data;
     struct subscription *s = a->subscription;
@@ -182,7 +139,7 @@ static void start_done(struct link_read *r, enum sluice_error error, struct slic
         text = SLICE("the broker's answer is malformed");
     }
     if (error != ERR_NONE) {
-        fail(s, error, text);
+        subscription_fail(s, error, text);
         return;
     }
     if (s->hub->seen < m.head)
@@ -218,7 +175,7 @@ static void start_ask(struct subscription *s)
         filters[i].filter = (struct slice){f->filters[i]->name, f->filters[i]->len};
     s->asking = mem_zalloc(sizeof *s->asking);
     s->asking->subscription = s;
-    s->asking->read.cb = start_done;
+    s->asking->read.cb = subscription_start_done;
     s->asking->read.data = s->asking;
     wire_start_req_put(&s->asking->read.frame, &q);
     s->hub->link.read(s->hub->link.link, &s->asking->read);
@@ -251,13 +208,13 @@ static bool start_resolve(struct subscription *s)
     return true;
 }
 
-static void caught_up(struct subscription *s)
+static void subscription_caught_up(struct subscription *s)
 {
     if (s->ops->caught_up != NULL)
         s->ops->caught_up(s);
 }
 
-static void started(struct subscription *s, const struct gap *gap)
+static void subscription_started(struct subscription *s, const struct gap *gap)
 {
     s->started = true;
     if (gap != NULL)
@@ -267,19 +224,8 @@ static void started(struct subscription *s, const struct gap *gap)
 
 /* --- handing over ------------------------------------------------------------------- */
 
-size_t subscription_hand(struct subscription *s, struct run *r)
-{
-    struct hub *h = s->hub;
-    size_t n = s->ops->events(s, r);
-
-    assert(n <= r->count);
-    h->delivered += n;
-    h->handed += r->bytes * n / r->count;
-    return n;
-}
-
 /* Hands the run over; false when it must stop here (full or closed). */
-static bool hand_run(struct subscription *s, struct run *r)
+static bool subscription_hand_run(struct subscription *s, struct run *r)
 {
     size_t n = subscription_hand(s, r);
 
@@ -328,7 +274,7 @@ static bool page_announce(struct subscription *s, const struct page *p)
 
     s->judged = true;
     if (!s->started) {
-        started(s, have ? &gap : NULL);
+        subscription_started(s, have ? &gap : NULL);
     } else if (have) {
         metric_add(M_GAPS, 1);
         s->ops->gap(s, &gap);
@@ -349,7 +295,7 @@ static enum pump pump_ring(struct subscription *s)
 
     s->state = SUB_RING;
     if (!s->started) {
-        started(s, NULL);
+        subscription_started(s, NULL);
         if (s->state == SUB_CLOSED)
             return PUMP_STOP;
     }
@@ -360,14 +306,14 @@ static enum pump pump_ring(struct subscription *s)
             break;
     }
     if (r->count > 0)
-        return hand_run(s, r) ? PUMP_ON : PUMP_STOP;
-    join_head(s);
-    caught_up(s);
+        return subscription_hand_run(s, r) ? PUMP_ON : PUMP_STOP;
+    subscription_join_head(s);
+    subscription_caught_up(s);
     return PUMP_STOP;
 }
 
 /* What is later comes live, for all filters. */
-static bool is_covered(const struct subscription *s)
+static bool subscription_is_covered(const struct subscription *s)
 {
     return feed_covers(s->feed, s->cursor) && s->cursor >= s->store_until;
 }
@@ -400,14 +346,14 @@ static enum pump pump_page(struct subscription *s)
         run_clear(r);
         while (e < end && run_add(r, e))
             e++;
-        if (!hand_run(s, r))
+        if (!subscription_hand_run(s, r))
             return PUMP_STOP;
     }
     if (s->cursor < p->upto)
         s->cursor = p->upto;
     if (s->froms != NULL && s->cursor >= s->store_until)
         froms_drop(s);
-    if (s->cursor > from || is_covered(s)) /* covered: it was only to be judged */
+    if (s->cursor > from || subscription_is_covered(s)) /* covered: it was only to be judged */
         return PUMP_ON;
     return wait_for_coverage(s);
 }
@@ -415,11 +361,11 @@ static enum pump pump_page(struct subscription *s)
 static enum pump pump_ahead(struct subscription *s)
 {
     if (!s->started)
-        started(s, NULL);
+        subscription_started(s, NULL);
     if (s->state != SUB_CLOSED) {
         s->state = SUB_AHEAD;
         subscription_wait(s, &s->hub->ahead);
-        caught_up(s); /* with the broker, which is ahead of us */
+        subscription_caught_up(s); /* with the broker, which is ahead of us */
     }
     return PUMP_STOP;
 }
@@ -428,7 +374,7 @@ static enum pump pump_ahead(struct subscription *s)
  * needs no judge; one beyond it may be from the future: only a page can tell. */
 static enum pump pump_once(struct subscription *s)
 {
-    bool covered = is_covered(s);
+    bool covered = subscription_is_covered(s);
 
     if (covered && s->cursor <= s->hub->upto)
         return pump_ring(s);

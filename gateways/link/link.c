@@ -6,8 +6,8 @@
  * deliver what is queued in the old one to the broker's successor, ahead of our
  * hello.  So a connection always begins with hello, and nothing stale follows.
  *
- *   DOWN ──connected──▶ GREETING ──hello-ok──▶ UP
- *    ▲  ◀──lost────────────┴──────lost─────────┘
+ *   DOWN ──connected──▶ HELLO ──hello-ok──▶ UP
+ *    ▲  ◀──lost───────────┴──────lost───────┘
  *
  * UP runs up() first (the hub registers its filters, MQTT tells which sessions it
  * holds), then sends what is unacknowledged, in order (publisher.c).  Publishes of one turn are
@@ -20,7 +20,7 @@
  *
  * One coarse timer, running only while something is pending: deadlines of
  * publishes, the confirmation that is due after a quiet second, reads to ask
- * again, a greeting without an answer.  A full queue (EAGAIN) on link ends the
+ * again, a hello without an answer.  A full queue (EAGAIN) on link ends the
  * connection; on reads the request waits for the next tick.
  */
 #include "link.h"
@@ -29,6 +29,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
+
+#include <utlist.h>
 
 #include "clock.h"
 #include "log.h"
@@ -39,18 +41,14 @@
 #define TICK_MS 50
 #define CONFIRM_MS 900      /* after the last live message: "about a second" */
 #define HELLO_AGAIN_MS 1000 /* after a hello-no */
-#define GREETING_MS 10000   /* a hello without any answer: connect anew */
+#define HELLO_MS 10000      /* a hello without any answer: connect anew */
 #define READ_AGAIN_MS 10000
 #define READ_BUSY_MS 50
 #define HEARTBEAT_MS 1000
 #define CLOSE_LINGER_MS 200   /* the ends of clients are the last that is said */
 #define QUEUE_MESSAGES 100000 /* above both windows, which count bytes */
 
-enum link_state { LINK_DOWN, LINK_GREETING, LINK_UP, LINK_CLOSING };
-
-struct read_list {
-    struct link_read *first, *last;
-};
+enum link_state { LINK_DOWN, LINK_HELLO, LINK_UP, LINK_CLOSING };
 
 struct link {
     uv_loop_t *loop;
@@ -62,8 +60,8 @@ struct link {
     enum link_state state;
     struct wire_uuid instance, log;
     uint64_t seen;
-    uint64_t hello_at; /* GREETING: say hello (again) then; 0: not planned */
-    uint64_t greeting_ends;
+    uint64_t hello_at; /* HELLO: say it (again) then; 0: not planned */
+    uint64_t hello_ends;
     size_t credit; /* confirm when so many live bytes came */
     size_t unconfirmed;
     uint64_t confirm_upto, confirm_at;
@@ -73,7 +71,7 @@ struct link {
 
     struct zsock *reads;
     bool reads_up;
-    struct read_list waiting, asked;
+    struct link_read *waiting, *asked;
     unsigned on_the_way, on_the_way_max;
     uint64_t next_ref;
     uint64_t reads_hold; /* the broker is busy: ask nothing before */
@@ -86,17 +84,17 @@ struct link {
     void *closed_arg;
 };
 
-static void tick_need(struct link *l);
+static void link_tick_need(struct link *l);
 
-static void on_idle(uv_idle_t *idle)
+static void link_on_idle(uv_idle_t *idle)
 {
-    (void)idle; /* only keeps the loop from sleeping before on_check */
+    (void)idle; /* only keeps the loop from sleeping before link_on_check */
 }
 
-/* turn_end runs before the loop sleeps. */
-static void turn_need(struct link *l)
+/* link_turn_end runs before the loop sleeps. */
+static void link_turn_need(struct link *l)
 {
-    uv_idle_start(&l->idle, on_idle);
+    uv_idle_start(&l->idle, link_on_idle);
 }
 
 /* --- sending on link --------------------------------------------------------- */
@@ -115,11 +113,11 @@ static bool link_send(struct link *l, struct buf *frame)
     if (rc == 0)
         return true;
     l->broken = true;
-    turn_need(l);
+    link_turn_need(l);
     return false;
 }
 
-static void say_hello(struct link *l)
+static void link_say_hello(struct link *l)
 {
     struct wire_hello h = {.version = WIRE_VERSION,
                            .instance = l->instance,
@@ -129,12 +127,12 @@ static void say_hello(struct link *l)
     struct buf b = {0};
 
     l->hello_at = 0;
-    l->greeting_ends = clock_mono_ms() + GREETING_MS;
+    l->hello_ends = clock_mono_ms() + HELLO_MS;
     wire_hello_put(&b, &h);
     (void)link_send(l, &b);
 }
 
-static void confirm(struct link *l)
+static void link_confirm(struct link *l)
 {
     struct buf b = {0};
 
@@ -143,7 +141,7 @@ static void confirm(struct link *l)
     (void)link_send(l, &b);
 }
 
-static void publish_flush(struct link *l)
+static void link_flush(struct link *l)
 {
     struct link_publish *end;
     struct buf frame = {0};
@@ -157,7 +155,7 @@ static void publish_flush(struct link *l)
 
 /* --- messages from the broker --------------------------------------------------- */
 
-static void on_hello_ok(struct link *l, const struct zmsg *m)
+static void link_on_hello_ok(struct link *l, const struct zmsg *m)
 {
     struct wire_hello_ok ok;
 
@@ -173,10 +171,10 @@ static void on_hello_ok(struct link *l, const struct zmsg *m)
     log_info("connected to the broker", LOG_U("head", ok.head), LOG_U("reset", ok.reset));
     publisher_begin(&l->publisher, ok.window);
     l->ops->up(l->arg, &ok);
-    publish_flush(l);
+    link_flush(l);
 }
 
-static void on_hello_no(struct link *l, const struct zmsg *m)
+static void link_on_hello_no(struct link *l, const struct zmsg *m)
 {
     struct slice text = SLICE("malformed refusal");
     uint16_t error = 0;
@@ -187,13 +185,13 @@ static void on_hello_no(struct link *l, const struct zmsg *m)
              LOG_SLICE("text", text));
     if (l->state == LINK_UP) {
         l->broken = true; /* it has dropped us: connect anew */
-        turn_need(l);
+        link_turn_need(l);
     } else {
         l->hello_at = clock_mono_ms() + HELLO_AGAIN_MS;
     }
 }
 
-static bool on_live(struct link *l, struct zmsg *m)
+static bool link_on_live(struct link *l, struct zmsg *m)
 {
     size_t size = zmsg_size(m);
     struct reader records;
@@ -208,11 +206,11 @@ static bool on_live(struct link *l, struct zmsg *m)
     }
     l->ops->live(l->arg, after, upto, m, records);
     if (l->state == LINK_UP && l->unconfirmed >= l->credit)
-        confirm(l);
+        link_confirm(l);
     return true;
 }
 
-static bool on_filter_answer(struct link *l, const struct zmsg *m, uint8_t kind)
+static bool link_on_filter_answer(struct link *l, const struct zmsg *m, uint8_t kind)
 {
     uint64_t live_from;
     uint32_t ref;
@@ -230,7 +228,7 @@ static bool on_filter_answer(struct link *l, const struct zmsg *m, uint8_t kind)
     return true;
 }
 
-static bool on_removed(struct link *l, const struct zmsg *m)
+static bool link_on_removed(struct link *l, const struct zmsg *m)
 {
     struct slice topic;
     uint64_t upto;
@@ -241,7 +239,7 @@ static bool on_removed(struct link *l, const struct zmsg *m)
     return true;
 }
 
-static bool on_call(struct link *l, const struct zmsg *m)
+static bool link_on_call(struct link *l, const struct zmsg *m)
 {
     struct reader body;
     uint8_t op = wire_call_get(zmsg_data(m), zmsg_size(m), &body);
@@ -251,47 +249,47 @@ static bool on_call(struct link *l, const struct zmsg *m)
     return op != 0;
 }
 
-static bool on_message_up(struct link *l, struct zmsg *m, uint8_t kind)
+static bool link_on_message_up(struct link *l, struct zmsg *m, uint8_t kind)
 {
     switch (kind) {
     case WIRE_LIVE:
-        return on_live(l, m);
+        return link_on_live(l, m);
     case WIRE_ACKS:
         return publisher_acks(&l->publisher, wire_acks_reader(zmsg_data(m), zmsg_size(m)));
     case WIRE_SESSION_ACKS:
         return publisher_session_acks(&l->publisher,
                                       wire_session_acks_reader(zmsg_data(m), zmsg_size(m)));
     case WIRE_CALL:
-        return on_call(l, m);
+        return link_on_call(l, m);
     case WIRE_FILTER_LIVE:
     case WIRE_FILTER_NO:
-        return on_filter_answer(l, m, kind);
+        return link_on_filter_answer(l, m, kind);
     case WIRE_REMOVED:
-        return on_removed(l, m);
+        return link_on_removed(l, m);
     default:
         return false;
     }
 }
 
-static void on_message(void *arg, struct slice peer, struct zmsg *parts, size_t count)
+static void link_on_message(void *arg, struct slice peer, struct zmsg *parts, size_t count)
 {
     struct link *l = arg;
     uint8_t kind = wire_kind(zmsg_data(&parts[0]), zmsg_size(&parts[0]));
 
     (void)peer;
     l->ran = true;
-    if (l->state == LINK_GREETING && kind == WIRE_HELLO_OK)
-        on_hello_ok(l, &parts[0]);
-    else if (l->state >= LINK_GREETING && l->state <= LINK_UP && kind == WIRE_HELLO_NO)
-        on_hello_no(l, &parts[0]);
-    else if (l->state == LINK_UP && (count != 1 || !on_message_up(l, &parts[0], kind)))
+    if (l->state == LINK_HELLO && kind == WIRE_HELLO_OK)
+        link_on_hello_ok(l, &parts[0]);
+    else if (l->state >= LINK_HELLO && l->state <= LINK_UP && kind == WIRE_HELLO_NO)
+        link_on_hello_no(l, &parts[0]);
+    else if (l->state == LINK_UP && (count != 1 || !link_on_message_up(l, &parts[0], kind)))
         metric_add(M_BAD_FRAMES, 1);
-    tick_need(l);
+    link_tick_need(l);
 }
 
 /* --- the connection ----------------------------------------------------------------- */
 
-static void maybe_closed(struct link *l)
+static void link_maybe_closed(struct link *l)
 {
     if (--l->open > 0 || l->state != LINK_CLOSING)
         return;
@@ -303,20 +301,20 @@ static void maybe_closed(struct link *l)
     free(l);
 }
 
-static void socket_closed(void *arg)
+static void link_on_socket_closed(void *arg)
 {
-    maybe_closed(arg);
+    link_maybe_closed(arg);
 }
 
 static void link_lost(struct link *l);
 
-static void turn_end(struct link *l)
+static void link_turn_end(struct link *l)
 {
     if (l->state == LINK_CLOSING)
         return;
     uv_idle_stop(&l->idle);
     l->ran |= publisher_refuse(&l->publisher);
-    publish_flush(l);
+    link_flush(l);
     if (l->broken) {
         log_warn("the link takes no more: connecting anew");
         link_lost(l);
@@ -325,39 +323,40 @@ static void turn_end(struct link *l)
         l->ran = false;
         l->ops->turn(l->arg);
     }
-    tick_need(l);
+    link_tick_need(l);
 }
 
-static void on_connected(void *arg)
+static void link_on_connected(void *arg)
 {
     struct link *l = arg;
 
     if (l->state != LINK_DOWN)
         return;
-    l->state = LINK_GREETING;
-    say_hello(l);
-    tick_need(l);
+    l->state = LINK_HELLO;
+    link_say_hello(l);
+    link_tick_need(l);
 }
 
-static void on_disconnected(void *arg)
+static void link_on_disconnected(void *arg)
 {
     struct link *l = arg;
 
-    if (l->state == LINK_GREETING || l->state == LINK_UP)
+    if (l->state == LINK_HELLO || l->state == LINK_UP)
         link_lost(l);
 }
 
-static void on_drained(void *arg)
+static void link_on_drained(void *arg)
 {
-    turn_end(arg);
+    link_turn_end(arg);
 }
 
-static const struct zsock_ops link_socket_ops = {.message = on_message,
-                                                 .drained = on_drained,
-                                                 .connected = on_connected,
-                                                 .disconnected = on_disconnected};
+static const struct zsock_ops link_socket_ops = {.message = link_on_message,
+                                                 .drained = link_on_drained,
+                                                 .connected = link_on_connected,
+                                                 .disconnected = link_on_disconnected};
 
-static struct zsock *socket_open(struct link *l, const struct zsock_ops *ops, const char *endpoint)
+static struct zsock *link_socket_open(struct link *l, const struct zsock_ops *ops,
+                                      const char *endpoint)
 {
     struct zsock_options o = {.send_hwm = QUEUE_MESSAGES,
                               .recv_hwm = QUEUE_MESSAGES,
@@ -380,7 +379,7 @@ static struct zsock *socket_open(struct link *l, const struct zsock_ops *ops, co
 static void link_open(struct link *l)
 {
     l->state = LINK_DOWN;
-    l->link = socket_open(l, &link_socket_ops, l->link_endpoint);
+    l->link = link_socket_open(l, &link_socket_ops, l->link_endpoint);
 }
 
 static void link_lost(struct link *l)
@@ -394,55 +393,18 @@ static void link_lost(struct link *l)
     l->unconfirmed = 0;
     metric_set(M_LINK_UP, 0);
     publisher_begin(&l->publisher, 0);
-    zsock_close(old, 0, socket_closed);
+    zsock_close(old, 0, link_on_socket_closed);
     if (was_up) {
         log_warn("the broker is away");
         l->ops->down(l->arg);
         l->ran = true;
     }
     link_open(l);
-    turn_need(l);
-    tick_need(l);
+    link_turn_need(l);
+    link_tick_need(l);
 }
 
 /* --- reads ----------------------------------------------------------------------------- */
-
-static void reads_append(struct read_list *list, struct link_read *r)
-{
-    r->next = NULL;
-    r->prev = list->last;
-    if (list->last != NULL)
-        list->last->next = r;
-    else
-        list->first = r;
-    list->last = r;
-}
-
-static void reads_remove(struct read_list *list, struct link_read *r)
-{
-    if (r->prev != NULL)
-        r->prev->next = r->next;
-    else
-        list->first = r->next;
-    if (r->next != NULL)
-        r->next->prev = r->prev;
-    else
-        list->last = r->prev;
-    r->prev = r->next = NULL;
-}
-
-static void reads_prepend_all(struct read_list *list, struct read_list *front)
-{
-    if (front->first == NULL)
-        return;
-    front->last->next = list->first;
-    if (list->first != NULL)
-        list->first->prev = front->last;
-    else
-        list->last = front->last;
-    list->first = front->first;
-    *front = (struct read_list){NULL, NULL};
-}
 
 static bool read_send(struct link *l, struct link_read *r)
 {
@@ -460,13 +422,13 @@ static void reads_flush(struct link *l)
     struct link_read *r;
     uint64_t now;
 
-    if (!l->reads_up || l->waiting.first == NULL)
+    if (!l->reads_up || l->waiting == NULL)
         return;
     now = clock_mono_ms();
-    while ((r = l->waiting.first) != NULL && l->on_the_way < l->on_the_way_max &&
-           now >= l->reads_hold && read_send(l, r)) {
-        reads_remove(&l->waiting, r);
-        reads_append(&l->asked, r);
+    while ((r = l->waiting) != NULL && l->on_the_way < l->on_the_way_max && now >= l->reads_hold &&
+           read_send(l, r)) {
+        DL_DELETE(l->waiting, r);
+        DL_APPEND(l->asked, r);
         r->sent = true;
         r->asked_at = now;
         l->on_the_way++;
@@ -476,18 +438,16 @@ static void reads_flush(struct link *l)
 /* Back to the front of those that wait: it was asked first. */
 static void read_unask(struct link *l, struct link_read *r)
 {
-    struct read_list one = {r, r};
-
-    reads_remove(&l->asked, r);
+    DL_DELETE(l->asked, r);
     l->on_the_way--;
     r->sent = false;
-    reads_prepend_all(&l->waiting, &one);
+    DL_PREPEND(l->waiting, r);
 }
 
 static void read_done(struct link *l, struct link_read *r, enum sluice_error error,
                       struct slice text, struct zmsg *reply)
 {
-    reads_remove(&l->asked, r);
+    DL_DELETE(l->asked, r);
     l->on_the_way--;
     buf_free(&r->frame);
     l->ran = true;
@@ -496,13 +456,13 @@ static void read_done(struct link *l, struct link_read *r, enum sluice_error err
 
 static struct link_read *read_find(const struct link *l, uint64_t ref)
 {
-    for (struct link_read *r = l->asked.first; r != NULL; r = r->next)
-        if (r->ref == ref)
-            return r;
-    return NULL;
+    struct link_read *r;
+
+    DL_SEARCH_SCALAR(l->asked, r, ref, ref);
+    return r;
 }
 
-static void on_reply(void *arg, struct slice peer, struct zmsg *parts, size_t count)
+static void link_on_reply(void *arg, struct slice peer, struct zmsg *parts, size_t count)
 {
     size_t size = zmsg_size(&parts[0]);
     struct reader body = reader_of(zmsg_data(&parts[0]), size);
@@ -529,46 +489,48 @@ static void on_reply(void *arg, struct slice peer, struct zmsg *parts, size_t co
     if (error == ERR_BUSY) {
         read_unask(l, r);
         l->reads_hold = clock_mono_ms() + READ_BUSY_MS;
-        tick_need(l);
+        link_tick_need(l);
         return;
     }
     read_done(l, r, error, text, &parts[0]);
 }
 
-static void on_reads_drained(void *arg)
+static void link_on_reads_drained(void *arg)
 {
     struct link *l = arg;
 
     reads_flush(l);
-    turn_end(l);
+    link_turn_end(l);
 }
 
-static void on_reads_connected(void *arg)
+static void link_on_reads_connected(void *arg)
 {
     struct link *l = arg;
 
     l->reads_up = true;
     reads_flush(l);
-    tick_need(l);
+    link_tick_need(l);
 }
 
 /* The connection takes what was asked on it along: ask it all on the next. */
-static void on_reads_disconnected(void *arg)
+static void link_on_reads_disconnected(void *arg)
 {
     struct link *l = arg;
     struct link_read *r;
 
     l->reads_up = false;
-    for (r = l->asked.first; r != NULL; r = r->next)
+    DL_FOREACH (l->asked, r)
         r->sent = false; /* whoever cancels it looks for it among those that wait */
-    reads_prepend_all(&l->waiting, &l->asked);
+    DL_CONCAT(l->asked, l->waiting);
+    l->waiting = l->asked;
+    l->asked = NULL;
     l->on_the_way = 0;
 }
 
-static const struct zsock_ops reads_socket_ops = {.message = on_reply,
-                                                  .drained = on_reads_drained,
-                                                  .connected = on_reads_connected,
-                                                  .disconnected = on_reads_disconnected};
+static const struct zsock_ops reads_socket_ops = {.message = link_on_reply,
+                                                  .drained = link_on_reads_drained,
+                                                  .connected = link_on_reads_connected,
+                                                  .disconnected = link_on_reads_disconnected};
 
 void link_read(struct link *l, struct link_read *r)
 {
@@ -576,16 +538,19 @@ void link_read(struct link *l, struct link_read *r)
     r->ref = l->next_ref++;
     r->sent = false;
     buf_patch_u64(&r->frame, 1, r->ref);
-    reads_append(&l->waiting, r);
+    DL_APPEND(l->waiting, r);
     reads_flush(l);
-    tick_need(l);
+    link_tick_need(l);
 }
 
 void link_read_cancel(struct link *l, struct link_read *r)
 {
-    if (r->sent)
+    if (r->sent) {
+        DL_DELETE(l->asked, r);
         l->on_the_way--;
-    reads_remove(r->sent ? &l->asked : &l->waiting, r);
+    } else {
+        DL_DELETE(l->waiting, r);
+    }
     buf_free(&r->frame);
 }
 
@@ -594,71 +559,71 @@ static void reads_ask_again(struct link *l, uint64_t now)
 {
     struct link_read *r;
 
-    while (l->reads_up && (r = l->asked.first) != NULL && r->asked_at + READ_AGAIN_MS <= now) {
+    while (l->reads_up && (r = l->asked) != NULL && r->asked_at + READ_AGAIN_MS <= now) {
         if (!read_send(l, r))
             return;
         r->asked_at = now;
-        reads_remove(&l->asked, r);
-        reads_append(&l->asked, r);
+        DL_DELETE(l->asked, r);
+        DL_APPEND(l->asked, r);
     }
 }
 
 /* --- the timer ---------------------------------------------------------------------------- */
 
-static void greeting_tick(struct link *l, uint64_t now)
+static void link_hello_tick(struct link *l, uint64_t now)
 {
     if (l->hello_at != 0 && l->hello_at <= now)
-        say_hello(l);
-    else if (l->hello_at == 0 && l->greeting_ends <= now)
+        link_say_hello(l);
+    else if (l->hello_at == 0 && l->hello_ends <= now)
         link_lost(l);
 }
 
-static bool pending(const struct link *l)
+static bool link_pending(const struct link *l)
 {
-    return l->link == NULL || l->state == LINK_GREETING || l->unconfirmed > 0 ||
-           l->publisher.first != NULL || l->waiting.first != NULL || l->asked.first != NULL;
+    return l->link == NULL || l->state == LINK_HELLO || l->unconfirmed > 0 ||
+           l->publisher.first != NULL || l->waiting != NULL || l->asked != NULL;
 }
 
-static void on_tick(uv_timer_t *t)
+static void link_on_tick(uv_timer_t *t)
 {
     struct link *l = t->data;
     uint64_t now = clock_mono_ms();
 
     if (l->link == NULL)
         link_open(l);
-    if (l->state == LINK_GREETING)
-        greeting_tick(l, now);
+    if (l->state == LINK_HELLO)
+        link_hello_tick(l, now);
     if (l->state == LINK_UP && l->unconfirmed > 0 && l->confirm_at <= now)
-        confirm(l);
+        link_confirm(l);
     l->ran |= publisher_expire(&l->publisher, now);
     reads_ask_again(l, now);
     reads_flush(l);
-    turn_end(l);
-    if (!pending(l))
+    link_turn_end(l);
+    if (!link_pending(l))
         uv_timer_stop(t);
 }
 
-static void tick_need(struct link *l)
+static void link_tick_need(struct link *l)
 {
-    if (l->state != LINK_CLOSING && pending(l) && !uv_is_active((uv_handle_t *)&l->timer))
-        uv_timer_start(&l->timer, on_tick, TICK_MS, TICK_MS);
+    if (l->state != LINK_CLOSING && link_pending(l) && !uv_is_active((uv_handle_t *)&l->timer))
+        uv_timer_start(&l->timer, link_on_tick, TICK_MS, TICK_MS);
 }
 
 /* --- publishing, telling, filters ------------------------------------------------- */
 
-static void on_check(uv_check_t *check)
+static void link_on_check(uv_check_t *check)
 {
     struct link *l = check->data;
 
     if (uv_is_active((uv_handle_t *)&l->idle))
-        turn_end(l);
+        link_turn_end(l);
 }
 
 void link_publish(struct link *l, struct link_publish *p)
 {
     assert(l->state != LINK_CLOSING);
     publisher_add(&l->publisher, p, clock_mono_ms());
-    turn_need(l);
+    link_turn_need(l);
 }
 
 bool link_publish_full(const struct link *l)
@@ -731,20 +696,20 @@ struct link *link_new(uv_loop_t *loop, const struct config *c, const char *name,
     uv_check_init(loop, &l->check);
     uv_idle_init(loop, &l->idle);
     l->timer.data = l->check.data = l->idle.data = l;
-    uv_check_start(&l->check, on_check);
+    uv_check_start(&l->check, link_on_check);
     l->open = 3;
 
     link_open(l);
-    l->reads = socket_open(l, &reads_socket_ops, l->reads_endpoint);
+    l->reads = link_socket_open(l, &reads_socket_ops, l->reads_endpoint);
     if (l->link != NULL && l->reads != NULL)
         return l;
     link_close(l, NULL, NULL);
     return NULL;
 }
 
-static void handle_closed(uv_handle_t *h)
+static void link_on_handle_closed(uv_handle_t *h)
 {
-    maybe_closed(h->data);
+    link_maybe_closed(h->data);
 }
 
 void link_close(struct link *l, void (*closed)(void *arg), void *arg)
@@ -756,12 +721,12 @@ void link_close(struct link *l, void (*closed)(void *arg), void *arg)
     metric_set(M_LINK_UP, 0);
     publisher_abandon(&l->publisher);
     if (l->link != NULL)
-        zsock_close(l->link, CLOSE_LINGER_MS, socket_closed);
+        zsock_close(l->link, CLOSE_LINGER_MS, link_on_socket_closed);
     if (l->reads != NULL)
-        zsock_close(l->reads, 0, socket_closed);
-    uv_close((uv_handle_t *)&l->timer, handle_closed);
-    uv_close((uv_handle_t *)&l->check, handle_closed);
-    uv_close((uv_handle_t *)&l->idle, handle_closed);
+        zsock_close(l->reads, 0, link_on_socket_closed);
+    uv_close((uv_handle_t *)&l->timer, link_on_handle_closed);
+    uv_close((uv_handle_t *)&l->check, link_on_handle_closed);
+    uv_close((uv_handle_t *)&l->idle, link_on_handle_closed);
 }
 
 bool link_is_up(const struct link *l)

@@ -22,7 +22,7 @@
 struct link;
 
 struct link_ops {
-    /* Connected and greeted.  Register every filter now; publishes follow. */
+    /* Connected, and the hello is answered.  Register every filter now; publishes follow. */
     void (*up)(void *arg, const struct wire_hello_ok *hello);
     void (*down)(void *arg); /* coverage is void until up() */
     void (*filter_live)(void *arg, uint32_t ref, uint64_t live_from);
@@ -66,8 +66,8 @@ struct link_publish {
         LINK_REMOVE,  /* a DELETE of a topic's history; records: its name */
         LINK_SESSION, /* a session unit; records: its body */
     } kind;
-    uint8_t op;   /* LINK_SESSION: enum wire_session_op */
-    bool patient; /* no deadline: it waits for the broker, however long */
+    uint8_t op;      /* LINK_SESSION: enum wire_session_op */
+    bool no_timeout; /* it waits for the broker, however long */
     struct buf records;
     uint32_t count; /* LINK_EVENTS */
     link_publish_cb cb;

@@ -12,12 +12,14 @@
  * was sent on the living connection still fills the broker's window until its
  * acknowledgement comes, so its size stays behind as an orphan.
  *
- * A patient one has no deadline and may stay in front for as long as the broker
- * is away, with any number of others behind it; `mortal` leads past them.
+ * One without a timeout may stay in front for as long as the broker is away, with
+ * any number of others behind it; `expiring` leads past them.
  */
 #include "publisher.h"
 
 #include <assert.h>
+
+#include <utlist.h>
 
 #include "clock.h"
 #include "mem.h"
@@ -47,71 +49,57 @@ void publisher_add(struct publisher *p, struct link_publish *lp, uint64_t now)
 {
     assert(lp->kind != LINK_EVENTS || lp->count > 0);
     lp->sent = false;
-    lp->next = lp->prev = NULL;
     if (publisher_full(p)) {
-        lp->next = p->refused;
-        p->refused = lp;
+        LL_PREPEND(p->refused, lp);
         return;
     }
     lp->seq = p->next_seq++;
     lp->deadline = now + p->timeout_ms;
-    lp->prev = p->last;
-    if (p->last != NULL)
-        p->last->next = lp;
-    else
-        p->first = lp;
-    p->last = lp;
+    DL_APPEND(p->first, lp);
     if (p->unsent == NULL)
         p->unsent = lp;
-    if (p->mortal == NULL && !lp->patient)
-        p->mortal = lp;
+    if (p->expiring == NULL && !lp->no_timeout)
+        p->expiring = lp;
     p->sessions += lp->kind == LINK_SESSION;
     p->queued += publish_size(lp);
     metric_add(M_PUBLISH_PENDING, 1);
 }
 
-static struct link_publish *next_mortal(struct link_publish *lp)
+static struct link_publish *next_expiring(struct link_publish *lp)
 {
-    while (lp != NULL && lp->patient)
+    while (lp != NULL && lp->no_timeout)
         lp = lp->next;
     return lp;
 }
 
-static void take_out(struct publisher *p, struct link_publish *lp)
+static void publisher_take_out(struct publisher *p, struct link_publish *lp)
 {
     if (p->unsent == lp)
         p->unsent = lp->next;
-    if (p->mortal == lp)
-        p->mortal = next_mortal(lp->next); /* it never turns back: each is passed once */
-    if (p->near == lp)
-        p->near = lp->next;
+    if (p->expiring == lp)
+        p->expiring = next_expiring(lp->next); /* it never turns back: each is passed once */
+    if (p->ack_hint == lp)
+        p->ack_hint = lp->next;
     p->sessions -= lp->kind == LINK_SESSION;
-    if (lp->prev != NULL)
-        lp->prev->next = lp->next;
-    else
-        p->first = lp->next;
-    if (lp->next != NULL)
-        lp->next->prev = lp->prev;
-    else
-        p->last = lp->prev;
+    DL_DELETE(p->first, lp);
     p->queued -= publish_size(lp);
     metric_sub(M_PUBLISH_PENDING, 1);
 }
 
 /* The last touch: the callback may free lp. */
-static void answer(struct link_publish *lp, const struct wire_ack *a)
+static void publisher_answer(struct link_publish *lp, const struct wire_ack *a)
 {
     if (a->error != ERR_NONE && lp->kind != LINK_SESSION)
         metric_add(M_REFUSED, 1);
     lp->cb(lp, a);
 }
 
-static void answer_error(struct link_publish *lp, enum sluice_error error)
+static void publisher_answer_error(struct link_publish *lp, enum sluice_error error)
 {
     struct wire_ack a = {.seq = lp->seq, .error = (uint16_t)error};
 
     a.text = slice_of(error_text(error));
-    answer(lp, &a);
+    publisher_answer(lp, &a);
 }
 
 /* --- sending ---------------------------------------------------------------- */
@@ -122,7 +110,7 @@ void publisher_begin(struct publisher *p, size_t window)
     p->in_flight = 0;
     p->units = 0;
     p->unsent = p->first;
-    p->near = NULL;
+    p->ack_hint = NULL;
     buf_free(&p->orphans);
 }
 
@@ -222,10 +210,10 @@ static void orphan_acked(struct publisher *p, uint64_t seq)
 
 /* Acknowledgements come nearly in order, so the walk ends where it begins; only
  * what waits for something else, as an ATTACH may, is found from the front. */
-static struct link_publish *find_sent(const struct publisher *p, uint64_t seq)
+static struct link_publish *publisher_find_sent(const struct publisher *p, uint64_t seq)
 {
-    bool behind = p->near != NULL && p->near->seq <= seq;
-    struct link_publish *lp = behind ? p->near : p->first;
+    bool behind = p->ack_hint != NULL && p->ack_hint->seq <= seq;
+    struct link_publish *lp = behind ? p->ack_hint : p->first;
 
     for (; lp != p->unsent && lp->seq <= seq; lp = lp->next)
         if (lp->seq == seq)
@@ -233,16 +221,16 @@ static struct link_publish *find_sent(const struct publisher *p, uint64_t seq)
     return NULL;
 }
 
-static void settle(struct publisher *p, struct link_publish *lp, const struct wire_ack *a)
+static void publisher_settle(struct publisher *p, struct link_publish *lp, const struct wire_ack *a)
 {
     window_return(p, publish_size(lp));
-    p->near = lp->next;
-    take_out(p, lp);
-    answer(lp, a);
+    p->ack_hint = lp->next;
+    publisher_take_out(p, lp);
+    publisher_answer(lp, a);
 }
 
 /* A stored batch has one ID an event: anything else is not our answer. */
-static bool answers(const struct link_publish *lp, const struct wire_ack *a)
+static bool ack_answers(const struct link_publish *lp, const struct wire_ack *a)
 {
     return lp->kind != LINK_SESSION &&
            (a->error != ERR_NONE || a->count == (lp->kind == LINK_REMOVE ? 1 : lp->count));
@@ -254,11 +242,11 @@ bool publisher_acks(struct publisher *p, struct reader acks)
     struct wire_ack a;
 
     while (wire_ack_get(&acks, &a)) {
-        lp = find_sent(p, a.seq);
+        lp = publisher_find_sent(p, a.seq);
         if (lp == NULL)
             orphan_acked(p, a.seq);
-        else if (answers(lp, &a))
-            settle(p, lp, &a);
+        else if (ack_answers(lp, &a))
+            publisher_settle(p, lp, &a);
         else
             return false;
     }
@@ -284,11 +272,11 @@ bool publisher_session_acks(struct publisher *p, struct reader acks)
 
     while (wire_session_ack_get(&acks, &s)) {
         a = ack_of_session(&s);
-        lp = find_sent(p, s.seq);
+        lp = publisher_find_sent(p, s.seq);
         if (lp == NULL)
             orphan_acked(p, s.seq);
         else if (lp->kind == LINK_SESSION)
-            settle(p, lp, &a);
+            publisher_settle(p, lp, &a);
         else
             return false;
     }
@@ -300,12 +288,12 @@ static bool on_connection(const struct publisher *p, const struct link_publish *
     return p->units > 0 && (p->unsent == NULL || lp->seq < p->unsent->seq);
 }
 
-static void give_up(struct publisher *p, struct link_publish *lp)
+static void publisher_give_up(struct publisher *p, struct link_publish *lp)
 {
     if (on_connection(p, lp))
         orphan_add(p, lp);
-    take_out(p, lp);
-    answer_error(lp, lp->sent ? ERR_UNKNOWN_OUTCOME : ERR_UNAVAILABLE);
+    publisher_take_out(p, lp);
+    publisher_answer_error(lp, lp->sent ? ERR_UNKNOWN_OUTCOME : ERR_UNAVAILABLE);
 }
 
 bool publisher_expire(struct publisher *p, uint64_t now)
@@ -313,8 +301,8 @@ bool publisher_expire(struct publisher *p, uint64_t now)
     struct link_publish *lp;
     bool ran = false;
 
-    for (; (lp = p->mortal) != NULL && lp->deadline <= now; ran = true)
-        give_up(p, lp);
+    for (; (lp = p->expiring) != NULL && lp->deadline <= now; ran = true)
+        publisher_give_up(p, lp);
     return ran;
 }
 
@@ -324,8 +312,8 @@ bool publisher_refuse(struct publisher *p)
     bool ran = false;
 
     for (; (lp = p->refused) != NULL; ran = true) {
-        p->refused = lp->next;
-        answer_error(lp, ERR_BUSY);
+        LL_DELETE(p->refused, lp);
+        publisher_answer_error(lp, ERR_BUSY);
     }
     return ran;
 }
@@ -334,6 +322,6 @@ void publisher_abandon(struct publisher *p)
 {
     (void)publisher_refuse(p);
     while (p->first != NULL)
-        give_up(p, p->first);
+        publisher_give_up(p, p->first);
     buf_free(&p->orphans);
 }

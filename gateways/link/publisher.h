@@ -5,7 +5,7 @@
  * front, within the broker's window; a new connection starts at the front
  * again, and the broker recognises by (instance, seq) what it has already.
  *
- *   first ──▶ sent on this connection ──▶ unsent ──▶ last
+ *   first ──▶ … sent on this connection ──▶ unsent ──▶ …
  *
  * Events, removals and units of sessions share the list, the numbers and the
  * window; a frame holds neighbours of one kind.
@@ -26,11 +26,11 @@
 #define PUBLISHER_FRAME (1024u * 1024) /* a frame ends above this, or after one unit */
 
 struct publisher {
-    struct link_publish *first, *last;
-    struct link_publish *unsent;  /* first not yet sent on this connection */
-    struct link_publish *mortal;  /* first that has a deadline */
-    struct link_publish *near;    /* behind the one answered last; or NULL */
-    struct link_publish *refused; /* queue full: their callbacks are due */
+    struct link_publish *first;
+    struct link_publish *unsent;   /* first not yet sent on this connection */
+    struct link_publish *expiring; /* first that has a deadline */
+    struct link_publish *ack_hint; /* behind the one answered last; or NULL */
+    struct link_publish *refused;  /* queue full: their callbacks are due */
     uint64_t next_seq;
     uint64_t timeout_ms;
     size_t queued, queue_max; /* bytes of all in the list */
@@ -55,7 +55,7 @@ void publisher_sent(struct publisher *p, struct link_publish *end);
 /* The entries of an ACKS or a SESSION_ACKS frame; false when it is malformed. */
 bool publisher_acks(struct publisher *p, struct reader acks);
 bool publisher_session_acks(struct publisher *p, struct reader acks);
-/* What is past its deadline, patient ones aside.  True when a callback ran. */
+/* What is past its deadline.  True when a callback ran. */
 bool publisher_expire(struct publisher *p, uint64_t now);
 bool publisher_refuse(struct publisher *p);
 void publisher_abandon(struct publisher *p); /* the process ends: all that is left */

@@ -46,7 +46,7 @@ static void attach_detach(struct mqttd *m, const char *id, uint64_t epoch, uint3
 
     d->link.kind = LINK_SESSION;
     d->link.op = WIRE_DETACH;
-    d->link.patient = true;
+    d->link.no_timeout = true;
     d->link.cb = attach_on_given_back;
     wire_detach_put(&d->link.records, &w);
     link_publish(m->gateway->link, &d->link);

@@ -294,7 +294,7 @@ static struct inbound *inbound_new(struct client *c, const struct mqtt_publish *
     in->qos = m->qos;
     in->link.kind = LINK_EVENTS;
     in->link.count = 1;
-    in->link.patient = true;
+    in->link.no_timeout = true;
     in->link.cb = inbound_on_ack;
     DL_APPEND(c->inbound, in);
     c->inbound_count++;

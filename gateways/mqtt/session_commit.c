@@ -39,7 +39,7 @@ static struct commit *commit_new(struct mqttd *m, struct session *s, uint8_t op,
     c->session = s;
     c->link.kind = LINK_SESSION;
     c->link.op = op;
-    c->link.patient = true;
+    c->link.no_timeout = true;
     c->link.cb = cb;
     c->link.data = c;
     return c;

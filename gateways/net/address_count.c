@@ -18,7 +18,7 @@ struct address_count {
 };
 
 /* IPv4 as IPv6 maps it, so that both kinds of listener count alike. */
-static void key_of(const struct sockaddr *address, uint8_t key[16])
+static void address_count_key(const struct sockaddr *address, uint8_t key[16])
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -36,7 +36,7 @@ struct address_count *address_count_take(struct address_count **table,
     struct address_count *a;
     uint8_t key[16];
 
-    key_of(address, key);
+    address_count_key(address, key);
     HASH_FIND(hh, *table, key, sizeof key, a);
     if (a == NULL) {
         a = mem_zalloc(sizeof *a);

@@ -3,7 +3,7 @@
  *
  *   OPEN ──conn_finish──▶ FLUSHING ──all written──▶ LINGERING ──eof, 1 s──▶ CLOSED
  *    ▲└───────────────────────── conn_close, peer lost ────────────────────▶
- *   GREETING: TLS's handshake, before the owner knows of it
+ *   HANDSHAKE: TLS's handshake, before the owner knows of it
  *
  * Happy path: what the socket has is read into a scratch buffer that all share and
  * shown to the owner there; only what the owner leaves is copied.
@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include "address_count.h"
 #include "conn_internal.h"
 #include "mem.h"
@@ -33,7 +35,7 @@
 #define HANDSHAKES_TURN 16
 
 static void conn_free(struct conn *c);
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void conn_on_poll(uv_poll_t *poll, int status, int events);
 
 /* --- polling ------------------------------------------------------------------- */
 
@@ -41,9 +43,9 @@ void conn_poll_update(struct conn *c)
 {
     uint8_t events = 0;
 
-    if (c->state == CLOSED)
+    if (c->state == CONN_CLOSED)
         return;
-    if (c->state == LOST || (!c->eof_seen && !c->paused))
+    if (c->state == CONN_LOST || (!c->eof_seen && !c->paused))
         events |= UV_READABLE;
     if (conn_pending(c) || c->wanted)
         events |= UV_WRITABLE;
@@ -53,58 +55,58 @@ void conn_poll_update(struct conn *c)
     if (events == 0)
         (void)uv_poll_stop(&c->poll);
     else
-        (void)uv_poll_start(&c->poll, events, on_poll);
+        (void)uv_poll_start(&c->poll, events, conn_on_poll);
 }
 
 /* --- the end ------------------------------------------------------------------------- */
 
-static void on_closed(uv_handle_t *h)
+static void conn_on_closed(uv_handle_t *h)
 {
     conn_free(CONTAINER_OF((uv_poll_t *)(void *)h, struct conn, poll));
 }
 
 void conn_close(struct conn *c)
 {
-    if (c->state == CLOSED)
+    if (c->state == CONN_CLOSED)
         return;
-    c->state = CLOSED;
+    c->state = CONN_CLOSED;
     wheel_stop(&c->timer);
     conn_let_go(c);
     buf_free(&c->out);
-    uv_close((uv_handle_t *)&c->poll, on_closed);
+    uv_close((uv_handle_t *)&c->poll, conn_on_closed);
     (void)close(c->fd);
 }
 
-static void on_linger_end(struct wheel_timer *t)
+static void conn_on_linger_end(struct wheel_timer *t)
 {
     conn_close(conn_of_timer(t));
 }
 
-static void on_flush_end(struct wheel_timer *t)
+static void conn_on_flush_end(struct wheel_timer *t)
 {
     struct conn *c = conn_of_timer(t);
 
     if (conn_quiet_ms(c) < FLUSH_MS)
-        conn_timer(c, FLUSH_MS, on_flush_end);
+        conn_timer(c, FLUSH_MS, conn_on_flush_end);
     else
         conn_close(c);
 }
 
-static void linger(struct conn *c)
+static void conn_linger(struct conn *c)
 {
     if (c->eof_seen) {
         conn_close(c);
         return;
     }
-    c->state = LINGERING;
+    c->state = CONN_LINGERING;
     c->paused = false;
     (void)shutdown(c->fd, SHUT_WR);
-    conn_timer(c, LINGER_MS, on_linger_end);
+    conn_timer(c, LINGER_MS, conn_on_linger_end);
     conn_poll_update(c);
 }
 
 /* Finished: what is left is written, and TLS's own end behind it. */
-static void flush_out_rest(struct conn *c)
+static void conn_flush_rest(struct conn *c)
 {
     if (!conn_pending(c) && c->tls != NULL) {
         tls_finish(c->tls);
@@ -113,30 +115,30 @@ static void flush_out_rest(struct conn *c)
     if (conn_pending(c))
         conn_poll_update(c);
     else
-        linger(c);
+        conn_linger(c);
 }
 
 void conn_finish(struct conn *c)
 {
-    assert(c->state == OPEN || c->state == LOST);
+    assert(c->state == CONN_OPEN || c->state == CONN_LOST);
     c->wanted = false;
     if (!c->offering)
         buf_free(&c->in);
-    if (c->state == LOST) {
+    if (c->state == CONN_LOST) {
         conn_close(c);
         return;
     }
-    c->state = FLUSHING;
+    c->state = CONN_FLUSHING;
     c->paused = true; /* what it sends now is of no interest */
-    conn_timer(c, FLUSH_MS, on_flush_end);
-    flush_out_rest(c);
+    conn_timer(c, FLUSH_MS, conn_on_flush_end);
+    conn_flush_rest(c);
 }
 
 /* The peer is lost while the connection is the owner's. */
-static void gone(struct conn *c)
+static void conn_gone(struct conn *c)
 {
     const struct conn_ops *ops = c->ops;
-    bool owned = c->state == OPEN || c->state == LOST;
+    bool owned = c->state == CONN_OPEN || c->state == CONN_LOST;
 
     conn_close(c);
     if (owned)
@@ -145,7 +147,7 @@ static void gone(struct conn *c)
 
 /* --- TLS's handshake ------------------------------------------------------------------- */
 
-static void on_greeting_timeout(struct wheel_timer *t)
+static void conn_on_handshake_timeout(struct wheel_timer *t)
 {
     struct conn *c = conn_of_timer(t);
 
@@ -154,7 +156,7 @@ static void on_greeting_timeout(struct wheel_timer *t)
 }
 
 /* The others wait for the next turn: what they have sent stays readable. */
-static bool may_greet(struct conns *cs)
+static bool conn_may_handshake(struct conns *cs)
 {
     uint64_t now = uv_now(cs->loop);
 
@@ -165,16 +167,16 @@ static bool may_greet(struct conns *cs)
 }
 
 /* Lingering lets a refused client read why. */
-static void greeted(struct conn *c, enum tls_state state)
+static void conn_handshaken(struct conn *c, enum tls_state state)
 {
     if (state == TLS_HANDSHAKE)
         return;
     wheel_stop(&c->timer);
     if (state == TLS_LOST) {
-        linger(c);
+        conn_linger(c);
         return;
     }
-    c->state = OPEN;
+    c->state = CONN_OPEN;
     c->ops->opened(c);
 }
 
@@ -192,7 +194,7 @@ struct slice conn_peer_subject(const struct conn *c)
 
 /* What input() leaves is kept in c->in; `kept`: that is where it lies already.
  * The owner may end the connection in there, and still look at the bytes. */
-static void offer(struct conn *c, struct slice bytes, bool kept)
+static void conn_offer(struct conn *c, struct slice bytes, bool kept)
 {
     const struct conn_ops *ops = c->ops;
     size_t used;
@@ -201,13 +203,13 @@ static void offer(struct conn *c, struct slice bytes, bool kept)
     used = c->ops->input(c, bytes);
     c->offering = false;
     assert(used <= bytes.len);
-    if (c->state != OPEN || (kept && used == bytes.len))
+    if (c->state != CONN_OPEN || (kept && used == bytes.len))
         buf_free(&c->in);
     else if (kept)
         buf_consume(&c->in, used);
     else if (used < bytes.len)
         buf_put(&c->in, bytes.p + used, bytes.len - used);
-    c->paused = c->state == FLUSHING || c->in.len >= CONN_IN_MAX;
+    c->paused = c->state == CONN_FLUSHING || c->in.len >= CONN_IN_MAX;
     conn_poll_update(c);
     if (c->ops != ops)
         conn_pump(c); /* taken over: the rest is the new owner's */
@@ -215,8 +217,8 @@ static void offer(struct conn *c, struct slice bytes, bool kept)
 
 void conn_pump(struct conn *c)
 {
-    if (c->state == OPEN && c->in.len > 0 && !c->offering)
-        offer(c, (struct slice){(char *)c->in.p, c->in.len}, true);
+    if (c->state == CONN_OPEN && c->in.len > 0 && !c->offering)
+        conn_offer(c, (struct slice){(char *)c->in.p, c->in.len}, true);
 }
 
 void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data)
@@ -224,23 +226,23 @@ void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data)
     c->ops = ops;
     c->data = data;
     wheel_stop(&c->timer);
-    conn_pump(c); /* from inside input(): offer() does it */
+    conn_pump(c); /* from inside input(): conn_offer does it */
 }
 
-static void received(struct conn *c, const char *p, size_t n)
+static void conn_received(struct conn *c, const char *p, size_t n)
 {
     if (c->in.len == 0) {
-        offer(c, (struct slice){p, n}, false);
+        conn_offer(c, (struct slice){p, n}, false);
         return;
     }
     buf_put(&c->in, p, n);
     conn_pump(c);
 }
 
-static void on_eof(struct conn *c)
+static void conn_on_eof(struct conn *c)
 {
     c->eof_seen = true;
-    if (c->state == LINGERING) {
+    if (c->state == CONN_LINGERING) {
         conn_close(c);
         return;
     }
@@ -248,14 +250,14 @@ static void on_eof(struct conn *c)
     c->ops->eof(c);
 }
 
-static void discard(struct conn *c, size_t n)
+static void conn_discard(struct conn *c, size_t n)
 {
     c->discarded += (uint32_t)n;
     if (c->discarded > LINGER_BYTES)
         conn_close(c);
 }
 
-static void read_plain(struct conn *c)
+static void conn_read_plain(struct conn *c)
 {
     ssize_t n;
 
@@ -265,51 +267,51 @@ static void read_plain(struct conn *c)
     if (n < 0 && errno == EAGAIN)
         return;
     if (n < 0)
-        gone(c);
+        conn_gone(c);
     else if (n == 0)
-        on_eof(c);
-    else if (c->state == LINGERING)
-        discard(c, (size_t)n);
+        conn_on_eof(c);
+    else if (c->state == CONN_LINGERING)
+        conn_discard(c, (size_t)n);
     else
-        received(c, c->conns->scratch, (size_t)n);
+        conn_received(c, c->conns->scratch, (size_t)n);
 }
 
 /* What came may end the client's side, or break the rules, behind bytes that count. */
-static void read_records(struct conn *c)
+static void conn_read_records(struct conn *c)
 {
     static_assert(sizeof c->conns->scratch >= TLS_READ_MAX, "what is read fits");
     size_t n = tls_read(c->tls, c->conns->scratch);
     enum tls_state state = tls_state(c->tls);
 
     conn_unsent_count(c);
-    if (c->state == GREETING)
-        greeted(c, state);
-    if (n > 0 && c->state == OPEN)
-        received(c, c->conns->scratch, n);
-    if (state == TLS_EOF && c->state == OPEN)
-        on_eof(c);
-    else if (state == TLS_LOST && c->state == OPEN)
-        gone(c);
+    if (c->state == CONN_HANDSHAKE)
+        conn_handshaken(c, state);
+    if (n > 0 && c->state == CONN_OPEN)
+        conn_received(c, c->conns->scratch, n);
+    if (state == TLS_EOF && c->state == CONN_OPEN)
+        conn_on_eof(c);
+    else if (state == TLS_LOST && c->state == CONN_OPEN)
+        conn_gone(c);
 }
 
-static void on_readable(struct conn *c)
+static void conn_on_readable(struct conn *c)
 {
-    if (c->tls == NULL || c->state == LINGERING)
-        read_plain(c);
-    else if (c->state != GREETING || may_greet(c->conns))
-        read_records(c);
+    if (c->tls == NULL || c->state == CONN_LINGERING)
+        conn_read_plain(c);
+    else if (c->state != CONN_HANDSHAKE || conn_may_handshake(c->conns))
+        conn_read_records(c);
 }
 
-static void on_writable(struct conn *c)
+static void conn_on_writable(struct conn *c)
 {
     if (!conn_flush(c)) {
-        gone(c);
+        conn_gone(c);
         return;
     }
-    if (conn_pending(c) || c->state == GREETING)
+    if (conn_pending(c) || c->state == CONN_HANDSHAKE)
         return;
-    if (c->state == FLUSHING) {
-        flush_out_rest(c);
+    if (c->state == CONN_FLUSHING) {
+        conn_flush_rest(c);
         return;
     }
     c->wanted = false;
@@ -317,19 +319,19 @@ static void on_writable(struct conn *c)
     c->ops->writable(c);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void conn_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct conn *c = CONTAINER_OF(poll, struct conn, poll);
 
     wheel_refresh(c->conns->wheel);
-    if (status < 0 || c->state == LOST) {
-        gone(c);
+    if (status < 0 || c->state == CONN_LOST) {
+        conn_gone(c);
         return;
     }
     if ((events & UV_WRITABLE) != 0)
-        on_writable(c);
-    if ((events & UV_READABLE) != 0 && c->state != CLOSED && !c->eof_seen && !c->paused)
-        on_readable(c);
+        conn_on_writable(c);
+    if ((events & UV_READABLE) != 0 && c->state != CONN_CLOSED && !c->eof_seen && !c->paused)
+        conn_on_readable(c);
 }
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -363,10 +365,7 @@ static struct conn *conn_make(struct conns *cs, int fd, size_t size)
     c->conns = cs;
     c->fd = fd;
     c->wrote_tick = cs->wheel->tick;
-    c->next = cs->first;
-    if (cs->first != NULL)
-        cs->first->prev = c;
-    cs->first = c;
+    DL_PREPEND(cs->first, c);
     cs->count++;
     metric_add(M_ACCEPTED, 1);
     metric_add(M_CONNECTIONS, 1);
@@ -389,12 +388,12 @@ struct conn *conn_new(struct conns *cs, int fd, struct tls *tls, size_t size,
     c->data = data;
     c->address = address;
     c->tls = tls;
-    c->state = tls == NULL ? OPEN : GREETING;
+    c->state = tls == NULL ? CONN_OPEN : CONN_HANDSHAKE;
     conn_poll_update(c);
     if (tls == NULL)
         ops->opened(c);
     else
-        conn_timer(c, tls_handshake_ms(tls), on_greeting_timeout);
+        conn_timer(c, tls_handshake_ms(tls), conn_on_handshake_timeout);
     return c;
 }
 
@@ -402,12 +401,7 @@ static void conn_free(struct conn *c)
 {
     struct conns *cs = c->conns;
 
-    if (c->prev != NULL)
-        c->prev->next = c->next;
-    else
-        cs->first = c->next;
-    if (c->next != NULL)
-        c->next->prev = c->prev;
+    DL_DELETE(cs->first, c);
     cs->count--;
     metric_sub(M_CONNECTIONS, 1);
     address_count_drop(&cs->addresses, c->address);
@@ -440,9 +434,9 @@ void conns_drain(struct conns *cs, void (*empty)(void *arg), void *arg)
     }
     for (c = cs->first; c != NULL; c = next) {
         next = c->next; /* conns are freed later, never in here */
-        if (c->state == OPEN)
+        if (c->state == CONN_OPEN)
             c->ops->drain(c);
-        else if (c->state == GREETING)
+        else if (c->state == CONN_HANDSHAKE)
             conn_close(c);
     }
 }
@@ -450,8 +444,8 @@ void conns_drain(struct conns *cs, void (*empty)(void *arg), void *arg)
 void conns_close_all(struct conns *cs)
 {
     for (struct conn *c = cs->first; c != NULL; c = c->next)
-        if (c->state != CLOSED)
-            gone(c);
+        if (c->state != CONN_CLOSED)
+            conn_gone(c);
 }
 
 void conns_refresh(struct conns *cs)

@@ -9,7 +9,14 @@
 
 #include "conn.h"
 
-enum conn_state { OPEN, LOST, FLUSHING, LINGERING, CLOSED, GREETING };
+enum conn_state {
+    CONN_OPEN,
+    CONN_LOST,
+    CONN_FLUSHING,
+    CONN_LINGERING,
+    CONN_CLOSED,
+    CONN_HANDSHAKE
+};
 
 /* Asks the loop for what matters now; a system call only when that changes. */
 void conn_poll_update(struct conn *c);

@@ -51,9 +51,9 @@ void conn_let_go(struct conn *c)
     conn_unsent_count(c);
 }
 
-static void lose(struct conn *c)
+static void conn_lose(struct conn *c)
 {
-    c->state = LOST;
+    c->state = CONN_LOST;
     conn_let_go(c);
     buf_free(&c->out);
     c->out_at = 0;
@@ -62,25 +62,25 @@ static void lose(struct conn *c)
 }
 
 /* The client resumes by ID when it comes back; gone() runs from the poll. */
-static void cut_off(struct conn *c)
+static void conn_shut(struct conn *c)
 {
     metric_add(M_STALLED_CLOSED, 1);
     log_info("a stalled client is closed: too many half-written bytes in memory",
              LOG_U("bytes", c->tail.len + c->held.bytes), LOG_U("pinned", c->conns->held.bytes));
     (void)shutdown(c->fd, SHUT_RDWR);
-    if (c->state == OPEN)
-        lose(c);
+    if (c->state == CONN_OPEN)
+        conn_lose(c);
     else
         conn_let_go(c);
 }
 
 void conn_cut_off(struct held *h)
 {
-    cut_off(CONTAINER_OF(h, struct conn, held));
+    conn_shut(CONTAINER_OF(h, struct conn, held));
 }
 
 /* The tail lies in s.  Whoever is cut off for it, it may be c itself. */
-static void hold(struct conn *c, struct shared *s)
+static void conn_hold(struct conn *c, struct shared *s)
 {
     assert(c->held.body == NULL && c->tail.len > 0);
     held_set_body(&c->conns->held, &c->held, s);
@@ -88,42 +88,42 @@ static void hold(struct conn *c, struct shared *s)
 }
 
 /* The same for a tail that had to be copied; takes the copy. */
-static void hold_bytes(struct conn *c, struct buf *copy)
+static void conn_hold_bytes(struct conn *c, struct buf *copy)
 {
     struct shared *s = shared_of(copy);
 
     c->tail = (struct slice){(char *)s->bytes.p, s->bytes.len};
-    hold(c, s);
+    conn_hold(c, s);
     shared_unref(s);
 }
 
-static void hold_copy(struct conn *c, struct slice first, struct slice rest)
+static void conn_hold_copy(struct conn *c, struct slice first, struct slice rest)
 {
     struct buf copy = {0};
 
     buf_put_slice(&copy, first);
     buf_put_slice(&copy, rest);
-    hold_bytes(c, &copy);
+    conn_hold_bytes(c, &copy);
 }
 
 /* Its owner lets go of it: keep a copy of what this client has yet to get. */
-static void tail_evicted(struct pin *p)
+static void conn_on_tail_evicted(struct pin *p)
 {
     struct conn *c = CONTAINER_OF(p, struct conn, pin);
 
-    hold_copy(c, c->tail, (struct slice){NULL, 0});
+    conn_hold_copy(c, c->tail, (struct slice){NULL, 0});
 }
 
 /* --- writing ---------------------------------------------------------------------- */
 
-static void wrote(struct conn *c, size_t n)
+static void conn_wrote(struct conn *c, size_t n)
 {
     c->conns->sent += n;
     c->wrote_tick = c->conns->wheel->tick;
 }
 
 /* A record that is half out counts as taken, so it is never 0. */
-static ssize_t record_write(struct conn *c, const struct iovec *iov, int iovcnt)
+static ssize_t conn_record_write(struct conn *c, const struct iovec *iov, int iovcnt)
 {
     ssize_t n = tls_write(c->tls, iov, iovcnt);
 
@@ -131,25 +131,25 @@ static ssize_t record_write(struct conn *c, const struct iovec *iov, int iovcnt)
     held_relieve(&c->conns->held);
     if (n < 0 || tls_state(c->tls) == TLS_LOST)
         return -1; /* lost, or cut off for what it holds itself */
-    wrote(c, (size_t)n);
+    conn_wrote(c, (size_t)n);
     return n;
 }
 
 /* Bytes taken, 0 when the socket is full, -1 when the peer is lost. */
-static ssize_t socket_write(struct conn *c, const struct iovec *iov, int iovcnt)
+static ssize_t conn_socket_write(struct conn *c, const struct iovec *iov, int iovcnt)
 {
     struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
     ssize_t n;
 
     if (c->tls != NULL)
-        return record_write(c, iov, iovcnt);
+        return conn_record_write(c, iov, iovcnt);
     do
         n = iovcnt == 1 ? send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
                         : sendmsg(c->fd, &m, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
-    wrote(c, (size_t)n);
+    conn_wrote(c, (size_t)n);
     return n;
 }
 
@@ -158,17 +158,17 @@ bool conn_pending(const struct conn *c)
     return c->tail.len > 0 || c->out.len > 0 || c->held.bytes > 0;
 }
 
-static void write_bytes(struct conn *c, const char *p, size_t len)
+static void conn_write_bytes(struct conn *c, const char *p, size_t len)
 {
     struct iovec iov = {(void *)(uintptr_t)p, len};
     ssize_t n = 0;
 
-    if (c->state == LOST || len == 0)
+    if (c->state == CONN_LOST || len == 0)
         return;
     if (!conn_pending(c))
-        n = socket_write(c, &iov, 1);
+        n = conn_socket_write(c, &iov, 1);
     if (n < 0) {
-        lose(c);
+        conn_lose(c);
     } else if ((size_t)n < len) {
         buf_put(&c->out, p + n, len - (size_t)n);
         conn_poll_update(c);
@@ -178,11 +178,11 @@ static void write_bytes(struct conn *c, const char *p, size_t len)
 /* A client that lets so many control bytes pile up is not there any more. */
 void conn_write(struct conn *c, const void *p, size_t len)
 {
-    assert(c->state == OPEN || c->state == LOST);
-    if (c->state == OPEN && conn_pending(c) && c->out.len + len > CONN_OUT_MAX)
-        cut_off(c);
+    assert(c->state == CONN_OPEN || c->state == CONN_LOST);
+    if (c->state == CONN_OPEN && conn_pending(c) && c->out.len + len > CONN_OUT_MAX)
+        conn_shut(c);
     else
-        write_bytes(c, p, len);
+        conn_write_bytes(c, p, len);
 }
 
 void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
@@ -192,21 +192,21 @@ void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
     ssize_t n;
 
     assert(head.len > 0 && rest.len > 0);
-    if (c->state != OPEN || conn_pending(c)) {
-        write_bytes(c, head.p, head.len);
-        write_bytes(c, rest.p, rest.len);
+    if (c->state != CONN_OPEN || conn_pending(c)) {
+        conn_write_bytes(c, head.p, head.len);
+        conn_write_bytes(c, rest.p, rest.len);
         return;
     }
-    n = socket_write(c, iov, 2);
+    n = conn_socket_write(c, iov, 2);
     if (n < 0) {
-        lose(c);
+        conn_lose(c);
     } else if ((size_t)n < head.len) {
-        hold_copy(c, (struct slice){head.p + n, head.len - (size_t)n}, rest);
+        conn_hold_copy(c, (struct slice){head.p + n, head.len - (size_t)n}, rest);
         conn_poll_update(c);
     } else if ((size_t)n < head.len + rest.len) {
         n -= (ssize_t)head.len;
         c->tail = (struct slice){rest.p + n, rest.len - (size_t)n};
-        hold(c, body);
+        conn_hold(c, body);
         conn_poll_update(c);
     }
 }
@@ -215,9 +215,9 @@ void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
 static void keep_tail(struct conn *c, struct slice rest, struct pins *pins)
 {
     c->tail = rest;
-    c->pin.evicted = tail_evicted;
+    c->pin.evicted = conn_on_tail_evicted;
     if (pins->evicted)
-        tail_evicted(&c->pin);
+        conn_on_tail_evicted(&c->pin);
     else
         pin_set(&c->pin, pins);
 }
@@ -257,7 +257,7 @@ static size_t keep_rest_of_run(struct conn *c, const struct conn_run *r, size_t 
 bool conn_accepts(struct conn *c, size_t count, size_t *taken)
 {
     *taken = count;
-    if (c->state != OPEN)
+    if (c->state != CONN_OPEN)
         return false;
     if (!conn_pending(c))
         return true;
@@ -268,23 +268,23 @@ bool conn_accepts(struct conn *c, size_t count, size_t *taken)
 
 size_t conn_write_run(struct conn *c, const struct conn_run *r)
 {
-    ssize_t n = socket_write(c, r->iov, r->iovcnt);
+    ssize_t n = conn_socket_write(c, r->iov, r->iovcnt);
     size_t taken;
 
     if ((size_t)n == r->bytes)
         return r->count;
     if (n < 0) {
-        lose(c);
+        conn_lose(c);
         return r->count;
     }
     taken = keep_rest_of_run(c, r, (size_t)n);
     c->wanted = true;
-    if (c->state == OPEN)
+    if (c->state == CONN_OPEN)
         conn_poll_update(c);
     return taken;
 }
 
-static struct slice skip(struct slice s, size_t n)
+static struct slice iovec_skip(struct slice s, size_t n)
 {
     n = n < s.len ? n : s.len;
     return (struct slice){s.p + n, s.len - n};
@@ -302,14 +302,14 @@ static void keep_rest_of_piece(struct conn *c, const struct conn_piece *p, size_
     size_t head = begun < p->head.len ? begun : p->head.len;
     size_t shared = begun - head < p->shared.len ? begun - head : p->shared.len;
 
-    buf_put_slice(&c->out, skip(p->rest, begun - head - shared));
+    buf_put_slice(&c->out, iovec_skip(p->rest, begun - head - shared));
     if (head < p->head.len)
-        hold_copy(c, skip(p->head, head), p->shared);
+        conn_hold_copy(c, iovec_skip(p->head, head), p->shared);
     else if (shared < p->shared.len)
-        keep_tail(c, skip(p->shared, shared), p->pins);
+        keep_tail(c, iovec_skip(p->shared, shared), p->pins);
 }
 
-static int gather(struct iovec *iov, const struct conn_piece *pieces, size_t count)
+static int piece_gather(struct iovec *iov, const struct conn_piece *pieces, size_t count)
 {
     int n = 0;
 
@@ -333,9 +333,9 @@ size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t
     if (!conn_accepts(c, count, &taken))
         return taken;
     taken = 0;
-    n = socket_write(c, iov, gather(iov, pieces, count));
+    n = conn_socket_write(c, iov, piece_gather(iov, pieces, count));
     if (n < 0) {
-        lose(c);
+        conn_lose(c);
         return count;
     }
     for (; taken < count && (size_t)n >= piece_size(&pieces[taken]); taken++)
@@ -345,7 +345,7 @@ size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t
     if (n > 0)
         keep_rest_of_piece(c, &pieces[taken++], (size_t)n);
     c->wanted = true;
-    if (c->state == OPEN)
+    if (c->state == CONN_OPEN)
         conn_poll_update(c);
     return taken;
 }
@@ -361,7 +361,7 @@ static void hold_rest(struct conn *c, const struct iovec *iov, int count, size_t
         taken -= skipped;
         buf_put(&copy, (const char *)iov[i].iov_base + skipped, iov[i].iov_len - skipped);
     }
-    hold_bytes(c, &copy);
+    conn_hold_bytes(c, &copy);
 }
 
 static size_t iovec_size(const struct iovec *iov, int count)
@@ -378,12 +378,12 @@ void conn_write_whole(struct conn *c, const struct iovec *iov, int count)
     ssize_t n = 0;
     int some;
 
-    assert(count > 0 && (c->state != OPEN || !conn_pending(c)));
-    while (c->state == OPEN && count > 0) {
+    assert(count > 0 && (c->state != CONN_OPEN || !conn_pending(c)));
+    while (c->state == CONN_OPEN && count > 0) {
         some = count < IOV_MAX ? count : IOV_MAX;
-        n = conn_pending(c) ? 0 : socket_write(c, iov, some); /* TLS: its record may be */
+        n = conn_pending(c) ? 0 : conn_socket_write(c, iov, some); /* TLS: its record may be */
         if (n < 0) {
-            lose(c);
+            conn_lose(c);
         } else if ((size_t)n < iovec_size(iov, some)) {
             hold_rest(c, iov, count, (size_t)n);
             conn_poll_update(c);
@@ -394,7 +394,7 @@ void conn_write_whole(struct conn *c, const struct iovec *iov, int count)
     }
 }
 
-static bool flush_unsent(struct conn *c)
+static bool conn_flush_unsent(struct conn *c)
 {
     size_t before = c->held.bytes;
     bool alive;
@@ -410,14 +410,14 @@ static bool flush_unsent(struct conn *c)
     return alive;
 }
 
-static bool flush_tail(struct conn *c)
+static bool conn_flush_tail(struct conn *c)
 {
     struct iovec iov = {(void *)(uintptr_t)c->tail.p, c->tail.len};
     ssize_t n;
 
     if (c->held.bytes > 0 || c->tail.len == 0)
         return true;
-    n = socket_write(c, &iov, 1);
+    n = conn_socket_write(c, &iov, 1);
     if (n < 0)
         return false;
     c->tail.p += n;
@@ -429,14 +429,14 @@ static bool flush_tail(struct conn *c)
     return true;
 }
 
-static bool flush_out(struct conn *c)
+static bool conn_flush_out(struct conn *c)
 {
     struct iovec iov = {c->out.p + c->out_at, c->out.len - c->out_at};
     ssize_t n;
 
     if (c->held.bytes > 0 || c->tail.len > 0 || c->out.len == 0)
         return true;
-    n = socket_write(c, &iov, 1);
+    n = conn_socket_write(c, &iov, 1);
     if (n < 0)
         return false;
     c->out_at += (size_t)n;
@@ -449,5 +449,5 @@ static bool flush_out(struct conn *c)
 
 bool conn_flush(struct conn *c)
 {
-    return flush_unsent(c) && flush_tail(c) && flush_out(c);
+    return conn_flush_unsent(c) && conn_flush_tail(c) && conn_flush_out(c);
 }

@@ -41,13 +41,13 @@ struct listener {
     int fd;
 };
 
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void listener_on_poll(uv_poll_t *poll, int status, int events);
 
-static void resume(struct wheel_timer *t)
+static void listener_resume(struct wheel_timer *t)
 {
     struct listener *l = CONTAINER_OF(t, struct listener, pause);
 
-    (void)uv_poll_start(&l->poll, UV_READABLE, on_poll);
+    (void)uv_poll_start(&l->poll, UV_READABLE, listener_on_poll);
 }
 
 /* At most one line per LOG_EVERY_MS: a flood of clients is no flood of lines. */
@@ -61,21 +61,21 @@ static bool may_log(struct listener *l)
     return true;
 }
 
-static void pause_accepting(struct listener *l, uint64_t ms)
+static void listener_pause(struct listener *l, uint64_t ms)
 {
     (void)uv_poll_stop(&l->poll);
-    wheel_start(l->conns->wheel, &l->pause, ms, resume);
+    wheel_start(l->conns->wheel, &l->pause, ms, listener_resume);
 }
 
-static void out_of_room(struct listener *l, int error)
+static void listener_is_full(struct listener *l, int error)
 {
     if (may_log(l))
         log_error("cannot accept clients for the moment", LOG_S("error", strerror(error)),
                   LOG_U("connections", l->conns->count));
-    pause_accepting(l, PAUSE_MS);
+    listener_pause(l, PAUSE_MS);
 }
 
-static void refuse(struct listener *l, int fd, const char *limit)
+static void listener_refuse(struct listener *l, int fd, const char *limit)
 {
     struct slice said = l->tls == NULL ? l->options.refusal : tls_server_refusal();
     ssize_t n = 0;
@@ -90,7 +90,7 @@ static void refuse(struct listener *l, int fd, const char *limit)
     (void)close(fd);
 }
 
-static void welcome(struct listener *l, int fd, const struct sockaddr *peer)
+static void listener_welcome(struct listener *l, int fd, const struct sockaddr *peer)
 {
     const struct listener_options *o = &l->options;
     struct conns *cs = l->conns;
@@ -98,13 +98,13 @@ static void welcome(struct listener *l, int fd, const struct sockaddr *peer)
     struct tls *tls;
 
     if (cs->max > 0 && cs->count >= cs->max) {
-        refuse(l, fd, "max_connections");
+        listener_refuse(l, fd, "max_connections");
         return;
     }
     if (cs->max_per_address > 0) {
         address = address_count_take(&cs->addresses, peer, cs->max_per_address);
         if (address == NULL) {
-            refuse(l, fd, "max_connections_per_address");
+            listener_refuse(l, fd, "max_connections_per_address");
             return;
         }
     }
@@ -118,7 +118,7 @@ static bool says_no_room(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void listener_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = CONTAINER_OF(poll, struct listener, poll);
     struct sockaddr_storage peer;
@@ -129,24 +129,24 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     for (int i = 0; i < ACCEPT_TURN; i++) {
         if (l->tls != NULL && tls_server_busy(l->tls)) {
-            pause_accepting(l, BUSY_MS);
+            listener_pause(l, BUSY_MS);
             return;
         }
         len = sizeof peer;
         fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
-            welcome(l, fd, (struct sockaddr *)&peer);
+            listener_welcome(l, fd, (struct sockaddr *)&peer);
         else if (errno == EAGAIN)
             return;
         else if (says_no_room(errno)) {
-            out_of_room(l, errno);
+            listener_is_full(l, errno);
             return;
         }
     }
 }
 
 /* A listening descriptor, or -1 with errno. */
-static int listen_on(const struct sockaddr *address, socklen_t len)
+static int listener_listen(const struct sockaddr *address, socklen_t len)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1, error;
@@ -171,7 +171,7 @@ struct listener *listener_open(struct conns *cs, const char *address, struct tls
     struct listener *l;
     socklen_t len;
     int rc = address_parse(address, &parsed, &len);
-    int fd = rc == 0 ? listen_on((struct sockaddr *)&parsed, len) : -1;
+    int fd = rc == 0 ? listener_listen((struct sockaddr *)&parsed, len) : -1;
 
     if (fd < 0) {
         log_error("cannot listen", LOG_S("address", address),
@@ -184,12 +184,12 @@ struct listener *listener_open(struct conns *cs, const char *address, struct tls
     l->options = *o;
     l->fd = fd;
     (void)uv_poll_init(cs->loop, &l->poll, fd);
-    (void)uv_poll_start(&l->poll, UV_READABLE, on_poll);
+    (void)uv_poll_start(&l->poll, UV_READABLE, listener_on_poll);
     log_info("listening", LOG_S("address", address), LOG_S("tls", tls != NULL ? "on" : "off"));
     return l;
 }
 
-static void on_closed(uv_handle_t *h)
+static void listener_on_closed(uv_handle_t *h)
 {
     free(CONTAINER_OF((uv_poll_t *)(void *)h, struct listener, poll));
 }
@@ -199,6 +199,6 @@ void listener_close(struct listener *l)
     if (l == NULL)
         return;
     wheel_stop(&l->pause);
-    uv_close((uv_handle_t *)&l->poll, on_closed);
+    uv_close((uv_handle_t *)&l->poll, listener_on_closed);
     (void)close(l->fd);
 }

@@ -6,21 +6,22 @@
 
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #include "mem.h"
 
-static void free_all(struct reaper *r)
+static void reaper_free_all(struct reaper *r)
 {
-    struct reaped *m;
+    struct reaped *m, *next;
 
-    while ((m = r->first) != NULL) {
-        r->first = m->next;
-        free(m);
-    }
+    LL_FOREACH_SAFE(r->first, m, next)
+    free(m);
+    r->first = NULL;
 }
 
-static void on_timer(struct wheel_timer *t)
+static void reaper_on_timer(struct wheel_timer *t)
 {
-    free_all(CONTAINER_OF(t, struct reaper, timer));
+    reaper_free_all(CONTAINER_OF(t, struct reaper, timer));
 }
 
 void reaper_init(struct reaper *r, struct wheel *wheel)
@@ -31,13 +32,12 @@ void reaper_init(struct reaper *r, struct wheel *wheel)
 void reaper_take(struct reaper *r, struct reaped *m)
 {
     if (r->first == NULL)
-        wheel_start(r->wheel, &r->timer, WHEEL_TICK_MS, on_timer);
-    m->next = r->first;
-    r->first = m;
+        wheel_start(r->wheel, &r->timer, WHEEL_TICK_MS, reaper_on_timer);
+    LL_PREPEND(r->first, m);
 }
 
 void reaper_close(struct reaper *r)
 {
     wheel_stop(&r->timer);
-    free_all(r);
+    reaper_free_all(r);
 }

@@ -41,7 +41,7 @@ static const char https_here[] = "HTTP/1.1 400 Bad Request\r\n"
 /* --- the socket, as OpenSSL sees it --------------------------------------------- */
 
 /* How many bytes the socket took, none when it is full; -1: it is broken. */
-static ssize_t send_some(struct tls *t, const void *p, size_t len)
+static ssize_t tls_send(struct tls *t, const void *p, size_t len)
 {
     ssize_t n;
 
@@ -53,20 +53,20 @@ static ssize_t send_some(struct tls *t, const void *p, size_t len)
     return n;
 }
 
-static int socket_write(BIO *bio, const char *p, int len)
+static int tls_bio_write(BIO *bio, const char *p, int len)
 {
     struct tls *t = BIO_get_data(bio);
     ssize_t sent = 0;
 
     if (t->unsent.len == 0)
-        sent = send_some(t, p, (size_t)len);
+        sent = tls_send(t, p, (size_t)len);
     if (sent < 0 || t->unsent.len + (size_t)(len - sent) > UNSENT_MAX)
         return -1;
     buf_put(&t->unsent, p + sent, (size_t)(len - sent));
     return len;
 }
 
-static int socket_read(BIO *bio, char *p, int len)
+static int tls_bio_read(BIO *bio, char *p, int len)
 {
     struct tls_server *s = ((struct tls *)BIO_get_data(bio))->server;
     size_t n = s->wire_len - s->wire_at;
@@ -82,7 +82,7 @@ static int socket_read(BIO *bio, char *p, int len)
     return (int)n;
 }
 
-static long socket_control(BIO *bio, int what, long number, void *p)
+static long tls_bio_control(BIO *bio, int what, long number, void *p)
 {
     (void)bio;
     (void)number;
@@ -96,22 +96,22 @@ BIO_METHOD *tls_socket_method(void)
 
     if (m == NULL)
         abort();
-    BIO_meth_set_write(m, socket_write);
-    BIO_meth_set_read(m, socket_read);
-    BIO_meth_set_ctrl(m, socket_control);
+    BIO_meth_set_write(m, tls_bio_write);
+    BIO_meth_set_read(m, tls_bio_read);
+    BIO_meth_set_ctrl(m, tls_bio_control);
     return m;
 }
 
 /* --- the handshake --------------------------------------------------------------- */
 
-static void handshake_over(struct tls *t)
+static void tls_handshake_over(struct tls *t)
 {
     t->server->handshakes -= t->handshaking;
     t->handshaking = false;
 }
 
 /* At most one line per LOG_EVERY_MS: anybody can make handshakes fail. */
-static void log_failure(const struct tls *t, const char *reason)
+static void tls_log_failure(const struct tls *t, const char *reason)
 {
     struct tls_server *s = t->server;
     struct sockaddr_storage peer = {0};
@@ -132,18 +132,18 @@ static void log_failure(const struct tls *t, const char *reason)
 void tls_refuse(struct tls *t, const char *reason)
 {
     metric_add(M_TLS_FAILED, 1);
-    log_failure(t, reason);
+    tls_log_failure(t, reason);
     tls_abandon(t);
 }
 
 /* OpenSSL has given up, and has said so to the client if the client speaks TLS. */
-static void refused(struct tls *t)
+static void tls_refused(struct tls *t)
 {
     unsigned long error = ERR_peek_last_error();
     const char *reason = ERR_reason_error_string(error);
 
     if (ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST)
-        (void)send_some(t, https_here, sizeof https_here - 1);
+        (void)tls_send(t, https_here, sizeof https_here - 1);
     else if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)
         reason = X509_verify_cert_error_string(SSL_get_verify_result(t->ssl));
     tls_refuse(t, reason != NULL ? reason : "the connection broke");
@@ -166,11 +166,11 @@ static char *subject_of(X509 *certificate)
 }
 
 /* A certificate that is here was verified: a bad one ends the handshake. */
-static void opened(struct tls *t)
+static void tls_opened(struct tls *t)
 {
     X509 *certificate = SSL_get0_peer_certificate(t->ssl);
 
-    handshake_over(t);
+    tls_handshake_over(t);
     t->state = TLS_OPEN;
     metric_add(M_TLS_HANDSHAKES, 1);
     metric_add(M_TLS_RESUMED, (uint64_t)SSL_session_reused(t->ssl));
@@ -178,22 +178,22 @@ static void opened(struct tls *t)
         t->subject = subject_of(certificate);
 }
 
-static void handshake(struct tls *t)
+static void tls_handshake(struct tls *t)
 {
     int rc;
 
     ERR_clear_error();
     rc = SSL_do_handshake(t->ssl);
     if (rc == 1)
-        opened(t);
+        tls_opened(t);
     else if (SSL_get_error(t->ssl, rc) != SSL_ERROR_WANT_READ)
-        refused(t);
+        tls_refused(t);
 }
 
 /* --- reading ----------------------------------------------------------------------- */
 
 /* The client has left, or the connection is broken. */
-static void ended(struct tls *t, bool in_order)
+static void tls_ended(struct tls *t, bool in_order)
 {
     if (t->state == TLS_HANDSHAKE)
         tls_refuse(t, "the client left");
@@ -202,7 +202,7 @@ static void ended(struct tls *t, bool in_order)
 }
 
 /* Fills the server's wire buffer; false: there is nothing to look at. */
-static bool receive(struct tls *t)
+static bool tls_receive(struct tls *t)
 {
     struct tls_server *s = t->server;
     ssize_t n;
@@ -212,7 +212,7 @@ static bool receive(struct tls *t)
     while (n < 0 && errno == EINTR);
     if (n <= 0) {
         if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
-            ended(t, n == 0);
+            tls_ended(t, n == 0);
         return false;
     }
     s->wire_at = 0;
@@ -220,7 +220,7 @@ static bool receive(struct tls *t)
     return true;
 }
 
-static size_t decrypt(struct tls *t, char *out)
+static size_t tls_decrypt(struct tls *t, char *out)
 {
     size_t len = 0, n;
 
@@ -244,12 +244,12 @@ size_t tls_read(struct tls *t, char out[TLS_READ_MAX])
 {
     size_t n = 0;
 
-    if (t->state == TLS_LOST || !receive(t))
+    if (t->state == TLS_LOST || !tls_receive(t))
         return 0;
     if (t->state == TLS_HANDSHAKE)
-        handshake(t);
+        tls_handshake(t);
     if (t->state == TLS_OPEN)
-        n = decrypt(t, out);
+        n = tls_decrypt(t, out);
     t->server->wire_at = t->server->wire_len = 0;
     return n;
 }
@@ -279,7 +279,7 @@ static struct slice tls_pieces_take(struct tls_pieces *p, size_t max)
 }
 
 /* What the next record holds: where it lies, or gathered. */
-static struct slice next_record(struct tls_pieces *p, char room[TLS_RECORD_MAX])
+static struct slice tls_next_record(struct tls_pieces *p, char room[TLS_RECORD_MAX])
 {
     struct slice s = tls_pieces_take(p, TLS_RECORD_MAX);
     size_t len = s.len;
@@ -305,7 +305,7 @@ ssize_t tls_write(struct tls *t, const struct iovec *iov, int iovcnt)
         return -1;
     ERR_clear_error();
     while (p.count > 0 && t->unsent.len == 0) {
-        struct slice s = next_record(&p, t->server->record);
+        struct slice s = tls_next_record(&p, t->server->record);
 
         if (s.len > 0 && SSL_write_ex(t->ssl, s.p, s.len, &n) != 1)
             return -1;
@@ -325,7 +325,7 @@ bool tls_flush(struct tls *t)
 
     if (t->unsent.len == 0)
         return true;
-    n = send_some(t, t->unsent.p + t->unsent_at, tls_unsent(t));
+    n = tls_send(t, t->unsent.p + t->unsent_at, tls_unsent(t));
     if (n < 0)
         return false;
     t->unsent_at += (size_t)n;
@@ -375,7 +375,7 @@ struct tls *tls_new(struct tls_server *s, int fd, const char *const *alpn)
 
 void tls_abandon(struct tls *t)
 {
-    handshake_over(t);
+    tls_handshake_over(t);
     t->state = TLS_LOST;
     buf_free(&t->unsent);
     t->unsent_at = 0;

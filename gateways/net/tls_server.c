@@ -186,7 +186,7 @@ static bool mismatch(void)
 
 /* Certificates and keys stand in the same order; without any key each is in its
  * certificate's file. */
-static bool load_all(struct contexts *all, struct tls_server *s, const struct config *c)
+static bool tls_server_load_all(struct contexts *all, struct tls_server *s, const struct config *c)
 {
     struct slice certificates = slice_of(config_text(c, CFG_TLS_CERTIFICATE));
     struct slice keys = slice_of(config_text(c, CFG_TLS_KEY));
@@ -212,7 +212,7 @@ static int64_t expiry_of(SSL_CTX *ctx)
     return (int64_t)timegm(&end);
 }
 
-static void note_expiry(const struct contexts *all)
+static void tls_server_note_expiry(const struct contexts *all)
 {
     int64_t first = INT64_MAX, now = (int64_t)(clock_ms() / 1000);
 
@@ -225,11 +225,11 @@ static void note_expiry(const struct contexts *all)
         log_warn("a TLS certificate expires soon", LOG_I("hours", (first - now) / 3600));
 }
 
-static bool load(struct tls_server *s, const struct config *c)
+static bool tls_server_load(struct tls_server *s, const struct config *c)
 {
     struct contexts all = {.count = 0};
 
-    if (!load_all(&all, s, c)) {
+    if (!tls_server_load_all(&all, s, c)) {
         contexts_free(all.list, all.count);
         return false;
     }
@@ -239,7 +239,7 @@ static bool load(struct tls_server *s, const struct config *c)
     s->count = all.count;
     s->handshakes_max = config_num(c, CFG_TLS_MAX_HANDSHAKES);
     s->handshake_ms = config_num(c, CFG_TLS_HANDSHAKE_TIMEOUT);
-    note_expiry(&all);
+    tls_server_note_expiry(&all);
     return true;
 }
 
@@ -248,7 +248,7 @@ struct tls_server *tls_server_new(const struct config *c)
     struct tls_server *s = mem_zalloc(sizeof *s);
 
     s->socket = tls_socket_method();
-    if (load(s, c))
+    if (tls_server_load(s, c))
         return s;
     tls_server_free(s);
     return NULL;
@@ -256,7 +256,7 @@ struct tls_server *tls_server_new(const struct config *c)
 
 bool tls_server_reload(struct tls_server *s, const struct config *c)
 {
-    if (!load(s, c)) {
+    if (!tls_server_load(s, c)) {
         log_error("the TLS certificates stay as they were");
         return false;
     }

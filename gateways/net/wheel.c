@@ -54,7 +54,7 @@ void wheel_stop(struct wheel_timer *t)
 
 /* --- time ---------------------------------------------------------------------- */
 
-static uint64_t look(struct wheel *w)
+static uint64_t wheel_look(struct wheel *w)
 {
     uint64_t now = clock_mono_ms();
 
@@ -66,32 +66,32 @@ static uint64_t look(struct wheel *w)
 void wheel_refresh(struct wheel *w)
 {
     if (uv_now(w->timer.loop) != w->looked)
-        (void)look(w);
+        (void)wheel_look(w);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void wheel_on_timer(uv_timer_t *timer)
 {
     wheel_turn(timer->data);
 }
 
 /* The timer counts from the loop's time, which may be that of a while ago. */
-static void arm(struct wheel *w, uint64_t tick)
+static void wheel_arm(struct wheel *w, uint64_t tick)
 {
     uint64_t now, at = tick * WHEEL_TICK_MS;
 
     uv_update_time(w->timer.loop);
-    now = look(w);
+    now = wheel_look(w);
     w->armed = tick;
-    uv_timer_start(&w->timer, on_timer, at > now ? at - now : 0, 0);
+    uv_timer_start(&w->timer, wheel_on_timer, at > now ? at - now : 0, 0);
 }
 
-static void arm_next(struct wheel *w)
+static void wheel_arm_next(struct wheel *w)
 {
     for (uint64_t i = 1; i <= WHEEL_SLOTS; i++) {
         const struct wheel_timer *head = slot_of(w, w->served + i);
 
         if (head->next != head) {
-            arm(w, w->served + i);
+            wheel_arm(w, w->served + i);
             return;
         }
     }
@@ -111,7 +111,7 @@ void wheel_start(struct wheel *w, struct wheel_timer *t, uint64_t ms,
     t->due = w->tick + (ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS + 1;
     list_append(slot_of(w, t->due), t);
     if (t->due < w->armed && !w->turning)
-        arm(w, t->due);
+        wheel_arm(w, t->due);
 }
 
 static void serve_slot(struct wheel *w, uint64_t tick)
@@ -130,19 +130,19 @@ static void serve_slot(struct wheel *w, uint64_t tick)
 
 void wheel_turn(struct wheel *w)
 {
-    (void)look(w);
+    (void)wheel_look(w);
     w->turning = true;
     while (w->served < w->tick)
         serve_slot(w, ++w->served);
     w->turning = false;
-    arm_next(w);
+    wheel_arm_next(w);
 }
 
 void wheel_init(struct wheel *w, uv_loop_t *loop)
 {
     uv_timer_init(loop, &w->timer);
     w->timer.data = w;
-    (void)look(w);
+    (void)wheel_look(w);
     w->served = w->tick;
     w->armed = NEVER;
     w->turning = false;
@@ -150,7 +150,7 @@ void wheel_init(struct wheel *w, uv_loop_t *loop)
         list_init(&w->slots[i]);
 }
 
-static void on_closed(uv_handle_t *h)
+static void wheel_on_closed(uv_handle_t *h)
 {
     struct wheel *w = h->data;
 
@@ -162,5 +162,5 @@ void wheel_close(struct wheel *w, void (*closed)(void *arg), void *arg)
 {
     w->closed = closed;
     w->closed_arg = arg;
-    uv_close((uv_handle_t *)&w->timer, on_closed);
+    uv_close((uv_handle_t *)&w->timer, wheel_on_closed);
 }

@@ -343,12 +343,15 @@ static inline struct publishing *publish(int i)
     return p;
 }
 
-static inline struct publishing *publish_session(int i, bool patient)
+static inline struct publishing *publish_session(int i, bool no_timeout)
 {
     struct publishing *p = &publishes[i];
 
-    p->lp = (struct link_publish){
-        .kind = LINK_SESSION, .op = WIRE_POSITION, .patient = patient, .cb = on_ack, .data = p};
+    p->lp = (struct link_publish){.kind = LINK_SESSION,
+                                  .op = WIRE_POSITION,
+                                  .no_timeout = no_timeout,
+                                  .cb = on_ack,
+                                  .data = p};
     wire_position_put(&p->lp.records, 1);
     link_publish(link_, &p->lp);
     return p;

@@ -67,11 +67,11 @@ static struct link_publish *add(int i)
     return add_at(i, 10, 0);
 }
 
-static struct link_publish *add_session(int i, const char *body, bool patient)
+static struct link_publish *add_session(int i, const char *body, bool no_timeout)
 {
     units[i].kind = LINK_SESSION;
     units[i].op = WIRE_WRITE;
-    units[i].patient = patient;
+    units[i].no_timeout = no_timeout;
     units[i].cb = on_answer;
     buf_puts(&units[i].records, body);
     publisher_add(&p, &units[i], 0);
