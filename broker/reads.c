@@ -184,7 +184,7 @@ static void reads_on_done(uv_async_t *wake)
     uv_mutex_unlock(&r->lock);
     DL_FOREACH_SAFE (finished, j, next) {
         if (j->done != NULL && !r->stopping)
-            j->done(j->arg, (struct slice){(const char *)j->reply.p, j->reply.len});
+            j->done(j->arg, buf_slice(&j->reply));
         else if (j->reply.len > 0)
             reads_reply(r, (struct slice){j->from, j->from_len}, &j->reply);
         job_free(j);

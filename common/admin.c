@@ -148,8 +148,8 @@ static void admin_answer_metrics(struct connection *c, bool head_only)
     if (a->ops.refresh != NULL)
         a->ops.refresh(a->arg);
     metrics_render(&body, a->who);
-    admin_answer(c, "200 OK", "text/plain; version=0.0.4; charset=utf-8",
-                 (struct slice){(const char *)body.p, body.len}, head_only);
+    admin_answer(c, "200 OK", "text/plain; version=0.0.4; charset=utf-8", buf_slice(&body),
+                 head_only);
     buf_free(&body);
 }
 

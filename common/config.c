@@ -322,7 +322,7 @@ static bool next_error(struct slice *rest, struct slice *line)
 
 static void print_errors(const struct config *c)
 {
-    struct slice rest = {(const char *)c->errors.p, c->errors.len}, line;
+    struct slice rest = buf_slice(&c->errors), line;
 
     while (next_error(&rest, &line))
         fprintf(stderr, "%s: %.*s\n", c->argv[0], (int)line.len, line.p);
@@ -330,7 +330,7 @@ static void print_errors(const struct config *c)
 
 static void log_errors(const struct config *c)
 {
-    struct slice rest = {(const char *)c->errors.p, c->errors.len}, line;
+    struct slice rest = buf_slice(&c->errors), line;
 
     while (next_error(&rest, &line))
         log_error("the new configuration is refused", LOG_SLICE("error", line));

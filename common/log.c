@@ -107,7 +107,7 @@ static void put_string(struct buf *b, struct slice s)
     struct slice c;
 
     put_clean(&clean, s);
-    c = (struct slice){(const char *)clean.p, clean.len};
+    c = buf_slice(&clean);
     if (as_json)
         json_put_string(b, c);
     else if (is_plain(c))

@@ -41,7 +41,7 @@ struct object {
     size_t start;
 };
 
-static void put_name(struct object *o, const char *name)
+static void member_put_name(struct object *o, const char *name)
 {
     if (o->b->len > o->start)
         buf_u8(o->b, ',');
@@ -50,45 +50,45 @@ static void put_name(struct object *o, const char *name)
     buf_put(o->b, "\":", 2);
 }
 
-static void put_text(struct object *o, const char *name, struct slice text)
+static void member_put_text(struct object *o, const char *name, struct slice text)
 {
     if (text.p == NULL)
         return;
-    put_name(o, name);
+    member_put_name(o, name);
     json_put_string(o->b, text);
 }
 
 /* IDs are strings: what reads JSON may keep numbers as doubles. */
-static void put_id(struct object *o, const char *name, uint64_t id)
+static void member_put_id(struct object *o, const char *name, uint64_t id)
 {
-    put_name(o, name);
+    member_put_name(o, name);
     buf_u8(o->b, '"');
     buf_dec(o->b, id);
     buf_u8(o->b, '"');
 }
 
-static void put_number(struct object *o, const char *name, uint64_t v)
+static void member_put_number(struct object *o, const char *name, uint64_t v)
 {
-    put_name(o, name);
+    member_put_name(o, name);
     buf_dec(o->b, v);
 }
 
-static void put_time(struct object *o, uint64_t ms)
+static void member_put_time(struct object *o, uint64_t ms)
 {
-    put_name(o, "time");
+    member_put_name(o, "time");
     buf_u8(o->b, '"');
     time_put_rfc3339(o->b, ms);
     buf_u8(o->b, '"');
 }
 
-static void put_user(struct object *o, struct slice user)
+static void member_put_user(struct object *o, struct slice user)
 {
     struct slice name, value;
     char separator = '[';
 
     if (user.len == 0)
         return;
-    put_name(o, "properties");
+    member_put_name(o, "properties");
     while (event_user_next(&user, &name, &value)) {
         buf_u8(o->b, (uint8_t)separator);
         buf_u8(o->b, '[');
@@ -101,53 +101,53 @@ static void put_user(struct object *o, struct slice user)
     buf_u8(o->b, ']');
 }
 
-static void put_producer(struct object *o, const struct producer *p)
+static void member_put_producer(struct object *o, const struct producer *p)
 {
     struct object inner;
 
     if (p->id.len == 0)
         return;
-    put_name(o, "producer");
+    member_put_name(o, "producer");
     buf_u8(o->b, '{');
     inner = (struct object){o->b, o->b->len};
-    put_text(&inner, "id", p->id);
-    put_number(&inner, "epoch", p->epoch);
-    put_number(&inner, "seq", p->seq);
+    member_put_text(&inner, "id", p->id);
+    member_put_number(&inner, "epoch", p->epoch);
+    member_put_number(&inner, "seq", p->seq);
     buf_u8(o->b, '}');
 }
 
-static void put_payload(struct object *o, struct slice payload, struct slice content_type)
+static void member_put_payload(struct object *o, struct slice payload, struct slice content_type)
 {
     if (event_json_is_content_type(content_type) &&
         json_check_depth(payload, EVENT_JSON_DEPTH_MAX) != JSON_BAD) {
-        put_name(o, "data");
+        member_put_name(o, "data");
         json_put_one_line(o->b, payload);
     } else if (utf8_valid(payload.p, payload.len)) {
-        put_name(o, "data");
+        member_put_name(o, "data");
         json_put_string(o->b, payload);
     } else {
-        put_name(o, "data_base64");
+        member_put_name(o, "data_base64");
         json_put_base64(o->b, payload);
     }
 }
 
-static void put_props(struct object *o, const struct event *e, const struct event_props *p)
+static void members_put_props(struct object *o, const struct event *e, const struct event_props *p)
 {
-    put_text(o, "type", p->type);
-    put_text(o, "content_type", p->content_type);
+    member_put_text(o, "type", p->type);
+    member_put_text(o, "content_type", p->content_type);
     if ((e->flags & EVENT_RETAIN) != 0) {
-        put_name(o, "retain");
+        member_put_name(o, "retain");
         buf_puts(o->b, "true");
     }
     if ((e->flags & EVENT_HAS_EXPIRY) != 0)
-        put_number(o, "expiry", e->expiry);
-    put_text(o, "response_topic", p->response_topic);
+        member_put_number(o, "expiry", e->expiry);
+    member_put_text(o, "response_topic", p->response_topic);
     if (p->correlation.p != NULL) {
-        put_name(o, "correlation_data");
+        member_put_name(o, "correlation_data");
         json_put_base64(o->b, p->correlation);
     }
-    put_user(o, p->user);
-    put_producer(o, &p->producer);
+    member_put_user(o, p->user);
+    member_put_producer(o, &p->producer);
 }
 
 void event_json_put_members(struct buf *b, const struct event *e)
@@ -160,12 +160,12 @@ void event_json_put_members(struct buf *b, const struct event *e)
     if (event_props_get(e->props, &props) != EVENT_OK)
         props = (struct event_props){.payload_format = -1};
     if (e->id != 0)
-        put_id(&o, "id", e->id);
-    put_text(&o, "topic", e->topic);
+        member_put_id(&o, "id", e->id);
+    member_put_text(&o, "topic", e->topic);
     if (e->time != 0)
-        put_time(&o, e->time);
-    put_props(&o, e, &props);
-    put_payload(&o, e->payload, props.content_type);
+        member_put_time(&o, e->time);
+    members_put_props(&o, e, &props);
+    member_put_payload(&o, e->payload, props.content_type);
 }
 
 void event_json_put(struct buf *b, const struct event *e)
@@ -192,10 +192,10 @@ void event_json_put_gap(struct buf *b, const struct gap *g)
 
     buf_u8(b, '{');
     o = (struct object){b, b->len};
-    put_id(&o, "requested", g->requested);
-    put_id(&o, "resumed_from", g->resumed_from);
-    put_id(&o, "removed_to", g->removed_to);
-    put_text(&o, "reason", slice_of(event_gap_reason_text(g->reason)));
+    member_put_id(&o, "requested", g->requested);
+    member_put_id(&o, "resumed_from", g->resumed_from);
+    member_put_id(&o, "removed_to", g->removed_to);
+    member_put_text(&o, "reason", slice_of(event_gap_reason_text(g->reason)));
     buf_u8(b, '}');
 }
 
@@ -255,20 +255,20 @@ struct input {
     const char *why;
 };
 
-static bool fail(struct input *in, const char *field, const char *why)
+static bool event_json_fail(struct input *in, const char *field, const char *why)
 {
     in->field = field;
     in->why = why;
     return false;
 }
 
-static bool fail_member(struct input *in, enum member m)
+static bool event_json_fail_member(struct input *in, enum member m)
 {
-    return fail(in, members[m].name, members[m].why);
+    return event_json_fail(in, members[m].name, members[m].why);
 }
 
 /* Tells a name that is not ours, cut short at a character's beginning. */
-static bool fail_name(struct input *in, struct slice key_raw, const char *why)
+static bool event_json_fail_name(struct input *in, struct slice key_raw, const char *why)
 {
     struct buf *b = in->store;
 
@@ -280,7 +280,7 @@ static bool fail_name(struct input *in, struct slice key_raw, const char *why)
             b->len--;
     }
     buf_u8(b, '\0');
-    return fail(in, (const char *)b->p, why);
+    return event_json_fail(in, (const char *)b->p, why);
 }
 
 static bool collect_allowed(struct input *in, struct slice key_raw)
@@ -292,11 +292,11 @@ static bool collect_allowed(struct input *in, struct slice key_raw)
         if (!json_string_is(key_raw, in->allow[i]))
             continue;
         if ((in->allowed_seen & bit) != 0)
-            return fail_name(in, key_raw, "the member comes twice");
+            return event_json_fail_name(in, key_raw, "the member comes twice");
         in->allowed_seen |= bit;
         return true;
     }
-    return fail_name(in, key_raw, "the member is unknown here");
+    return event_json_fail_name(in, key_raw, "the member is unknown here");
 }
 
 static bool collect_member(struct input *in, struct slice key_raw, struct slice raw)
@@ -308,9 +308,9 @@ static bool collect_member(struct input *in, struct slice key_raw, struct slice 
     if (m == MEMBER_COUNT)
         return collect_allowed(in, key_raw);
     if (in->raw[m].p != NULL)
-        return fail(in, members[m].name, "the member comes twice");
+        return event_json_fail(in, members[m].name, "the member comes twice");
     if ((KIND(json_kind_of(raw)) & members[m].kinds) == 0)
-        return fail_member(in, m);
+        return event_json_fail_member(in, m);
     in->raw[m] = raw;
     return true;
 }
@@ -321,7 +321,7 @@ static bool collect(struct input *in, struct slice json)
     struct slice key_raw, raw;
 
     if (json_check(json) != JSON_OBJECT)
-        return fail(in, "event", "the event is not a valid JSON object");
+        return event_json_fail(in, "event", "the event is not a valid JSON object");
     it = json_iter_of(json);
     while (json_member(&it, &key_raw, &raw))
         if (!collect_member(in, key_raw, raw))
@@ -334,27 +334,27 @@ static bool check_presence(struct input *in)
     const struct slice *raw = in->raw;
 
     if (raw[MEMBER_TOPIC].p == NULL && (in->flags & EVENT_JSON_TOPIC_OPTIONAL) == 0)
-        return fail(in, "topic", "topic is required");
+        return event_json_fail(in, "topic", "topic is required");
     if ((in->flags & EVENT_JSON_NO_PAYLOAD) != 0) {
         if (raw[MEMBER_DATA].p != NULL)
-            return fail(in, "data", "the payload travels apart");
+            return event_json_fail(in, "data", "the payload travels apart");
         if (raw[MEMBER_DATA_BASE64].p != NULL)
-            return fail(in, "data_base64", "the payload travels apart");
+            return event_json_fail(in, "data_base64", "the payload travels apart");
     }
     if (raw[MEMBER_DATA].p != NULL && raw[MEMBER_DATA_BASE64].p != NULL)
-        return fail(in, "data_base64", "data and data_base64 exclude each other");
+        return event_json_fail(in, "data_base64", "data and data_base64 exclude each other");
     return true;
 }
 
 /* What was appended to b since `start`.  p is never NULL: the text is set. */
-static struct slice appended(const struct buf *b, size_t start)
+static struct slice event_json_appended(const struct buf *b, size_t start)
 {
     assert(b->p != NULL);
     return (struct slice){(const char *)b->p + start, b->len - start};
 }
 
 /* Unescapes a string into `text`; unset stays unset. */
-static struct slice read_string(struct input *in, struct slice raw)
+static struct slice event_json_read_string(struct input *in, struct slice raw)
 {
     size_t start = in->text.len, room = in->text.cap;
 
@@ -363,7 +363,7 @@ static struct slice read_string(struct input *in, struct slice raw)
     json_string_get(raw, &in->text);
     assert(in->text.cap == room); /* else earlier slices would dangle */
     (void)room;
-    return appended(&in->text, start);
+    return event_json_appended(&in->text, start);
 }
 
 static void reserve_text(struct input *in)
@@ -381,17 +381,17 @@ static bool read_pair(struct input *in, struct slice pair)
     struct slice raw[2], extra, name, value;
 
     if (json_kind_of(pair) != JSON_ARRAY)
-        return fail_member(in, MEMBER_PROPERTIES);
+        return event_json_fail_member(in, MEMBER_PROPERTIES);
     it = json_iter_of(pair);
     for (int i = 0; i < 2; i++)
         if (!json_element(&it, &raw[i]) || json_kind_of(raw[i]) != JSON_STRING)
-            return fail_member(in, MEMBER_PROPERTIES);
+            return event_json_fail_member(in, MEMBER_PROPERTIES);
     if (json_element(&it, &extra))
-        return fail_member(in, MEMBER_PROPERTIES);
-    name = read_string(in, raw[0]);
-    value = read_string(in, raw[1]);
+        return event_json_fail_member(in, MEMBER_PROPERTIES);
+    name = event_json_read_string(in, raw[0]);
+    value = event_json_read_string(in, raw[1]);
     if (2 + name.len + value.len > UINT16_MAX)
-        return fail(in, "properties", event_verdict_text(EVENT_PROPS_TOO_LARGE));
+        return event_json_fail(in, "properties", event_verdict_text(EVENT_PROPS_TOO_LARGE));
     event_user_put(&in->user, name, value);
     return true;
 }
@@ -408,7 +408,7 @@ static bool read_properties(struct input *in)
         if (!read_pair(in, pair))
             return false;
     if (in->user.len > 0)
-        in->props.user = appended(&in->user, 0);
+        in->props.user = event_json_appended(&in->user, 0);
     return true;
 }
 
@@ -429,7 +429,7 @@ static bool read_producer_member(struct input *in, struct slice key, struct slic
         return json_u64(raw, bit == 2 ? &p->epoch : &p->seq);
     if (json_kind_of(raw) != JSON_STRING)
         return false;
-    p->id = read_string(in, raw);
+    p->id = event_json_read_string(in, raw);
     return p->id.len > 0;
 }
 
@@ -444,8 +444,8 @@ static bool read_producer(struct input *in)
     it = json_iter_of(in->raw[MEMBER_PRODUCER]);
     while (json_member(&it, &key, &raw))
         if (!read_producer_member(in, key, raw, &seen))
-            return fail_member(in, MEMBER_PRODUCER);
-    return seen == 7 || fail_member(in, MEMBER_PRODUCER);
+            return event_json_fail_member(in, MEMBER_PRODUCER);
+    return seen == 7 || event_json_fail_member(in, MEMBER_PRODUCER);
 }
 
 static bool read_correlation(struct input *in)
@@ -455,8 +455,8 @@ static bool read_correlation(struct input *in)
     if (in->raw[MEMBER_CORRELATION].p == NULL)
         return true;
     if (!json_get_base64(in->raw[MEMBER_CORRELATION], &in->text))
-        return fail_member(in, MEMBER_CORRELATION);
-    in->props.correlation = appended(&in->text, start);
+        return event_json_fail_member(in, MEMBER_CORRELATION);
+    in->props.correlation = event_json_appended(&in->text, start);
     return true;
 }
 
@@ -467,7 +467,7 @@ static bool read_payload_format(struct input *in)
     if (in->raw[MEMBER_PAYLOAD_FORMAT].p == NULL)
         return true;
     if (!json_u64(in->raw[MEMBER_PAYLOAD_FORMAT], &v) || v > 1)
-        return fail_member(in, MEMBER_PAYLOAD_FORMAT);
+        return event_json_fail_member(in, MEMBER_PAYLOAD_FORMAT);
     in->props.payload_format = (int)v;
     return true;
 }
@@ -507,16 +507,16 @@ static bool read_props(struct input *in)
     enum event_verdict verdict;
 
     reserve_text(in);
-    in->props.type = read_string(in, in->raw[MEMBER_TYPE]);
-    in->props.content_type = read_string(in, in->raw[MEMBER_CONTENT_TYPE]);
-    in->props.response_topic = read_string(in, in->raw[MEMBER_RESPONSE_TOPIC]);
+    in->props.type = event_json_read_string(in, in->raw[MEMBER_TYPE]);
+    in->props.content_type = event_json_read_string(in, in->raw[MEMBER_CONTENT_TYPE]);
+    in->props.response_topic = event_json_read_string(in, in->raw[MEMBER_RESPONSE_TOPIC]);
     default_content_type(in);
     if (!read_correlation(in) || !read_properties(in) || !read_producer(in) ||
         !read_payload_format(in))
         return false;
     verdict = event_props_check(&in->props);
     if (verdict != EVENT_OK)
-        return fail(in, verdict_field(verdict, &in->props), event_verdict_text(verdict));
+        return event_json_fail(in, verdict_field(verdict, &in->props), event_verdict_text(verdict));
     return true;
 }
 
@@ -531,7 +531,7 @@ static bool read_flags(struct input *in, struct event *e)
     if (expiry.p == NULL)
         return true;
     if (!json_u64(expiry, &seconds) || seconds > UINT32_MAX)
-        return fail_member(in, MEMBER_EXPIRY);
+        return event_json_fail_member(in, MEMBER_EXPIRY);
     e->flags |= EVENT_HAS_EXPIRY;
     e->expiry = (uint32_t)seconds;
     return true;
@@ -543,7 +543,7 @@ static bool read_payload(struct input *in)
     struct slice data = in->raw[MEMBER_DATA], base64 = in->raw[MEMBER_DATA_BASE64];
 
     if (base64.p != NULL)
-        return json_get_base64(base64, in->store) || fail_member(in, MEMBER_DATA_BASE64);
+        return json_get_base64(base64, in->store) || event_json_fail_member(in, MEMBER_DATA_BASE64);
     if (data.p == NULL)
         return true;
     if (json_kind_of(data) == JSON_STRING && !event_json_is_content_type(in->props.content_type))
@@ -554,7 +554,7 @@ static bool read_payload(struct input *in)
 }
 
 /* Copies everything into the store; slices are made last, when it has grown. */
-static bool build(struct input *in, struct event *e)
+static bool event_json_build(struct input *in, struct event *e)
 {
     struct buf *b = in->store;
     size_t props, payload;
@@ -567,7 +567,7 @@ static bool build(struct input *in, struct event *e)
     if (!read_payload(in))
         return false;
     (void)buf_reserve(b, 1);
-    e->payload = appended(b, payload);
+    e->payload = event_json_appended(b, payload);
     e->topic = (struct slice){(const char *)b->p, props};
     e->props = (struct slice){(const char *)b->p + props, payload - props};
     return true;
@@ -583,7 +583,7 @@ bool event_json_get(struct slice json, unsigned flags, const char *const *allow,
     assert(store->len == 0);
     *e = (struct event){0};
     ok = collect(&in, json) && check_presence(&in) && read_props(&in) && read_flags(&in, e) &&
-         build(&in, e);
+         event_json_build(&in, e);
     buf_free(&in.text);
     buf_free(&in.user);
     if (!ok) {

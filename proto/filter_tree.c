@@ -110,7 +110,7 @@ static bool is_unused(const struct node *n)
     return is_leaf(n) && n->value == NULL && n->rest == NULL;
 }
 
-static struct node *find(const struct filter_tree *t, struct path path)
+static struct node *filter_tree_find(const struct filter_tree *t, struct path path)
 {
     const struct node *n = t->root;
     struct slice level;
@@ -120,7 +120,7 @@ static struct node *find(const struct filter_tree *t, struct path path)
     return (struct node *)n;
 }
 
-static void **slot(struct node *n, struct path path)
+static void **filter_tree_slot(struct node *n, struct path path)
 {
     return path.rest ? &n->rest : &n->value;
 }
@@ -171,8 +171,8 @@ void *filter_tree_put(struct filter_tree *t, struct slice filter, void *value)
         if (child == NULL)
             child = child_add(n, level);
     }
-    old = *slot(n, path);
-    *slot(n, path) = value;
+    old = *filter_tree_slot(n, path);
+    *filter_tree_slot(n, path) = value;
     if (old == NULL)
         t->count++;
     return old;
@@ -181,21 +181,21 @@ void *filter_tree_put(struct filter_tree *t, struct slice filter, void *value)
 void *filter_tree_get(const struct filter_tree *t, struct slice filter)
 {
     struct path path = path_of(filter);
-    struct node *n = find(t, path);
+    struct node *n = filter_tree_find(t, path);
 
-    return n != NULL ? *slot(n, path) : NULL;
+    return n != NULL ? *filter_tree_slot(n, path) : NULL;
 }
 
 void *filter_tree_remove(struct filter_tree *t, struct slice filter)
 {
     struct path path = path_of(filter);
-    struct node *n = find(t, path), *parent;
+    struct node *n = filter_tree_find(t, path), *parent;
     void *old;
 
-    if (n == NULL || *slot(n, path) == NULL)
+    if (n == NULL || *filter_tree_slot(n, path) == NULL)
         return NULL;
-    old = *slot(n, path);
-    *slot(n, path) = NULL;
+    old = *filter_tree_slot(n, path);
+    *filter_tree_slot(n, path) = NULL;
     t->count--;
     for (; n != t->root && is_unused(n); n = parent) {
         parent = n->parent;
@@ -215,7 +215,8 @@ struct visitor {
 };
 
 /* levels: what of the name is below n.  wild: whether wildcards count here. */
-static void match(const struct node *n, struct slice levels, bool wild, const struct visitor *v)
+static void filter_tree_walk(const struct node *n, struct slice levels, bool wild,
+                             const struct visitor *v)
 {
     struct slice level;
     const struct node *child;
@@ -228,10 +229,10 @@ static void match(const struct node *n, struct slice levels, bool wild, const st
         return;
     }
     if (n->plus != NULL && wild)
-        match(n->plus, levels, true, v);
+        filter_tree_walk(n->plus, levels, true, v);
     child = literal(n, level);
     if (child != NULL)
-        match(child, levels, true, v);
+        filter_tree_walk(child, levels, true, v);
 }
 
 void filter_tree_match(const struct filter_tree *t, struct slice name,
@@ -240,5 +241,5 @@ void filter_tree_match(const struct filter_tree *t, struct slice name,
     struct visitor v = {visit, arg};
     bool wild = name.len == 0 || name.p[0] != '$'; /* MQTT 4.7.2 */
 
-    match(t->root, name, wild, &v);
+    filter_tree_walk(t->root, name, wild, &v);
 }

@@ -33,18 +33,18 @@ struct scan {
 
 static bool scan_value(struct scan *c, unsigned levels);
 
-static size_t left(const struct scan *c)
+static size_t json_left(const struct scan *c)
 {
     return (size_t)(c->end - c->p);
 }
 
 /* NUL at the end: no production begins with it, so it needs no test apart. */
-static char peek(const struct scan *c)
+static char json_peek(const struct scan *c)
 {
     return c->p < c->end ? *c->p : '\0';
 }
 
-static bool take(struct scan *c, char expected)
+static bool json_take(struct scan *c, char expected)
 {
     if (c->p == c->end || *c->p != expected)
         return false;
@@ -115,13 +115,13 @@ static bool scan_string(struct scan *c)
     uint32_t point;
     size_t size;
 
-    if (!take(c, '"'))
+    if (!json_take(c, '"'))
         return false;
     for (;;) {
         while (c->p < c->end && !stops_run[(unsigned char)*c->p])
             c->p++;
-        if (peek(c) != '\\')
-            return take(c, '"');
+        if (json_peek(c) != '\\')
+            return json_take(c, '"');
         size = escape_get(c->p, c->end, &point);
         if (size == 0)
             return false;
@@ -140,21 +140,21 @@ static bool scan_digits(struct scan *c)
 
 static bool scan_number(struct scan *c)
 {
-    (void)take(c, '-');
-    if (!take(c, '0') && !scan_digits(c))
+    (void)json_take(c, '-');
+    if (!json_take(c, '0') && !scan_digits(c))
         return false;
-    if (take(c, '.') && !scan_digits(c))
+    if (json_take(c, '.') && !scan_digits(c))
         return false;
-    if (!take(c, 'e') && !take(c, 'E'))
+    if (!json_take(c, 'e') && !json_take(c, 'E'))
         return true;
-    if (!take(c, '+'))
-        (void)take(c, '-');
+    if (!json_take(c, '+'))
+        (void)json_take(c, '-');
     return scan_digits(c);
 }
 
 static bool scan_word(struct scan *c, struct slice word)
 {
-    if (left(c) < word.len || memcmp(c->p, word.p, word.len) != 0)
+    if (json_left(c) < word.len || memcmp(c->p, word.p, word.len) != 0)
         return false;
     c->p += word.len;
     return true;
@@ -169,7 +169,7 @@ static bool scan_key(struct scan *c, struct slice *key_raw)
         return false;
     *key_raw = (struct slice){start, (size_t)(c->p - start)};
     skip_space(c);
-    if (!take(c, ':'))
+    if (!json_take(c, ':'))
         return false;
     skip_space(c);
     return true;
@@ -182,21 +182,21 @@ static bool scan_items(struct scan *c, bool keyed, char close, unsigned levels)
 
     c->p++;
     skip_space(c);
-    if (take(c, close))
+    if (json_take(c, close))
         return true;
     do {
         skip_space(c);
         if ((keyed && !scan_key(c, &key)) || !scan_value(c, levels))
             return false;
         skip_space(c);
-    } while (take(c, ','));
-    return take(c, close);
+    } while (json_take(c, ','));
+    return json_take(c, close);
 }
 
 /* levels: how many arrays and objects may yet open, one inside the other. */
 static bool scan_value(struct scan *c, unsigned levels)
 {
-    switch (peek(c)) {
+    switch (json_peek(c)) {
     case '"':
         return scan_string(c);
     case '{':
@@ -245,7 +245,7 @@ enum json_kind json_check_depth(struct slice s, unsigned depth_max)
         return JSON_BAD;
     c = (struct scan){s.p, s.p + s.len};
     skip_space(&c);
-    kind = json_kind_of((struct slice){c.p, left(&c)});
+    kind = json_kind_of((struct slice){c.p, json_left(&c)});
     if (!scan_value(&c, depth_max))
         return JSON_BAD;
     skip_space(&c);
@@ -264,7 +264,7 @@ struct json_iter json_iter_of(struct slice value)
     struct scan c = {value.p, value.p + value.len};
 
     skip_space(&c);
-    assert(peek(&c) == '{' || peek(&c) == '[');
+    assert(json_peek(&c) == '{' || json_peek(&c) == '[');
     return (struct json_iter){c.p + 1, c.end};
 }
 
@@ -272,7 +272,7 @@ struct json_iter json_iter_of(struct slice value)
 static bool item_begin(struct scan *c)
 {
     skip_space(c);
-    if (take(c, ','))
+    if (json_take(c, ','))
         skip_space(c);
     return c->p < c->end && *c->p != '}' && *c->p != ']';
 }

@@ -190,7 +190,7 @@ bool mqtt_prop_next(struct slice *bytes, struct mqtt_prop *out)
 }
 
 /* The first of that name; one without number and text when there is none. */
-static struct mqtt_prop find(const struct mqtt_props *p, enum mqtt_property id)
+static struct mqtt_prop mqtt_prop_find(const struct mqtt_props *p, enum mqtt_property id)
 {
     struct slice rest = p->bytes;
     struct mqtt_prop prop;
@@ -203,12 +203,12 @@ static struct mqtt_prop find(const struct mqtt_props *p, enum mqtt_property id)
 
 uint32_t mqtt_prop_number(const struct mqtt_props *p, enum mqtt_property id, uint32_t absent)
 {
-    return mqtt_has(p, id) ? find(p, id).number : absent;
+    return mqtt_has(p, id) ? mqtt_prop_find(p, id).number : absent;
 }
 
 struct slice mqtt_prop_text(const struct mqtt_props *p, enum mqtt_property id)
 {
-    return find(p, id).text;
+    return mqtt_prop_find(p, id).text;
 }
 
 bool mqtt_user_get(const struct mqtt_props *p, struct slice name, struct slice *value)

@@ -13,7 +13,7 @@
 
 #include "event_json.h"
 
-static void put_id(struct buf *b, uint64_t id)
+static void sse_put_id_line(struct buf *b, uint64_t id)
 {
     buf_put(b, "id: ", 4);
     buf_dec(b, id);
@@ -30,7 +30,7 @@ static struct slice event_type(const struct event *e)
     return props.type;
 }
 
-static void put_head(struct buf *b, const struct event *e)
+static void sse_put_head(struct buf *b, const struct event *e)
 {
     struct slice type = event_type(e);
 
@@ -39,10 +39,10 @@ static void put_head(struct buf *b, const struct event *e)
         buf_put_slice(b, type);
         buf_u8(b, '\n');
     }
-    put_id(b, e->id);
+    sse_put_id_line(b, e->id);
 }
 
-static void put_line(struct buf *b, const char *p, size_t len)
+static void sse_put_line(struct buf *b, const char *p, size_t len)
 {
     buf_put(b, "data: ", len > 0 ? 6 : 5);
     buf_put(b, p, len);
@@ -51,17 +51,17 @@ static void put_line(struct buf *b, const char *p, size_t len)
 
 /* A payload without a byte is one empty line: without any the client would not
  * dispatch the event. */
-static void put_lines(struct buf *b, struct slice payload)
+static void sse_put_lines(struct buf *b, struct slice payload)
 {
     const char *p = payload.p, *lf;
     size_t left = payload.len;
 
     while (left > 0 && (lf = memchr(p, '\n', left)) != NULL) {
-        put_line(b, p, (size_t)(lf - p));
+        sse_put_line(b, p, (size_t)(lf - p));
         left -= (size_t)(lf + 1 - p);
         p = lf + 1;
     }
-    put_line(b, p, left);
+    sse_put_line(b, p, left);
 }
 
 static bool fits_raw(struct slice payload)
@@ -82,31 +82,31 @@ void sse_put_raw(struct buf *b, const struct event *e)
 {
     if (!fits_raw(e->payload)) {
         buf_puts(b, "event: sluice.json\n");
-        put_id(b, e->id);
+        sse_put_id_line(b, e->id);
         put_json_line(b, e);
         return;
     }
-    put_head(b, e);
-    put_lines(b, e->payload);
+    sse_put_head(b, e);
+    sse_put_lines(b, e->payload);
     buf_u8(b, '\n');
 }
 
 void sse_put_json(struct buf *b, const struct event *e)
 {
-    put_head(b, e);
+    sse_put_head(b, e);
     put_json_line(b, e);
 }
 
 void sse_put_id(struct buf *b, uint64_t id)
 {
-    put_id(b, id);
+    sse_put_id_line(b, id);
     buf_u8(b, '\n');
 }
 
 void sse_put_gap(struct buf *b, const struct gap *g)
 {
     buf_puts(b, "event: sluice.gap\n");
-    put_id(b, g->resumed_from);
+    sse_put_id_line(b, g->resumed_from);
     buf_put(b, "data: ", 6);
     event_json_put_gap(b, g);
     buf_put(b, "\n\n", 2);
@@ -156,7 +156,7 @@ static void put_resource(struct buf *b, const struct event *e)
 void sse_put_push(struct buf *b, const struct event *e)
 {
     buf_puts(b, "event: sluice.push\n");
-    put_id(b, e->id);
+    sse_put_id_line(b, e->id);
     buf_puts(b, "data: ");
     put_resource(b, e);
     buf_puts(b, "\n\n");

@@ -16,12 +16,12 @@ static const struct slice reserved[] = {
     {"$last/", 6},
 };
 
-static bool has(struct slice s, char c)
+static bool topic_has(struct slice s, char c)
 {
     return s.len != 0 && memchr(s.p, c, s.len) != NULL;
 }
 
-static bool is_char(struct slice s, char c)
+static bool topic_is_char(struct slice s, char c)
 {
     return s.len == 1 && s.p[0] == c;
 }
@@ -38,7 +38,7 @@ static enum topic_verdict check_text(struct slice s)
         return TOPIC_EMPTY;
     if (s.len > TOPIC_MAX)
         return TOPIC_TOO_LONG;
-    if (has(s, '\0'))
+    if (topic_has(s, '\0'))
         return TOPIC_HAS_NUL;
     if (!utf8_valid(s.p, s.len))
         return TOPIC_NOT_UTF8;
@@ -76,7 +76,7 @@ enum topic_verdict filter_check(struct slice filter)
     while (topic_level_next(&rest, &level)) {
         if (!filter_is_exact(level) && level.len != 1)
             return TOPIC_BAD_WILDCARD;
-        if (is_char(level, '#') && rest.p != NULL)
+        if (topic_is_char(level, '#') && rest.p != NULL)
             return TOPIC_BAD_WILDCARD;
     }
     return TOPIC_OK;
@@ -125,11 +125,11 @@ bool topic_level_next(struct slice *rest, struct slice *level)
 
 bool filter_is_exact(struct slice filter)
 {
-    return !has(filter, '+') && !has(filter, '#');
+    return !topic_has(filter, '+') && !topic_has(filter, '#');
 }
 
 /* A wildcard in the first level does not match names that begin with '$'. */
-static bool hidden(struct slice filter, struct slice name)
+static bool topic_is_hidden(struct slice filter, struct slice name)
 {
     return name.len != 0 && name.p[0] == '$' && filter.len != 0 && is_wildcard(filter.p[0]);
 }
@@ -139,7 +139,7 @@ bool filter_match(struct slice filter, struct slice name)
     const char *f = filter.p, *f_end = f + filter.len;
     const char *n = name.p, *n_end = n + name.len;
 
-    if (hidden(filter, name))
+    if (topic_is_hidden(filter, name))
         return false;
     for (;;) { /* f and n stand at the beginning of a level */
         if (f < f_end && *f == '#')
@@ -164,16 +164,16 @@ bool filter_covers(struct slice outer, struct slice inner)
 {
     struct slice o, i;
 
-    if (hidden(outer, inner))
+    if (topic_is_hidden(outer, inner))
         return false;
-    if (is_char(inner, '#') && slice_eq(outer, SLICE("+/#")))
+    if (topic_is_char(inner, '#') && slice_eq(outer, SLICE("+/#")))
         return true; /* no name has no levels, so these two are the same */
     while (topic_level_next(&outer, &o)) {
-        if (is_char(o, '#'))
+        if (topic_is_char(o, '#'))
             return true;
-        if (!topic_level_next(&inner, &i) || is_char(i, '#'))
+        if (!topic_level_next(&inner, &i) || topic_is_char(i, '#'))
             return false;
-        if (!is_char(o, '+') && !slice_eq(o, i))
+        if (!topic_is_char(o, '+') && !slice_eq(o, i))
             return false;
     }
     return inner.p == NULL;

@@ -192,7 +192,7 @@ void ws_close_put(struct buf *b, unsigned code, const char *reason)
 
 /* --- messages ----------------------------------------------------------------------- */
 
-static int fail(struct ws_decoder *d, int error)
+static int ws_fail(struct ws_decoder *d, int error)
 {
     d->state = BROKEN;
     d->error = error;
@@ -254,7 +254,7 @@ static int frame_whole(struct ws_decoder *d, struct ws_message *m)
         return WS_EDATA;
     m->opcode = d->opcode;
     m->compressed = d->compressed;
-    m->payload = (struct slice){(const char *)d->message.p, d->message.len};
+    m->payload = buf_slice(&d->message);
     d->opcode = WS_CONTINUATION;
     return 0;
 }
@@ -310,8 +310,8 @@ static int take_payload(struct ws_decoder *d, const uint8_t *p, size_t len, size
 }
 
 /* One step: (the rest of) a header, or of a payload. */
-static int step(struct ws_decoder *d, const uint8_t *p, size_t len, struct ws_message *m,
-                size_t *used)
+static int ws_step(struct ws_decoder *d, const uint8_t *p, size_t len, struct ws_message *m,
+                   size_t *used)
 {
     size_t head = 0, payload = 0;
     int rc = 0;
@@ -338,10 +338,10 @@ int ws_decode(struct ws_decoder *d, const void *p, size_t len, struct ws_message
     if (d->state == BROKEN)
         return d->error;
     while (at < len && m->opcode == WS_CONTINUATION && d->state != CLOSED) {
-        rc = step(d, in + at, len - at, m, &used);
+        rc = ws_step(d, in + at, len - at, m, &used);
         if (rc != 0) {
             *m = (struct ws_message){0};
-            return fail(d, rc);
+            return ws_fail(d, rc);
         }
         at += used;
     }

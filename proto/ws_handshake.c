@@ -242,7 +242,7 @@ static bool key_ok(struct slice key)
     return true;
 }
 
-static int refuse(const char **why, int status, const char *text)
+static int handshake_refuse(const char **why, int status, const char *text)
 {
     *why = text;
     return status;
@@ -261,15 +261,16 @@ static int read_fields(struct ws_handshake *h, const struct http_request *r, con
     h->key = http_request_header(r, "sec-websocket-key", &keys);
     h->origin = http_request_header(r, "origin", &origins);
     if (upgrade && (!r->upgrade || !http_request_has_token(r, "upgrade", "websocket")))
-        return refuse(why, 426, "This is a WebSocket: the request must ask for an upgrade to it");
+        return handshake_refuse(why, 426,
+                                "This is a WebSocket: the request must ask for an upgrade to it");
     if (upgrade && (r->minor == 0 || !slice_eq(r->method, SLICE("GET"))))
-        return refuse(why, 400, "A WebSocket opens with GET in HTTP/1.1");
+        return handshake_refuse(why, 400, "A WebSocket opens with GET in HTTP/1.1");
     if (versions || keys || origins)
-        return refuse(why, 400, "A field of the handshake comes twice");
+        return handshake_refuse(why, 400, "A field of the handshake comes twice");
     if (!slice_eq(version, SLICE("13")))
-        return refuse(why, 426, "Sec-WebSocket-Version must be 13");
+        return handshake_refuse(why, 426, "Sec-WebSocket-Version must be 13");
     if (upgrade && !key_ok(h->key))
-        return refuse(why, 400, "Sec-WebSocket-Key must be 16 bytes in base64");
+        return handshake_refuse(why, 400, "Sec-WebSocket-Key must be 16 bytes in base64");
     if (!upgrade)
         h->key = (struct slice){NULL, 0}; /* RFC 8441, 5: it is not looked at */
     return 0;
@@ -287,10 +288,10 @@ int ws_handshake_read(struct ws_handshake *h, const struct http_request *r,
 
         if (slice_eq_nocase(field->name, SLICE("sec-websocket-extensions")) &&
             !read_extensions(field->value, h))
-            status = refuse(why, 400, "Sec-WebSocket-Extensions is malformed");
+            status = handshake_refuse(why, 400, "Sec-WebSocket-Extensions is malformed");
         else if (slice_eq_nocase(field->name, SLICE("sec-websocket-protocol")) &&
                  !read_subprotocols(field->value, subprotocols, h))
-            status = refuse(why, 400, "Sec-WebSocket-Protocol is malformed");
+            status = handshake_refuse(why, 400, "Sec-WebSocket-Protocol is malformed");
     }
     return status;
 }

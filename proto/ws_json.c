@@ -21,8 +21,8 @@
 
 /* --- refusals ----------------------------------------------------------------------- */
 
-static bool refuse(struct ws_refusal *why, enum sluice_error error, const char *field,
-                   const char *text)
+static bool ws_json_refuse(struct ws_refusal *why, enum sluice_error error, const char *field,
+                           const char *text)
 {
     *why = (struct ws_refusal){.error = error, .field = field, .text = slice_of(text)};
     return false;
@@ -31,17 +31,17 @@ static bool refuse(struct ws_refusal *why, enum sluice_error error, const char *
 /* --- op and ref --------------------------------------------------------------------- */
 
 /* What was appended to r->text, which was reserved once and stays put. */
-static struct slice appended(const struct ws_request *r, size_t start)
+static struct slice ws_json_appended(const struct ws_request *r, size_t start)
 {
     return (struct slice){(const char *)r->text.p + start, r->text.len - start};
 }
 
-static struct slice read_string(struct ws_request *r, struct slice raw)
+static struct slice ws_json_read_string(struct ws_request *r, struct slice raw)
 {
     size_t start = r->text.len;
 
     json_string_get(raw, &r->text);
-    return appended(r, start);
+    return ws_json_appended(r, start);
 }
 
 /* Whatever escapes it came with, a string is written in one way. */
@@ -57,12 +57,12 @@ static bool read_ref(struct ws_request *r, struct slice raw)
     }
     if (json_kind_of(raw) != JSON_STRING)
         return false;
-    text = read_string(r, raw);
+    text = ws_json_read_string(r, raw);
     if (text.len == 0 || text.len > WS_REF_MAX)
         return false;
     start = r->text.len;
     json_put_string(&r->text, text);
-    r->ref = appended(r, start);
+    r->ref = ws_json_appended(r, start);
     return true;
 }
 
@@ -98,19 +98,19 @@ static bool read_head(struct ws_request *r, struct slice message, struct ws_refu
                                                            : NULL;
 
         if (found != NULL && found->p != NULL)
-            return refuse(why, ERR_BAD_REQUEST, found == &op ? "op" : "ref",
-                          "the member comes twice");
+            return ws_json_refuse(why, ERR_BAD_REQUEST, found == &op ? "op" : "ref",
+                                  "the member comes twice");
         if (found != NULL)
             *found = raw;
     }
     if (ref.p != NULL && !read_ref(r, ref)) {
         r->ref = (struct slice){NULL, 0};
-        return refuse(why, ERR_BAD_REQUEST, "ref",
-                      "ref must be a string of 1 to 64 bytes or an integer below 2^53");
+        return ws_json_refuse(why, ERR_BAD_REQUEST, "ref",
+                              "ref must be a string of 1 to 64 bytes or an integer below 2^53");
     }
     if (op.p == NULL || !read_op(r, op))
-        return refuse(why, ERR_BAD_REQUEST, "op",
-                      "op must be subscribe, unsubscribe, publish or ping");
+        return ws_json_refuse(why, ERR_BAD_REQUEST, "op",
+                              "op must be subscribe, unsubscribe, publish or ping");
     return true;
 }
 
@@ -141,7 +141,7 @@ static const struct {
 /* Tells a name that is not ours, cut short at a character's beginning. */
 static bool refuse_name(struct ws_request *r, struct slice key, struct ws_refusal *why)
 {
-    struct slice name = read_string(r, key);
+    struct slice name = ws_json_read_string(r, key);
 
     if (name.len > NAME_SHOWN) {
         name.len = NAME_SHOWN;
@@ -150,12 +150,12 @@ static bool refuse_name(struct ws_request *r, struct slice key, struct ws_refusa
     }
     r->text.len = (size_t)((const uint8_t *)name.p - r->text.p) + name.len;
     buf_u8(&r->text, '\0');
-    return refuse(why, ERR_BAD_REQUEST, name.p, "the member is unknown here");
+    return ws_json_refuse(why, ERR_BAD_REQUEST, name.p, "the member is unknown here");
 }
 
 static void add_word(struct ws_request *r, const char *name, struct slice raw)
 {
-    struct slice value = json_kind_of(raw) == JSON_STRING ? read_string(r, raw) : raw;
+    struct slice value = json_kind_of(raw) == JSON_STRING ? ws_json_read_string(r, raw) : raw;
 
     assert(r->word_count < ARRAY_LEN(r->words));
     r->words[r->word_count++] = (struct ws_word){name, value};
@@ -169,12 +169,13 @@ static bool add_topics(struct ws_request *r, struct slice array, struct ws_refus
 
     while (json_element(&it, &item)) {
         if (json_kind_of(item) != JSON_STRING)
-            return refuse(why, ERR_BAD_FILTER, "topics", TOPICS_WHY);
+            return ws_json_refuse(why, ERR_BAD_FILTER, "topics", TOPICS_WHY);
         if (count++ == WS_FILTERS_MAX)
-            return refuse(why, ERR_BAD_FILTER, "topics", "too many topics in one subscription");
+            return ws_json_refuse(why, ERR_BAD_FILTER, "topics",
+                                  "too many topics in one subscription");
         add_word(r, members[TOPIC].name, item);
     }
-    return count > 0 || refuse(why, ERR_BAD_FILTER, "topics", TOPICS_WHY);
+    return count > 0 || ws_json_refuse(why, ERR_BAD_FILTER, "topics", TOPICS_WHY);
 }
 
 /* A second time, or topic beside topics. */
@@ -194,12 +195,12 @@ static bool take_member(struct ws_request *r, struct slice key, struct slice raw
     if (m == MEMBER_COUNT || r->op != WS_OP_SUBSCRIBE)
         return refuse_name(r, key, why);
     if (comes_again(*seen, m))
-        return refuse(why, ERR_BAD_REQUEST, members[m].name,
-                      (*seen & 1u << m) != 0 ? "the member comes twice"
-                                             : "topic and topics exclude each other");
+        return ws_json_refuse(why, ERR_BAD_REQUEST, members[m].name,
+                              (*seen & 1u << m) != 0 ? "the member comes twice"
+                                                     : "topic and topics exclude each other");
     *seen |= 1u << m;
     if ((KIND(json_kind_of(raw)) & members[m].kinds) == 0)
-        return refuse(why, members[m].error, members[m].name, members[m].why);
+        return ws_json_refuse(why, members[m].error, members[m].name, members[m].why);
     if (m == TOPICS)
         return add_topics(r, raw, why);
     add_word(r, members[m].name, raw);
@@ -219,9 +220,9 @@ static bool read_members(struct ws_request *r, struct slice message, struct ws_r
             return false;
     }
     if (r->op != WS_OP_PING && r->ref.len == 0)
-        return refuse(why, ERR_BAD_REQUEST, "ref", "ref is required");
+        return ws_json_refuse(why, ERR_BAD_REQUEST, "ref", "ref is required");
     if (r->op == WS_OP_SUBSCRIBE && (seen & (1u << TOPIC | 1u << TOPICS)) == 0)
-        return refuse(why, ERR_BAD_FILTER, "topic", "topic or topics is required");
+        return ws_json_refuse(why, ERR_BAD_FILTER, "topic", "topic or topics is required");
     return true;
 }
 
@@ -233,7 +234,7 @@ static bool read_event(struct ws_request *r, struct slice message, struct ws_ref
     const char *field, *text;
 
     return event_json_get(message, 0, elsewhere, &r->store, &r->event, &field, &text) ||
-           refuse(why, ERR_BAD_EVENT, field, text);
+           ws_json_refuse(why, ERR_BAD_EVENT, field, text);
 }
 
 /* --- a message ---------------------------------------------------------------------- */
@@ -245,7 +246,7 @@ bool ws_request_parse(struct ws_request *r, struct slice message, struct ws_refu
     buf_clear(&r->text);
     buf_clear(&r->store);
     if (json_check(message) != JSON_OBJECT)
-        return refuse(why, ERR_BAD_REQUEST, NULL, "the message is not a valid JSON object");
+        return ws_json_refuse(why, ERR_BAD_REQUEST, NULL, "the message is not a valid JSON object");
     /* Unescaped, nothing is longer; the ref is there twice, the second time escaped. */
     (void)buf_reserve(&r->text, message.len + REF_JSON_MAX);
     if (!read_head(r, message, why))
@@ -262,7 +263,7 @@ void ws_request_free(struct ws_request *r)
 /* --- writing ------------------------------------------------------------------------ */
 
 /* {"op":"…","ref":R */
-static void begin(struct buf *b, const char *op, struct slice ref)
+static void ws_json_begin(struct buf *b, const char *op, struct slice ref)
 {
     buf_printf(b, "{\"op\":\"%s\"", op);
     if (ref.len > 0) {
@@ -271,7 +272,7 @@ static void begin(struct buf *b, const char *op, struct slice ref)
     }
 }
 
-static void put_text(struct buf *b, const char *name, struct slice text)
+static void ws_json_put_text(struct buf *b, const char *name, struct slice text)
 {
     buf_printf(b, ",\"%s\":", name);
     json_put_string(b, text);
@@ -285,7 +286,7 @@ static void put_number(struct buf *b, const char *name, uint64_t v)
 
 static void put_ack_id(struct buf *b, struct slice ref, uint64_t id)
 {
-    begin(b, "ack", ref);
+    ws_json_begin(b, "ack", ref);
     buf_puts(b, ",\"id\":\"");
     buf_dec(b, id);
     buf_puts(b, "\"}");
@@ -293,7 +294,7 @@ static void put_ack_id(struct buf *b, struct slice ref, uint64_t id)
 
 void ws_json_put_ack(struct buf *b, struct slice ref)
 {
-    begin(b, "ack", ref);
+    ws_json_begin(b, "ack", ref);
     buf_u8(b, '}');
 }
 
@@ -308,7 +309,7 @@ void ws_json_put_published(struct buf *b, struct slice ref, uint64_t id)
         put_ack_id(b, ref, id);
         return;
     }
-    begin(b, "ack", ref);
+    ws_json_begin(b, "ack", ref);
     buf_puts(b, ",\"id\":null}");
 }
 
@@ -316,11 +317,11 @@ void ws_json_put_error(struct buf *b, struct slice ref, const struct ws_refusal 
 {
     struct slice text = why->text.len > 0 ? why->text : slice_of(error_text(why->error));
 
-    begin(b, "error", ref);
-    put_text(b, "code", slice_of(error_code(why->error)));
-    put_text(b, "text", text);
+    ws_json_begin(b, "error", ref);
+    ws_json_put_text(b, "code", slice_of(error_code(why->error)));
+    ws_json_put_text(b, "text", text);
     if (why->field != NULL)
-        put_text(b, "field", slice_of(why->field));
+        ws_json_put_text(b, "field", slice_of(why->field));
     if (why->has_seq) {
         put_number(b, "expected_seq", why->expected_seq);
         put_number(b, "received_seq", why->received_seq);
@@ -334,7 +335,7 @@ void ws_json_put_gap(struct buf *b, struct slice ref, const struct gap *g)
 {
     size_t brace;
 
-    begin(b, "gap", ref);
+    ws_json_begin(b, "gap", ref);
     brace = b->len;
     event_json_put_gap(b, g);
     b->p[brace] = ','; /* its members become ours */
@@ -342,7 +343,7 @@ void ws_json_put_gap(struct buf *b, struct slice ref, const struct gap *g)
 
 void ws_json_put_pong(struct buf *b, struct slice ref)
 {
-    begin(b, "pong", ref);
+    ws_json_begin(b, "pong", ref);
     buf_u8(b, '}');
 }
 

@@ -123,7 +123,7 @@ static bool window_takes(const struct publisher *p, size_t size, unsigned units)
 
 static void unit_put(struct buf *frame, const struct link_publish *lp)
 {
-    struct slice records = {(const char *)lp->records.p, lp->records.len};
+    struct slice records = buf_slice(&lp->records);
 
     switch (lp->kind) {
     case LINK_EVENTS:

@@ -218,7 +218,7 @@ static void conn_offer(struct conn *c, struct slice bytes, bool kept)
 void conn_pump(struct conn *c)
 {
     if (c->state == CONN_OPEN && c->in.len > 0 && !c->offering)
-        conn_offer(c, (struct slice){(char *)c->in.p, c->in.len}, true);
+        conn_offer(c, buf_slice(&c->in), true);
 }
 
 void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data)

@@ -92,7 +92,7 @@ static void conn_hold_bytes(struct conn *c, struct buf *copy)
 {
     struct shared *s = shared_of(copy);
 
-    c->tail = (struct slice){(char *)s->bytes.p, s->bytes.len};
+    c->tail = buf_slice(&s->bytes);
     conn_hold(c, s);
     shared_unref(s);
 }
@@ -187,7 +187,7 @@ void conn_write(struct conn *c, const void *p, size_t len)
 
 void conn_write_shared(struct conn *c, struct slice head, struct shared *body)
 {
-    struct slice rest = {(char *)body->bytes.p, body->bytes.len};
+    struct slice rest = buf_slice(&body->bytes);
     struct iovec iov[2] = {{(void *)(uintptr_t)head.p, head.len}, {body->bytes.p, rest.len}};
     ssize_t n;
 

@@ -66,7 +66,7 @@ static int take_message(struct slice *s, bool *keep_alive)
             printf("3f");
         print_hex(r.query);
         putchar(' ');
-        print_hex((struct slice){(char *)body.p, body.len});
+        print_hex(buf_slice(&body));
         putchar('\n');
     }
     buf_free(&body);

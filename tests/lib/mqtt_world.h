@@ -127,7 +127,7 @@ void conn_pump(struct conn *c)
     if (p->ended || p->offering || p->in.len == 0)
         return;
     p->offering = true;
-    used = clients_conn_ops.input(c, (struct slice){(char *)p->in.p, p->in.len});
+    used = clients_conn_ops.input(c, buf_slice(&p->in));
     p->offering = false;
     assert(used <= p->in.len);
     buf_consume(&p->in, used);
@@ -438,7 +438,7 @@ static inline enum sluice_error attach(struct slice body, struct buf *answer)
     k->held = true;
     a.epoch = k->epoch = ++w.epoch;
     a.present = k->items.len > 0;
-    a.items = (struct slice){(char *)k->items.p, k->items.len};
+    a.items = buf_slice(&k->items);
     wire_attached_put(answer, &a);
     return ERR_NONE;
 }
@@ -477,7 +477,7 @@ static inline enum sluice_error detach(struct slice body)
 
 static inline enum sluice_error session_unit(const struct link_publish *p, struct buf *answer)
 {
-    struct slice body = {(char *)p->records.p, p->records.len};
+    struct slice body = buf_slice(&p->records);
 
     switch (p->op) {
     case WIRE_ATTACH:
@@ -503,13 +503,13 @@ static inline void world_answer(enum sluice_error error)
         return;
     DL_DELETE(played.publishes, p);
     if (error == ERR_NONE && p->kind == LINK_EVENTS)
-        world_store((struct slice){(char *)p->records.p, p->records.len});
+        world_store(buf_slice(&p->records));
     else if (error == ERR_NONE)
         error = session_unit(p, &data);
     if (p->kind == LINK_EVENTS && error == ERR_NONE)
         buf_u64(&data, w.head);
     a.error = (uint16_t)error;
-    a.ids = a.data = (struct slice){(char *)data.p, data.len};
+    a.ids = a.data = buf_slice(&data);
     a.text = error == ERR_NONE ? SLICE("") : SLICE("5");
     p->cb(p, &a);
     buf_free(&data);
@@ -549,7 +549,7 @@ static inline void peer_send(struct peer *p, uint8_t first, const struct buf *bo
     buf_u8(&b, first);
     mqtt_varint_put(&b, (uint32_t)body->len);
     buf_put(&b, body->p, body->len);
-    peer_receive(p, (struct slice){(char *)b.p, b.len});
+    peer_receive(p, buf_slice(&b));
     buf_free(&b);
 }
 

@@ -10,7 +10,7 @@ static struct buf out;
 
 static void must_equal(struct slice s)
 {
-    if (!slice_eq((struct slice){(char *)out.p, out.len}, s))
+    if (!slice_eq(buf_slice(&out), s))
         abort();
 }
 

@@ -15,7 +15,7 @@ static const char *const allow[] = {"op", "ref", NULL};
 
 static struct slice bytes_of(const struct buf *b)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 /* A JSON content type on a payload that is not on one line of JSON: the form has

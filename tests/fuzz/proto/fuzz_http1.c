@@ -63,10 +63,9 @@ static void url(struct slice s)
     while (url_query_next(&query, &name, &value))
         assert(name.len + value.len <= s.len);
     if (url_decode(s, &text)) {
-        url_encode((struct slice){(char *)text.p, text.len}, &encoded);
-        assert(url_decode((struct slice){(char *)encoded.p, encoded.len}, &back));
-        assert(slice_eq((struct slice){(char *)text.p, text.len},
-                        (struct slice){(char *)back.p, back.len}));
+        url_encode(buf_slice(&text), &encoded);
+        assert(url_decode(buf_slice(&encoded), &back));
+        assert(slice_eq(buf_slice(&text), buf_slice(&back)));
     }
     buf_free(&text);
     buf_free(&encoded);

@@ -18,7 +18,7 @@ static const struct slice none = {"", 0};
 
 static struct slice bytes_of(const struct buf *b)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 static void check_text(struct slice s)

@@ -23,7 +23,7 @@ struct reading {
 
 static struct slice bytes_of(const struct buf *b)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 static void set(struct buf *b, struct slice s)

@@ -342,7 +342,7 @@ static struct buf copy_groups(struct slice groups)
 
 static struct slice bytes_of(const struct buf *b)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 static bool attach(struct slice body, struct buf *b)

@@ -20,7 +20,7 @@ struct settings {
 
 static struct slice bytes_of(const struct buf *b)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 static void check_message(const struct ws_message *m, const struct settings *s)

@@ -234,7 +234,7 @@ START_TEST(the_producer_is_taken_from_the_properties)
     struct store_event se = {.e = {.topic = SLICE("a")}};
 
     event_props_put(&store, &p);
-    se.e.props = (struct slice){(const char *)store.p, store.len};
+    se.e.props = buf_slice(&store);
     ck_assert_int_eq(publish_check(&se, 100, &text), ERR_NONE);
     ck_assert(slice_eq(se.producer.id, SLICE("me")));
     ck_assert_uint_eq(se.producer.epoch, 3);

@@ -19,7 +19,7 @@ static void teardown(void)
     buf_free(&b);
 }
 
-#define assert_text(text) ck_assert(slice_eq((struct slice){(char *)b.p, b.len}, SLICE(text)))
+#define assert_text(text) ck_assert(slice_eq(buf_slice(&b), SLICE(text)))
 
 /* --- slice ------------------------------------------------------------------ */
 

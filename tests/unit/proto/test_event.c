@@ -25,7 +25,7 @@ static void teardown(void)
 
 static struct slice encoded(const struct buf *from)
 {
-    return (struct slice){(const char *)from->p, from->len};
+    return buf_slice(from);
 }
 
 static bool get(struct event *e)

@@ -30,7 +30,7 @@ static void teardown(void)
 
 static struct slice bytes_of(const struct buf *b)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 /* --- shown ------------------------------------------------------------------- */

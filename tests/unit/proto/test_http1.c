@@ -219,7 +219,7 @@ START_TEST(what_follows_the_head_changes_nothing)
 
     buf_put_slice(&b, h->text);
     buf_puts(&b, "\r\n\r\n GET / HTTP/1.1\r\n");
-    ck_assert_int_eq(parse((struct slice){(char *)b.p, b.len}), wanted(h));
+    ck_assert_int_eq(parse(buf_slice(&b)), wanted(h));
     buf_free(&b);
 }
 END_TEST
@@ -409,7 +409,7 @@ static int parse_with_headers(int count)
     for (int i = 1; i < count; i++)
         buf_puts(&b, "X: y\r\n");
     buf_puts(&b, "\r\n");
-    rc = parse((struct slice){(char *)b.p, b.len});
+    rc = parse(buf_slice(&b));
     rc = rc == (int)b.len ? GOOD : rc;
     buf_free(&b);
     return rc;

@@ -43,7 +43,7 @@ static int decode(struct slice s)
 
 static bool body_is(struct slice text)
 {
-    return slice_eq((struct slice){(char *)body.p, body.len}, text);
+    return slice_eq(buf_slice(&body), text);
 }
 
 static const struct {

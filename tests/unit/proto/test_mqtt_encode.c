@@ -23,7 +23,7 @@ static void teardown(void)
 static struct slice written(const char *text)
 {
     assemble(&props, text);
-    return (struct slice){(const char *)props.p, props.len};
+    return buf_slice(&props);
 }
 
 START_TEST(a_connack)

@@ -26,12 +26,11 @@ static void set_type(const char *type)
     struct event_props p = {.type = slice_of(type), .payload_format = -1};
 
     event_props_put(&props, &p);
-    e.props = (struct slice){(char *)props.p, props.len};
+    e.props = buf_slice(&props);
 }
 
 #define assert_bytes(text)                                                                         \
-    ck_assert_msg(slice_eq((struct slice){(char *)b.p, b.len}, SLICE(text)), "%.*s", (int)b.len,   \
-                  (char *)b.p)
+    ck_assert_msg(slice_eq(buf_slice(&b), SLICE(text)), "%.*s", (int)b.len, (char *)b.p)
 
 /* --- raw --------------------------------------------------------------------- */
 
@@ -122,7 +121,7 @@ START_TEST(a_json_payload_over_several_lines_is_one)
     struct event_props p = {.content_type = SLICE("application/json"), .payload_format = -1};
 
     event_props_put(&props, &p);
-    e.props = (struct slice){(char *)props.p, props.len};
+    e.props = buf_slice(&props);
     e.payload = SLICE("[1,\r\n2]");
     sse_put_json(&b, &e);
     assert_bytes(
@@ -192,7 +191,7 @@ START_TEST(sizes_have_no_leading_zero)
         buf_u8(&b, 'x');
     chunk_wrap(&b, 0);
     ck_assert_uint_eq(b.len, 5 + 0x1af + 2);
-    ck_assert(slice_starts((struct slice){(char *)b.p, b.len}, SLICE("1af\r\nx")));
+    ck_assert(slice_starts(buf_slice(&b), SLICE("1af\r\nx")));
     ck_assert(memcmp(b.p + b.len - 3, "x\r\n", 3) == 0);
 }
 END_TEST

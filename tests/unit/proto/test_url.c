@@ -18,7 +18,7 @@ static void teardown(void)
     buf_free(&b);
 }
 
-#define assert_text(text) ck_assert(slice_eq((struct slice){(char *)b.p, b.len}, SLICE(text)))
+#define assert_text(text) ck_assert(slice_eq(buf_slice(&b), SLICE(text)))
 
 START_TEST(escapes_are_decoded_and_nothing_else)
 {
@@ -88,8 +88,8 @@ START_TEST(every_byte_survives_encoding_and_decoding)
 
     for (int i = 0; i < 256; i++)
         buf_u8(&bytes, (uint8_t)i);
-    url_encode((struct slice){(char *)bytes.p, bytes.len}, &b);
-    ck_assert(url_decode((struct slice){(char *)b.p, b.len}, &back));
+    url_encode(buf_slice(&bytes), &b);
+    ck_assert(url_decode(buf_slice(&b), &back));
     ck_assert_uint_eq(back.len, 256);
     ck_assert_int_eq(memcmp(back.p, bytes.p, 256), 0);
     buf_free(&bytes);

@@ -209,9 +209,9 @@ static void publish_encode(struct buf *b)
 
     event_user_put(&user, SLICE("unit"), SLICE("C"));
     event_user_put(&user, SLICE("unit"), SLICE(""));
-    props.user = (struct slice){(char *)user.p, user.len};
+    props.user = buf_slice(&user);
     event_props_put(&run, &props);
-    full.props = (struct slice){(char *)run.p, run.len};
+    full.props = buf_slice(&run);
 
     wire_publish_begin(b);
     wire_unit_begin(b, 1000, 1);

@@ -15,7 +15,7 @@
 
 static struct slice bytes_of(const struct buf *b)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 static struct buf record_of(struct event e)

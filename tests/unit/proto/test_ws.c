@@ -33,7 +33,7 @@ static void teardown(void)
 
 static struct slice bytes_of(const struct buf *buf)
 {
-    return (struct slice){(const char *)buf->p, buf->len};
+    return buf_slice(buf);
 }
 
 #define assert_bytes(literal) ck_assert(slice_eq(bytes_of(&b), SLICE(literal)))

@@ -30,7 +30,7 @@ static void teardown(void)
     buf_free(&head);
 }
 
-#define assert_text(text) ck_assert(slice_eq((struct slice){(char *)b.p, b.len}, SLICE(text)))
+#define assert_text(text) ck_assert(slice_eq(buf_slice(&b), SLICE(text)))
 
 /* The request without its last line break. */
 static int read_request(const char *text)

@@ -30,7 +30,7 @@ static void assert_slice(struct slice s, const char *text)
     ck_assert_msg(slice_eq(s, slice_of(text)), "%.*s, not %s", (int)s.len, s.p, text);
 }
 
-#define assert_bytes(text) assert_slice((struct slice){(char *)b.p, b.len}, (text))
+#define assert_bytes(text) assert_slice(buf_slice(&b), (text))
 
 static void parse_ok(const char *message)
 {
@@ -203,7 +203,7 @@ START_TEST(a_long_unknown_name_is_told_in_part)
     for (int i = 0; i < 63; i++)
         buf_u8(&b, 'x');
     buf_puts(&b, "\xc3\xa4 and so on\":1}");
-    ck_assert(!ws_request_parse(&r, (struct slice){(char *)b.p, b.len}, &why));
+    ck_assert(!ws_request_parse(&r, buf_slice(&b), &why));
     ck_assert_uint_eq(strlen(why.field), 63);
 }
 END_TEST
@@ -221,10 +221,10 @@ static void put_topics(size_t count)
 START_TEST(topics_are_bounded)
 {
     put_topics(WS_FILTERS_MAX);
-    ck_assert(ws_request_parse(&r, (struct slice){(char *)b.p, b.len}, &why));
+    ck_assert(ws_request_parse(&r, buf_slice(&b), &why));
     ck_assert_uint_eq(r.word_count, WS_WORDS_MAX);
     put_topics(WS_FILTERS_MAX + 1);
-    ck_assert(!ws_request_parse(&r, (struct slice){(char *)b.p, b.len}, &why));
+    ck_assert(!ws_request_parse(&r, buf_slice(&b), &why));
     ck_assert_str_eq(why.field, "topics");
 }
 END_TEST
@@ -351,7 +351,7 @@ START_TEST(what_is_written_is_json)
     ref = r.ref;
     ws_json_put_event(&b, &e);
     ws_json_put_subs(&b, &ref, 1);
-    ck_assert_int_eq(json_check((struct slice){(char *)b.p, b.len}), JSON_OBJECT);
+    ck_assert_int_eq(json_check(buf_slice(&b)), JSON_OBJECT);
 }
 END_TEST
 

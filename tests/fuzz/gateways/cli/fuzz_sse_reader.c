@@ -51,7 +51,7 @@ static struct result read_cut(const char *p, size_t len, size_t cut)
 
 static struct slice slice_of_buf(const struct buf *b)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 static void result_free(struct result *r)

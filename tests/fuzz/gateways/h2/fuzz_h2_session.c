@@ -125,7 +125,7 @@ void conn_pump(struct conn *c)
     if (w.ended || w.offering || w.in.len == 0)
         return;
     w.offering = true;
-    used = h2_conn_ops.input(c, (struct slice){(char *)w.in.p, w.in.len});
+    used = h2_conn_ops.input(c, buf_slice(&w.in));
     w.offering = false;
     assert(used <= w.in.len);
     buf_consume(&w.in, used);
@@ -218,7 +218,7 @@ static void acknowledge(enum sluice_error error)
     for (uint32_t i = 0; i < p->count; i++)
         buf_u64(&ids, w.head + 1 + i);
     if (error == ERR_NONE)
-        a.ids = (struct slice){(char *)ids.p, ids.len};
+        a.ids = buf_slice(&ids);
     else
         a.text = SLICE("no");
     DL_DELETE(played.publishes, p);
@@ -296,7 +296,7 @@ static void receive_request(uint8_t which)
         put_field(&b, "sec-websocket-version", "13");
     }
     put_field(&b, "accept", requests[i].accept);
-    receive_frame(HEADERS, flags, w.next_stream, (struct slice){(char *)b.p, b.len});
+    receive_frame(HEADERS, flags, w.next_stream, buf_slice(&b));
     w.next_stream += 2;
     buf_free(&b);
 }
@@ -357,7 +357,7 @@ static size_t event_size(struct slice s, uint64_t id)
         struct buf b = {0};
 
         forms[i](&b, &e);
-        if (slice_starts(s, (struct slice){(char *)b.p, b.len}))
+        if (slice_starts(s, buf_slice(&b)))
             size = b.len;
         buf_free(&b);
     }
@@ -494,7 +494,7 @@ static void check_frame(struct reader *r, bool first)
 /* One event, whole if its stream has ended so. */
 static void check_pushed(struct seen *s)
 {
-    struct slice body = {(char *)s->data.p, s->data.len};
+    struct slice body = buf_slice(&s->data);
     uint64_t id = number_behind(body, "{\"id\":\"");
 
     assert(w.tampered || !s->over || body.len == 0 || !s->whole ||
@@ -512,7 +512,7 @@ static void check_written(void)
     for (size_t i = 0; i < STREAMS; i++)
         check_pushed(&w.pushed[i]);
     for (size_t i = 0; i < STREAMS; i++) {
-        struct slice s = {(char *)w.seen[i].data.p, w.seen[i].data.len};
+        struct slice s = buf_slice(&w.seen[i].data);
 
         if (is_stream(s))
             check_events(s);
@@ -629,7 +629,7 @@ static void receive_message(uint8_t arg, struct slice text)
 
     buf_put(&b, head, sizeof head);
     buf_put_slice(&b, text);
-    receive_frame(DATA, 0, pick(arg), (struct slice){(char *)b.p, b.len});
+    receive_frame(DATA, 0, pick(arg), buf_slice(&b));
     buf_free(&b);
 }
 

@@ -17,7 +17,7 @@ static struct inflater *inf;
 
 static struct slice bytes_of(const struct buf *b)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 static void check_inflates(struct slice message, struct slice expected)

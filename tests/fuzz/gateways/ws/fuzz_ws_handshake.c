@@ -34,7 +34,7 @@ static void check_answer(const struct ws_handshake *h, struct slice extensions,
     digest_sha1((struct slice){challenge, sizeof challenge}, proof);
     ws_handshake_accept(&a, h, proof);
     ws_handshake_put(&b, &a);
-    answer = (struct slice){(char *)b.p, b.len};
+    answer = buf_slice(&b);
     assert(slice_starts(answer, SLICE("HTTP/1.1 101 ")));
     assert(slice_eq((struct slice){answer.p + answer.len - 4, 4}, SLICE("\r\n\r\n")));
     assert(contains(answer, "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));

@@ -95,7 +95,7 @@ static void pump(struct channel *c)
     if (w.ended || w.offering || !w.taken_over || w.in.len == 0)
         return;
     w.offering = true;
-    used = c->owner->input(c, (struct slice){(char *)w.in.p, w.in.len});
+    used = c->owner->input(c, buf_slice(&w.in));
     w.offering = false;
     assert(used <= w.in.len);
     buf_consume(&w.in, used);
@@ -236,7 +236,7 @@ static void check_data(uint8_t first, struct slice payload, struct inflater *inf
     if ((first & 0x40) != 0) {
         enum inflate_verdict v = inflater_put(inflater, payload, 1 << 20, &plain);
         assert(v == INFLATE_OK);
-        payload = (struct slice){(char *)plain.p, plain.len};
+        payload = buf_slice(&plain);
     }
     if ((first & 15) == WS_TEXT)
         assert(utf8_valid(payload.p, payload.len));

@@ -20,7 +20,7 @@ static void teardown(void)
 
 static struct slice written(void)
 {
-    return (struct slice){(const char *)b.p, b.len};
+    return buf_slice(&b);
 }
 
 static const struct session_head full = {
@@ -109,7 +109,7 @@ static struct slice progress(struct buf *p, uint64_t cursor, uint8_t follows)
     buf_u64(p, cursor);
     buf_u8(p, follows);
     buf_puts(p, "rest");
-    return (struct slice){(const char *)p->p, p->len};
+    return buf_slice(p);
 }
 
 static uint64_t inherited(uint64_t cursor, uint8_t follows, uint64_t position)

@@ -167,7 +167,7 @@ START_TEST(all_of_the_event_is_kept)
     struct event e;
 
     event_props_put(&b, &props);
-    ev.e.props = (struct slice){(const char *)b.p, b.len};
+    ev.e.props = buf_slice(&b);
     ev.e.flags |= EVENT_HAS_EXPIRY | 2 << EVENT_QOS_SHIFT;
     ev.e.expiry = 3600;
     set_clock(clock_ms());

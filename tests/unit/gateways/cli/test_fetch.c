@@ -129,7 +129,7 @@ static void check_answer(int which, size_t piece)
     server_start(answers[which].answer, piece, false);
     ck_assert_int_eq(get(PATIENCE_MS), 0);
     ck_assert_int_eq(fetch_read_all(&fetch, &body, 1000), 0);
-    ck_assert(slice_eq((struct slice){(char *)body.p, body.len}, slice_of(answers[which].body)));
+    ck_assert(slice_eq(buf_slice(&body), slice_of(answers[which].body)));
     finish();
 }
 

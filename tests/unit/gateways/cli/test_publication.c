@@ -28,8 +28,7 @@ static bool from(const char *line)
 
 static void expect(const struct buf *b, const char *text)
 {
-    ck_assert_msg(slice_eq((struct slice){(char *)b->p, b->len}, slice_of(text)), "%.*s",
-                  (int)b->len, (char *)b->p);
+    ck_assert_msg(slice_eq(buf_slice(b), slice_of(text)), "%.*s", (int)b->len, (char *)b->p);
 }
 
 static const struct {

@@ -176,9 +176,9 @@ START_TEST(test_50_carries_what_the_event_has)
     struct mqtt_publish m;
 
     event_user_put(&user, SLICE("k"), SLICE("v"));
-    p.user = (struct slice){(char *)user.p, user.len};
+    p.user = buf_slice(&user);
     event_props_put(&props, &p);
-    e.props = (struct slice){(char *)props.p, props.len};
+    e.props = buf_slice(&props);
     ck_assert(make(entry_of(&e), &o));
     m = decode(MQTT_50);
     ck_assert(slice_eq(m.payload, SLICE("x")));

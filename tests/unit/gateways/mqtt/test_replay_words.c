@@ -33,7 +33,7 @@ static void say(const char *name, const char *value)
 
 static enum mqtt_reason props(void)
 {
-    struct mqtt_props p = {.bytes = {(char *)props_bytes.p, props_bytes.len}};
+    struct mqtt_props p = {.bytes = buf_slice(&props_bytes)};
 
     return replay_props_get(&p, &limits, &start);
 }

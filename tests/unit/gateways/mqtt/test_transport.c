@@ -162,7 +162,7 @@ static void put_frame(struct buf *b, unsigned first_byte, struct slice payload)
 
 static struct slice bytes_of(const struct buf *b)
 {
-    return (struct slice){(char *)b->p, b->len};
+    return buf_slice(b);
 }
 
 static void turn(void)

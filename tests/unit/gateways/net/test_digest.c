@@ -12,7 +12,7 @@ static void assert_hex(const uint8_t *hash, size_t size, const char *hex)
 
     for (size_t i = 0; i < size; i++)
         buf_printf(&text, "%02x", hash[i]);
-    ck_assert(slice_eq((struct slice){(char *)text.p, text.len}, slice_of(hex)));
+    ck_assert(slice_eq(buf_slice(&text), slice_of(hex)));
     buf_free(&text);
 }
 

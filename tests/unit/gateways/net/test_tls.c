@@ -206,7 +206,7 @@ static void check_stretch(size_t from, char byte, size_t len)
 
 static void check_input(const char *text)
 {
-    struct slice input = {(char *)owner.input.p, owner.input.len};
+    struct slice input = buf_slice(&owner.input);
 
     ck_assert(slice_eq(input, slice_of(text)));
 }

@@ -23,9 +23,9 @@ static void teardown(void)
 
 static bool make(void)
 {
-    props.user = (struct slice){(char *)user.p, user.len};
+    props.user = buf_slice(&user);
     event_props_put(&encoded, &props);
-    e.props = (struct slice){(char *)encoded.p, encoded.len};
+    e.props = buf_slice(&encoded);
     return raw_fields_make(&f, &e);
 }
 

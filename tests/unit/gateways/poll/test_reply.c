@@ -25,7 +25,7 @@ static void teardown(void)
 
 static bool body_is(const struct reply *r, const char *text)
 {
-    return slice_eq((struct slice){(char *)r->body->bytes.p, r->body->bytes.len}, slice_of(text));
+    return slice_eq(buf_slice(&r->body->bytes), slice_of(text));
 }
 
 #define TIME "\"time\":\"1970-01-01T00:00:00.001Z\""

@@ -31,7 +31,7 @@ static void teardown(void)
 
 static struct slice bytes_of(const struct buf *buf)
 {
-    return (struct slice){(const char *)buf->p, buf->len};
+    return buf_slice(buf);
 }
 
 static enum inflate_verdict inflate_to(struct slice message, size_t max)

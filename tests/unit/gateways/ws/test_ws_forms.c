@@ -29,7 +29,7 @@ static void put_event(struct buf *b, uint64_t id, struct slice payload, const ch
     if (type == NULL)
         props.content_type.p = NULL;
     event_props_put(&encoded, &props);
-    e.props = (struct slice){(char *)encoded.p, encoded.len};
+    e.props = buf_slice(&encoded);
     event_record_put(b, &e);
     buf_free(&encoded);
 }
@@ -81,7 +81,7 @@ static struct slice message_of(struct slice frame, uint8_t *opcode, bool *packed
     if (!*packed)
         return reader_bytes(&r, size);
     ck_assert_int_eq(inflater_put(inflater, reader_bytes(&r, size), 1 << 20, out), INFLATE_OK);
-    return (struct slice){(char *)out->p, out->len};
+    return buf_slice(out);
 }
 
 static void check_pair(enum ws_form form, int i, bool worth_packing)
@@ -132,16 +132,13 @@ START_TEST(an_open_form_is_completed_by_its_refs)
 
     buf_put_slice(&whole, form);
     buf_puts(&whole, "\"path\"]}");
-    ck_assert_int_eq(json_check((struct slice){(char *)whole.p, whole.len}), JSON_OBJECT);
+    ck_assert_int_eq(json_check(buf_slice(&whole)), JSON_OBJECT);
     if (packed.len > 0) {
         ck_assert_uint_lt(packed.len, form.len);
         buf_put_slice(&message, packed);
         deflate_put_rest(SLICE("\"path\"]}"), &message);
-        ck_assert_int_eq(
-            inflater_put(inflater, (struct slice){(char *)message.p, message.len}, 1 << 20, &out),
-            INFLATE_OK);
-        ck_assert(slice_eq((struct slice){(char *)out.p, out.len},
-                           (struct slice){(char *)whole.p, whole.len}));
+        ck_assert_int_eq(inflater_put(inflater, buf_slice(&message), 1 << 20, &out), INFLATE_OK);
+        ck_assert(slice_eq(buf_slice(&out), buf_slice(&whole)));
     }
     buf_free(&whole);
     buf_free(&message);
