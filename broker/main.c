@@ -31,6 +31,7 @@
 #include "config.h"
 #include "endpoint.h"
 #include "log.h"
+#include "mem.h"
 #include "metrics.h"
 #include "peers.h"
 #include "process.h"
@@ -178,6 +179,8 @@ static struct store_options broker_store_options(const struct config *c)
 
 static void broker_on_reload(void *arg)
 {
+    static const enum config_key applied[] = {CFG_LOG_LEVEL, CFG_MAX_BYTES, CFG_MAX_AGE,
+                                              CFG_TOPIC_IDLE, CFG_PRODUCER_IDLE};
     struct broker *b = arg;
     struct config *fresh = config_reload(b->config);
     struct store_options o;
@@ -186,11 +189,11 @@ static void broker_on_reload(void *arg)
         config_free(fresh);
         return;
     }
-    config_free(b->config);
-    b->config = fresh;
+    config_log_unapplied(b->config, fresh, applied, ARRAY_LEN(applied));
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
     o = broker_store_options(fresh);
     store_set_retention(b->store, &o);
+    config_free(fresh);
     log_info("configuration reloaded");
 }
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "config_internal.h"
 #include "log.h"
@@ -193,6 +194,57 @@ static void apply_variable(struct config *c, const char *section, enum config_ke
         config_value_set(c, k, text, name);
 }
 
+/* NAME_SERVICE_HOST, NAME_PORT_8081_TCP_ADDR and so on: what Kubernetes tells every
+ * container of a service that is called sluice or sluice-…; nobody wrote it for us. */
+static bool is_service_link(const char *name)
+{
+    const char *port = strstr(name, "_PORT_");
+    size_t len = strlen(name);
+
+    if (strstr(name, "_SERVICE_HOST") != NULL || strstr(name, "_SERVICE_PORT") != NULL)
+        return true;
+    return (len > 5 && strcmp(name + len - 5, "_PORT") == 0) ||
+           (port != NULL && isdigit((unsigned char)port[6]) != 0);
+}
+
+static bool is_variable(const char *section, enum config_key k, const char *name)
+{
+    char own[FLAG_NAME_MAX + 8];
+
+    variable_name(section, k, own, sizeof own);
+    return strcmp(own, name) == 0;
+}
+
+static bool is_known_variable(const char *name)
+{
+    static const char *const others[] = {"SLUICE_CONFIG", "SLUICE_FAILPOINTS"};
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (strcmp(others[i], name) == 0)
+            return true;
+    for (enum config_key k = 0; k < CFG_COUNT; k++)
+        if (is_variable(config_keys[k].section, k, name))
+            return true;
+    for (size_t i = 0; i < CONFIG_ALIASES; i++)
+        if (is_variable(config_aliases[i].section, config_aliases[i].key, name))
+            return true;
+    return strncmp(name, "SLUICE_TEST_", 12) == 0 || is_service_link(name);
+}
+
+/* One that is misspelt would be believed to be in force. */
+static void check_variable(struct config *c, const char *variable)
+{
+    size_t len = strcspn(variable, "=");
+    char *name;
+
+    if (strncmp(variable, "SLUICE_", 7) != 0)
+        return;
+    name = mem_strndup(variable, len);
+    if (!is_known_variable(name))
+        config_error(c, name, "there is no such variable; see --help for the keys");
+    free(name);
+}
+
 static void apply_environment(struct config *c)
 {
     for (enum config_key k = 0; k < CFG_COUNT; k++)
@@ -200,6 +252,8 @@ static void apply_environment(struct config *c)
             apply_variable(c, config_keys[k].section, k);
     for (size_t i = 0; i < CONFIG_ALIASES; i++)
         apply_variable(c, config_aliases[i].section, config_aliases[i].key);
+    for (char **v = environ; *v != NULL; v++)
+        check_variable(c, *v);
 }
 
 static void apply_file(struct config *c, const char *name)
@@ -225,29 +279,48 @@ static void apply_file(struct config *c, const char *name)
 
 static const struct {
     enum config_key key;
-    const char *host;
-    unsigned offset;
+    unsigned offset; /* from port_base */
+    bool admin;      /* stays on loopback, whatever bind says */
 } ports[] = {
-    {CFG_SSE_LISTEN, "127.0.0.1", 1},     {CFG_SSE_ADMIN, "127.0.0.1", 11},
-    {CFG_WS_LISTEN, "127.0.0.1", 2},      {CFG_WS_ADMIN, "127.0.0.1", 12},
-    {CFG_POLL_LISTEN, "127.0.0.1", 3},    {CFG_POLL_ADMIN, "127.0.0.1", 13},
-    {CFG_H2_LISTEN, "127.0.0.1", 4},      {CFG_H2_ADMIN, "127.0.0.1", 14},
-    {CFG_MQTT_LISTEN, "127.0.0.1", 6},    {CFG_MQTT_ADMIN, "127.0.0.1", 16},
-    {CFG_MQTT_LISTEN_WS, "127.0.0.1", 5}, {CFG_BROKER_ADMIN, "127.0.0.1", 10},
-    {CFG_APPS, "tcp://127.0.0.1", 7},
+    {CFG_SSE_LISTEN, 1, false}, {CFG_SSE_ADMIN, 11, true},      {CFG_WS_LISTEN, 2, false},
+    {CFG_WS_ADMIN, 12, true},   {CFG_POLL_LISTEN, 3, false},    {CFG_POLL_ADMIN, 13, true},
+    {CFG_H2_LISTEN, 4, false},  {CFG_H2_ADMIN, 14, true},       {CFG_MQTT_LISTEN, 6, false},
+    {CFG_MQTT_ADMIN, 16, true}, {CFG_MQTT_LISTEN_WS, 5, false}, {CFG_BROKER_ADMIN, 10, true},
+    {CFG_APPS, 7, false},
 };
+
+/* The default address with another host, another port, or both. */
+static void derive_address(struct config *c, enum config_key k, const char *host, uint64_t port)
+{
+    const char *text = config_keys[k].deflt, *scheme = strstr(text, "://");
+    size_t prefix = scheme != NULL ? (size_t)(scheme - text) + 3 : 0;
+    const char *colon = strrchr(text, ':');
+    bool bracket = host != NULL && strchr(host, ':') != NULL && host[0] != '[';
+    struct buf b = {0};
+
+    buf_put(&b, text, prefix);
+    if (host != NULL)
+        buf_printf(&b, bracket ? "[%s]" : "%s", host);
+    else
+        buf_put(&b, text + prefix, (size_t)(colon - text) - prefix);
+    if (port != 0)
+        buf_printf(&b, ":%u", (unsigned)port);
+    else
+        buf_puts(&b, colon);
+    buf_u8(&b, 0);
+    c->derived[k] = (char *)b.p;
+}
 
 static void derive_ports(struct config *c)
 {
+    const char *bind = config_text(c, CFG_BIND);
     uint64_t base = config_num(c, CFG_PORT_BASE);
 
-    for (size_t i = 0; base != 0 && i < ARRAY_LEN(ports); i++) {
-        struct buf b = {0};
+    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+        const char *host = *bind != '\0' && !ports[i].admin ? bind : NULL;
 
-        if (c->values[ports[i].key].set)
-            continue;
-        buf_printf(&b, "%s:%u%c", ports[i].host, (unsigned)base + ports[i].offset, '\0');
-        c->derived[ports[i].key] = (char *)b.p;
+        if (!c->values[ports[i].key].set && (base != 0 || host != NULL))
+            derive_address(c, ports[i].key, host, base != 0 ? base + ports[i].offset : 0);
     }
 }
 
@@ -375,6 +448,41 @@ struct config *config_reload(const struct config *c)
     log_errors(fresh);
     config_free(fresh);
     return NULL;
+}
+
+static bool concerns(const struct config *c, const char *section)
+{
+    static const char *const shared[] = {"sluice", "limits", "tls"};
+
+    for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+        if (strcmp(section, shared[i]) == 0)
+            return true;
+    return strcmp(section, c->section) == 0;
+}
+
+static bool is_among(enum config_key k, const enum config_key *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (keys[i] == k)
+            return true;
+    return false;
+}
+
+void config_log_unapplied(const struct config *old, const struct config *fresh,
+                          const enum config_key *applied, size_t count)
+{
+    struct buf names = {0};
+
+    for (enum config_key k = 0; k < CFG_COUNT; k++) {
+        if (strcmp(old->values[k].text, fresh->values[k].text) == 0 ||
+            is_among(k, applied, count) || !concerns(old, config_keys[k].section))
+            continue;
+        buf_printf(&names, "%s%s.%s", names.len > 0 ? ", " : "", config_keys[k].section,
+                   config_keys[k].name);
+    }
+    if (names.len > 0)
+        log_warn("some of what has changed needs a restart", LOG_SLICE("keys", buf_slice(&names)));
+    buf_free(&names);
 }
 
 /* --- reading it ---------------------------------------------------------------- */

@@ -54,6 +54,10 @@ enum config_outcome { CONFIG_GO, CONFIG_EXIT_OK, CONFIG_EXIT_BAD };
 enum config_outcome config_load(struct config **out, const char *section, int argc, char **argv);
 /* Reads the same sources anew (SIGHUP); on an error logs it and returns NULL. */
 struct config *config_reload(const struct config *c);
+/* After config_reload: logs by name what differs between the two and is none of
+ * `applied`, so that nobody believes it in force.  Other processes' keys are theirs. */
+void config_log_unapplied(const struct config *old, const struct config *fresh,
+                          const enum config_key *applied, size_t count);
 void config_free(struct config *c);
 char **config_operands(const struct config *c, int *count);
 

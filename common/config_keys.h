@@ -21,6 +21,9 @@ X(DATA, "sluice", "data", CONFIG_TEXT, "sluice-data", NULL,
 X(PORT_BASE, "sluice", "port_base", CONFIG_INT, "0", NULL,
   "when set, stands in for all default ports: sse N+1, ws N+2, poll N+3, h2 N+4, "
   "mqtt over WebSocket N+5, mqtt N+6, apps N+7; admin: broker N+10, sse N+11 and so on")
+X(BIND, "sluice", "bind", CONFIG_TEXT, "", NULL,
+  "address that stands in for 127.0.0.1 wherever clients are served by default; 0.0.0.0: all "
+  "addresses; admin listeners stay on loopback")
 X(ALLOW_ANONYMOUS, "sluice", "allow_anonymous", CONFIG_BOOL, "false", NULL,
   "listen beyond loopback without authentication")
 X(DRAIN, "sluice", "drain", CONFIG_DURATION, "5s", NULL,

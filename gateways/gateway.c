@@ -273,11 +273,20 @@ static void gateway_reload_tls(struct gateway *g, const struct config *fresh)
 /* Only what can change while clients are here. */
 static void gateway_on_reload(void *arg)
 {
+    static const enum config_key applied[] = {CFG_LOG_LEVEL,
+                                              CFG_TLS_CERTIFICATE,
+                                              CFG_TLS_KEY,
+                                              CFG_TLS_CLIENT_CA,
+                                              CFG_TLS_VERIFY,
+                                              CFG_TLS_MIN_VERSION,
+                                              CFG_TLS_HANDSHAKE_TIMEOUT,
+                                              CFG_TLS_MAX_HANDSHAKES};
     struct gateway *g = arg;
     struct config *fresh = config_reload(g->config);
 
     if (fresh == NULL)
         return;
+    config_log_unapplied(g->config, fresh, applied, ARRAY_LEN(applied));
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
     gateway_reload_tls(g, fresh);
     config_free(fresh);
@@ -369,11 +378,23 @@ static bool gateway_open_tls(struct gateway *g)
     return g->tls != NULL;
 }
 
+static void gateway_name_claims(struct gateway *g)
+{
+    struct buf folder = {0};
+
+    buf_printf(&folder, "%s/run", config_text(g->config, CFG_DATA));
+    buf_u8(&folder, 0);
+    g->claims = (char *)folder.p;
+    g->conns.claims = g->claims;
+    g->conns.kind = g->spec->section;
+}
+
 static bool gateway_open_doors(struct gateway *g)
 {
     g->conns.max = config_num(g->config, CFG_MAX_CONNECTIONS);
     g->conns.max_per_address = config_num(g->config, CFG_MAX_PER_ADDRESS);
     g->conns.held.max = config_num(g->config, CFG_RING_PINNED);
+    gateway_name_claims(g);
     if (!gateway_open_tls(g))
         return false;
     g->spec->start(g);
@@ -411,6 +432,7 @@ static void gateway_free(struct gateway *g)
     if (g->started && g->spec->free != NULL)
         g->spec->free(g);
     tls_server_free(g->tls);
+    free(g->claims);
     zsock_shutdown();
     config_free(g->config);
 }

@@ -28,6 +28,7 @@ struct gateway {
     struct wheel wheel;
     struct reaper reaper;
     struct conns conns;
+    char *claims;           /* the folder of conns' claims */
     struct tls_server *tls; /* NULL: this gateway speaks none */
     void *protocol;         /* the gateway's own; set by start() */
 

@@ -88,6 +88,8 @@ struct conns {
     size_t count;
     size_t max, max_per_address; /* 0: no limit */
     struct address_count *addresses;
+    const char *claims; /* the folder for claim.h; NULL: none are made */
+    const char *kind;   /* of gateway that this process is */
     struct held_list held;
     uint64_t handshakes_at; /* the loop's time of the turn */
     unsigned handshakes;    /* gone on with in this turn */

@@ -15,12 +15,14 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "address.h"
 #include "address_count.h"
+#include "claim.h"
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
@@ -39,6 +41,7 @@ struct listener {
     struct wheel_timer pause;
     uint64_t logged_at;
     int fd;
+    struct claim claim;
 };
 
 static void listener_on_poll(uv_poll_t *poll, int status, int events);
@@ -145,8 +148,8 @@ static void listener_on_poll(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* A listening descriptor, or -1 with errno. */
-static int listener_listen(const struct sockaddr *address, socklen_t len)
+/* A descriptor that is bound, or -1 with errno. */
+static int listener_bind(const struct sockaddr *address, socklen_t len, bool share)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1, error;
@@ -154,9 +157,10 @@ static int listener_listen(const struct sockaddr *address, socklen_t len)
     if (fd < 0)
         return -1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (share)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (bind(fd, address, len) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, address, len) == 0)
         return fd;
     error = errno;
     (void)close(fd);
@@ -164,26 +168,71 @@ static int listener_listen(const struct sockaddr *address, socklen_t len)
     return -1;
 }
 
+/* Whatever listens there, on all addresses too, is none of our kind. */
+static bool listener_is_alone(const struct sockaddr *address, socklen_t len)
+{
+    int fd = listener_bind(address, len, false);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0;
+}
+
+/* What is spoken there is part of the kind: one gateway may have several doors. */
+static int listener_claim(struct listener *l, const struct sockaddr *address)
+{
+    const char *const *alpn = l->options.alpn;
+    char kind[CLAIM_KIND_MAX];
+
+    if (l->conns->claims == NULL)
+        return 0;
+    (void)snprintf(kind, sizeof kind, "sluice-%s %s%s", l->conns->kind, alpn != NULL ? alpn[0] : "",
+                   l->tls != NULL ? " over TLS" : "");
+    return claim_take(&l->claim, l->conns->claims, address, kind);
+}
+
+/* 0 or an errno. */
+static int listener_listen(struct listener *l, const struct sockaddr *address, socklen_t len)
+{
+    int error = -listener_claim(l, address);
+
+    if (error != 0)
+        return error;
+    if (l->claim.first && !listener_is_alone(address, len))
+        error = errno;
+    else if ((l->fd = listener_bind(address, len, true)) < 0 || listen(l->fd, BACKLOG) != 0)
+        error = errno;
+    claim_settle(&l->claim);
+    return error;
+}
+
+static void listener_free(struct listener *l)
+{
+    if (l->fd >= 0)
+        (void)close(l->fd);
+    claim_drop(&l->claim);
+    free(l);
+}
+
 struct listener *listener_open(struct conns *cs, const char *address, struct tls_server *tls,
                                const struct listener_options *o)
 {
+    struct listener *l = mem_zalloc(sizeof *l);
     struct sockaddr_storage parsed;
-    struct listener *l;
     socklen_t len;
-    int rc = address_parse(address, &parsed, &len);
-    int fd = rc == 0 ? listener_listen((struct sockaddr *)&parsed, len) : -1;
+    int error;
 
-    if (fd < 0) {
-        log_error("cannot listen", LOG_S("address", address),
-                  LOG_S("error", rc != 0 ? uv_strerror(rc) : strerror(errno)));
+    *l = (struct listener){.conns = cs, .tls = tls, .options = *o, .fd = -1, .claim = {.fd = -1}};
+    error = -address_parse(address, &parsed, &len);
+    if (error == 0)
+        error = listener_listen(l, (struct sockaddr *)&parsed, len);
+    if (error != 0) {
+        log_error("cannot listen", LOG_S("address", address), LOG_S("error", strerror(error)),
+                  LOG_S("held_by", l->claim.holder));
+        listener_free(l);
         return NULL;
     }
-    l = mem_zalloc(sizeof *l);
-    l->conns = cs;
-    l->tls = tls;
-    l->options = *o;
-    l->fd = fd;
-    (void)uv_poll_init(cs->loop, &l->poll, fd);
+    (void)uv_poll_init(cs->loop, &l->poll, l->fd);
     (void)uv_poll_start(&l->poll, UV_READABLE, listener_on_poll);
     log_info("listening", LOG_S("address", address), LOG_S("tls", tls != NULL ? "on" : "off"));
     return l;
@@ -191,7 +240,7 @@ struct listener *listener_open(struct conns *cs, const char *address, struct tls
 
 static void listener_on_closed(uv_handle_t *h)
 {
-    free(CONTAINER_OF((uv_poll_t *)(void *)h, struct listener, poll));
+    listener_free(CONTAINER_OF((uv_poll_t *)(void *)h, struct listener, poll));
 }
 
 void listener_close(struct listener *l)
@@ -201,4 +250,6 @@ void listener_close(struct listener *l)
     wheel_stop(&l->pause);
     uv_close((uv_handle_t *)&l->poll, listener_on_closed);
     (void)close(l->fd);
+    l->fd = -1;
+    claim_drop(&l->claim);
 }
