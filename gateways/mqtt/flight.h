@@ -9,7 +9,7 @@
  *   entries [head] [ 1 ] [   ] [ 3 ] [ 4 ]      order: 3 ⇄ 4 ⇄ 1
  *
  * For a stored session each entry is an item ("O"); what changed is gathered by
- * commit.c: `dirty` since the last WRITE, `writing` in the one under way.  Identifiers
+ * session_commit.c: `dirty` since the last WRITE, `writing` in the one under way.  Identifiers
  * whose items must go away are tombstones.
  *
  * Knows no client and no broker.

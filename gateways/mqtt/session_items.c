@@ -63,10 +63,10 @@ static void items_put_sub(const struct sub *sub, struct buf *items)
     wire_item_put(items, &i);
 }
 
-static void items_put_gone_subs(struct session *s, struct buf *items)
+static void items_put_sub_tombstones(struct session *s, struct buf *items)
 {
     struct buf *key = &s->mqtt->item_key;
-    struct reader r = tombstones_begin(s->gone_subs);
+    struct reader r = tombstones_begin(s->sub_tombstones);
     struct wire_item i = {.drop = true};
 
     while (r.left > 0) {
@@ -87,7 +87,7 @@ void session_items_put_changes(struct session *s, struct buf *items, struct buf 
 {
     struct sub *sub;
 
-    items_put_gone_subs(s, items);
+    items_put_sub_tombstones(s, items);
     DL_FOREACH (s->subs, sub) {
         if (!items_sub_changed(sub))
             continue;
@@ -110,7 +110,7 @@ bool session_items_changed(const struct session *s)
     DL_FOREACH (s->subs, sub)
         if (items_sub_changed(sub))
             return true;
-    return tombstones_any(s->gone_subs) || flight_dirty(&s->flight) || inbound_changed(s);
+    return tombstones_any(s->sub_tombstones) || flight_dirty(&s->flight) || inbound_changed(s);
 }
 
 void session_items_written(struct session *s, bool ok)
@@ -123,7 +123,7 @@ void session_items_written(struct session *s, bool ok)
         sub->unacked = sub->unacked || (sub->acking && !ok);
         sub->acking = false;
     }
-    tombstones_written(&s->gone_subs, ok);
+    tombstones_written(&s->sub_tombstones, ok);
     flight_written(&s->flight, ok);
     inbound_written(s, ok);
 }

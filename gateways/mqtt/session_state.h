@@ -43,7 +43,7 @@ struct session {
     bool ended;
 
     struct sub *subs;
-    struct tombstones *gone_subs; /* filters, str16 each */
+    struct tombstones *sub_tombstones; /* filters, str16 each */
     struct subscription main;
     bool main_open;
     bool main_held;                    /* it is not to be opened now: a SUBSCRIBE is at hand */

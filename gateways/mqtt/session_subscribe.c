@@ -78,7 +78,7 @@ void session_subscribe_free(struct session *s)
         subscribe_close(sub);
         sub_free(sub);
     }
-    tombstones_free(&s->gone_subs);
+    tombstones_free(&s->sub_tombstones);
 }
 
 /* --- the last steps --------------------------------------------------------------------- */
@@ -180,7 +180,7 @@ static bool subscribe_all_written(const struct session *s, const struct subscrib
     for (size_t i = 0; i < g->count; i++)
         if (g->asked[i].sub != NULL && !subscribe_is_written(s, g->asked[i].sub))
             return false;
-    return tombstones_none(s->gone_subs);
+    return tombstones_none(s->sub_tombstones);
 }
 
 static bool subscribe_all_begun(const struct subscribing *g)

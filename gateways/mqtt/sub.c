@@ -108,7 +108,7 @@ void sub_remove(struct sub *sub)
     struct session *s = sub->session;
 
     if (s->stored || sub->kind == SUB_SHARED)
-        buf_str16(tombstones_add(&s->gone_subs), sub_name(sub));
+        buf_str16(tombstones_add(&s->sub_tombstones), sub_name(sub));
     session_commit_later(s);
     sub_free(sub);
 }
