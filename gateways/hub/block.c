@@ -1,9 +1,9 @@
 /*
  * block.c - a message's bytes, kept as they came, and what clients need of them.
  *
- * block_new counts the records, then lays one entry over each.  A record that
- * is cut short, or an ID that does not rise, refuses the whole message: the
- * broker is trusted to be right, not to be unharmed.
+ * block_new reads the records once, from front to back, and lays an entry over
+ * each.  A record that is cut short, or an ID that does not rise, refuses the whole
+ * message: the broker is trusted to be right, not to be unharmed.
  *
  * Encoding goes through a scratch buffer into the block's arena, whose chunks
  * are sized by the message, so that the usual block has one chunk per form and
@@ -32,22 +32,6 @@ static bool in_order(enum order order, uint64_t last, uint64_t id)
     return order == UNORDERED || (order == FALLING ? id < last : id > last);
 }
 
-static bool count_records(struct reader r, enum order order, size_t *count)
-{
-    struct event e;
-    uint64_t last = order == FALLING ? UINT64_MAX : 0;
-    size_t n = 0;
-
-    while (r.left > 0) {
-        if (!event_record_get(&r, &e) || !in_order(order, last, e.id))
-            return false;
-        last = e.id;
-        n++;
-    }
-    *count = n;
-    return true;
-}
-
 static void block_account(struct block *b, size_t more)
 {
     b->size += more;
@@ -55,29 +39,58 @@ static void block_account(struct block *b, size_t more)
         *b->account += more;
 }
 
+/* How many records there are, if all are as large as the first. */
+static size_t block_guess(const struct reader *r)
+{
+    size_t first = r->left < EVENT_RECORD_HEAD ? 0 : le32_get(r->p);
+
+    return first < EVENT_RECORD_HEAD ? 1 : r->left / first + 1;
+}
+
+static void block_make_room(struct block *b, size_t room)
+{
+    b->entries = mem_resize(b->entries, room, sizeof *b->entries);
+    b->room = room;
+}
+
+static bool block_read(struct block *b, struct reader r, enum order order)
+{
+    uint64_t last = order == FALLING ? UINT64_MAX : 0;
+
+    block_make_room(b, block_guess(&r));
+    while (r.left > 0) {
+        struct entry *entry;
+
+        if (b->count == b->room)
+            block_make_room(b, b->room + b->room / 2 + 1);
+        entry = &b->entries[b->count++];
+        *entry = (struct entry){.block = b};
+        if (!event_record_get(&r, &entry->e) || !in_order(order, last, entry->e.id))
+            return false;
+        last = entry->e.id;
+    }
+    if (b->room - b->count > b->count / 4 + 1)
+        block_make_room(b, b->count + 1);
+    return true;
+}
+
 /* The records are the end of the message. */
 static struct block *block_make(struct blocks *all, struct zmsg *m, struct reader records,
                                 enum order order)
 {
-    struct block *b;
-    size_t count, head, i;
+    struct block *b = mem_zalloc(sizeof *b);
+    size_t head = zmsg_size(m) - records.left;
 
-    if (!count_records(records, order, &count))
-        return NULL;
-    b = mem_zalloc(sizeof *b);
     b->all = all;
     b->refs = 1;
-    b->count = count;
-    b->entries = mem_array(count > 0 ? count : 1, sizeof *b->entries);
     zmsg_init(&b->bytes);
-    head = zmsg_size(m) - records.left;
     zmsg_keep(&b->bytes, m); /* the bytes may move */
     records = reader_of((const char *)zmsg_data(&b->bytes) + head, records.left);
-    for (i = 0; i < count; i++) {
-        (void)event_record_get(&records, &b->entries[i].e);
-        b->entries[i].block = b;
+    if (!block_read(b, records, order)) {
+        block_unref(b);
+        return NULL;
     }
-    b->size = sizeof *b + zmsg_size(&b->bytes) + count * sizeof *b->entries;
+    b->size = sizeof *b + zmsg_size(&b->bytes) + b->room * sizeof *b->entries;
     return b;
 }
 

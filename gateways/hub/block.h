@@ -52,8 +52,8 @@ struct arena {
 struct block {
     struct blocks *all;
     unsigned refs;
-    struct pins pins; /* who is half way through writing some of its bytes */
-    size_t count;
+    struct pins pins;   /* who is half way through writing some of its bytes */
+    size_t count, room; /* of entries */
     struct entry *entries;
     struct zmsg bytes;
     struct arena arenas[FORMS_MAX];
@@ -63,11 +63,13 @@ struct block {
 
 /* Moves the message's bytes; records is a reader over them.  NULL when a record
  * is malformed or IDs do not rise.  The caller closes m in either case. */
-struct block *block_new(struct blocks *all, struct zmsg *m, struct reader records);
+struct block *block_new(struct blocks *all, struct zmsg *m, struct reader records) MUST_CHECK;
 /* The same for a page that goes downwards, and for events in no order of IDs; not for
  * the ring. */
-struct block *block_new_falling(struct blocks *all, struct zmsg *m, struct reader records);
-struct block *block_new_unordered(struct blocks *all, struct zmsg *m, struct reader records);
+struct block *block_new_falling(struct blocks *all, struct zmsg *m,
+                                struct reader records) MUST_CHECK;
+struct block *block_new_unordered(struct blocks *all, struct zmsg *m,
+                                  struct reader records) MUST_CHECK;
 void block_ref(struct block *b);
 void block_unref(struct block *b);
 /* The block that these are the pins of. */
