@@ -98,7 +98,32 @@ size_t event_record_size(const struct event *e);
 void event_record_put(struct buf *b, const struct event *e);
 /* Reads one record; false and r->bad when it is malformed (lengths only: the
  * topic and the properties are checked by their own functions). */
-bool event_record_get(struct reader *r, struct event *e);
+bool event_record_get(struct reader *r, struct event *e) MUST_CHECK;
+
+/* Of a record that has been read, or that we made ourselves: nothing is checked. */
+static inline uint64_t event_record_id(const uint8_t *record)
+{
+    return le64_get(record + 8);
+}
+
+static inline struct slice event_record_topic(const uint8_t *record)
+{
+    return (struct slice){(const char *)record + EVENT_RECORD_HEAD, le16_get(record + 24)};
+}
+
+/* The record that lies behind it. */
+static inline const uint8_t *event_record_next(const uint8_t *record)
+{
+    return record + le32_get(record);
+}
+
+/* Writes the event's place in the log into its record, where it lies. */
+static inline void event_record_patch(uint8_t *record, uint64_t id, uint64_t time, uint16_t flags)
+{
+    le64_put(record + 8, id);
+    le64_put(record + 16, time);
+    le16_put(record + 26, flags);
+}
 
 enum event_verdict event_props_get(struct slice props, struct event_props *out);
 void event_props_put(struct buf *b, const struct event_props *p); /* tags in order */

@@ -44,14 +44,13 @@ static uint64_t ack_id(const struct wire_ack *a, uint32_t i)
 /* One object an event, in order; true when at least one was not a repeat. */
 static bool put_events(struct buf *b, const struct publish *pub, const struct wire_ack *a)
 {
-    struct reader records = reader_of(pub->link.records.p, pub->link.records.len);
+    const uint8_t *record = pub->link.records.p;
     bool stored = false;
-    struct event e;
 
-    for (uint32_t i = 0; i < a->count && event_record_get(&records, &e); i++) {
+    for (uint32_t i = 0; i < a->count; i++, record = event_record_next(record)) {
         if (i > 0)
             buf_puts(b, ",");
-        put_event(b, ack_id(a, i), e.topic);
+        put_event(b, ack_id(a, i), event_record_topic(record));
         stored |= (ack_id(a, i) & WIRE_ACK_REPEAT) == 0;
     }
     return stored;
@@ -163,30 +162,13 @@ static void submit(struct publish *pub)
     link_publish(x->site->use.link, &pub->link);
 }
 
-/* Each topic, once it is known to be a topic. */
-static bool may_publish(const struct publish *pub, struct problem *p)
-{
-    struct reader records = reader_of(pub->link.records.p, pub->link.records.len);
-    struct event e;
-
-    for (size_t at = 0; records.left > 0 && event_record_get(&records, &e); at += 4) {
-        if (auth_may(&pub->x->principal, AUTH_PUBLISH, e.topic))
-            continue;
-        if (at < pub->lines.len)
-            p->line = le32_get(pub->lines.p + at);
-        return problem_set(p, ERR_FORBIDDEN, "topic", "Publishing to this topic is not permitted");
-    }
-    return true;
-}
-
 void publish_event(struct exchange *x)
 {
-    struct publish_limits limits = site_publish_limits(x->site);
+    struct publish_limits limits = site_publish_limits(x->site, &x->principal);
     struct publish *pub = publish_new(x, PUBLISH_EVENT);
     struct problem p = {0};
 
-    if (publish_parse(x->request, x->rest, x->body, &limits, &pub->link.records, &p) &&
-        may_publish(pub, &p))
+    if (publish_parse(x->request, x->rest, x->body, &limits, &pub->link.records, &p))
         submit(pub);
     else
         refuse(pub, &p);
@@ -194,13 +176,12 @@ void publish_event(struct exchange *x)
 
 void publish_batch(struct exchange *x)
 {
-    struct publish_limits limits = site_publish_limits(x->site);
+    struct publish_limits limits = site_publish_limits(x->site, &x->principal);
     struct publish *pub = publish_new(x, PUBLISH_BATCH);
     struct problem p = {0};
 
     if (publish_parse_batch(x->request, x->body, &limits, &pub->link.records, &pub->link.count,
-                            &pub->lines, &p) &&
-        may_publish(pub, &p))
+                            &pub->lines, &p))
         submit(pub);
     else
         refuse(pub, &p);

@@ -40,8 +40,9 @@ struct subscribe_limits site_subscribe_limits(const struct site *s)
                                      .now_ms = clock_ms()};
 }
 
-struct publish_limits site_publish_limits(const struct site *s)
+struct publish_limits site_publish_limits(const struct site *s, const struct principal *who)
 {
-    return (struct publish_limits){.max_payload = config_num(s->use.config, CFG_MAX_PAYLOAD),
+    return (struct publish_limits){.who = who,
+                                   .max_payload = config_num(s->use.config, CFG_MAX_PAYLOAD),
                                    .max_batch = (uint32_t)config_num(s->use.config, CFG_MAX_BATCH)};
 }

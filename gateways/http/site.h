@@ -39,6 +39,6 @@ void site_free(struct site *s); /* after the last exchange; one that was never m
 
 /* Limits out of the configuration, as of now. */
 struct subscribe_limits site_subscribe_limits(const struct site *s);
-struct publish_limits site_publish_limits(const struct site *s);
+struct publish_limits site_publish_limits(const struct site *s, const struct principal *who);
 
 #endif

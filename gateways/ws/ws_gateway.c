@@ -29,7 +29,7 @@ struct ws_gateway *ws_gateway_new(const struct site *site)
     ws->message_timeout_ms = config_num(c, CFG_BODY_TIMEOUT);
     ws->max_subscriptions = config_num(c, CFG_WS_MAX_SUBSCRIPTIONS);
     ws->publish_window = config_num(c, CFG_WS_PUBLISH_WINDOW);
-    ws->publish = site_publish_limits(site);
+    ws->publish = site_publish_limits(site, NULL);
     ws->message_max = json_message_max(c);
     ws->message_max_raw = ws->publish.max_payload;
     ws->held_max = config_num(c, CFG_PUBLISH_QUEUE);

@@ -87,9 +87,10 @@ static void on_ack(struct link_publish *lp, const struct wire_ack *a)
 
 static bool may_publish(const struct ws_session *s, const struct event *e, struct problem *p)
 {
-    return publish_check(e, &s->ws->publish, p) &&
-           (auth_may(&s->principal, AUTH_PUBLISH, e->topic) ||
-            problem_set(p, ERR_FORBIDDEN, "topic", "Publishing to this topic is not permitted"));
+    struct publish_limits limits = s->ws->publish;
+
+    limits.who = &s->principal;
+    return publish_check(e, &limits, p);
 }
 
 static void submit(struct ws_session *s, struct slice ref, const struct event *e)

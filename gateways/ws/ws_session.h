@@ -33,8 +33,8 @@ struct ws_gateway {
     const struct site *site;
     uint64_t ping_ms, ping_timeout_ms, message_timeout_ms; /* ping 0: never */
     size_t max_subscriptions, publish_window, message_max, message_max_raw;
-    struct publish_limits publish;
-    struct deflater *deflater; /* NULL: permessage-deflate is off */
+    struct publish_limits publish; /* of nobody: `who` is the session's */
+    struct deflater *deflater;     /* NULL: permessage-deflate is off */
     struct inflater *inflater;
     struct ws_session *speaking; /* have something to write at the turn's end */
     size_t held, held_max;       /* bytes of messages that are not whole yet */

@@ -16,7 +16,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
 
 static const struct http1_limits http_limits = {.head_max = 16384, .target_max = 8192};
-static const struct publish_limits limits = {.max_payload = 4096, .max_batch = 16};
+static const struct principal anyone;
+static const struct publish_limits limits = {&anyone, .max_payload = 4096, .max_batch = 16};
 static const struct subscribe_limits subscribe_limits = {
     .max_filters = 8, .max_last = 1000, .now_ms = UINT64_C(1700000000000)};
 
