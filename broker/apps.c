@@ -1,14 +1,13 @@
 /*
  * apps.c - see apps.h.
  *
- *   message ──▶ app_frame ──▶ publish_check ──▶ struct app_publish ──▶ store
- *                  │ refused                                             │
- *                  ▼                                                     ▼
- *               "error"                                       "ok" or "error"
+ *   message ──▶ app_frame ──▶ publish_check ──▶ record ──▶ store
+ *                  │ refused                                 │
+ *                  ▼                                         ▼
+ *               "error"                           "ok" or "error"
  *
- * One allocation a publish: the parts are moved into it, not copied, and the
- * store's request points at them.  The ref goes back out as the very message that
- * it came in.
+ * The parts become one record, which the store and its followers use as it stands.
+ * The ref goes back out as the very message that it came in.
  *
  * At the limits: with more than `queue` bytes at the writer, reading pauses until
  * half is left; RECV_MARK messages of each application wait here, and then the
@@ -52,8 +51,8 @@ struct app_publish {
     struct store_request request;
     struct store_event event;
     struct apps *apps;
-    struct zmsg ref, topic, payload;
-    struct buf props; /* what headers other than {} needed */
+    struct zmsg ref;
+    struct buf record;
     uint64_t bytes;
     bool delimited;
     uint8_t app_len;
@@ -124,9 +123,7 @@ static void answer_ok(struct apps *a, struct slice app, bool delimited, struct z
 static void publish_free(struct app_publish *p)
 {
     zmsg_close(&p->ref);
-    zmsg_close(&p->topic);
-    zmsg_close(&p->payload);
-    buf_free(&p->props);
+    buf_free(&p->record);
     free(p);
 }
 
@@ -178,49 +175,47 @@ static struct slice part_slice(const struct zmsg *m)
     return (struct slice){zmsg_data(m), zmsg_size(m)};
 }
 
-static void part_take(struct zmsg *to, struct zmsg *from)
-{
-    zmsg_init(to);
-    zmsg_move(to, from);
-}
-
-/* ref, topic, headers, payload are parts[0..3]; takes all but the headers. */
+/* Moves from ref. */
 static struct app_publish *publish_new(struct apps *a, struct slice app, bool delimited,
-                                       struct zmsg *parts)
+                                       struct zmsg *ref)
 {
     struct app_publish *p = mem_alloc(sizeof *p + app.len);
 
     memset(&p->request, 0, sizeof p->request);
     memset(&p->event, 0, sizeof p->event);
     p->apps = a;
-    p->props = (struct buf){0};
+    p->record = (struct buf){0};
     p->delimited = delimited;
     p->app_len = (uint8_t)app.len;
     memcpy(p->app, app.p, app.len);
-    part_take(&p->ref, &parts[0]);
-    part_take(&p->topic, &parts[1]);
-    part_take(&p->payload, &parts[3]);
-    p->event.e.topic = part_slice(&p->topic);
-    p->event.e.payload = part_slice(&p->payload);
+    zmsg_init(&p->ref);
+    zmsg_move(&p->ref, ref);
     return p;
 }
 
-static enum sluice_error publish_read(struct app_publish *p, struct slice headers, char *out,
+/* said: topic, headers, payload.  Checked, they become one record. */
+static enum sluice_error publish_read(struct app_publish *p, const struct slice *said, char *out,
                                       size_t room)
 {
     static const struct principal anyone;
     struct store_event *se = &p->event;
     const char *field = "", *text = "";
-    enum sluice_error error = app_headers_get(headers, &p->props, &se->e, &field, &text);
+    struct buf props = {0};
+    enum sluice_error error = app_headers_get(said[1], &props, &se->e, &field, &text);
 
+    se->e.topic = said[0];
+    se->e.payload = said[2];
     if (error == ERR_NONE)
         error = publish_check(se, p->apps->options.max_payload, &text);
     if (error == ERR_NONE && !auth_may(&anyone, AUTH_PUBLISH, se->e.topic)) {
         error = ERR_FORBIDDEN;
         text = error_text(error);
     }
-    if (error != ERR_NONE)
+    if (error == ERR_NONE)
+        store_event_lay(se, &p->record);
+    else
         snprintf(out, room, "%s%s%s", field, *field != '\0' ? ": " : "", text);
+    buf_free(&props);
     return error;
 }
 
@@ -230,7 +225,7 @@ static void publish_submit(struct apps *a, struct app_publish *p)
     p->request.events = &p->event;
     p->request.count = 1;
     p->request.cb = publish_done;
-    p->bytes = sizeof *p + p->event.e.topic.len + p->event.e.payload.len + p->props.cap;
+    p->bytes = sizeof *p + p->record.cap;
     a->waiting += p->bytes;
     if (a->waiting > a->options.queue && !a->paused) {
         a->paused = true;
@@ -270,7 +265,7 @@ static void apps_on_message(void *arg, struct slice app, struct zmsg *parts, siz
         return;
     }
     p = publish_new(a, app, frame.delimited, &parts[frame.ref_part]);
-    error = publish_read(p, slices[frame.ref_part + 2], refusal, sizeof refusal);
+    error = publish_read(p, &slices[frame.ref_part + 1], refusal, sizeof refusal);
     if (error == ERR_NONE) {
         publish_submit(a, p);
         return;

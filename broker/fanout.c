@@ -265,16 +265,6 @@ static const struct slots *item_wanted(struct fanout *f, const struct store_batc
     return interest_of_topic(f->interest, b->items[i].topic, f->ops.topic_name, f->ops.arg);
 }
 
-static uint64_t item_id(const struct store_batch *b, uint32_t i)
-{
-    struct reader r = reader_of(b->records + b->items[i].offset, b->items[i].size);
-    struct event e;
-    bool ok = event_record_get(&r, &e);
-
-    assert(ok); /* the store made it */
-    return ok ? e.id : 0;
-}
-
 static void pick_begin(struct fanout *f, uint32_t most)
 {
     f->picked_count = 0;
@@ -343,7 +333,7 @@ static void message_encode(const struct fanout *f, const struct store_batch *b, 
     for (size_t i = from; i < from + n; i++) {
         const struct store_item *item = &b->items[f->picked[i]];
 
-        buf_put(out, b->records + item->offset, item->size);
+        buf_put(out, item->record, item->size);
     }
 }
 
@@ -372,7 +362,7 @@ static void group_send(struct fanout *f, const struct store_batch *b, const stru
     while (at < f->picked_count) {
         size_t n = message_items(f, b, at);
         bool last = at + n == f->picked_count;
-        uint64_t upto = last ? b->upto : item_id(b, f->picked[at + n - 1]);
+        uint64_t upto = last ? b->upto : event_record_id(b->items[f->picked[at + n - 1]].record);
         struct buf frame = {0};
 
         message_encode(f, b, at, n, after, upto, &frame);

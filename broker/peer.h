@@ -55,6 +55,8 @@ struct peers {
     uv_timer_t tick;
     unsigned ticks;
     struct log_limit bad_frames;
+    struct publish_frame *spare_frames; /* peer_publish.c's */
+    unsigned spare_count;
     unsigned closing; /* handles and socket not yet closed */
     void (*closed)(void *arg);
     void *closed_arg;
@@ -88,5 +90,6 @@ void peer_maybe_free(struct peer *p);
  * malformed. */
 bool peer_publish(struct peer *p, struct zmsg *m);
 bool peer_delete(struct peer *p, struct zmsg *m);
+void peer_frames_free(struct peers *all); /* after the store has given back the last */
 
 #endif

@@ -2,21 +2,24 @@
  * peer_publish.c - publishes and deletes of gateways: frame to store to ack.
  *
  * A PUBLISH frame holds several units, each stored whole or not at all and
- * acknowledged by its seq.  The frame stays where ZeroMQ received it; one
- * allocation holds all its requests and events, which point into it:
+ * acknowledged by its seq.  It is read once, from front to back: every record becomes
+ * a view and is checked, every unit a request, and when the frame's end is reached
+ * they go to the store.  The frame stays where ZeroMQ received it; views, and the
+ * store's followers, point into it:
  *
- *   struct publish_frame | units[] | events[]        m: the bytes they point into
+ *   struct publish_frame ─▶ units[] ─▶ events[] ─▶ m: the bytes
  *
- * It is freed when the last of its units has been answered.  The gateway may be
- * gone by then: its peer struct waits for us, and the acknowledgement is dropped
- * (the gateway resends, and the store recognises the repeat).
+ * It is done with when the last of its units has been answered, and waits to be used
+ * again.  The gateway may be gone by then: its peer struct waits for us, and the
+ * acknowledgement is dropped (the gateway resends, and the store recognises the repeat).
  *
  * A bad event, a unit too many for the window: an acknowledgement with an error.
  * A frame that cannot be taken apart: false, and the peer is lost.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <utlist.h>
 
 #include "log.h"
 #include "mem.h"
@@ -24,11 +27,17 @@
 #include "publish_check.h"
 #include "topic.h"
 
-struct publish_frame;
+#define FRAMES_SPARE 8u /* kept for the next ones, if they have room for no more … */
+#define FRAME_EVENTS 2048u
+
 struct publish_unit {
     struct store_request request;
     struct publish_frame *frame;
-    uint64_t bytes;
+    size_t first;            /* of its events */
+    uint64_t bytes;          /* of its records */
+    enum sluice_error error; /* it is refused */
+    uint32_t index;          /* because of this event */
+    const char *text;
 };
 
 struct publish_frame {
@@ -36,18 +45,79 @@ struct publish_frame {
     struct zmsg m;
     struct wire_uuid instance; /* the peer's, at the time of sending */
     uint32_t pending;          /* units with the store, and 1 while submitting */
-    struct publish_unit units[];
+    struct publish_unit *units;
+    struct store_event *events;
+    size_t unit_count, unit_room, event_count, event_room;
+    struct publish_frame *next; /* spare */
 };
+
+/* --- frames ----------------------------------------------------------------- */
+
+static struct publish_frame *frame_new(struct peer *p, struct zmsg *m)
+{
+    struct peers *all = p->all;
+    struct publish_frame *f = all->spare_frames;
+
+    if (f != NULL) {
+        LL_DELETE(all->spare_frames, f);
+        all->spare_count--;
+    } else {
+        f = mem_zalloc(sizeof *f);
+    }
+    f->peer = p;
+    f->instance = p->instance;
+    f->pending = 1;
+    f->unit_count = f->event_count = 0;
+    zmsg_init(&f->m);
+    zmsg_move(&f->m, m);
+    peer_frame_begin(p);
+    return f;
+}
+
+static void frame_free(struct publish_frame *f)
+{
+    free(f->units);
+    free(f->events);
+    free(f);
+}
 
 static void frame_release(struct publish_frame *f)
 {
     struct peer *p = f->peer;
+    struct peers *all = p->all;
 
     if (--f->pending > 0)
         return;
     zmsg_close(&f->m);
-    free(f);
+    if (all->spare_count < FRAMES_SPARE && f->unit_room <= FRAME_EVENTS &&
+        f->event_room <= FRAME_EVENTS) {
+        LL_PREPEND(all->spare_frames, f);
+        all->spare_count++;
+    } else {
+        frame_free(f);
+    }
     peer_frame_end(p);
+}
+
+void peer_frames_free(struct peers *all)
+{
+    struct publish_frame *f, *next;
+
+    LL_FOREACH_SAFE(all->spare_frames, f, next)
+    frame_free(f);
+    all->spare_frames = NULL;
+    all->spare_count = 0;
+}
+
+/* room for `more` of them behind `count`; the first time for few */
+static void *grow(void *list, size_t count, size_t more, size_t *room, size_t size)
+{
+    if (count + more <= *room)
+        return list;
+    *room = *room == 0 ? 4 : *room * 2;
+    if (*room < count + more)
+        *room = count + more;
+    return mem_resize(list, *room, size);
 }
 
 /* --- after the commit -------------------------------------------------------- */
@@ -119,136 +189,113 @@ static bool window_has_room(const struct peer *p, uint64_t bytes)
     return p->in_flight == 0 || p->in_flight + bytes <= p->all->options.window;
 }
 
-static struct publish_frame *frame_new(struct peer *p, struct zmsg *m, size_t units, size_t events,
-                                       struct store_event **first_event)
+static void unit_submit(struct publish_frame *f, struct publish_unit *u)
 {
-    size_t head = sizeof(struct publish_frame) + units * sizeof(struct publish_unit);
-    struct publish_frame *f = mem_zalloc(head + events * sizeof(struct store_event));
-
-    static_assert(_Alignof(struct store_event) <= _Alignof(struct publish_unit),
-                  "events follow units");
-    *first_event = (struct store_event *)(void *)((char *)f + head);
-    f->peer = p;
-    f->instance = p->instance;
-    f->pending = 1;
-    zmsg_init(&f->m);
-    zmsg_move(&f->m, m);
-    peer_frame_begin(p);
-    return f;
-}
-
-static void unit_submit(struct publish_frame *f, struct publish_unit *u, uint64_t seq)
-{
-    u->frame = f;
     u->request.link = &f->instance;
-    u->request.link_seq = seq;
     u->request.cb = unit_done;
     f->pending++;
     f->peer->in_flight += u->bytes;
     store_submit(f->peer->all->store, &u->request);
 }
 
-/* Reads the unit's records into `events`; ERR_NONE, or why not and which. */
-static enum sluice_error unit_read(const struct peer *p, const struct wire_unit *w,
-                                   struct store_event *events, uint32_t *index, const char **text)
+static struct publish_unit *unit_add(struct publish_frame *f, uint64_t seq)
 {
-    struct reader r = reader_of(w->records.p, w->records.len);
-    enum sluice_error error;
+    struct publish_unit *u;
 
-    *index = 0;
-    if (w->count > p->all->options.max_batch) {
-        *text = "More events than max_batch";
-        return ERR_TOO_LARGE;
-    }
-    for (uint32_t i = 0; i < w->count; i++) {
-        bool whole = event_record_get(&r, &events[i].e);
-
-        assert(whole); /* wire_unit_get has walked them */
-        *index = i;
-        error =
-            whole ? publish_check(&events[i], p->all->options.max_payload, text) : ERR_BAD_EVENT;
-        if (error != ERR_NONE)
-            return error;
-    }
-    return ERR_NONE;
+    f->units = grow(f->units, f->unit_count, 1, &f->unit_room, sizeof *f->units);
+    u = &f->units[f->unit_count++];
+    *u = (struct publish_unit){.frame = f, .first = f->event_count};
+    u->request.link_seq = seq;
+    return u;
 }
 
-static void unit_take(struct publish_frame *f, struct publish_unit *u, const struct wire_unit *w,
-                      struct store_event *events)
+/* What the events of a unit say is looked at until one of them is wrong. */
+static void unit_check(struct publish_unit *u, struct store_event *ev, uint32_t index)
 {
-    struct peer *p = f->peer;
-    const char *text = "";
-    uint32_t index;
-    enum sluice_error error;
+    const struct peers_options *o = &u->frame->peer->all->options;
 
-    if (!window_has_room(p, w->records.len)) {
-        unit_refuse(p, w->seq, ERR_BUSY, 0, "The publish window is exceeded");
+    if (u->error != ERR_NONE)
         return;
+    u->error = publish_check(ev, o->max_payload, &u->text);
+    u->index = index;
+}
+
+static void unit_read(struct publish_frame *f, const struct wire_unit *w, struct reader *r)
+{
+    struct publish_unit *u = unit_add(f, w->seq);
+    uint8_t *bytes = zmsg_bytes(&f->m);
+    const uint8_t *start = r->p;
+
+    if (w->count > f->peer->all->options.max_batch) {
+        u->error = ERR_TOO_LARGE;
+        u->text = "More events than max_batch";
     }
-    error = unit_read(p, w, events, &index, &text);
-    if (error != ERR_NONE) {
-        unit_refuse(p, w->seq, error, index, text);
-        return;
+    f->events = grow(f->events, f->event_count, w->count, &f->event_room, sizeof *f->events);
+    for (uint32_t i = 0; i < w->count; i++) {
+        struct store_event *ev = &f->events[f->event_count];
+
+        ev->record = bytes + (r->p - bytes);
+        if (!event_record_get(r, &ev->e))
+            return; /* so the whole frame is wrong */
+        f->event_count++;
+        unit_check(u, ev, i);
     }
-    u->bytes = w->records.len;
-    u->request.kind = STORE_APPEND;
-    u->request.events = events;
+    u->bytes = (uint64_t)(r->p - start);
     u->request.count = w->count;
-    unit_submit(f, u, w->seq);
 }
 
 /* False when the frame is malformed anywhere: then nothing of it is taken. */
-static bool frame_count(const struct zmsg *m, size_t *units, size_t *events)
+static bool frame_read(struct publish_frame *f)
 {
-    struct reader r = wire_publish_reader(zmsg_data(m), zmsg_size(m));
+    struct reader r = wire_publish_reader(zmsg_data(&f->m), zmsg_size(&f->m));
     struct wire_unit w;
 
-    *units = 0;
-    *events = 0;
-    while (wire_unit_get(&r, &w)) {
-        *units += 1;
-        *events += w.count;
-    }
+    while (wire_unit_get(&r, &w))
+        unit_read(f, &w, &r);
     return !r.bad;
+}
+
+static void unit_take(struct publish_frame *f, struct publish_unit *u)
+{
+    if (!window_has_room(f->peer, u->bytes)) {
+        unit_refuse(f->peer, u->request.link_seq, ERR_BUSY, 0, "The publish window is exceeded");
+    } else if (u->error != ERR_NONE) {
+        unit_refuse(f->peer, u->request.link_seq, u->error, u->index, u->text);
+    } else {
+        u->request.kind = STORE_APPEND;
+        u->request.events = f->events + u->first;
+        unit_submit(f, u);
+    }
 }
 
 bool peer_publish(struct peer *p, struct zmsg *m)
 {
-    size_t units, event_count;
-    struct store_event *events;
-    struct publish_frame *f;
-    struct reader r;
-    struct wire_unit w;
+    struct publish_frame *f = frame_new(p, m);
+    bool whole = frame_read(f);
 
-    if (!frame_count(m, &units, &event_count))
-        return false;
-    f = frame_new(p, m, units, event_count, &events);
-    r = wire_publish_reader(zmsg_data(&f->m), zmsg_size(&f->m));
-    for (size_t i = 0; wire_unit_get(&r, &w); i++) {
-        unit_take(f, &f->units[i], &w, events);
-        events += w.count;
-    }
+    for (size_t i = 0; whole && i < f->unit_count; i++)
+        unit_take(f, &f->units[i]);
     frame_release(f);
-    return true;
+    return whole;
 }
 
 bool peer_delete(struct peer *p, struct zmsg *m)
 {
-    struct store_event *none;
+    struct publish_frame *f = frame_new(p, m);
+    struct publish_unit *u;
     struct slice topic;
-    struct publish_frame *f;
     uint64_t seq;
+    bool whole = wire_delete_get(zmsg_data(&f->m), zmsg_size(&f->m), &seq, &topic);
+    enum topic_verdict v = whole ? topic_check(topic) : TOPIC_OK;
 
-    if (!wire_delete_get(zmsg_data(m), zmsg_size(m), &seq, &topic))
-        return false;
-    if (topic_check(topic) != TOPIC_OK) {
-        unit_refuse(p, seq, ERR_BAD_TOPIC, 0, topic_verdict_text(topic_check(topic)));
-        return true;
+    if (whole && v != TOPIC_OK) {
+        unit_refuse(p, seq, ERR_BAD_TOPIC, 0, topic_verdict_text(v));
+    } else if (whole) {
+        u = unit_add(f, seq);
+        u->request.kind = STORE_DELETE;
+        u->request.topic = topic;
+        unit_submit(f, u);
     }
-    f = frame_new(p, m, 1, 0, &none);
-    (void)wire_delete_get(zmsg_data(&f->m), zmsg_size(&f->m), &seq, &f->units[0].request.topic);
-    f->units[0].request.kind = STORE_DELETE;
-    unit_submit(f, &f->units[0], seq);
     frame_release(f);
-    return true;
+    return whole;
 }

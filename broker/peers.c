@@ -525,6 +525,7 @@ void peers_free(struct peers *all)
         return;
     HASH_ITER (hh, all->table, p, next)
         peer_forget(p, "the broker ends");
+    peer_frames_free(all);
     fanout_free(all->fanout);
     free(all);
 }

@@ -156,6 +156,11 @@ const void *zmsg_data(const struct zmsg *m)
     return zmq_msg_data(msg_of(m));
 }
 
+void *zmsg_bytes(struct zmsg *m)
+{
+    return zmq_msg_data(msg_of(m));
+}
+
 size_t zmsg_size(const struct zmsg *m)
 {
     return zmq_msg_size(msg_of(m));

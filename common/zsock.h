@@ -34,6 +34,8 @@ void zmsg_move(struct zmsg *dst, struct zmsg *src);  /* dst: initialised; src is
 void zmsg_keep(struct zmsg *dst, struct zmsg *src);
 void zmsg_close(struct zmsg *m);
 const void *zmsg_data(const struct zmsg *m);
+/* The same, to be written to: by who received it and shares it with nobody. */
+void *zmsg_bytes(struct zmsg *m);
 size_t zmsg_size(const struct zmsg *m);
 
 enum zsock_type { ZSOCK_ROUTER, ZSOCK_DEALER };

@@ -175,9 +175,8 @@ bool wire_unit_get(struct reader *reader, struct wire_unit *m)
     if (r.left == 0)
         return false;
     UNIT(GET_FIELD)
-    if (m->count == 0)
+    if (m->count == 0 || m->count > r.left / EVENT_RECORD_HEAD)
         reader_fail(&r);
-    m->records = wire_records(&r, m->count);
     *reader = r;
     return !r.bad;
 }

@@ -93,14 +93,14 @@ bool wire_filter_no_get(const void *p, size_t len, uint32_t *ref, uint16_t *erro
  * (1 or more) and count event records, stored all or none. */
 struct wire_unit {
     uint64_t seq;
-    uint32_t count;
-    struct slice records;
+    uint32_t count; /* never more than the frame has room for */
 };
 void wire_publish_begin(struct buf *b);
 void wire_unit_begin(struct buf *b, uint64_t seq, uint32_t count); /* records follow */
 struct reader wire_publish_reader(const void *p, size_t len);
-/* Next unit, every record's length checked; false at the end or when r->bad. */
-bool wire_unit_get(struct reader *r, struct wire_unit *u);
+/* The next unit's head: its records are the next that r holds, event_record_get takes
+ * them one by one.  False at the end or when r->bad. */
+bool wire_unit_get(struct reader *r, struct wire_unit *u) MUST_CHECK;
 
 /* DELETE empties a topic's history; acknowledged like a publish, with the
  * highest removed ID. */

@@ -169,7 +169,7 @@ void groups_batch(struct groups *all, const struct store_batch *b)
     if (all->groups == NULL || all->stopping)
         return;
     for (uint32_t i = 0; i < b->count; i++) {
-        struct slice record = {(const char *)b->records + b->items[i].offset, b->items[i].size};
+        struct slice record = {(const char *)b->items[i].record, b->items[i].size};
         struct reader r = reader_of(record.p, record.len);
         struct event e;
         struct arrival a = {&e, record, all};

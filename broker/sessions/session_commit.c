@@ -71,12 +71,15 @@ void session_commit_not_due(struct commit *c, uint64_t at, struct slice client, 
 
 void session_commit_will(struct commit *c, const struct session_op *op)
 {
-    struct reader r = reader_of(op->will.p, op->will.len);
-    struct store_event will = {.id = 0};
+    struct store_event will = {.record = NULL};
     const char *text;
+    struct reader r;
 
-    if (!op->will_refused && event_record_get(&r, &will.e) &&
-        publish_check(&will, UINT64_MAX, &text) == ERR_NONE)
+    if (op->will_refused)
+        return;
+    will.record = commit_bytes(c, op->will.p, op->will.len); /* what is stored stays as it is */
+    r = reader_of(will.record, op->will.len);
+    if (event_record_get(&r, &will.e) && publish_check(&will, UINT64_MAX, &text) == ERR_NONE)
         commit_event(c, &will);
 }
 

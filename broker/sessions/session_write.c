@@ -55,10 +55,23 @@ static enum sluice_error items_check(struct slice items, uint32_t *filters, cons
     return *filters > SESSION_FILTERS_MAX ? ERR_TOO_MANY : ERR_NONE;
 }
 
-static enum sluice_error write_check(struct session_write *w, struct session *s, const char **text)
+/* The record lies in the unit's frame, where the store may write into it. */
+static enum sluice_error event_take(struct session_write *w, uint64_t max_payload,
+                                    const char **text)
 {
     struct reader r = reader_of(w->m.record.p, w->m.record.len);
-    enum sluice_error error = ERR_BAD_EVENT;
+    uint8_t *frame = zmsg_bytes(&w->unit.frame->m);
+
+    *text = "The event is malformed";
+    if (!event_record_get(&r, &w->event.e))
+        return ERR_BAD_EVENT;
+    w->event.record = frame + (w->m.record.p - (const char *)frame);
+    return publish_check(&w->event, max_payload, text);
+}
+
+static enum sluice_error write_check(struct session_write *w, struct session *s, const char **text)
+{
+    enum sluice_error error;
     uint32_t filters;
 
     if (!session_is_held_by(s, w->unit.by, w->m.epoch) || s->shared.closing) {
@@ -66,9 +79,7 @@ static enum sluice_error write_check(struct session_write *w, struct session *s,
         return ERR_FENCED;
     }
     if (w->m.record.len != 0) {
-        *text = "The event is malformed";
-        if (event_record_get(&r, &w->event.e))
-            error = publish_check(&w->event, s->all->options.max_payload, text);
+        error = event_take(w, s->all->options.max_payload, text);
         if (error != ERR_NONE)
             return error;
     }

@@ -13,7 +13,7 @@
 
 struct commit_copy {
     struct commit_copy *next;
-    char bytes[];
+    uint8_t bytes[];
 };
 
 struct commit *commit_new(void *data)
@@ -35,14 +35,19 @@ void commit_free(struct commit *c)
     free(c);
 }
 
-struct slice commit_copy(struct commit *c, const void *p, size_t len)
+uint8_t *commit_bytes(struct commit *c, const void *p, size_t len)
 {
     struct commit_copy *copy = mem_alloc(sizeof *copy + len);
 
     if (len > 0)
         memcpy(copy->bytes, p, len);
     LL_PREPEND(c->copies, copy);
-    return (struct slice){copy->bytes, len};
+    return copy->bytes;
+}
+
+struct slice commit_copy(struct commit *c, const void *p, size_t len)
+{
+    return (struct slice){(const char *)commit_bytes(c, p, len), len};
 }
 
 static struct store_change *change_add(struct commit *c, uint8_t space, struct slice owner)

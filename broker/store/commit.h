@@ -28,14 +28,15 @@ struct commit {
 };
 
 struct commit *commit_new(void *data);
-/* Bytes that live as long as the commit. */
+/* Bytes that live as long as the commit; the second to be written to. */
 struct slice commit_copy(struct commit *c, const void *p, size_t len);
+uint8_t *commit_bytes(struct commit *c, const void *p, size_t len);
 
 void commit_put(struct commit *c, uint8_t space, struct slice owner, struct slice key,
                 struct slice value);
 void commit_drop(struct commit *c, uint8_t space, struct slice owner, struct slice key);
 void commit_drop_owner(struct commit *c, uint8_t space, struct slice owner);
-/* A checked event; once at most. */
+/* A checked event, whose record stays until done has run; once at most. */
 void commit_event(struct commit *c, const struct store_event *e);
 /* The event is a gateway's unit: stored once, however often it comes.  The link must
  * outlive the commit. */

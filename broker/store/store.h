@@ -27,11 +27,17 @@ struct store;
 /* --- append ------------------------------------------------------------- */
 
 struct store_event {
-    struct event e;           /* in: id and time are ignored; props are checked */
+    struct event e; /* in: a view of `record`; id and time are ignored; props are checked */
+    /* In: its whole record, as it was received.  The store writes the event's ID, time and
+     * flags into it, and those who follow get these very bytes. */
+    uint8_t *record;
     struct producer producer; /* in: of e.props; id.len == 0: none */
     uint64_t id;              /* out: its ID; with repeat the first one's, 0 if forgotten */
     bool repeat;              /* out: stored before, by the same producer and seq */
 };
+/* Makes the record of a checked event that has none: into `record`, which is empty before
+ * and stays as long as ev does.  All of ev is a view of it then. */
+void store_event_lay(struct store_event *ev, struct buf *record);
 
 struct store_result {
     enum sluice_error error;                    /* ERR_NONE: all events are stored */
@@ -52,8 +58,8 @@ struct store_change {
 struct store_request;
 typedef void (*store_request_cb)(struct store_request *r);
 
-/* One unit: all its events or none.  The caller owns it and all it points at,
- * unchanged until cb has run; cb may free it.  Topics are already checked. */
+/* One unit: all its events or none.  The caller owns it and all it points at, and
+ * leaves it alone until cb has run; cb may free it.  Topics are already checked. */
 struct store_request {
     enum {
         STORE_APPEND,
@@ -83,8 +89,11 @@ struct store_request {
     bool more;                  /* out: there are others above the last one */
     struct store_result result; /* out */
     store_request_cb cb;
-    void *data;                        /* the caller's */
-    struct store_request *prev, *next; /* the store's */
+    void *data; /* the caller's */
+    /* private */
+    uint64_t bytes; /* what it counts in queued_bytes */
+    bool guarded;   /* a producer may refuse an event that is not the first */
+    struct store_request *prev, *next;
 };
 
 /* Reads `found`, entry by entry; false at the end. */
@@ -101,10 +110,8 @@ struct store_batch {
     uint64_t after; /* the `upto` of the batch before */
     uint64_t upto;
     uint32_t count;
-    const uint8_t *records; /* event records, one after the other */
-    size_t size;
     const struct store_item {
-        uint32_t offset; /* of its record */
+        const uint8_t *record; /* of the request that it came in */
         uint32_t size;
         uint32_t topic; /* dense number of the topic, stable while the process
                            lives; never reused for another name */

@@ -63,7 +63,6 @@ struct retention {
 struct outcome {
     struct store_request *requests; /* to be called back */
     struct store_batch batch;       /* count 0: nothing to follow */
-    struct buf records;
     struct store_item *items;
     size_t item_room;
     const struct topic *removed; /* a DELETE emptied it */

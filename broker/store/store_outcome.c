@@ -14,7 +14,7 @@
 #include "mem.h"
 #include "store_impl.h"
 
-#define SPARE_BYTES (8u << 20) /* buffers above this are not kept */
+#define SPARE_ITEMS 65536u /* more room than for so many is not kept */
 
 struct outcome *outcome_open(struct store *s)
 {
@@ -63,23 +63,20 @@ void outcome_free(struct outcome *o)
 {
     if (o == NULL)
         return;
-    buf_free(&o->records);
     free(o->items);
     free(o);
 }
 
 void outcome_recycle(struct store *s, struct outcome *o)
 {
-    struct buf records = o->records;
     struct store_item *items = o->items;
     size_t room = o->item_room;
 
-    if (records.cap > SPARE_BYTES) {
+    if (room > SPARE_ITEMS) {
         outcome_free(o);
         return;
     }
-    buf_clear(&records);
-    *o = (struct outcome){.records = records, .items = items, .item_room = room};
+    *o = (struct outcome){.items = items, .item_room = room};
     uv_mutex_lock(&s->lock);
     if (s->spare == NULL) {
         s->spare = o;

@@ -87,30 +87,12 @@ static void store_free(struct store *s)
 
 /* --- what the writer has finished ------------------------------------------------------- */
 
-static uint64_t request_bytes(const struct store_request *r)
-{
-    uint64_t n = 0;
-
-    if (r->kind == STORE_DELETE)
-        return r->topic.len;
-    if (r->kind == STORE_SCAN)
-        return SCAN_BYTES;
-    for (uint32_t i = 0; i < r->count; i++)
-        n += event_record_size(&r->events[i].e);
-    for (uint32_t i = 0; i < r->change_count; i++) {
-        const struct store_change *c = &r->changes[i];
-
-        n += CHANGE_BYTES + c->owner.len + c->key.len + c->value.len;
-    }
-    return n;
-}
-
 static void store_call_back(struct store *s, struct store_request *answered)
 {
     struct store_request *r, *next;
 
     DL_FOREACH_SAFE (answered, r, next) { /* cb may free r */
-        s->queued_bytes -= request_bytes(r);
+        s->queued_bytes -= r->bytes;
         r->cb(r);
     }
 }
@@ -181,11 +163,43 @@ static void store_on_turn(uv_idle_t *turn)
     submit_all(turn->data);
 }
 
+static void weigh_append(struct store_request *r)
+{
+    bool producers = false;
+
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct store_event *ev = &r->events[i];
+
+        assert(ev->record != NULL);
+        r->bytes += event_record_size(&ev->e);
+        producers = producers || ev->producer.id.len > 0;
+    }
+    for (uint32_t i = 0; i < r->change_count; i++) {
+        const struct store_change *c = &r->changes[i];
+
+        r->bytes += CHANGE_BYTES + c->owner.len + c->key.len + c->value.len;
+    }
+    r->guarded = r->count > 1 && producers;
+}
+
+/* Once, while what it points at has just been written. */
+static void weigh(struct store_request *r)
+{
+    r->bytes = 0;
+    if (r->kind == STORE_DELETE)
+        r->bytes = r->topic.len;
+    else if (r->kind == STORE_SCAN)
+        r->bytes = SCAN_BYTES;
+    else
+        weigh_append(r);
+}
+
 void store_submit(struct store *s, struct store_request *r)
 {
     assert(s->closed == NULL);
     r->result = (struct store_result){.error = ERR_NONE};
-    s->queued_bytes += request_bytes(r);
+    weigh(r);
+    s->queued_bytes += r->bytes;
     if (s->submitted == NULL)
         uv_idle_start(&s->turn, store_on_turn);
     DL_APPEND(s->submitted, r);
@@ -286,7 +300,21 @@ struct store *store_open(uv_loop_t *loop, const struct store_options *o,
     return s;
 }
 
-/* --- small questions ------------------------------------------------------------------ */
+/* --- small things --------------------------------------------------------------------- */
+
+void store_event_lay(struct store_event *ev, struct buf *record)
+{
+    struct event *e = &ev->e;
+    const char *props = e->props.p;
+
+    event_record_put(record, e);
+    ev->record = record->p;
+    e->topic.p = (const char *)record->p + EVENT_RECORD_HEAD;
+    e->props.p = e->topic.p + e->topic.len;
+    e->payload.p = e->props.p + e->props.len;
+    if (ev->producer.id.len > 0)
+        ev->producer.id.p = e->props.p + (ev->producer.id.p - props);
+}
 
 struct wire_uuid store_identity(const struct store *s)
 {

@@ -31,7 +31,7 @@ struct txn {
     bool begun;
     bool has_volatile;
     uint32_t rows; /* of the map, written or read */
-    size_t bytes;
+    size_t bytes;  /* of records, and of these rows */
     uint64_t stored, repeats;
     int64_t retained;          /* more than before */
     struct topic **new_topics; /* rows inserted in this transaction */
@@ -43,7 +43,7 @@ struct point {
     uint64_t next, stored, repeats;
     int64_t retained;
     uint32_t count;
-    size_t records, new_count;
+    size_t new_count;
 };
 
 static void txn_begin(struct txn *t)
@@ -125,41 +125,46 @@ static void insert_event(struct txn *t, const struct topic *topic, const struct 
     db_run(st);
 }
 
-static void add_record(struct outcome *o, const struct topic *topic, const struct event *e)
+static void add_item(struct txn *t, const struct topic *topic, const struct store_event *ev)
 {
-    struct store_item *item;
+    struct outcome *o = t->out;
+    size_t size = event_record_size(&ev->e);
 
     if (o->batch.count == o->item_room) {
         o->item_room = o->item_room == 0 ? BATCH_EVENTS : o->item_room * 2;
         o->items = mem_resize(o->items, o->item_room, sizeof *o->items);
     }
-    item = &o->items[o->batch.count++];
-    item->offset = (uint32_t)o->records.len;
-    event_record_put(&o->records, e);
-    item->size = (uint32_t)o->records.len - item->offset;
-    item->topic = topic->number;
+    o->items[o->batch.count++] = (struct store_item){ev->record, (uint32_t)size, topic->number};
+    t->bytes += size;
+}
+
+/* The event's place, in its view and in its record. */
+static void place_event(struct txn *t, const struct topic *topic, struct store_event *ev)
+{
+    struct event *e = &ev->e;
+
+    e->id = ev->id = t->next++;
+    e->time = t->now;
+    e->flags &= (uint16_t)~EVENT_VOLATILE;
+    if (topic->limits.volatile_)
+        e->flags |= EVENT_VOLATILE;
+    event_record_patch(ev->record, e->id, e->time, e->flags);
 }
 
 static void append_event(struct txn *t, struct topic *topic, struct store_event *ev)
 {
-    struct event e = ev->e;
-
-    e.topic = topic->name;
-    e.id = ev->id = t->next++;
-    e.time = t->now;
-    e.flags &= (uint16_t)~EVENT_VOLATILE;
+    place_event(t, topic, ev);
     if (topic->limits.volatile_) {
-        e.flags |= EVENT_VOLATILE;
         t->has_volatile = true;
     } else {
-        insert_event(t, topic, &e);
+        insert_event(t, topic, &ev->e);
         t->stored++;
     }
-    if ((e.flags & EVENT_RETAIN) != 0) {
+    if ((ev->e.flags & EVENT_RETAIN) != 0) {
         txn_begin(t);
-        t->retained += retained_set(t->s, &e);
+        t->retained += retained_set(t->s, &ev->e);
     }
-    add_record(t->out, topic, &e);
+    add_item(t, topic, ev);
     topic->used = t->now;
 }
 
@@ -199,8 +204,7 @@ static bool unit_event(struct txn *t, struct store_event *ev, struct store_resul
 static struct point point_of(const struct txn *t)
 {
     return (struct point){t->next,     t->stored,           t->repeats,
-                          t->retained, t->out->batch.count, t->out->records.len,
-                          t->new_count};
+                          t->retained, t->out->batch.count, t->new_count};
 }
 
 static void return_to(struct txn *t, const struct point *p)
@@ -210,7 +214,6 @@ static void return_to(struct txn *t, const struct point *p)
     t->repeats = p->repeats;
     t->retained = p->retained;
     t->out->batch.count = p->count;
-    t->out->records.len = p->records;
     drop_new_topics(t, p->new_count);
 }
 
@@ -240,33 +243,24 @@ static bool has_room(struct txn *t, struct store_request *r)
 
 /* Only a producer's refusal after the first event leaves something to take
  * back; a savepoint doubles the cost of a unit. */
-static bool has_producer(const struct store_request *r)
-{
-    for (uint32_t i = 0; r->count > 1 && i < r->count; i++)
-        if (r->events[i].producer.id.len > 0)
-            return true;
-    return false;
-}
-
 static void unit_append(struct txn *t, struct store_request *r)
 {
     struct store *s = t->s;
     struct point before;
-    bool guarded = has_producer(r);
 
     if (!has_room(t, r))
         return;
-    if (guarded) {
+    if (r->guarded) {
         txn_begin(t);
         db_run(s->st.savepoint);
         before = point_of(t);
     }
     unit_all(t, r);
-    if (guarded && r->result.error != ERR_NONE) {
+    if (r->guarded && r->result.error != ERR_NONE) {
         db_run(s->st.undo);
         return_to(t, &before);
     }
-    if (guarded)
+    if (r->guarded)
         db_run(s->st.release);
     if (r->link != NULL && r->result.error == ERR_NONE)
         link_mark(s, r);
@@ -367,8 +361,6 @@ static void txn_publish(struct txn *t)
         return;
     b->after = s->last;
     b->upto = t->next - 1;
-    b->records = t->out->records.p;
-    b->size = t->out->records.len;
     b->items = t->out->items;
     s->last = b->upto;
     atomic_store_explicit(&s->given, s->last, memory_order_release);
@@ -387,7 +379,6 @@ static void txn_refuse(struct txn *t)
     drop_new_topics(t, 0);
     s->id_limit = 0; /* so the next volatile batch stores one */
     t->out->batch.count = 0;
-    buf_clear(&t->out->records);
     DL_FOREACH (t->out->requests, r) {
         r->result = write_refusal(s);
         if (r->kind == STORE_SCAN)
@@ -404,7 +395,7 @@ static void scan_run(struct txn *t, struct store_request *r)
 static bool takes_more(const struct txn *t)
 {
     return t->out->batch.count < BATCH_EVENTS && t->rows < BATCH_CHANGES &&
-           t->out->records.len + t->bytes < BATCH_BYTES && db_error(t->s->db) == DB_FINE;
+           t->bytes < BATCH_BYTES && db_error(t->s->db) == DB_FINE;
 }
 
 /* The batch's units and scans, in order, while they fit. */

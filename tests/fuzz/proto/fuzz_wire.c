@@ -108,8 +108,11 @@ static bool publish(const uint8_t *p, size_t len)
 
     wire_publish_begin(&out);
     while (wire_unit_get(&r, &unit)) {
+        struct event e;
+
         wire_unit_begin(&out, unit.seq, unit.count);
-        copy_records(unit.records);
+        for (uint32_t i = 0; i < unit.count && event_record_get(&r, &e); i++)
+            event_record_put(&out, &e);
     }
     return reader_done(&r);
 }

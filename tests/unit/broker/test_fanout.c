@@ -100,10 +100,9 @@ static void event(const char *topic, size_t payload)
     struct event e = {.id = ++head, .topic = slice_of(topic), .payload = {bytes, payload}};
     struct store_item *item = &items[batch.count++];
 
-    item->offset = (uint32_t)records.len;
     item->topic = topic_number(topic);
+    item->size = (uint32_t)event_record_size(&e);
     event_record_put(&records, &e);
-    item->size = (uint32_t)(records.len - item->offset);
     free(bytes);
 }
 
@@ -111,8 +110,8 @@ static void commit(void)
 {
     batch.upto = head;
     batch.items = items;
-    batch.records = records.p;
-    batch.size = records.len;
+    for (size_t i = 0, at = 0; i < batch.count; at += items[i++].size)
+        items[i].record = records.p + at;
     fanout_batch(fanout, &batch);
     batch = (struct store_batch){.after = head};
     buf_clear(&records);

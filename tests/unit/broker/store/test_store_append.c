@@ -49,7 +49,7 @@ START_TEST(an_event_is_followed_before_its_callback)
     bool answered = false;
     struct store_request r = {.events = &ev, .count = 1, .cb = check_visible, .data = &answered};
 
-    store_submit(store, &r);
+    submit_soon(&r);
     while (!answered)
         uv_run(&loop, UV_RUN_ONCE);
     ck_assert_str_eq(page(0, "a"), "one");
@@ -90,7 +90,7 @@ START_TEST(what_waits_together_commits_together)
         answered[i] = false;
         requests[i] = (struct store_request){
             .events = &events[i], .count = 1, .cb = mark_answered, .data = &answered[i]};
-        store_submit(store, &requests[i]);
+        submit_soon(&requests[i]);
     }
     while (!answered[N - 1])
         uv_run(&loop, UV_RUN_ONCE);
@@ -162,7 +162,7 @@ START_TEST(closing_finishes_what_was_submitted)
     bool answered = false;
     struct store_request r = {.events = &ev, .count = 1, .cb = mark_answered, .data = &answered};
 
-    store_submit(store, &r);
+    submit_soon(&r);
     close_store();
     ck_assert(answered);
     ck_assert_int_eq(r.result.error, ERR_NONE);
@@ -178,7 +178,7 @@ START_TEST(the_status_tells_what_is_kept_and_queued)
     struct store_request r = {.events = &ev, .count = 1, .cb = mark_answered, .data = &answered};
     struct store_status status;
 
-    store_submit(store, &r);
+    submit_soon(&r);
     store_status(store, &status);
     ck_assert_uint_gt(status.queued_bytes, 0);
     WAIT_UNTIL(answered);

@@ -41,7 +41,7 @@ static void fly(struct in_flight *f)
                                   .count = 1,
                                   .cb = landed,
                                   .data = f};
-    store_submit(store, &f->r);
+    submit_soon(&f->r);
 }
 
 static void live_until_killed(int fd)

@@ -185,7 +185,7 @@ START_TEST(repeats_queued_together_wait_for_one_commit)
     for (int i = 0; i < 2; i++) {
         r[i] = (struct store_request){
             .events = &events[i], .count = 1, .cb = mark_answered, .data = &answered[i]};
-        store_submit(store, &r[i]);
+        submit_soon(&r[i]);
     }
     while (!answered[1])
         uv_run(&loop, UV_RUN_ONCE);

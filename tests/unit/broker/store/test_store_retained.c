@@ -212,10 +212,10 @@ END_TEST
 
 START_TEST(a_repeat_does_not_bring_it_back)
 {
-    struct store_event ev = retain_event("a", "on");
+    struct store_event ev = produced("a", "p", 1, 0);
     struct store_request r;
 
-    ev.producer = (struct producer){SLICE("p"), 1, 0};
+    ev.e.flags |= EVENT_RETAIN;
     ck_assert_int_eq(submit_event(&ev, &r), ERR_NONE);
     retain("a", "");
     ck_assert_int_eq(submit_event(&ev, &r), ERR_NONE);
@@ -477,7 +477,7 @@ static void count_up(struct store_request *done)
     snprintf(k->number, sizeof k->number, "%u", k->n);
     k->ev = retain_event("n", k->n % 3 == 0 ? "" : k->number);
     k->r = (struct store_request){.events = &k->ev, .count = 1, .cb = count_up, .data = k};
-    store_submit(store, &k->r);
+    submit_soon(&k->r);
 }
 
 static void start_counting(void)

@@ -335,8 +335,8 @@ START_TEST(what_is_published_after_a_delete_stays)
     gone.cb = add.cb = mark_answered;
     gone.data = &answered[0];
     add.data = &answered[1];
-    store_submit(store, &gone);
-    store_submit(store, &add);
+    submit_soon(&gone);
+    submit_soon(&add);
     WAIT_UNTIL(answered[0] && answered[1]);
     ck_assert_str_eq(page(0, "a"), "new");
     check_counts("a");

@@ -222,7 +222,7 @@ static void submit_together(struct store_request *const *list, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         list[i]->cb = mark_answered;
         list[i]->data = &answered[i];
-        store_submit(store, list[i]);
+        submit_soon(list[i]);
     }
     for (unsigned i = 0; i < count; i++)
         while (!answered[i])
@@ -358,7 +358,7 @@ START_TEST(what_is_queued_counts_changes)
     c.value = (struct slice){value, sizeof value};
     r.cb = mark_answered;
     r.data = &answered;
-    store_submit(store, &r);
+    submit_soon(&r);
     store_status(store, &status);
     ck_assert_uint_ge(status.queued_bytes, sizeof value);
     while (!answered)
@@ -403,7 +403,7 @@ START_TEST(a_flood_of_changes_is_made_in_order)
         c[i] = i % 4 == 3 ? drop("a", keys[i]) : put("a", keys[i], "x");
         r[i] = (struct store_request){
             .changes = &c[i], .change_count = 1, .cb = count_answer, .data = &answered};
-        store_submit(store, &r[i]);
+        submit_soon(&r[i]);
     }
     ck_assert_int_eq(submit(&look), ERR_NONE);
     ck_assert_uint_eq(answered, MANY); /* the scan was the last */
@@ -449,7 +449,7 @@ static void count_up(struct store_request *done)
                                   .change_count = 1,
                                   .cb = count_up,
                                   .data = k};
-    store_submit(store, &k->r);
+    submit_soon(&k->r);
 }
 
 static void start_counting(void)
