@@ -26,13 +26,13 @@ struct app_frame {
 /* ERR_NONE, or why not: *text is static.  delimited, has_ref and ref_part are
  * set as far as they are known, so that the refusal can be sent. */
 enum sluice_error app_frame_get(const struct slice *parts, size_t count, struct app_frame *out,
-                                const char **text);
+                                const char **text) MUST_CHECK;
 
 /* Sets what headers say of *e: flags, expiry, props; QoS is 2.  What they need
  * is copied into `store`, which is empty before and outlives *e.  On an error
  * *field names the member ("" for none) and may point into `store`; *text says
  * what is wrong, static. */
 enum sluice_error app_headers_get(struct slice headers, struct buf *store, struct event *e,
-                                  const char **field, const char **text);
+                                  const char **field, const char **text) MUST_CHECK;
 
 #endif

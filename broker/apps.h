@@ -19,7 +19,8 @@ struct apps_options {
 };
 
 /* NULL: no socket was to be had.  Binds nothing yet. */
-struct apps *apps_new(uv_loop_t *loop, struct store *store, const struct apps_options *o);
+struct apps *apps_new(uv_loop_t *loop, struct store *store,
+                      const struct apps_options *o) MUST_CHECK;
 struct zsock *apps_socket(struct apps *a); /* to be bound */
 /* Reads no more; what is with the store is still answered. */
 void apps_stop(struct apps *a);

@@ -12,6 +12,6 @@
 /* Binds z to every endpoint of a comma-separated list.  False, logged with what
  * to do, when one is malformed, too long, in use, or beyond loopback without
  * leave (DESIGN 7). */
-bool endpoint_bind_all(const struct config *c, struct zsock *z, const char *list);
+bool endpoint_bind_all(const struct config *c, struct zsock *z, const char *list) MUST_CHECK;
 
 #endif

@@ -36,13 +36,13 @@ struct fanout *fanout_new(const struct fanout_ops *ops, uint64_t credit);
 void fanout_free(struct fanout *f); /* after every gateway has left */
 
 /* A gateway whose stream begins at head.  NULL: SLOTS_MAX are there already. */
-struct fanout_peer *fanout_join(struct fanout *f, void *gateway, uint64_t head);
+struct fanout_peer *fanout_join(struct fanout *f, void *gateway, uint64_t head) MUST_CHECK;
 void fanout_leave(struct fanout *f, struct fanout_peer *p);
 
 /* From the next batch on, what the filter matches is the gateway's.  ERR_NONE,
  * ERR_BAD_FILTER, ERR_BAD_REQUEST (the ref is in use) or ERR_TOO_MANY. */
 enum sluice_error fanout_filter_add(struct fanout *f, struct fanout_peer *p, uint32_t ref,
-                                    struct slice filter);
+                                    struct slice filter) MUST_CHECK;
 void fanout_filter_drop(struct fanout *f, struct fanout_peer *p, uint32_t ref);
 
 void fanout_batch(struct fanout *f, const struct store_batch *b);

@@ -88,8 +88,8 @@ void peer_maybe_free(struct peer *p);
 
 /* peer_publish.c: takes a PUBLISH or DELETE frame, moving from m; false when it is
  * malformed. */
-bool peer_publish(struct peer *p, struct zmsg *m);
-bool peer_delete(struct peer *p, struct zmsg *m);
+bool peer_publish(struct peer *p, struct zmsg *m) MUST_CHECK;
+bool peer_delete(struct peer *p, struct zmsg *m) MUST_CHECK;
 void peer_frames_free(struct peers *all); /* after the store has given back the last */
 
 #endif

@@ -25,7 +25,7 @@ struct peers_options {
 
 /* NULL: no socket was to be had.  Binds nothing yet. */
 struct peers *peers_new(uv_loop_t *loop, struct store *store, struct sessions *sessions,
-                        const struct peers_options *o);
+                        const struct peers_options *o) MUST_CHECK;
 struct zsock *peers_socket(struct peers *all); /* to be bound */
 
 /* From the store's follower. */

@@ -19,10 +19,10 @@
 struct reads;
 
 /* NULL: no socket was to be had.  Binds nothing yet. */
-struct reads *reads_new(uv_loop_t *loop, struct store *store, unsigned threads);
+struct reads *reads_new(uv_loop_t *loop, struct store *store, unsigned threads) MUST_CHECK;
 /* Begins to answer.  False, logged, when a reader or a thread is not to be had;
  * then too the end is reads_stop, reads_close, reads_free. */
-bool reads_start(struct reads *r);
+bool reads_start(struct reads *r) MUST_CHECK;
 /* A read for the broker itself: takes the request's bytes; done runs once, later,
  * with the reply, which it borrows; after reads_stop never.  The caller bounds how
  * many it has under way. */

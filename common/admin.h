@@ -20,7 +20,7 @@ struct admin_ops {
 /* listen: "address:port", not empty.  NULL on failure, already logged; the loop
  * must still be run to let go of what was begun.  who: see metrics.h */
 struct admin *admin_start(uv_loop_t *loop, const char *listen, char who,
-                          const struct admin_ops *ops, void *arg);
+                          const struct admin_ops *ops, void *arg) MUST_CHECK;
 /* Ends open connections too, then calls closed.  When a is NULL, at once. */
 void admin_close(struct admin *a, void (*closed)(void *arg), void *arg);
 

@@ -51,7 +51,8 @@ enum config_outcome { CONFIG_GO, CONFIG_EXIT_OK, CONFIG_EXIT_BAD };
  * ("broker", "sse", …).  Prints --help, --version, --print-config and every
  * error itself; an error names the file and line, the variable or the flag.
  * What getopt leaves over (operands) is in config_operands. */
-enum config_outcome config_load(struct config **out, const char *section, int argc, char **argv);
+enum config_outcome config_load(struct config **out, const char *section, int argc,
+                                char **argv) MUST_CHECK;
 /* Reads the same sources anew (SIGHUP); on an error logs it and returns NULL. */
 struct config *config_reload(const struct config *c);
 /* After config_reload: logs by name what differs between the two and is none of

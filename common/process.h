@@ -25,7 +25,7 @@ void process_close(struct process *p, void (*closed)(void *arg), void *arg);
  * does nothing. */
 void process_ready(int ready_fd);
 /* mkdir -p with mode; 0 or a negative errno. */
-int process_mkdir(const char *path, unsigned mode);
+int process_mkdir(const char *path, unsigned mode) MUST_CHECK;
 /* Takes a file's rights from all but its owner; one that is not there needs none.  0 or a
  * negative errno. */
 int process_own_file(const char *path);

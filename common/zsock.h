@@ -68,11 +68,11 @@ struct zsock_options {
 
 /* Returns NULL only when ZeroMQ has no more sockets. */
 struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type, const struct zsock_options *o,
-                        const struct zsock_ops *ops, void *arg);
+                        const struct zsock_ops *ops, void *arg) MUST_CHECK;
 /* 0, or a negative errno (uv_strerror knows it).  An ipc path is removed first
  * when nobody listens on it; the caller holds the lock that makes it so. */
-int zsock_bind(struct zsock *z, const char *endpoint);
-int zsock_connect(struct zsock *z, const char *endpoint);
+int zsock_bind(struct zsock *z, const char *endpoint) MUST_CHECK;
+int zsock_connect(struct zsock *z, const char *endpoint) MUST_CHECK;
 /* Moves from *m on success.  -EAGAIN: the peer's queue is full.  -EHOSTUNREACH:
  * a mandatory ROUTER knows no such peer.  routing_id is for ROUTERs. */
 int zsock_send(struct zsock *z, struct slice routing_id, struct zmsg *m);

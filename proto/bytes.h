@@ -74,7 +74,7 @@ struct slice slice_of(const char *s);                 /* strlen; NULL gives the 
 bool slice_eq_nocase(struct slice a, struct slice b); /* ASCII case only */
 bool slice_starts(struct slice s, struct slice prefix);
 /* Decimal, whole slice, no sign, no blanks; false on overflow or anything else. */
-bool slice_u64(struct slice s, uint64_t *out);
+bool slice_u64(struct slice s, uint64_t *out) MUST_CHECK;
 /* RFC 3629: no overlongs, no surrogates, nothing above U+10FFFF. */
 bool utf8_valid(const char *p, size_t len);
 
@@ -85,7 +85,7 @@ struct utf8_check {
     uint8_t low, high; /* what the next of them may be */
 };
 /* False at the first byte that no text could have here; then it is over. */
-bool utf8_check_next(struct utf8_check *u, const char *p, size_t len);
+bool utf8_check_next(struct utf8_check *u, const char *p, size_t len) MUST_CHECK;
 
 /* The text may end here: no character is begun. */
 static inline bool utf8_check_whole(const struct utf8_check *u)

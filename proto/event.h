@@ -125,14 +125,14 @@ static inline void event_record_patch(uint8_t *record, uint64_t id, uint64_t tim
     le16_put(record + 26, flags);
 }
 
-enum event_verdict event_props_get(struct slice props, struct event_props *out);
+enum event_verdict event_props_get(struct slice props, struct event_props *out) MUST_CHECK;
 void event_props_put(struct buf *b, const struct event_props *p); /* tags in order */
 /* Takes the next user property off `user`; false at the end. */
 bool event_user_next(struct slice *user, struct slice *name, struct slice *value);
 /* Asserts that both are at most EVENT_USER_MAX bytes together. */
 void event_user_put(struct buf *user, struct slice name, struct slice value);
 /* What a publisher may say: sizes, UTF-8, control characters, the type's form. */
-enum event_verdict event_props_check(const struct event_props *p);
+enum event_verdict event_props_check(const struct event_props *p) MUST_CHECK;
 
 bool event_expired(const struct event *e, uint64_t now_ms);
 

@@ -29,7 +29,7 @@ void event_json_put_id(struct buf *b, uint64_t id); /* a quoted decimal; null fo
 void time_put_rfc3339(struct buf *b, uint64_t ms);
 /* RFC 3339 with any offset, or false.  What is finer than a millisecond is cut
  * off; a time before 1970 is 1970. */
-bool time_get_rfc3339(struct slice s, uint64_t *ms);
+bool time_get_rfc3339(struct slice s, uint64_t *ms) MUST_CHECK;
 
 /* A publish in JSON form.  Everything is copied into `store`, which must
  * outlive the event and be empty at first; on success *e points into it.
@@ -61,6 +61,6 @@ enum event_json_in {
 /* On failure returns false and *why says what is wrong, a static text with no
  * full stop; *field is the member's name, static or in `store`. */
 bool event_json_get(struct slice json, unsigned flags, const char *const *allow, struct buf *store,
-                    struct event *e, const char **field, const char **why);
+                    struct event *e, const char **field, const char **why) MUST_CHECK;
 
 #endif

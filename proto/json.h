@@ -26,9 +26,9 @@ enum json_kind {
 };
 
 /* Validates the one value that s holds (white space around it is fine). */
-enum json_kind json_check(struct slice s);
+enum json_kind json_check(struct slice s) MUST_CHECK;
 /* The same for a value that will stand inside others: depth_max <= JSON_DEPTH_MAX. */
-enum json_kind json_check_depth(struct slice s, unsigned depth_max);
+enum json_kind json_check_depth(struct slice s, unsigned depth_max) MUST_CHECK;
 
 /* Walks the members of an object or the elements of an array that json_check
  * has accepted.  raw is the value with no white space around it. */
@@ -43,8 +43,8 @@ enum json_kind json_kind_of(struct slice raw);
 
 /* Unescapes a JSON string (quotes included in raw), appending to out. */
 void json_string_get(struct slice raw, struct buf *out);
-bool json_string_is(struct slice raw, const char *text); /* unescaped equals */
-bool json_u64(struct slice raw, uint64_t *out);          /* an integer, or a string of digits */
+bool json_string_is(struct slice raw, const char *text);   /* unescaped equals */
+bool json_u64(struct slice raw, uint64_t *out) MUST_CHECK; /* an integer, or a string of digits */
 
 /* Writes a quoted string; s must be valid UTF-8. */
 void json_put_string(struct buf *b, struct slice s);

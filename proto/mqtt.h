@@ -106,11 +106,11 @@ struct mqtt_head {
 /* Bytes of the header, 0: needs more, -1: malformed (type 0, reserved flags of a
  * type, a length of over four bytes, a ping with a body).  PUBLISH's flags are left
  * to its decoder. */
-int mqtt_head_get(struct mqtt_head *h, const void *p, size_t len);
+int mqtt_head_get(struct mqtt_head *h, const void *p, size_t len) MUST_CHECK;
 /* What only the version tells: MQTT_MALFORMED for a length that is not in its
  * shortest form (5.0) and for AUTH (3.1.1), MQTT_PROTOCOL_ERROR for what only servers
  * send.  For a CONNECT, ask when its version is known. */
-enum mqtt_reason mqtt_head_check(enum mqtt_version v, const struct mqtt_head *h);
+enum mqtt_reason mqtt_head_check(enum mqtt_version v, const struct mqtt_head *h) MUST_CHECK;
 
 /* --- properties (2.2.2) ------------------------------------------------------ */
 
@@ -172,7 +172,7 @@ bool mqtt_prop_next(struct slice *bytes, struct mqtt_prop *out);
 uint32_t mqtt_prop_number(const struct mqtt_props *p, enum mqtt_property id, uint32_t absent);
 struct slice mqtt_prop_text(const struct mqtt_props *p, enum mqtt_property id); /* p NULL: none */
 /* The value of the first user property of that name; false: none. */
-bool mqtt_user_get(const struct mqtt_props *p, struct slice name, struct slice *value);
+bool mqtt_user_get(const struct mqtt_props *p, struct slice name, struct slice *value) MUST_CHECK;
 
 /* To write them: properties without the length, gathered in a buf of their own. */
 void mqtt_prop_put_number(struct buf *b, enum mqtt_property id, uint32_t v); /* by its type */
@@ -202,7 +202,7 @@ struct mqtt_connect {
     struct mqtt_will will;
     struct slice user, password; /* p NULL: none */
 };
-enum mqtt_reason mqtt_connect_get(struct slice body, struct mqtt_connect *m);
+enum mqtt_reason mqtt_connect_get(struct slice body, struct mqtt_connect *m) MUST_CHECK;
 
 struct mqtt_publish {
     bool dup, retain;
@@ -216,7 +216,7 @@ struct mqtt_publish {
  * a name by topic.h) and MQTT_BAD_PAYLOAD_FORMAT all else was right and *m is whole,
  * so that the acknowledgement may carry the refusal. */
 enum mqtt_reason mqtt_publish_get(enum mqtt_version v, uint8_t flags, struct slice body,
-                                  struct mqtt_publish *m);
+                                  struct mqtt_publish *m) MUST_CHECK;
 
 /* PUBACK, PUBREC, PUBREL, PUBCOMP */
 struct mqtt_ack {
@@ -225,7 +225,7 @@ struct mqtt_ack {
     struct mqtt_props props;
 };
 enum mqtt_reason mqtt_ack_get(enum mqtt_version v, enum mqtt_type type, struct slice body,
-                              struct mqtt_ack *m);
+                              struct mqtt_ack *m) MUST_CHECK;
 
 struct mqtt_subscribe { /* and UNSUBSCRIBE */
     uint16_t packet_id;
@@ -239,10 +239,10 @@ struct mqtt_topic_option {
     uint8_t retain_handling;            /* 0, 1, 2 */
 };
 enum mqtt_reason mqtt_subscribe_get(enum mqtt_version v, struct slice body,
-                                    struct mqtt_subscribe *m);
+                                    struct mqtt_subscribe *m) MUST_CHECK;
 bool mqtt_subscribe_next(struct slice *topics, struct mqtt_topic_option *out);
 enum mqtt_reason mqtt_unsubscribe_get(enum mqtt_version v, struct slice body,
-                                      struct mqtt_subscribe *m);
+                                      struct mqtt_subscribe *m) MUST_CHECK;
 bool mqtt_unsubscribe_next(struct slice *topics, struct slice *filter);
 
 /* DISCONNECT, AUTH */
@@ -251,8 +251,8 @@ struct mqtt_reasoned {
     struct mqtt_props props;
 };
 enum mqtt_reason mqtt_disconnect_get(enum mqtt_version v, struct slice body,
-                                     struct mqtt_reasoned *m);
-enum mqtt_reason mqtt_auth_get(struct slice body, struct mqtt_reasoned *m);
+                                     struct mqtt_reasoned *m) MUST_CHECK;
+enum mqtt_reason mqtt_auth_get(struct slice body, struct mqtt_reasoned *m) MUST_CHECK;
 
 /* --- to clients ------------------------------------------------------------------ */
 

@@ -42,7 +42,7 @@ static inline void mqtt_u32_put(struct buf *b, uint32_t v)
 }
 
 /* Bytes taken, 0: needs more, -1: longer than four.  Any form is read. */
-int mqtt_varint_get(uint32_t *v, const uint8_t *p, size_t len);
+int mqtt_varint_get(uint32_t *v, const uint8_t *p, size_t len) MUST_CHECK;
 
 /* --- strings ------------------------------------------------------------------- */
 
@@ -80,6 +80,7 @@ static inline void mqtt_data_put(struct buf *b, struct slice s)
 
 /* Their length and they themselves; `allowed` has the bits of those that the packet
  * may carry. */
-enum mqtt_reason mqtt_props_get(struct reader *r, uint64_t allowed, struct mqtt_props *out);
+enum mqtt_reason mqtt_props_get(struct reader *r, uint64_t allowed,
+                                struct mqtt_props *out) MUST_CHECK;
 
 #endif

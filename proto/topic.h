@@ -23,9 +23,9 @@ enum topic_verdict {
     TOPIC_RESERVED,     /* publishing to $SYS/ $share/ $after/ $last/ */
 };
 
-enum topic_verdict topic_check(struct slice name);         /* as a name */
-enum topic_verdict topic_check_publish(struct slice name); /* and not reserved */
-enum topic_verdict filter_check(struct slice filter);
+enum topic_verdict topic_check(struct slice name) MUST_CHECK;         /* as a name */
+enum topic_verdict topic_check_publish(struct slice name) MUST_CHECK; /* and not reserved */
+enum topic_verdict filter_check(struct slice filter) MUST_CHECK;
 const char *topic_verdict_text(enum topic_verdict v); /* for a person, no full stop */
 /* Takes the next level off *rest; false at the end, which p == NULL marks: an
  * empty rest is still a level ("a/" has two). */

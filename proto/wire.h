@@ -72,22 +72,22 @@ struct wire_hello_ok {
     bool reset;      /* `seen` is not of this log's history: empty the ring */
 };
 void wire_hello_put(struct buf *b, const struct wire_hello *m);
-bool wire_hello_get(const void *p, size_t len, struct wire_hello *m);
+bool wire_hello_get(const void *p, size_t len, struct wire_hello *m) MUST_CHECK;
 void wire_hello_ok_put(struct buf *b, const struct wire_hello_ok *m);
-bool wire_hello_ok_get(const void *p, size_t len, struct wire_hello_ok *m);
+bool wire_hello_ok_get(const void *p, size_t len, struct wire_hello_ok *m) MUST_CHECK;
 void wire_hello_no_put(struct buf *b, enum sluice_error error, struct slice text);
-bool wire_hello_no_get(const void *p, size_t len, uint16_t *error, struct slice *text);
+bool wire_hello_no_get(const void *p, size_t len, uint16_t *error, struct slice *text) MUST_CHECK;
 
 /* ref is the gateway's own number for the filter, unique on its link. */
 void wire_filter_add_put(struct buf *b, uint32_t ref, struct slice filter);
-bool wire_filter_add_get(const void *p, size_t len, uint32_t *ref, struct slice *filter);
+bool wire_filter_add_get(const void *p, size_t len, uint32_t *ref, struct slice *filter) MUST_CHECK;
 void wire_filter_drop_put(struct buf *b, uint32_t ref);
-bool wire_filter_drop_get(const void *p, size_t len, uint32_t *ref);
+bool wire_filter_drop_get(const void *p, size_t len, uint32_t *ref) MUST_CHECK;
 /* From here on the filter's events above live_from come on the link. */
 void wire_filter_live_put(struct buf *b, uint32_t ref, uint64_t live_from);
-bool wire_filter_live_get(const void *p, size_t len, uint32_t *ref, uint64_t *live_from);
+bool wire_filter_live_get(const void *p, size_t len, uint32_t *ref, uint64_t *live_from) MUST_CHECK;
 void wire_filter_no_put(struct buf *b, uint32_t ref, enum sluice_error error);
-bool wire_filter_no_get(const void *p, size_t len, uint32_t *ref, uint16_t *error);
+bool wire_filter_no_get(const void *p, size_t len, uint32_t *ref, uint16_t *error) MUST_CHECK;
 
 /* PUBLISH: kind, then units until the frame's end; a unit is seq u64, count u32
  * (1 or more) and count event records, stored all or none. */
@@ -105,7 +105,7 @@ bool wire_unit_get(struct reader *r, struct wire_unit *u) MUST_CHECK;
 /* DELETE empties a topic's history; acknowledged like a publish, with the
  * highest removed ID. */
 void wire_delete_put(struct buf *b, uint64_t seq, struct slice topic);
-bool wire_delete_get(const void *p, size_t len, uint64_t *seq, struct slice *topic);
+bool wire_delete_get(const void *p, size_t len, uint64_t *seq, struct slice *topic) MUST_CHECK;
 
 /* ACKS: kind, then one entry after the other.  An entry is seq u64, error u16;
  * without an error count u32 and count IDs, else index u32, three numbers u64
@@ -125,19 +125,19 @@ void wire_acks_begin(struct buf *b);
 void wire_ack_ok_put(struct buf *b, uint64_t seq, const uint64_t *ids, uint32_t count);
 void wire_ack_error_put(struct buf *b, const struct wire_ack *a);
 struct reader wire_acks_reader(const void *p, size_t len);
-bool wire_ack_get(struct reader *r, struct wire_ack *a);
+bool wire_ack_get(struct reader *r, struct wire_ack *a) MUST_CHECK;
 
 void wire_confirm_put(struct buf *b, uint64_t upto);
-bool wire_confirm_get(const void *p, size_t len, uint64_t *upto);
+bool wire_confirm_get(const void *p, size_t len, uint64_t *upto) MUST_CHECK;
 
 /* LIVE covers (after, upto] completely for this gateway's filters. */
 #define WIRE_LIVE_HEAD 17
 void wire_live_begin(struct buf *b, uint64_t after, uint64_t upto); /* records follow */
 bool wire_live_get(const void *p, size_t len, uint64_t *after, uint64_t *upto,
-                   struct reader *records);
+                   struct reader *records) MUST_CHECK;
 
 void wire_removed_put(struct buf *b, uint64_t upto, struct slice topic);
-bool wire_removed_get(const void *p, size_t len, uint64_t *upto, struct slice *topic);
+bool wire_removed_get(const void *p, size_t len, uint64_t *upto, struct slice *topic) MUST_CHECK;
 
 /* reads.  Every request: kind, ref u64, body; every reply: kind + 64, ref u64,
  * error u16; then the body, or a text (str16) when error is not 0. */
@@ -157,7 +157,7 @@ struct wire_page_req {
 /* Reads into filters[max]; false when there are more. */
 void wire_page_req_put(struct buf *b, const struct wire_page_req *m);
 bool wire_page_req_get(const void *p, size_t len, struct wire_page_req *m,
-                       struct wire_filter *filters, size_t max);
+                       struct wire_filter *filters, size_t max) MUST_CHECK;
 
 struct wire_page {
     uint8_t request; /* WIRE_PAGE (or 0), or WIRE_EVENT: a page of one record */
@@ -179,7 +179,7 @@ struct wire_page {
  * records, then finish. */
 void wire_page_begin(struct buf *b, const struct wire_page *m);
 void wire_page_finish(struct buf *b, size_t start, uint64_t upto, uint32_t count);
-bool wire_page_get(const void *p, size_t len, struct wire_page *m);
+bool wire_page_get(const void *p, size_t len, struct wire_page *m) MUST_CHECK;
 
 enum wire_start_mode { WIRE_SINCE = 1, WIRE_LAST = 2 };
 struct wire_start_req {
@@ -200,13 +200,13 @@ struct wire_start {
 };
 void wire_start_req_put(struct buf *b, const struct wire_start_req *m);
 bool wire_start_req_get(const void *p, size_t len, struct wire_start_req *m,
-                        struct wire_filter *filters, size_t max);
+                        struct wire_filter *filters, size_t max) MUST_CHECK;
 void wire_start_put(struct buf *b, uint64_t ref, uint64_t head, const uint64_t *froms,
                     uint16_t count);
-bool wire_start_get(const void *p, size_t len, struct wire_start *m);
+bool wire_start_get(const void *p, size_t len, struct wire_start *m) MUST_CHECK;
 
 void wire_event_req_put(struct buf *b, uint64_t ref, uint64_t id);
-bool wire_event_req_get(const void *p, size_t len, uint64_t *ref, uint64_t *id);
+bool wire_event_req_get(const void *p, size_t len, uint64_t *ref, uint64_t *id) MUST_CHECK;
 /* The reply is a page of one record (request: WIRE_EVENT), or ERR_NOT_FOUND. */
 
 struct wire_topics_req {
@@ -228,17 +228,17 @@ struct wire_topics {
     struct reader list;
 };
 void wire_topics_req_put(struct buf *b, const struct wire_topics_req *m);
-bool wire_topics_req_get(const void *p, size_t len, struct wire_topics_req *m);
+bool wire_topics_req_get(const void *p, size_t len, struct wire_topics_req *m) MUST_CHECK;
 void wire_topics_begin(struct buf *b, uint64_t ref);
 void wire_topic_put(struct buf *b, const struct wire_topic *t);
 void wire_topics_finish(struct buf *b, size_t start, bool more, uint32_t count);
-bool wire_topics_get(const void *p, size_t len, struct wire_topics *m);
-bool wire_topic_get(struct reader *list, struct wire_topic *t);
+bool wire_topics_get(const void *p, size_t len, struct wire_topics *m) MUST_CHECK;
+bool wire_topic_get(struct reader *list, struct wire_topic *t) MUST_CHECK;
 
 /* An error reply to any request on reads. */
 void wire_read_error_put(struct buf *b, uint8_t request_kind, uint64_t ref, enum sluice_error error,
                          struct slice text);
 /* kind and ref of a reads frame, request or reply; false when too short. */
-bool wire_read_head(const void *p, size_t len, uint8_t *kind, uint64_t *ref);
+bool wire_read_head(const void *p, size_t len, uint8_t *kind, uint64_t *ref) MUST_CHECK;
 
 #endif

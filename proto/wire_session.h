@@ -65,7 +65,8 @@ struct wire_item {
 };
 /* flag u8 (1: put, 0: drop), key text, value text (none with drop) */
 void wire_item_put(struct buf *b, const struct wire_item *i);
-bool wire_item_get(struct reader *r, struct wire_item *i); /* false: the end, or r->bad */
+bool wire_item_get(struct reader *r,
+                   struct wire_item *i) MUST_CHECK; /* false: the end, or r->bad */
 
 /* --- units -------------------------------------------------------------------- */
 
@@ -77,7 +78,7 @@ struct wire_session_unit {
     struct slice body;
 };
 struct reader wire_session_reader(const void *p, size_t len);
-bool wire_session_unit_get(struct reader *r, struct wire_session_unit *u);
+bool wire_session_unit_get(struct reader *r, struct wire_session_unit *u) MUST_CHECK;
 
 /* A client has connected.  The answer comes when whoever held the session has let
  * go of it. */
@@ -100,9 +101,9 @@ struct wire_attached {
     struct slice items; /* wire_item units: read with wire_item_get */
 };
 void wire_attach_put(struct buf *b, const struct wire_attach *m); /* a unit's body */
-bool wire_attach_get(struct slice body, struct wire_attach *m);
+bool wire_attach_get(struct slice body, struct wire_attach *m) MUST_CHECK;
 void wire_attached_put(struct buf *b, const struct wire_attached *m); /* an answer */
-bool wire_attached_get(struct slice answer, struct wire_attached *m);
+bool wire_attached_get(struct slice answer, struct wire_attached *m) MUST_CHECK;
 
 /* The session's items change, together with at most one event (QoS 2 from the
  * client).  The answer: u64, the event's ID or 0.  Refused with ERR_FENCED when
@@ -122,9 +123,9 @@ struct wire_taken {
     uint64_t id;
 };
 void wire_write_put(struct buf *b, const struct wire_write *m);
-bool wire_write_get(struct slice body, struct wire_write *m);
+bool wire_write_get(struct slice body, struct wire_write *m) MUST_CHECK;
 void wire_taken_put(struct buf *b, struct slice group, uint64_t id);
-bool wire_taken_get(struct reader *r, struct wire_taken *t);
+bool wire_taken_get(struct reader *r, struct wire_taken *t) MUST_CHECK;
 
 /* The connection has ended.  No answer but the error. */
 struct wire_detach {
@@ -135,11 +136,11 @@ struct wire_detach {
     struct slice items; /* the last changes */
 };
 void wire_detach_put(struct buf *b, const struct wire_detach *m);
-bool wire_detach_get(struct slice body, struct wire_detach *m);
+bool wire_detach_get(struct slice body, struct wire_detach *m) MUST_CHECK;
 
 /* All sessions of this gateway that follow have been handed everything up to here. */
 void wire_position_put(struct buf *b, uint64_t position);
-bool wire_position_get(struct slice body, uint64_t *position);
+bool wire_position_get(struct slice body, uint64_t *position) MUST_CHECK;
 
 void wire_session_acks_begin(struct buf *b);
 struct wire_session_ack {
@@ -149,7 +150,7 @@ struct wire_session_ack {
 };
 void wire_session_ack_put(struct buf *b, const struct wire_session_ack *a);
 struct reader wire_session_acks_reader(const void *p, size_t len);
-bool wire_session_ack_get(struct reader *r, struct wire_session_ack *a);
+bool wire_session_ack_get(struct reader *r, struct wire_session_ack *a) MUST_CHECK;
 
 /* --- tell and call: kind, op u8, then the body -------------------------------------- */
 
@@ -158,8 +159,8 @@ void wire_call_begin(struct buf *b, enum wire_call_op op);
 /* The op, and a reader of the body; 0 when the frame is too short, of another kind or
  * of an unknown op.  Of entries, _get returns false at the end or with body->bad; what
  * is no list, ends with the frame. */
-uint8_t wire_tell_get(const void *p, size_t len, struct reader *body);
-uint8_t wire_call_get(const void *p, size_t len, struct reader *body);
+uint8_t wire_tell_get(const void *p, size_t len, struct reader *body) MUST_CHECK;
+uint8_t wire_call_get(const void *p, size_t len, struct reader *body) MUST_CHECK;
 
 /* HOLD: after every hello-ok, all sessions that this gateway holds, in one frame,
  * also when there are none: entries until the end.  FENCE comes back for those
@@ -170,7 +171,7 @@ struct wire_hold {
     uint32_t expiry;
 };
 void wire_hold_put(struct buf *b, const struct wire_hold *m);
-bool wire_hold_get(struct reader *body, struct wire_hold *m);
+bool wire_hold_get(struct reader *body, struct wire_hold *m) MUST_CHECK;
 
 /* CREDIT: how many more shared events a member takes now, in all its groups: entries
  * until the end. */
@@ -180,7 +181,7 @@ struct wire_credit {
     uint32_t credit; /* beyond those it was assigned and has not been done with */
 };
 void wire_credit_put(struct buf *b, const struct wire_credit *m);
-bool wire_credit_get(struct reader *body, struct wire_credit *m);
+bool wire_credit_get(struct reader *body, struct wire_credit *m) MUST_CHECK;
 
 /* DONE: what became of assigned events: entries until the end. */
 struct wire_done {
@@ -191,7 +192,7 @@ struct wire_done {
     bool returned; /* not delivered: another member gets it */
 };
 void wire_done_put(struct buf *b, const struct wire_done *m);
-bool wire_done_get(struct reader *body, struct wire_done *m);
+bool wire_done_get(struct reader *body, struct wire_done *m) MUST_CHECK;
 
 /* REPORT: this gateway's counters since its start, and gauges, for $SYS. */
 #define WIRE_REPORT(X)                                                                             \
@@ -210,12 +211,12 @@ struct wire_report {
 #undef X
 };
 void wire_report_put(struct buf *b, const struct wire_report *m);
-bool wire_report_get(struct reader *body, struct wire_report *m);
+bool wire_report_get(struct reader *body, struct wire_report *m) MUST_CHECK;
 
 /* FENCE: another connection has taken the session, or is about to: close the client,
  * write what is to be written and detach.  After 500 ms that is refused. */
 void wire_fence_put(struct buf *b, struct slice client, uint64_t epoch);
-bool wire_fence_get(struct reader *body, struct slice *client, uint64_t *epoch);
+bool wire_fence_get(struct reader *body, struct slice *client, uint64_t *epoch) MUST_CHECK;
 
 /* ASSIGN: an event of a shared group for this member. */
 struct wire_assign {
@@ -225,11 +226,11 @@ struct wire_assign {
     struct slice record; /* until the frame's end */
 };
 void wire_assign_put(struct buf *b, const struct wire_assign *m);
-bool wire_assign_get(struct reader *body, struct wire_assign *m);
+bool wire_assign_get(struct reader *body, struct wire_assign *m) MUST_CHECK;
 
 /* SYS: topics of $SYS/ and their values: entries until the end. */
 void wire_sys_put(struct buf *b, struct slice topic, struct slice value);
-bool wire_sys_get(struct reader *body, struct slice *topic, struct slice *value);
+bool wire_sys_get(struct reader *body, struct slice *topic, struct slice *value) MUST_CHECK;
 
 /* --- reads: RETAINED (133), retained messages ------------------------------------------ */
 
@@ -251,11 +252,11 @@ struct wire_retained {
     struct slice upto;    /* the last topic looked at, matching or not; at the frame's end */
 };
 void wire_retained_req_put(struct buf *b, const struct wire_retained_req *m);
-bool wire_retained_req_get(const void *p, size_t len, struct wire_retained_req *m);
+bool wire_retained_req_get(const void *p, size_t len, struct wire_retained_req *m) MUST_CHECK;
 void wire_retained_begin(struct buf *b, uint64_t ref, uint64_t head);
 /* Patches more and count, and ends the frame with upto, which must not point into b. */
 void wire_retained_finish(struct buf *b, size_t start, bool more, uint32_t count,
                           struct slice upto);
-bool wire_retained_get(const void *p, size_t len, struct wire_retained *m);
+bool wire_retained_get(const void *p, size_t len, struct wire_retained *m) MUST_CHECK;
 
 #endif

@@ -60,7 +60,7 @@ struct ws_header {
  * more input is needed, or WS_EPROTO.  RSV1 may only be set when permessage-deflate
  * was negotiated.  Writes *h only on success and remembers nothing: call again
  * with the same bytes and more. */
-int ws_header_decode(struct ws_header *h, const uint8_t *p, size_t len, bool deflate);
+int ws_header_decode(struct ws_header *h, const uint8_t *p, size_t len, bool deflate) MUST_CHECK;
 
 /* Copies n payload bytes, unmasked; `at` is the first one's place in its frame.
  * out may be in. */
@@ -98,7 +98,7 @@ struct ws_message {
 /* Takes bytes up to the end of the next message or control frame; returns how many
  * it took, all of them unless m->opcode says that something is whole, or an error:
  * then and ever after.  After a close frame everything is passed over (5.5.1). */
-int ws_decode(struct ws_decoder *d, const void *p, size_t len, struct ws_message *m);
+int ws_decode(struct ws_decoder *d, const void *p, size_t len, struct ws_message *m) MUST_CHECK;
 /* Gives back the memory of the message handed out; call it when a run of input
  * is done, so that a quiet client costs none. */
 void ws_decoder_trim(struct ws_decoder *d);
@@ -118,6 +118,6 @@ void ws_close_put(struct buf *b, unsigned code, const char *reason);
 
 /* A close frame's payload (5.5.1, 7.4).  Returns 0, WS_EPROTO for a code that may
  * not be sent or half a one, or WS_EDATA for a reason that is not UTF-8. */
-int ws_close_get(struct slice payload, uint16_t *code, struct slice *reason);
+int ws_close_get(struct slice payload, uint16_t *code, struct slice *reason) MUST_CHECK;
 
 #endif

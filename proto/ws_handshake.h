@@ -38,7 +38,7 @@ struct ws_handshake {
  *
  * Slices point into the request. */
 int ws_handshake_read(struct ws_handshake *h, const struct http_request *r,
-                      const char *const *subprotocols, const char **why);
+                      const char *const *subprotocols, const char **why) MUST_CHECK;
 
 /* What the answer says in fields of these names, apart from the upgrade itself. */
 struct ws_acceptance {

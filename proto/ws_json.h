@@ -63,7 +63,8 @@ struct ws_refusal {
 
 /* Parses one message; everything in *r stays until the next one.  On failure
  * returns false and *why; r->ref is there all the same when it could be read. */
-bool ws_request_parse(struct ws_request *r, struct slice message, struct ws_refusal *why);
+bool ws_request_parse(struct ws_request *r, struct slice message,
+                      struct ws_refusal *why) MUST_CHECK;
 void ws_request_free(struct ws_request *r);
 
 /* Each appends one message.  ref: as JSON; empty: left out. */

@@ -88,7 +88,7 @@ struct hub {
     struct bundle_run bundle_run;
 };
 
-struct feed *feed_get(struct hub *h, const struct slice *filters, size_t count);
+struct feed *feed_get(struct hub *h, const struct slice *filters, size_t count) MUST_CHECK;
 void feed_put(struct feed *f);     /* without members it lingers, see feeds_linger */
 void feed_free(struct feed *f);    /* has no members */
 void feed_refresh(struct feed *f); /* live and live_from, anew from its filters */

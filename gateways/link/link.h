@@ -37,7 +37,7 @@ struct link_ops {
 };
 
 struct link *link_new(uv_loop_t *loop, const struct config *c, const char *name,
-                      const struct link_ops *ops, void *arg);
+                      const struct link_ops *ops, void *arg) MUST_CHECK;
 void link_close(struct link *l, void (*closed)(void *arg), void *arg);
 bool link_is_up(const struct link *l);
 /* What hello says; kept up to date by the hub. */

@@ -49,12 +49,12 @@ bool publisher_full(const struct publisher *p);
 void publisher_begin(struct publisher *p, size_t window);
 /* Fills *frame with what comes next and returns true, or false: nothing to send
  * or no window.  *end goes to publisher_sent once the frame is on its way. */
-bool publisher_frame(struct publisher *p, struct buf *frame, struct link_publish **end);
+bool publisher_frame(struct publisher *p, struct buf *frame, struct link_publish **end) MUST_CHECK;
 void publisher_sent(struct publisher *p, struct link_publish *end);
 
 /* The entries of an ACKS or a SESSION_ACKS frame; false when it is malformed. */
-bool publisher_acks(struct publisher *p, struct reader acks);
-bool publisher_session_acks(struct publisher *p, struct reader acks);
+bool publisher_acks(struct publisher *p, struct reader acks) MUST_CHECK;
+bool publisher_session_acks(struct publisher *p, struct reader acks) MUST_CHECK;
 /* What is past its deadline.  True when a callback ran. */
 bool publisher_expire(struct publisher *p, uint64_t now);
 bool publisher_refuse(struct publisher *p);

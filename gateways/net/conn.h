@@ -121,7 +121,7 @@ void conn_write_shared(struct conn *c, struct slice head, struct shared *body);
 /* May it be given `count` events, or whatever else can wait?  False: *taken says how
  * many to take for written: all, for a client that is lost; none, for one that has yet
  * to take what is pending, and then writable() will run. */
-bool conn_accepts(struct conn *c, size_t count, size_t *taken);
+bool conn_accepts(struct conn *c, size_t count, size_t *taken) MUST_CHECK;
 /* Events that many clients are sent, one behind the other. */
 struct conn_run {
     const struct iovec *iov;
@@ -135,7 +135,7 @@ struct conn_run {
 };
 /* As many as the socket takes; one begun counts as taken.  Fewer than all:
  * writable() will run.  conn_accepts has said so. */
-size_t conn_write_run(struct conn *c, const struct conn_run *r);
+size_t conn_write_run(struct conn *c, const struct conn_run *r) MUST_CHECK;
 /* An event with bytes of this client's own around those that all share. */
 struct conn_piece {
     struct slice head, shared, rest; /* head is short; rest may be empty */
@@ -144,7 +144,7 @@ struct conn_piece {
 #define CONN_PIECES_MAX 256
 /* The same as conn_write_run, without being asked first, for events that are each client's own: 1
  * to CONN_PIECES_MAX.  What is the client's own is copied if need be. */
-size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count);
+size_t conn_write_pieces(struct conn *c, const struct conn_piece *pieces, size_t count) MUST_CHECK;
 /* All of it is taken, and what the socket does not take is copied: for a protocol that
  * must say the rest of what it began.  Nothing may be pending. */
 void conn_write_whole(struct conn *c, const struct iovec *iov, int count);

@@ -27,6 +27,6 @@ void conn_cut_off(struct held *h);
 /* Nothing of what is half written will be. */
 void conn_let_go(struct conn *c);
 /* Writes what is left as far as the socket takes it; false: the peer is lost. */
-bool conn_flush(struct conn *c);
+bool conn_flush(struct conn *c) MUST_CHECK;
 
 #endif

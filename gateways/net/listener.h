@@ -24,7 +24,7 @@ struct listener_options {
 /* address: "host:port"; tls is borrowed, NULL for plain.  NULL, logged, when it cannot
  * be listened on. */
 struct listener *listener_open(struct conns *cs, const char *address, struct tls_server *tls,
-                               const struct listener_options *o);
+                               const struct listener_options *o) MUST_CHECK;
 void listener_close(struct listener *l); /* frees itself; NULL does nothing */
 
 #endif

@@ -32,7 +32,7 @@
 struct tls_server;
 
 /* From [tls].  NULL, logged, when that holds nothing to serve with. */
-struct tls_server *tls_server_new(const struct config *c);
+struct tls_server *tls_server_new(const struct config *c) MUST_CHECK;
 /* For handshakes from now on; false, logged: all stays as it was. */
 bool tls_server_reload(struct tls_server *s, const struct config *c);
 void tls_server_free(struct tls_server *s); /* after the last connection; NULL does nothing */
@@ -69,10 +69,10 @@ size_t tls_read(struct tls *t, char out[TLS_READ_MAX]);
 
 /* Bytes taken, less than all when the socket is full; -1: lost.  Nothing may be
  * unsent. */
-ssize_t tls_write(struct tls *t, const struct iovec *iov, int iovcnt);
+ssize_t tls_write(struct tls *t, const struct iovec *iov, int iovcnt) MUST_CHECK;
 /* Encrypted bytes that the socket did not take; they go before all others. */
 size_t tls_unsent(const struct tls *t);
-bool tls_flush(struct tls *t);  /* false: lost */
+bool tls_flush(struct tls *t) MUST_CHECK; /* false: lost */
 void tls_finish(struct tls *t); /* says close_notify, once; nothing is written behind it */
 /* Ends it: what is unsent is let go of, writing fails.  What is borrowed from it stays. */
 void tls_abandon(struct tls *t);

@@ -44,7 +44,7 @@ static void walk(struct slice value)
     uint64_t number;
 
     assert(kind != JSON_BAD && kind == json_kind_of(value));
-    (void)json_u64(value, &number);
+    assert(!json_u64(value, &number) || kind == JSON_NUMBER || kind == JSON_STRING);
     if (kind == JSON_STRING)
         check_string(value);
     if (kind != JSON_OBJECT && kind != JSON_ARRAY)
