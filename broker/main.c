@@ -100,6 +100,7 @@ static void broker_refresh(void *arg)
     if (b->ending)
         return;
     store_status(b->store, &s);
+    metric_set(M_STORE_FAILING, b->failing != NULL);
     metric_set(M_HEAD, s.head);
     metric_set(M_TOPICS, s.topics);
     metric_set(M_STORED_BYTES, s.bytes);

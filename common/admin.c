@@ -3,8 +3,8 @@
  *
  * A connection lives through: read one request head, write the answer, shut
  * down our side, read on until the peer closes too.  One timer covers all of
- * it; a peer that takes longer is closed.  Connections beyond CONNECTIONS_MAX
- * are closed as they come.
+ * it; a peer that takes longer is closed.  With CONNECTIONS_MAX of them, or few
+ * descriptors left, one that says nothing makes room: it keeps no probe out.
  *
  * The answer to a bad head is 400 (or what proto/http1 calls for), to another
  * method 405, to another path 404.
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <utlist.h>
 
@@ -22,9 +23,12 @@
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
+#include "process.h"
 
 #define CONNECTIONS_MAX 64
 #define TIMEOUT_MS 5000
+#define SLOW_MS 200           /* who has not said all by then may make room */
+#define RESERVED_FOR_PROBES 6 /* of the reserved descriptors */
 #define HEAD_MAX 8192
 
 struct admin {
@@ -47,6 +51,7 @@ struct connection {
     uv_write_t write;
     uv_shutdown_t shutdown;
     unsigned handles;
+    uint64_t opened_at; /* of the loop's clock */
     bool closing, answered;
     struct buf answer;
     size_t len;
@@ -147,6 +152,7 @@ static void admin_answer_metrics(struct connection *c, bool head_only)
 
     if (a->ops.refresh != NULL)
         a->ops.refresh(a->arg);
+    metric_set(M_READY, a->ops.ready(a->arg));
     metrics_render(&body, a->who);
     admin_answer(c, "200 OK", "text/plain; version=0.0.4; charset=utf-8", buf_slice(&body),
                  head_only);
@@ -238,6 +244,46 @@ static void admin_on_timeout(uv_timer_t *t)
     close_connection(t->data);
 }
 
+/* Nothing has come of it, nor waits to be read. */
+static bool is_silent(const struct connection *c)
+{
+    uv_os_fd_t fd = 0;
+    int unread = 0;
+
+    return c->len == 0 && uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 &&
+           ioctl(fd, FIONREAD, &unread) == 0 && unread == 0;
+}
+
+static bool is_old(const struct connection *c)
+{
+    return uv_now(c->tcp.loop) - c->opened_at >= SLOW_MS;
+}
+
+/* The longest here of those that say nothing; else of those that take their time; else
+ * the newest, for the others are being answered. */
+static struct connection *admin_victim(struct admin *a, struct connection *newest)
+{
+    struct connection *c;
+
+    for (c = a->connections->prev; c != newest; c = c->prev)
+        if (!c->closing && is_silent(c))
+            return c;
+    for (c = a->connections->prev; c != newest; c = c->prev)
+        if (!c->closing && is_old(c))
+            return c;
+    return newest;
+}
+
+static void admin_make_room(struct admin *a, struct connection *newest)
+{
+    uv_os_fd_t fd = 0;
+    bool scarce = uv_fileno((const uv_handle_t *)&newest->tcp, &fd) == 0 &&
+                  process_is_short(fd, process_reserved_from() + RESERVED_FOR_PROBES);
+
+    if (a->count > CONNECTIONS_MAX || scarce)
+        close_connection(admin_victim(a, newest));
+}
+
 static struct connection *new_connection(struct admin *a)
 {
     struct connection *c = mem_zalloc(sizeof *c);
@@ -250,6 +296,7 @@ static struct connection *new_connection(struct admin *a)
     c->tcp.data = c;
     c->timer.data = c;
     c->handles = 2;
+    c->opened_at = uv_now(a->listener.loop);
     return c;
 }
 
@@ -261,11 +308,13 @@ static void admin_on_connect(uv_stream_t *s, int status)
     if (status != 0)
         return;
     c = new_connection(a);
-    if (uv_accept(s, (uv_stream_t *)&c->tcp) != 0 || a->count > CONNECTIONS_MAX ||
-        uv_read_start((uv_stream_t *)&c->tcp, admin_on_alloc, admin_on_read) != 0)
+    if (uv_accept(s, (uv_stream_t *)&c->tcp) != 0 ||
+        uv_read_start((uv_stream_t *)&c->tcp, admin_on_alloc, admin_on_read) != 0) {
         close_connection(c);
-    else
-        (void)uv_timer_start(&c->timer, admin_on_timeout, TIMEOUT_MS, 0);
+        return;
+    }
+    (void)uv_timer_start(&c->timer, admin_on_timeout, TIMEOUT_MS, 0);
+    admin_make_room(a, c);
 }
 
 /* --- life ---------------------------------------------------------------------- */

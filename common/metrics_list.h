@@ -3,6 +3,10 @@
  *
  * X(ID, who, type, name, help)   who: 'b' broker, 'g' gateways, '*' both
  */
+X(READY, '*', GAUGE, "sluice_ready", "1 while /readyz says so")
+X(STORE_FAILING, 'b', GAUGE, "sluice_store_failing", "1 while the store takes no events")
+X(COMMITS_FAILED, 'b', COUNTER, "sluice_commits_failed_total",
+  "Transactions that could not be written, their publishes refused")
 X(PUBLISHED, 'b', COUNTER, "sluice_events_stored_total", "Events committed")
 X(VOLATILE, 'b', COUNTER, "sluice_events_volatile_total", "Events published without being stored")
 X(REFUSED, '*', COUNTER, "sluice_publishes_refused_total", "Publishes answered with an error")

@@ -9,6 +9,8 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "process.h"
 
 #define SAME_STOP_MS 500
+#define RESERVED_MAX 16 /* descriptors */
 
 struct process {
     struct process_ops ops;
@@ -88,6 +91,26 @@ static void raise_open_files(void)
     r.rlim_cur = r.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &r) != 0)
         log_warn("the limit of open files stays low", LOG_S("error", strerror(errno)));
+}
+
+int process_reserved_from(void)
+{
+    struct rlimit r;
+    rlim_t reserved;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur > INT_MAX)
+        return INT_MAX;
+    reserved = r.rlim_cur / 4 < RESERVED_MAX ? r.rlim_cur / 4 : RESERVED_MAX;
+    return (int)(r.rlim_cur - reserved);
+}
+
+bool process_is_short(int any, int number)
+{
+    int next = fcntl(any, F_DUPFD_CLOEXEC, 0);
+
+    if (next >= 0)
+        (void)close(next);
+    return next < 0 || next > number;
 }
 
 static void start_signal(struct process *p, uv_loop_t *loop, uv_signal_t *h, int signum)

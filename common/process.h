@@ -24,6 +24,12 @@ void process_close(struct process *p, void (*closed)(void *arg), void *arg);
 /* Writes one byte to the descriptor that --ready-fd named and closes it; once.  -1
  * does nothing. */
 void process_ready(int ready_fd);
+/* Descriptors from this number on are no client's: the process itself will need them for
+ * the link to the broker, files and probes.  (ZeroMQ ends the process when it gets none.)
+ * The kernel gives the lowest number that is free. */
+int process_reserved_from(void);
+/* The next one would be above `number`; any is some descriptor that is open. */
+bool process_is_short(int any, int number);
 /* mkdir -p with mode; 0 or a negative errno. */
 int process_mkdir(const char *path, unsigned mode) MUST_CHECK;
 /* Takes a file's rights from all but its owner; one that is not there needs none.  0 or a

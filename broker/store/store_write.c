@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 #include "store_impl.h"
 
 static const char *failure_reason(enum db_error e)
@@ -51,6 +52,7 @@ void write_failed(struct store *s)
     const char *reason = failure_reason(db_error(s->db));
 
     assert(reason != NULL);
+    metric_add(M_COMMITS_FAILED, 1);
     db_rollback(s->db);
     if (s->failing != reason) {
         log_error("the store refuses publishes", LOG_S("reason", reason),

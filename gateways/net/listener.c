@@ -5,7 +5,8 @@
  * each becomes a conn.  TCP_NODELAY is set once, on the listening socket: the
  * accepted ones inherit it.
  *
- * How it fails: out of descriptors or memory, accepting pauses for PAUSE_MS.  With
+ * How it fails: out of memory, or of descriptors but for those that the process keeps for
+ * itself, accepting pauses for PAUSE_MS.  With
  * too many TLS handshakes under way it pauses for a moment, so that a crowd that comes
  * back at once is served in the order in which it came.
  * Whatever happened to a single client while it waited is no concern of ours.
@@ -26,6 +27,7 @@
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
+#include "process.h"
 
 #define BACKLOG 4096
 #define ACCEPT_TURN 256
@@ -124,13 +126,18 @@ static bool says_no_room(int error)
 static void listener_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = CONTAINER_OF(poll, struct listener, poll);
+    int reserved_from = process_reserved_from();
     struct sockaddr_storage peer;
     socklen_t len;
-    int fd;
+    int fd = -1;
 
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPT_TURN; i++) {
+        if (fd + 1 >= reserved_from || (i == 0 && process_is_short(l->fd, reserved_from - 1))) {
+            listener_is_full(l, EMFILE);
+            return;
+        }
         if (l->tls != NULL && tls_server_busy(l->tls)) {
             listener_pause(l, BUSY_MS);
             return;

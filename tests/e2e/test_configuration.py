@@ -105,3 +105,18 @@ def test_a_reload_of_what_can_be_reloaded_names_nothing(new_sluice):
         logged = wait_for(lambda: ("needs a restart" in s.processes[who].logged() and
                                    s.processes[who].logged()), "the second reload")
         assert '"keys":"sluice.drain"' in logged
+
+
+# --- metrics for alerts
+
+def test_refused_topics_are_no_failing_store(sluice):
+    for _ in range(5):
+        assert sluice.post("a/#", "x").status_code == 400
+    metrics = sluice.metrics("broker")
+    assert metrics["sluice_store_failing"] == 0 and metrics["sluice_commits_failed_total"] == 0
+    assert metrics["sluice_ready"] == 1
+    sluice.broker.freeze()
+    try:
+        wait_for(lambda: sluice.metrics("sse")["sluice_ready"] == 0, "not ready without a broker")
+    finally:
+        sluice.broker.thaw()
