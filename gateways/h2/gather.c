@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #include "mem.h"
 
 #define POOL_MAX 64
@@ -22,7 +24,7 @@ static struct gather *get(struct gather **g, struct gather_pool *p)
     p->out++;
     if (p->first != NULL) {
         *g = p->first;
-        p->first = (*g)->next;
+        LL_DELETE(p->first, *g);
         p->count--;
     } else {
         *g = mem_alloc(sizeof **g);
@@ -50,8 +52,7 @@ void gather_drop(struct gather **gp, struct gather_pool *p)
         free(g);
         return;
     }
-    g->next = p->first;
-    p->first = g;
+    LL_PREPEND(p->first, g);
     p->count++;
 }
 
@@ -60,7 +61,7 @@ void gather_pool_free(struct gather_pool *p)
     struct gather *g;
 
     while ((g = p->first) != NULL) {
-        p->first = g->next;
+        LL_DELETE(p->first, g);
         buf_free(&g->own);
         free(g);
     }

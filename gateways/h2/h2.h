@@ -1,18 +1,23 @@
 /*
  * h2.h - a connection, its streams, and what all of a process share.
  *
- *   h2_conn     bytes between socket and session; turns, limits, draining, the end
- *   h2_stream   a request on its way to a handler, and the exchange it gets
- *   h2_answer   what the handler says: answers, streams of events
+ *   h2_gateway  what the connections share, and their turn
+ *   h2_conn     a connection's life: its preface, draining, the end
+ *   h2_serve    a request on its way to a handler, and the exchange it gets
+ *   h2_answer   what the handler says: answers, streams of events, a channel
  *   h2_push     events as promised resources
  *   h2_channel  a WebSocket on a stream
+ *   h2_head     the head of an answer
+ *   h2_stream   a stream's life, whatever it carries
  *   h2_send     what a stream has to send, as DATA frames
- *   h2_gateway  what the connections share
+ *   h2_speak    what a connection has to say, as frames that leave in one write
  *
- *   socket ──conn──▶ h2_conn ──▶ session ──▶ h2_stream ──▶ handler, or h2_channel
- *          ◀──────── gather ◀─── h2_send ◀── h2_answer ◀── exchange_ops
+ * Each calls only those below it.
  *
- * A stream sends, in this order:   tail, body, out, then events
+ *   socket ──conn──▶ h2_conn ──▶ h2_session ──▶ h2_serve ──▶ handler, or h2_channel
+ *          ◀──────── h2_speak ◀── h2_session ◀── h2_send ◀── h2_answer ◀── exchange_ops
+ *
+ * A stream sends, in this order:   tail, held.body, out, then events
  *   tail   the rest of an event that its window cut in two; shared, held by a pin
  *   body   of an answer
  *   out    control bytes: comments, positions, notices
@@ -20,6 +25,11 @@
  * bytes.  Else the events stay where they are, in the ring or the store, and the stream
  * waits, without holding up its siblings: for its window in nghttp2, for the socket in
  * its connection's `waiting`.
+ *
+ * A stream ends in h2_stream_over, once.  That is called by the session (closed), by
+ * whoever began it before the session knew it, and for all when their connection ends;
+ * so inside h2_session_receive, h2_session_send, and what calls these: h2_speak_now and
+ * the feeding of events.  The memory stays until the loop's turn is over.
  *
  * Loop thread.
  */
@@ -29,12 +39,12 @@
 #include "channel.h"
 #include "gather.h"
 #include "h2_gateway.h"
+#include "h2_request.h"
+#include "h2_session.h"
 #include "held.h"
 #include "http_body.h"
 #include "http_date.h"
 #include "reaper.h"
-#include "request.h"
-#include "session.h"
 #include "site.h"
 #include "wheel.h"
 
@@ -44,7 +54,7 @@ struct h2_stream;
 /* What all connections of the process share. */
 struct h2 {
     struct site *site;
-    struct session_limits session;
+    struct h2_session_limits session;
     struct route_limits bodies_max;
     struct http_bodies bodies; /* heads of requests that wait for their bodies, too */
     uint64_t header_timeout, body_timeout, idle_timeout;
@@ -60,23 +70,31 @@ struct h2 {
 struct h2_conn {
     struct conn conn; /* first */
     struct h2 *h2;
-    struct session *session; /* NULL: its preface is not whole, or it is over */
-    struct gather *gather;   /* what this turn has to say */
+    struct h2_session *session; /* NULL: its preface is not whole, or it is over */
+    struct gather *gather;      /* what this turn has to say */
     struct h2_stream *streams, *waiting;
     size_t stream_count;
     size_t promised; /* of them, those that were pushed */
     struct h2_conn *speaking_prev, *speaking_next;
-    bool speaking, draining, over;
+    bool speaking, idle, draining, over;
 };
+
+/* --- h2_conn.c */
 
 extern const struct conn_ops h2_conn_ops;
 
+/* It has something to send, and the turn is over.  True: it could go on at once. */
+bool h2_conn_turn(struct h2_conn *h);
+
+/* --- h2_speak.c */
+
 /* It has something to send: at the end of the turn. */
-void h2_conn_speak(struct h2_conn *h);
-/* Frames are made of what there is to send, and gathered. */
-void h2_conn_send(struct h2_conn *h);
-/* It has no streams any more. */
-void h2_conn_idle(struct h2_conn *h);
+void h2_speak(struct h2_conn *h);
+void h2_speak_stop(struct h2_conn *h);
+/* Frames are made of what there is to send, and gathered.  May end streams. */
+void h2_speak_now(struct h2_conn *h);
+/* What is gathered is written, unless something is pending. */
+void h2_speak_write(struct h2_conn *h);
 
 /* --- one stream ------------------------------------------------------------------- */
 
@@ -121,8 +139,8 @@ struct h2_stream {
     struct wheel_timer timer;
     uint64_t moved; /* the wheel's tick at which it last sent something */
 
-    struct request *request; /* until the handler has had it */
-    struct buf in;           /* its body; of a channel, what has yet to be taken */
+    struct h2_request *request; /* until the handler has had it */
+    struct buf in;              /* its body; of a channel, what has yet to be taken */
     size_t body_max;
     size_t counted;       /* of both, in h2->bodies */
     struct slice origin;  /* Access-Control-Allow-Origin of the answer */
@@ -139,25 +157,19 @@ struct h2_stream {
     struct h2_feed *feed;
 };
 
-extern const struct session_ops h2_session_ops;
-extern const struct exchange_ops h2_exchange_ops;
-
 /* --- h2_stream.c */
 
 struct h2_stream *h2_stream_new(struct h2_conn *h, int32_t id);
-/* It is over, whoever says so: the handler learns it if it has the stream. */
+/* It is over: the handler learns it if it has the stream. */
 void h2_stream_over(struct h2_stream *st);
-/* Nothing of it shall be sent any more; the client sees that it is not whole. */
-void h2_stream_reset(struct h2_stream *st, enum h2_error error);
-/* The same, from the handler, who hears no more of it. */
-void h2_stream_cut(struct h2_stream *st, enum h2_error error);
-void h2_stream_held_cut(struct held *h); /* for held_list */
+/* The request is let go of, and its body. */
+void h2_stream_forget(struct h2_stream *st);
 /* The socket takes bytes again. */
 void h2_stream_wake(struct h2_stream *st);
-/* The process ends. */
+/* The process ends.  What is done about it is only queued: no stream ends in here. */
 void h2_stream_drain(struct h2_stream *st);
 /* What of a request lies in memory, for all together; false: there is no room. */
-bool h2_stream_count(struct h2_stream *st, size_t bytes);
+MUST_CHECK bool h2_stream_count(struct h2_stream *st, size_t bytes);
 void h2_stream_uncount(struct h2_stream *st, size_t bytes);
 
 static inline uint64_t h2_stream_tick(const struct h2_stream *st)
@@ -173,14 +185,15 @@ static inline uint64_t h2_stream_quiet_ms(const struct h2_stream *st)
 
 /* --- h2_send.c */
 
-size_t h2_send_offer(void *stream, size_t max, bool *last); /* for session_ops */
+size_t h2_send_offer(void *stream, size_t max, bool *last); /* for h2_session_ops */
 void h2_send_put(void *stream, size_t len);
 void h2_send_drop(struct h2_stream *st);
 void h2_send_body(struct h2_stream *st, struct shared *body);
 /* The same for what lies in a block. */
 void h2_send_shared(struct h2_stream *st, struct slice bytes, struct block *b);
 void h2_send_bytes(struct h2_stream *st, struct slice bytes);
-/* As conn_write_run and conn_write_pieces. */
+/* As conn_write_run and conn_write_pieces.  The stream may have ended when they return: then
+ * all is taken. */
 size_t h2_send_run(struct h2_stream *st, struct run *r, unsigned form, form_encode encode);
 size_t h2_send_pieces(struct h2_stream *st, const struct conn_piece *pieces, size_t count);
 /* It is told when it may go on, by the end of the turn. */
@@ -189,21 +202,24 @@ void h2_send_wait(struct h2_stream *st);
 void h2_send_end(struct h2_stream *st);
 /* It is reset when it does not move for long. */
 void h2_send_watch(struct h2_stream *st);
+/* Nothing of it shall be sent any more; the client sees that it is not whole. */
+void h2_send_reset(struct h2_stream *st, enum h2_error error);
+/* The same, from the handler, who hears no more of it. */
+void h2_send_cut(struct h2_stream *st, enum h2_error error);
+void h2_send_held_cut(struct held *h); /* for held_list */
 bool h2_send_pending(const struct h2_stream *st);
 size_t h2_send_unread(const struct h2_stream *st); /* control bytes */
 
-/* --- h2_answer.c */
+/* --- h2_head.c */
 
-/* To what was promised: an answer whose body lies in a block. */
-void h2_answer_resource(struct h2_stream *st, const struct answer *a, struct slice body,
-                        struct block *b);
+/* The head of an answer; length: SIZE_MAX when it has none to tell. */
+void h2_head_respond(struct h2_stream *st, const struct answer *a, size_t length, bool body);
 
 /* --- h2_push.c */
 
 bool h2_push_wanted(const struct h2_stream *st); /* the client takes promises */
-/* As conn_write_run, each event promised; the form is that of the lines. */
+/* As h2_send_run, each event promised; the form is that of the lines. */
 size_t h2_push_run(struct h2_stream *st, struct run *r, unsigned form, form_encode encode);
-void h2_push_over(struct h2_conn *h); /* a promised stream is */
 
 /* --- h2_channel.c */
 
@@ -211,5 +227,10 @@ void h2_channel_init(struct channel *c, struct h2_stream *st);
 /* What the client sends, also before there is a channel; and that it sends no more. */
 void h2_channel_data(struct h2_stream *st, struct slice bytes);
 void h2_channel_eof(struct h2_stream *st);
+
+/* --- h2_answer.c, h2_serve.c */
+
+extern const struct exchange_ops h2_answer_ops;
+extern const struct h2_session_ops h2_serve_ops;
 
 #endif

@@ -11,7 +11,7 @@
 
 #define UNREAD_TOLD (16u * 1024) /* control bytes whose end the owner is told */
 
-static struct h2_stream *stream_of(const struct channel *c)
+static struct h2_stream *tunnel_stream(const struct channel *c)
 {
     return c->carrier;
 }
@@ -23,27 +23,27 @@ static bool takes(const struct h2_stream *st)
     return st->state == H2_TUNNEL && st->started && !st->offering;
 }
 
-static size_t offer(struct h2_stream *st, struct slice bytes)
+static size_t tunnel_offer(struct h2_stream *st, struct slice bytes)
 {
     size_t used;
 
     st->offering = true;
     used = st->channel->owner->input(st->channel, bytes);
     st->offering = false;
-    session_consume(st->conn->session, st->id, used);
-    h2_conn_speak(st->conn);
+    h2_session_consume(st->conn->session, st->id, used);
+    h2_speak(st->conn);
     return used;
 }
 
 /* What lies there is shown again; the owner may end the channel in there. */
-static void pump(struct channel *c)
+static void tunnel_pump(struct channel *c)
 {
-    struct h2_stream *st = stream_of(c);
+    struct h2_stream *st = tunnel_stream(c);
     size_t used;
 
     if (!takes(st) || st->in.len == 0)
         return;
-    used = offer(st, (struct slice){(char *)st->in.p, st->in.len});
+    used = tunnel_offer(st, buf_slice(&st->in));
     if (st->state != H2_TUNNEL)
         return;
     h2_stream_uncount(st, used);
@@ -52,18 +52,18 @@ static void pump(struct channel *c)
 
 void h2_channel_data(struct h2_stream *st, struct slice bytes)
 {
-    size_t used = takes(st) && st->in.len == 0 ? offer(st, bytes) : 0;
+    size_t used = takes(st) && st->in.len == 0 ? tunnel_offer(st, bytes) : 0;
     struct slice rest = {bytes.p + used, bytes.len - used};
 
     if (st->state == H2_ENDED) {
-        session_discard(st->conn->session, rest.len);
+        h2_session_discard(st->conn->session, rest.len);
     } else if (h2_stream_count(st, rest.len)) {
         buf_put_slice(&st->in, rest);
         if (used == 0 && st->channel != NULL)
-            pump(st->channel);
+            tunnel_pump(st->channel);
     } else {
-        session_discard(st->conn->session, rest.len);
-        h2_stream_reset(st, H2_ENHANCE_YOUR_CALM);
+        h2_session_discard(st->conn->session, rest.len);
+        h2_send_reset(st, H2_ENHANCE_YOUR_CALM);
     }
 }
 
@@ -76,15 +76,15 @@ void h2_channel_eof(struct h2_stream *st)
 
 /* --- from the owner --------------------------------------------------------------- */
 
-static void start(struct channel *c)
+static void tunnel_start(struct channel *c)
 {
-    stream_of(c)->started = true;
-    pump(c);
+    tunnel_stream(c)->started = true;
+    tunnel_pump(c);
 }
 
-static void write_bytes(struct channel *c, struct slice bytes)
+static void tunnel_write_bytes(struct channel *c, struct slice bytes)
 {
-    struct h2_stream *st = stream_of(c);
+    struct h2_stream *st = tunnel_stream(c);
 
     if (st->state != H2_TUNNEL)
         return;
@@ -92,55 +92,55 @@ static void write_bytes(struct channel *c, struct slice bytes)
     h2_send_bytes(st, bytes);
 }
 
-static size_t write_run(struct channel *c, struct run *r, unsigned form, form_encode encode)
+static size_t tunnel_write_run(struct channel *c, struct run *r, unsigned form, form_encode encode)
 {
-    struct h2_stream *st = stream_of(c);
+    struct h2_stream *st = tunnel_stream(c);
 
     return st->state == H2_TUNNEL ? h2_send_run(st, r, form, encode) : r->count;
 }
 
-static size_t write_pieces(struct channel *c, const struct conn_piece *pieces, size_t count)
+static size_t tunnel_write_pieces(struct channel *c, const struct conn_piece *pieces, size_t count)
 {
-    struct h2_stream *st = stream_of(c);
+    struct h2_stream *st = tunnel_stream(c);
 
     return st->state == H2_TUNNEL ? h2_send_pieces(st, pieces, count) : count;
 }
 
-static bool pending(const struct channel *c)
+static bool tunnel_pending(const struct channel *c)
 {
-    return h2_send_pending(stream_of(c));
+    return h2_send_pending(tunnel_stream(c));
 }
 
-static size_t unread(const struct channel *c)
+static size_t tunnel_unread(const struct channel *c)
 {
-    return h2_send_unread(stream_of(c));
+    return h2_send_unread(tunnel_stream(c));
 }
 
-static void finish(struct channel *c)
+static void tunnel_finish(struct channel *c)
 {
-    struct h2_stream *st = stream_of(c);
+    struct h2_stream *st = tunnel_stream(c);
 
     st->channel = NULL;
     h2_send_end(st);
 }
 
-static void close_now(struct channel *c)
+static void tunnel_close_now(struct channel *c)
 {
-    struct h2_stream *st = stream_of(c);
+    struct h2_stream *st = tunnel_stream(c);
 
     st->channel = NULL;
-    h2_stream_cut(st, H2_CANCEL);
+    h2_send_cut(st, H2_CANCEL);
 }
 
-static const struct channel_ops channel_ops = {.start = start,
-                                               .write = write_bytes,
-                                               .run = write_run,
-                                               .pieces = write_pieces,
-                                               .pending = pending,
-                                               .unread = unread,
-                                               .pump = pump,
-                                               .finish = finish,
-                                               .close = close_now};
+static const struct channel_ops channel_ops = {.start = tunnel_start,
+                                               .write = tunnel_write_bytes,
+                                               .run = tunnel_write_run,
+                                               .pieces = tunnel_write_pieces,
+                                               .pending = tunnel_pending,
+                                               .unread = tunnel_unread,
+                                               .pump = tunnel_pump,
+                                               .finish = tunnel_finish,
+                                               .close = tunnel_close_now};
 
 void h2_channel_init(struct channel *c, struct h2_stream *st)
 {

@@ -4,12 +4,8 @@
  *   preface ──▶ frames ──GOAWAY, the last stream is over──▶ conn_finish
  *
  * Happy path: what the socket has goes to the session, which calls handlers; what they
- * say at once, and what the hub hands out in this turn, gathers as frames, and leaves at
- * the end of the turn in one system call.
- *
- * While the socket is full no frames are made: what there is to say waits in its
- * streams, which are bounded, and in the session, whose queue is bounded by not reading
- * any further.  Then those that waited go on, one after the other.
+ * say at once leaves at the end of the turn (h2_speak.c).  Streams that the socket kept
+ * waiting go on when it takes bytes again, one after the other.
  *
  * How it fails: who speaks HTTP/1.1 is told so in its own words; who breaks HTTP/2 gets
  * the session's GOAWAY.  A connection without streams is closed after a while, by a
@@ -19,69 +15,15 @@
 
 #include <utlist.h>
 
-#include "mem.h"
 #include "metrics.h"
 
 #define QUEUED_MAX 256 /* frames that wait for the socket; then the client is not read */
-#define GATHERS_MAX 64 /* connections that gather at a time */
 
 static const struct slice preface = {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24};
 
 static struct h2_conn *h2_of(struct conn *c)
 {
     return (struct h2_conn *)(void *)c;
-}
-
-/* --- what it says ----------------------------------------------------------------- */
-
-void h2_conn_speak(struct h2_conn *h)
-{
-    struct h2 *h2 = h->h2;
-
-    if (h->speaking || h->over)
-        return;
-    h->speaking = true;
-    DL_APPEND2(h2->speaking, h, speaking_prev, speaking_next);
-}
-
-static void not_speaking(struct h2_conn *h)
-{
-    if (h->speaking)
-        DL_DELETE2(h->h2->speaking, h, speaking_prev, speaking_next);
-    h->speaking = false;
-}
-
-static void write_gathered(struct h2_conn *h)
-{
-    if (!conn_pending(&h->conn))
-        gather_write(&h->gather, &h->h2->pool, &h->conn);
-}
-
-/* Many connections that gather little each would take much memory: those that began
- * first write what they have. */
-static void bound_gathers(struct h2 *h2)
-{
-    struct h2_conn *first = h2->speaking;
-
-    while (h2->pool.out > GATHERS_MAX && first->gather != NULL && !conn_pending(&first->conn)) {
-        write_gathered(first);
-        DL_DELETE2(h2->speaking, first, speaking_prev, speaking_next);
-        DL_APPEND2(h2->speaking, first, speaking_prev, speaking_next);
-        first = h2->speaking;
-    }
-}
-
-/* One stream alone has nothing to wait for. */
-void h2_conn_send(struct h2_conn *h)
-{
-    if (h->session == NULL || conn_pending(&h->conn))
-        return;
-    session_send(h->session);
-    h2_conn_speak(h); /* what was gathered is written then */
-    if (h->stream_count <= 1)
-        write_gathered(h);
-    else
-        bound_gathers(h->h2);
 }
 
 /* Those whose window has opened, or that the socket kept waiting: each that waits now,
@@ -102,60 +44,66 @@ static void wake_streams(struct h2_conn *h)
 static void let_go(struct h2_conn *h)
 {
     h->over = true;
-    not_speaking(h);
+    h2_speak_stop(h);
     while (h->streams != NULL)
         h2_stream_over(h->streams);
     gather_drop(&h->gather, &h->h2->pool);
     if (h->session != NULL)
-        session_free(h->session);
+        h2_session_free(h->session);
     h->session = NULL;
 }
 
 /* All is said that there was to say. */
-static void finish(struct h2_conn *h)
+static void h2_conn_finish(struct h2_conn *h)
 {
-    write_gathered(h);
+    h2_speak_write(h);
     let_go(h);
     conn_finish(&h->conn);
 }
 
+static void h2_conn_on_idle(struct wheel_timer *t);
+
+/* A connection that has no streams any more may stay so for a while. */
+static void rest(struct h2_conn *h)
+{
+    if (h->stream_count > 0 || h->idle || h->over || h->draining)
+        return;
+    h->idle = true;
+    conn_timer(&h->conn, h->h2->idle_timeout, h2_conn_on_idle);
+}
+
 /* Sends what there is; true: the connection is over. */
-static bool settle(struct h2_conn *h)
+static bool h2_conn_settle(struct h2_conn *h)
 {
     if (h->over || h->session == NULL)
         return h->over;
-    h2_conn_send(h);
-    write_gathered(h);
-    if (!session_over(h->session) || h->gather != NULL)
+    h2_speak_now(h);
+    h2_speak_write(h);
+    if (h2_session_over(h->session) && h->gather == NULL)
+        h2_conn_finish(h);
+    else
+        rest(h);
+    return h->over;
+}
+
+bool h2_conn_turn(struct h2_conn *h)
+{
+    bool over = h2_conn_settle(h);
+
+    h2_speak_stop(h);
+    if (over || h->waiting == NULL || conn_pending(&h->conn))
         return false;
-    finish(h);
+    wake_streams(h);
     return true;
 }
 
-bool h2_turn(struct h2 *h2)
+static void h2_conn_terminate(struct h2_conn *h, enum h2_error error)
 {
-    bool again = false;
-    struct h2_conn *h;
-
-    while ((h = h2->speaking) != NULL) {
-        bool over = settle(h);
-
-        not_speaking(h);
-        if (!over && h->waiting != NULL && !conn_pending(&h->conn)) {
-            wake_streams(h);
-            again = true;
-        }
-    }
-    return again;
+    h2_session_terminate(h->session, error);
+    h2_speak(h);
 }
 
-static void terminate(struct h2_conn *h, enum h2_error error)
-{
-    session_terminate(h->session, error);
-    h2_conn_speak(h);
-}
-
-static void on_idle(struct wheel_timer *t)
+static void h2_conn_on_idle(struct wheel_timer *t)
 {
     struct h2_conn *h = h2_of(conn_of_timer(t));
 
@@ -166,14 +114,9 @@ static void on_idle(struct wheel_timer *t)
         let_go(h);
         conn_close(&h->conn);
     } else {
-        terminate(h, H2_NO_ERROR);
+        h->idle = false; /* so that it is asked again, if it does not take that */
+        h2_conn_terminate(h, H2_NO_ERROR);
     }
-}
-
-void h2_conn_idle(struct h2_conn *h)
-{
-    if (!h->over && !h->draining)
-        conn_timer(&h->conn, h->h2->idle_timeout, on_idle);
 }
 
 /* --- HTTP/1.1 --------------------------------------------------------------------- */
@@ -196,8 +139,8 @@ static void refuse_http1(struct h2_conn *h)
 
 static void begin_session(struct h2_conn *h)
 {
-    h->session = session_new(&h->h2->session, &h2_session_ops, h);
-    h2_conn_idle(h);
+    h->session = h2_session_new(&h->h2->session, &h2_serve_ops, h);
+    rest(h);
 }
 
 /* What HTTP/2 begins with, as far as it has come; nothing is taken until it is whole. */
@@ -217,20 +160,21 @@ static size_t take_preface(struct h2_conn *h, struct slice in)
 
 /* --- the connection --------------------------------------------------------------- */
 
-static void on_opened(struct conn *c)
+static void h2_conn_on_opened(struct conn *c)
 {
     struct h2_conn *h = h2_of(c);
 
     h->h2 = c->data;
-    conn_timer(c, h->h2->header_timeout, on_idle);
+    conn_timer(c, h->h2->header_timeout, h2_conn_on_idle);
 }
 
 static bool is_blocked(const struct h2_conn *h)
 {
-    return conn_pending(&h->conn) && h->session != NULL && session_queued(h->session) > QUEUED_MAX;
+    return conn_pending(&h->conn) && h->session != NULL &&
+           h2_session_queued(h->session) > QUEUED_MAX;
 }
 
-static size_t on_input(struct conn *c, struct slice in)
+static size_t h2_conn_on_input(struct conn *c, struct slice in)
 {
     struct h2_conn *h = h2_of(c);
     size_t used = 0;
@@ -242,36 +186,39 @@ static size_t on_input(struct conn *c, struct slice in)
         used = take_preface(h, in);
     if (h->session == NULL)
         return used;
-    understood = session_receive(h->session, (struct slice){in.p + used, in.len - used});
-    h2_conn_send(h);
-    if (!understood)
-        finish(h);
-    else if (!conn_pending(c))
+    understood = h2_session_receive(h->session, (struct slice){in.p + used, in.len - used});
+    h2_speak_now(h);
+    if (!understood) {
+        h2_conn_finish(h);
+        return in.len;
+    }
+    rest(h);
+    if (!conn_pending(c))
         wake_streams(h);
     return in.len;
 }
 
-static void on_writable(struct conn *c)
+static void h2_conn_on_writable(struct conn *c)
 {
     struct h2_conn *h = h2_of(c);
 
-    if (settle(h))
+    if (h2_conn_settle(h))
         return;
     wake_streams(h);
     conn_pump(c);
 }
 
 /* Whoever closes half of the connection is gone. */
-static void on_eof(struct conn *c)
+static void h2_conn_on_eof(struct conn *c)
 {
     struct h2_conn *h = h2_of(c);
 
     if (h->session != NULL)
-        h2_conn_send(h);
-    finish(h);
+        h2_speak_now(h);
+    h2_conn_finish(h);
 }
 
-static void on_gone(struct conn *c)
+static void h2_conn_on_gone(struct conn *c)
 {
     let_go(h2_of(c));
 }
@@ -281,34 +228,34 @@ static void on_gone(struct conn *c)
 /* A client that does not answer pings has been told all the same. */
 #define DRAIN_MS 1000
 
-static void on_undrained(struct wheel_timer *t)
+static void h2_conn_on_undrained(struct wheel_timer *t)
 {
     struct h2_conn *h = h2_of(conn_of_timer(t));
 
-    session_drain_now(h->session);
-    h2_conn_speak(h);
+    h2_session_drain_now(h->session);
+    h2_speak(h);
 }
 
-static void on_drain(struct conn *c)
+static void h2_conn_on_drain(struct conn *c)
 {
     struct h2_conn *h = h2_of(c);
     struct h2_stream *st, *next;
 
     if (h->session == NULL) {
-        finish(h);
+        h2_conn_finish(h);
         return;
     }
     h->draining = true;
-    session_drain(h->session);
+    h2_session_drain(h->session);
     DL_FOREACH_SAFE (h->streams, st, next)
         h2_stream_drain(st);
-    conn_timer(c, DRAIN_MS, on_undrained);
-    h2_conn_speak(h);
+    conn_timer(c, DRAIN_MS, h2_conn_on_undrained);
+    h2_speak(h);
 }
 
-const struct conn_ops h2_conn_ops = {.opened = on_opened,
-                                     .input = on_input,
-                                     .writable = on_writable,
-                                     .eof = on_eof,
-                                     .drain = on_drain,
-                                     .gone = on_gone};
+const struct conn_ops h2_conn_ops = {.opened = h2_conn_on_opened,
+                                     .input = h2_conn_on_input,
+                                     .writable = h2_conn_on_writable,
+                                     .eof = h2_conn_on_eof,
+                                     .drain = h2_conn_on_drain,
+                                     .gone = h2_conn_on_gone};

@@ -8,13 +8,13 @@
 #include "h2.h"
 #include "mem.h"
 
-static struct session_limits session_limits(const struct config *c)
+static struct h2_session_limits session_limits(const struct config *c)
 {
-    return (struct session_limits){.max_streams = (uint32_t)config_num(c, CFG_H2_MAX_STREAMS),
-                                   .window = (uint32_t)config_num(c, CFG_H2_WINDOW),
-                                   .max_header = config_num(c, CFG_MAX_HEADER),
-                                   .glitches = config_num(c, CFG_H2_GLITCHES),
-                                   .glitch_rate = config_num(c, CFG_H2_GLITCH_RATE)};
+    return (struct h2_session_limits){.max_streams = (uint32_t)config_num(c, CFG_H2_MAX_STREAMS),
+                                      .window = (uint32_t)config_num(c, CFG_H2_WINDOW),
+                                      .max_header = config_num(c, CFG_MAX_HEADER),
+                                      .glitches = config_num(c, CFG_H2_GLITCHES),
+                                      .glitch_rate = config_num(c, CFG_H2_GLITCH_RATE)};
 }
 
 struct h2 *h2_new(struct site *site)
@@ -32,7 +32,7 @@ struct h2 *h2_new(struct site *site)
     h2->idle_timeout = config_num(c, CFG_IDLE_TIMEOUT);
     h2->streams_max = config_num(c, CFG_H2_MAX_STREAMS_TOTAL);
     h2->held.max = config_num(c, CFG_RING_PINNED);
-    h2->held.cut = h2_stream_held_cut;
+    h2->held.cut = h2_send_held_cut;
     return h2;
 }
 
@@ -41,6 +41,15 @@ void h2_free(struct h2 *h2)
     if (h2 != NULL)
         gather_pool_free(&h2->pool);
     free(h2);
+}
+
+bool h2_turn(struct h2 *h2)
+{
+    bool again = false;
+
+    while (h2->speaking != NULL)
+        again |= h2_conn_turn(h2->speaking);
+    return again;
 }
 
 /* A client over a limit is told by closing: it has not said yet that it speaks HTTP/2.

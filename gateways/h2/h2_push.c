@@ -12,8 +12,6 @@
  * promises, or a process that has no stream to spare, goes on with the lines alone: they
  * say where the events are to be had.
  */
-#include <utlist.h>
-
 #include "forms.h"
 #include "h2.h"
 #include "mem.h"
@@ -24,7 +22,7 @@
 
 static size_t promises_max(const struct h2_conn *h)
 {
-    size_t max = session_promises_max(h->session);
+    size_t max = h2_session_promises_max(h->session);
 
     return max < PROMISES_MAX ? max : PROMISES_MAX;
 }
@@ -34,20 +32,10 @@ bool h2_push_wanted(const struct h2_stream *st)
     return st->authority.len > 0 && promises_max(st->conn) > 0;
 }
 
-void h2_push_over(struct h2_conn *h)
-{
-    struct h2_stream *st;
-
-    h->promised--;
-    DL_FOREACH (h->streams, st)
-        if (st->wants_promise)
-            h2_send_wait(st);
-}
-
 static int32_t promise(struct h2_stream *parent, struct h2_stream *st, uint64_t event)
 {
     const char *scheme = parent->conn->conn.tls != NULL ? "https" : "http";
-    struct session_field fields[] = {
+    struct h2_field fields[] = {
         {.name = SLICE(":method"), .value = SLICE("GET")},
         {.name = SLICE(":scheme"), .value = slice_of(scheme)},
         {.name = SLICE(":authority")},
@@ -58,16 +46,31 @@ static int32_t promise(struct h2_stream *parent, struct h2_stream *st, uint64_t 
 
     buf_puts(&path, "/history?id=");
     buf_dec(&path, event);
-    fields[2].value = (struct slice){(char *)parent->authority.p, parent->authority.len};
-    fields[3].value = (struct slice){(char *)path.p, path.len};
-    id = session_promise(parent->conn->session, parent->id, fields, ARRAY_LEN(fields), st);
+    fields[2].value = buf_slice(&parent->authority);
+    fields[3].value = buf_slice(&path);
+    id = h2_session_promise(parent->conn->session, parent->id, fields, ARRAY_LEN(fields), st);
     buf_free(&path);
     return id;
 }
 
-static void push(struct h2_stream *parent, struct entry *e)
+/* The resource lies in its block. */
+static void put_resource(struct h2_stream *st, struct entry *e)
 {
     const struct answer a = {.status = 200, .content_type = "application/json"};
+    struct slice body = block_encoded(e, FORM_NDJSON, ndjson_put_event);
+
+    st->state = H2_ANSWERED;
+    st->last = true;
+    st->moved = h2_stream_tick(st);
+    h2_head_respond(st, &a, body.len, true);
+    h2_send_watch(st);
+    h2_send_shared(st, body, e->block);
+}
+
+/* Once the session has taken the promise it is the one that ends the stream, also when
+ * the promise cannot be sent in the end: the line alone is sent then. */
+static void push(struct h2_stream *parent, struct entry *e)
+{
     struct h2_stream *st = h2_stream_new(parent->conn, 0);
 
     st->promised = true;
@@ -78,7 +81,7 @@ static void push(struct h2_stream *parent, struct entry *e)
         return;
     }
     metric_add(M_H2_PUSHED, 1);
-    h2_answer_resource(st, &a, block_encoded(e, FORM_NDJSON, ndjson_put_event), e->block);
+    put_resource(st, e);
 }
 
 /* False: it has to wait for a promise, and the event with it. */
@@ -112,7 +115,7 @@ size_t h2_push_run(struct h2_stream *st, struct run *r, unsigned form, form_enco
         taken++;
     }
     if (st->state != H2_STREAM)
-        return r->count; /* it was reset meanwhile */
+        return r->count; /* it has ended meanwhile */
     st->wanted = taken < r->count;
     if (st->wanted && conn_pending(&st->conn->conn))
         h2_send_wait(st);

@@ -18,6 +18,7 @@
 
 #include "h2.h"
 #include "mem.h"
+#include "metrics.h"
 
 #define OUT_MAX (256u * 1024) /* control bytes that a stream may leave unread */
 
@@ -111,6 +112,30 @@ void h2_send_drop(struct h2_stream *st)
     body_clear(st);
     out_clear(st);
     count_held(st);
+}
+
+/* --- the end ---------------------------------------------------------------------- */
+
+void h2_send_reset(struct h2_stream *st, enum h2_error error)
+{
+    h2_session_reset(st->conn->session, st->id, error);
+    h2_speak(st->conn);
+}
+
+void h2_send_cut(struct h2_stream *st, enum h2_error error)
+{
+    st->state = H2_ENDED;
+    h2_send_drop(st);
+    h2_send_reset(st, error);
+}
+
+void h2_send_held_cut(struct held *held)
+{
+    struct h2_stream *st = CONTAINER_OF(held, struct h2_stream, held);
+
+    metric_add(M_STALLED_CLOSED, 1);
+    h2_send_drop(st);
+    h2_send_reset(st, H2_ENHANCE_YOUR_CALM);
 }
 
 /* --- DATA frames ------------------------------------------------------------------ */
@@ -300,11 +325,11 @@ static size_t feed_events(struct h2_stream *st, struct h2_feed *f, size_t count)
 
     st->feed = f;
     st->wanted = false;
-    session_more(st->conn->session, st->id);
-    h2_conn_send(st->conn);
+    h2_session_more(st->conn->session, st->id);
+    h2_speak_now(st->conn);
     st->feed = NULL;
     if (st->state != state)
-        return count; /* it was reset meanwhile: gone() has run */
+        return count; /* it has ended: gone() has run */
     taken = f->entry + (f->at > 0 ? 1 : 0);
     st->wanted = taken < count;
     if (st->wanted && conn_pending(&st->conn->conn))
@@ -349,40 +374,40 @@ void h2_send_shared(struct h2_stream *st, struct slice bytes, struct block *b)
 void h2_send_bytes(struct h2_stream *st, struct slice bytes)
 {
     if (st->out.len + bytes.len > OUT_MAX) {
-        h2_stream_reset(st, H2_ENHANCE_YOUR_CALM);
+        h2_send_reset(st, H2_ENHANCE_YOUR_CALM);
         return;
     }
     buf_put_slice(&st->out, bytes);
-    session_more(st->conn->session, st->id);
-    h2_conn_speak(st->conn);
+    h2_session_more(st->conn->session, st->id);
+    h2_speak(st->conn);
     hold_more(st);
 }
 
-static void on_stalled(struct wheel_timer *t);
+static void send_on_stalled(struct wheel_timer *t);
 
 /* Whoever asked for an answer takes it, or is gone. */
 void h2_send_watch(struct h2_stream *st)
 {
     struct h2 *h2 = st->conn->h2;
 
-    wheel_start(h2->site->use.wheel, &st->timer, h2->idle_timeout, on_stalled);
+    wheel_start(h2->site->use.wheel, &st->timer, h2->idle_timeout, send_on_stalled);
 }
 
-static void on_stalled(struct wheel_timer *t)
+static void send_on_stalled(struct wheel_timer *t)
 {
     struct h2_stream *st = CONTAINER_OF(t, struct h2_stream, timer);
 
     if (h2_stream_quiet_ms(st) < st->conn->h2->idle_timeout)
         h2_send_watch(st);
     else
-        h2_stream_reset(st, H2_CANCEL);
+        h2_send_reset(st, H2_CANCEL);
 }
 
 void h2_send_end(struct h2_stream *st)
 {
     st->state = H2_ENDED;
     st->last = true;
-    session_more(st->conn->session, st->id);
+    h2_session_more(st->conn->session, st->id);
     h2_send_watch(st);
-    h2_conn_speak(st->conn);
+    h2_speak(st->conn);
 }

@@ -1,18 +1,10 @@
 /*
- * h2_stream.c - a request on its way to a handler.
+ * h2_stream.c - a stream's life: from its first field, or its promise, to its end.
  *
- *   HEAD ──all fields──▶ BODY ──all of it──▶ BUSY ──answered──▶ ANSWERED ──sent──▶ OVER
- *     └────── there is none ────────────────▶┘ └──begin──▶ STREAM ──end──▶ ENDED ──▶┘
- *
- * Happy path of a publish: fields and body are gathered, the handler gets them as an
- * HTTP/1.1 request, its answer is a HEADERS and a DATA frame.
- *
- * How it fails: what no handler gets is answered by a problem document, at once, without
- * waiting for the body.  A stream that the client cancels, or whose connection ends, is
- * gone for its handler.  A head, a body or an answer that does not move ends the stream.
+ * It ends once, in h2_stream_over; see h2.h for when.  What it has is let go of there, and
+ * whoever has the stream learns it.
  */
 #include <assert.h>
-#include <stdlib.h>
 
 #include <utlist.h>
 
@@ -20,174 +12,23 @@
 #include "mem.h"
 #include "metrics.h"
 
-#define UNWANTED_MS 1000 /* for a client to see that its answer is there */
-
-/* --- the end ---------------------------------------------------------------------- */
-
-static void drop_request(struct h2_stream *st)
+struct h2_stream *h2_stream_new(struct h2_conn *h, int32_t id)
 {
-    st->conn->h2->bodies.bytes -= st->counted;
-    st->counted = 0;
-    request_free(st->request);
-    st->request = NULL;
-    buf_free(&st->in);
+    struct h2_stream *st = mem_zalloc(sizeof *st);
+
+    st->conn = h;
+    st->id = id;
+    DL_APPEND(h->streams, st);
+    h->stream_count++;
+    h->h2->streams++;
+    metric_add(M_H2_STREAMS, 1);
+    if (h->idle && !h->draining)
+        conn_timer(&h->conn, 0, NULL);
+    h->idle = false;
+    return st;
 }
 
-static void stop_waiting(struct h2_stream *st)
-{
-    if (st->waiting)
-        DL_DELETE2(st->conn->waiting, st, waiting_prev, waiting_next);
-    st->waiting = false;
-}
-
-void h2_stream_over(struct h2_stream *st)
-{
-    struct h2_conn *h = st->conn;
-    bool handled = st->state == H2_BUSY || st->state == H2_STREAM;
-
-    assert(st->state != H2_OVER);
-    st->state = H2_OVER;
-    wheel_stop(&st->timer);
-    stop_waiting(st);
-    if (st->connect)
-        session_discard(h->session, st->in.len); /* it opens the connection's window */
-    drop_request(st);
-    h2_send_drop(st);
-    DL_DELETE(h->streams, st);
-    h->h2->streams--;
-    metric_sub(M_H2_STREAMS, 1);
-    buf_free(&st->authority);
-    if (st->promised)
-        h2_push_over(h);
-    reaper_take(h->h2->site->use.reaper, &st->reaped);
-    if (handled)
-        st->x.owner->gone(&st->x);
-    else if (st->channel != NULL)
-        st->channel->owner->gone(st->channel);
-    if (--h->stream_count == 0)
-        h2_conn_idle(h);
-}
-
-void h2_stream_reset(struct h2_stream *st, enum h2_error error)
-{
-    session_reset(st->conn->session, st->id, error);
-    h2_conn_speak(st->conn);
-}
-
-void h2_stream_cut(struct h2_stream *st, enum h2_error error)
-{
-    st->state = H2_ENDED;
-    h2_send_drop(st);
-    h2_stream_reset(st, error);
-}
-
-void h2_stream_held_cut(struct held *held)
-{
-    struct h2_stream *st = CONTAINER_OF(held, struct h2_stream, held);
-
-    metric_add(M_STALLED_CLOSED, 1);
-    h2_send_drop(st);
-    h2_stream_reset(st, H2_ENHANCE_YOUR_CALM);
-}
-
-void h2_stream_wake(struct h2_stream *st)
-{
-    stop_waiting(st);
-    st->wants_promise = false;
-    session_more(st->conn->session, st->id);
-    h2_conn_speak(st->conn);
-    if (!st->wanted)
-        return;
-    st->wanted = false;
-    if (st->state == H2_STREAM)
-        st->x.owner->writable(&st->x);
-    else if (st->state == H2_TUNNEL)
-        st->channel->owner->writable(st->channel);
-}
-
-void h2_stream_drain(struct h2_stream *st)
-{
-    bool handled = st->state == H2_BUSY || st->state == H2_STREAM;
-
-    if (st->state == H2_TUNNEL)
-        st->channel->owner->drain(st->channel);
-    else if (handled && st->x.owner != NULL && st->x.owner->drain != NULL)
-        st->x.owner->drain(&st->x);
-}
-
-/* --- what no handler gets --------------------------------------------------------- */
-
-static void refuse(struct h2_stream *st, const struct problem *p)
-{
-    drop_request(st);
-    wheel_stop(&st->timer);
-    st->state = H2_BUSY;
-    exchange_problem(&st->x, p);
-}
-
-static void on_late(struct wheel_timer *t)
-{
-    struct h2_stream *st = CONTAINER_OF(t, struct h2_stream, timer);
-    struct problem p = {.error = ERR_REQUEST_TIMEOUT};
-
-    if (st->state == H2_HEAD)
-        h2_stream_reset(st, H2_ENHANCE_YOUR_CALM);
-    else
-        refuse(st, &p);
-}
-
-static void wait_for(struct h2_stream *st, uint64_t ms)
-{
-    wheel_start(st->conn->h2->site->use.wheel, &st->timer, ms, on_late);
-}
-
-/* --- dispatch --------------------------------------------------------------------- */
-
-static void handle(struct h2_stream *st, const struct route *route, struct http_request *r,
-                   struct slice rest)
-{
-    wheel_stop(&st->timer);
-    st->state = H2_BUSY;
-    st->x.request = r;
-    st->x.rest = rest;
-    st->x.body = (struct slice){(char *)st->in.p, st->in.len};
-    st->x.own = route->own;
-    route->handle(&st->x);
-    if (st->x.push)
-        buf_put_slice(&st->authority, http_request_header(r, "host", NULL));
-    st->x.request = NULL;
-    if (!st->connect) {
-        drop_request(st);
-        return;
-    }
-    request_free(st->request); /* what came behind it is the channel's */
-    st->request = NULL;
-}
-
-/* The body is whole: the head, read before, is read once more. */
-static void dispatch(struct h2_stream *st)
-{
-    struct problem p = {0};
-    struct buf allow = {0};
-    struct http_request r;
-    struct slice rest;
-    enum sluice_error error = request_read(st->request, true, &r);
-    const struct route *route;
-
-    assert(error == ERR_NONE);
-    (void)error;
-    route = route_find(&st->conn->h2->site->routes, &r, &rest, &allow, &p);
-    assert(route != NULL);
-    handle(st, route, &r, rest);
-}
-
-static void no_route(struct h2_stream *st, const struct problem *p, const struct buf *allow)
-{
-    wheel_stop(&st->timer);
-    st->state = H2_BUSY;
-    route_answer_none(&st->x, st->origin, p, allow);
-    drop_request(st);
-}
+/* --- what is kept of a request --------------------------------------------------- */
 
 bool h2_stream_count(struct h2_stream *st, size_t bytes)
 {
@@ -206,183 +47,82 @@ void h2_stream_uncount(struct h2_stream *st, size_t bytes)
     st->counted -= bytes;
 }
 
-static void await_body(struct h2_stream *st, const struct route *route,
-                       const struct http_request *r)
+void h2_stream_forget(struct h2_stream *st)
 {
-    struct problem p = {.error = ERR_BUSY};
-
-    if (!h2_stream_count(st, request_size(st->request))) {
-        refuse(st, &p);
-        return;
-    }
-    st->state = H2_BODY;
-    st->body_max = route_body_max(route, &st->conn->h2->bodies_max);
-    wait_for(st, st->conn->h2->body_timeout);
-    if (r->expect_continue)
-        session_continue(st->conn->session, st->id);
+    h2_stream_uncount(st, st->counted);
+    h2_request_free(st->request);
+    st->request = NULL;
+    buf_free(&st->in);
 }
 
-static void take_request(struct h2_stream *st, struct http_request *r, bool ended)
-{
-    const struct h2 *h2 = st->conn->h2;
-    struct problem p = {0};
-    struct buf allow = {0};
-    struct slice rest;
-    const struct route *route = route_find(&h2->site->routes, r, &rest, &allow, &p);
+/* --- the end ---------------------------------------------------------------------- */
 
-    if (route == NULL) {
-        no_route(st, &p, &allow);
-    } else if (!route_body_ok(route, &h2->bodies_max, r, &p)) {
-        refuse(st, &p);
-    } else if (ended || st->connect) {
-        handle(st, route, r, rest);
-    } else {
-        await_body(st, route, r);
-    }
-    buf_free(&allow);
+static void stop_waiting(struct h2_stream *st)
+{
+    if (st->waiting)
+        DL_DELETE2(st->conn->waiting, st, waiting_prev, waiting_next);
+    st->waiting = false;
 }
 
-/* --- what the session says -------------------------------------------------------- */
-
-struct h2_stream *h2_stream_new(struct h2_conn *h, int32_t id)
+/* Whoever waits for a promise goes on. */
+static void promise_over(struct h2_conn *h)
 {
-    struct h2_stream *st = mem_zalloc(sizeof *st);
-
-    st->conn = h;
-    st->id = id;
-    DL_APPEND(h->streams, st);
-    h->stream_count++;
-    h->h2->streams++;
-    metric_add(M_H2_STREAMS, 1);
-    if (!h->draining)
-        conn_timer(&h->conn, 0, NULL);
-    return st;
-}
-
-static void *on_begin(void *arg, int32_t id)
-{
-    struct h2_conn *h = arg;
     struct h2_stream *st;
 
-    if (h->h2->streams >= h->h2->streams_max) {
-        metric_add(M_H2_REFUSED, 1);
-        return NULL;
-    }
-    st = h2_stream_new(h, id);
-    st->request = request_new();
-    wait_for(st, h->h2->header_timeout);
-    return st;
+    h->promised--;
+    DL_FOREACH (h->streams, st)
+        if (st->wants_promise)
+            h2_send_wait(st);
 }
 
-static void on_field(void *stream, struct slice name, struct slice value)
+void h2_stream_over(struct h2_stream *st)
 {
-    struct h2_stream *st = stream;
+    struct h2_conn *h = st->conn;
+    bool handled = st->state == H2_BUSY || st->state == H2_STREAM;
 
-    if (st->state == H2_HEAD)
-        request_add(st->request, name, value);
+    assert(st->state != H2_OVER);
+    st->state = H2_OVER;
+    wheel_stop(&st->timer);
+    stop_waiting(st);
+    if (st->connect)
+        h2_session_discard(h->session, st->in.len); /* it opens the connection's window */
+    h2_stream_forget(st);
+    h2_send_drop(st);
+    DL_DELETE(h->streams, st);
+    h->stream_count--;
+    h->h2->streams--;
+    metric_sub(M_H2_STREAMS, 1);
+    buf_free(&st->authority);
+    if (st->promised)
+        promise_over(h);
+    reaper_take(h->h2->site->use.reaper, &st->reaped);
+    if (handled)
+        st->x.owner->gone(&st->x);
+    else if (st->channel != NULL)
+        st->channel->owner->gone(st->channel);
 }
 
-static void on_head(void *stream, bool ended, bool too_large)
+void h2_stream_wake(struct h2_stream *st)
 {
-    struct h2_stream *st = stream;
-    struct h2 *h2 = st->conn->h2;
-    struct problem p = {0};
-    struct http_request r;
-
-    if (st->state != H2_HEAD)
+    stop_waiting(st);
+    st->wants_promise = false;
+    h2_session_more(st->conn->session, st->id);
+    h2_speak(st->conn);
+    if (!st->wanted)
         return;
-    metric_add(M_HTTP_REQUESTS, 1);
-    p.error = request_read(st->request, ended, &r);
-    if (too_large)
-        p.error = ERR_HEAD_TOO_LARGE;
-    st->x = (struct exchange){.ops = &h2_exchange_ops,
-                              .site = h2->site,
-                              .request = &r,
-                              .principal = {conn_peer_subject(&st->conn->conn)}};
-    st->head_only = slice_eq(r.method, SLICE("HEAD"));
-    st->connect = request_protocol(st->request).p != NULL;
-    st->origin = cors_origin(&h2->site->routes, &r);
-    if (p.error != ERR_NONE)
-        refuse(st, &p);
-    else
-        take_request(st, &r, ended);
-    st->x.request = NULL;
-}
-
-static bool add_body(struct h2_stream *st, struct slice bytes, struct problem *p)
-{
-    if (bytes.len > st->body_max - st->in.len)
-        return problem_setf(p, ERR_TOO_LARGE, NULL, "The body may hold %zu bytes at most here",
-                            st->body_max);
-    if (!h2_stream_count(st, bytes.len))
-        return problem_set(p, ERR_BUSY, NULL, "");
-    buf_put_slice(&st->in, bytes);
-    return true;
-}
-
-static void on_data(void *stream, struct slice bytes)
-{
-    struct h2_stream *st = stream;
-    struct problem p = {0};
-
-    if (st->connect && (st->state == H2_BUSY || st->state == H2_TUNNEL)) {
-        h2_channel_data(st, bytes);
-        return;
-    }
-    if (st->state != H2_BODY) {
-        session_discard(st->conn->session, bytes.len);
-        return;
-    }
-    session_consume(st->conn->session, st->id, bytes.len);
-    if (!add_body(st, bytes, &p))
-        refuse(st, &p);
-}
-
-static void on_end(void *stream)
-{
-    struct h2_stream *st = stream;
-
-    if (st->state == H2_BODY)
-        dispatch(st);
+    st->wanted = false;
+    if (st->state == H2_STREAM)
+        st->x.owner->writable(&st->x);
     else if (st->state == H2_TUNNEL)
-        h2_channel_eof(st);
-    else if (st->connect && st->state == H2_BUSY && st->x.owner->hurry != NULL)
-        st->x.owner->hurry(&st->x);
+        st->channel->owner->writable(st->channel);
 }
 
-static void on_unwanted(struct wheel_timer *t)
+void h2_stream_drain(struct h2_stream *st)
 {
-    h2_stream_reset(CONTAINER_OF(t, struct h2_stream, timer), H2_NO_ERROR);
+    bool handled = st->state == H2_BUSY || st->state == H2_STREAM;
+
+    if (st->state == H2_TUNNEL)
+        st->channel->owner->drain(st->channel);
+    else if (handled && st->x.owner != NULL && st->x.owner->drain != NULL)
+        st->x.owner->drain(&st->x);
 }
-
-/* The rest of the request is not wanted.  That may be said at once (RFC 9113, 8.1), but
- * there are clients that throw the answer away then; most of them stop by themselves. */
-static void on_early(void *stream)
-{
-    struct h2_stream *st = stream;
-
-    wheel_start(st->conn->h2->site->use.wheel, &st->timer, UNWANTED_MS, on_unwanted);
-}
-
-static void on_closed(void *stream)
-{
-    h2_stream_over(stream);
-}
-
-static void on_write(void *arg, struct slice bytes)
-{
-    struct h2_conn *h = arg;
-
-    gather_own(&h->gather, &h->h2->pool, bytes.p, bytes.len);
-}
-
-const struct session_ops h2_session_ops = {.begin = on_begin,
-                                           .field = on_field,
-                                           .head = on_head,
-                                           .data = on_data,
-                                           .end = on_end,
-                                           .early = on_early,
-                                           .closed = on_closed,
-                                           .offer = h2_send_offer,
-                                           .put = h2_send_put,
-                                           .write = on_write};

@@ -8,6 +8,7 @@ import collections
 import contextlib
 import json
 import socket
+import time
 import urllib.parse
 
 import h2.config
@@ -425,6 +426,8 @@ class Frames:
     def take(self, kind, flags, stream, payload):
         if kind == 1:
             payload = dict(self.hpack.decode(payload))
+        elif kind == 5:
+            self.hpack.decode(payload[4:])
         self.seen.append((kind, flags, stream, payload))
 
     def find(self, kind, stream):
@@ -438,6 +441,16 @@ class Frames:
             at = len(self.seen)
             if not more:
                 return None
+
+    def body(self, stream):
+        """What has come on it so far."""
+        return b"".join(f[3] for f in self.seen if f[0] == 0 and f[2] == stream)
+
+    def until(self, condition, what):
+        """Pumps; keep-alives do not make it wait for ever."""
+        deadline = time.monotonic() + TIMEOUT
+        while not condition():
+            assert self.pump() and time.monotonic() < deadline, f"no {what}"
 
     def goaway(self):
         """The last GOAWAY's error, once the server has closed."""

@@ -1,11 +1,14 @@
 """Server push: events as promised resources beside their lines."""
 
 import json
+import pathlib
 import subprocess
 
 import h2lib
 import pytest
-from sluicelib import wait_for
+from sluicelib import TIMEOUT, wait_for
+
+HERE = pathlib.Path(__file__).parent
 
 NDJSON = {"accept": "application/x-ndjson"}
 LARGE = {h2lib.PUSH: 1, h2lib.WINDOW: 1 << 20}
@@ -157,3 +160,61 @@ def test_nghttp_shows_the_promise_and_the_event(h2):
     finally:
         p.kill()
         p.wait()
+
+
+# --- a client that says GOAWAY, and reads on
+
+
+def test_node_closes_its_session_under_push(h2):
+    with h2.connect() as other:
+        s = other.stream("a", push=1)
+        s.started()
+        p = subprocess.Popen(["node", HERE / "h2_goaway.js", h2.url("", "h2"),
+                              "/events/a?push=1", "3"], stdout=subprocess.PIPE, text=True)
+        try:
+            assert p.stdout.readline() == "goaway\n"
+            ids = [h2.publish("a", f"event {n}") for n in range(3)]
+            seen, _ = p.communicate(timeout=TIMEOUT)
+        finally:
+            p.kill()
+            p.wait()
+        assert seen.split("\n") == [*(f"event {id_}" for id_ in ids), "closed", ""]
+        assert p.returncode == 0
+        assert [line.id for line in lines(s, 3)] == ids
+        assert [q.wait().json()["id"] for q in s.x.promises] == ids
+
+
+def goaway(error=0):
+    return h2lib.frame(7, 0, 0, b"\0\0\0\0" + error.to_bytes(4, "big"))
+
+
+@pytest.mark.parametrize("more", [b"", h2lib.frame(4, 0, 0, b""), goaway()],
+                         ids=["alone", "settings", "twice"])
+def test_goaway_before_the_first_event(h2, more):
+    """Nothing can be promised any more: it is a plain stream."""
+    h2.fill("a", 3)
+    c = h2lib.Frames(h2.port("h2"), LARGE)
+    c.send(h2lib.headers(1, "/events/a?after=0&push=1") + goaway() + more)
+    c.until(lambda: c.body(1).count(b"data: ") == 3, "events")
+    assert [line for line in c.body(1).decode().split("\n") if line.startswith("data:")] == [
+        f"data: event {n}" for n in range(3)]
+    assert not [f for f in c.seen if f[0] == 5]
+    c.send(h2lib.frame(3, 0, 1, b"\0\0\0\x08"))
+    assert c.goaway() in (None, 0)
+    wait_for(lambda: h2.metrics("h2")["sluice_http2_streams"] == 0, "no stream")
+
+
+def test_goaway_under_a_promise_that_is_being_sent(h2):
+    """Its stream is above the last one that the client takes: it goes, and nothing else."""
+    c = h2lib.Frames(h2.port("h2"), {**LARGE, h2lib.WINDOW: 1000})
+    c.send(h2lib.headers(1, "/events/a?push=1"))
+    assert c.status(1) == 200
+    h2.publish("a", "x" * 5000)
+    assert c.find(5, 1) is not None and c.find(0, 2) is not None
+    c.send(goaway())
+    c.pinged()
+    wait_for(lambda: h2.metrics("h2")["sluice_http2_streams"] == 1, "the stream alone")
+    id_ = h2.publish("a", "y")
+    c.until(lambda: f"data: /history?id={id_}".encode() in c.body(1), "line")
+    assert len([f for f in c.seen if f[0] == 5]) == 1
+    c.close()

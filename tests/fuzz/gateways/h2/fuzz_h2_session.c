@@ -9,7 +9,7 @@
  *
  * Input: the client's initial window (a byte), then steps, each a byte and an argument:
  * bytes of the client, frames of its, acknowledgements, events, pages, a full socket,
- * time.
+ * time, GOAWAY, settings.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@
 #include "json.h"
 #include "log.h"
 #include "mem.h"
+#include "metrics.h"
 #include "played_link.h"
 #include "publish.h"
 #include "sse.h"
@@ -59,8 +60,10 @@ static struct world {
     uint32_t next_stream;
     int64_t initial, window; /* the client's, of streams and the connection */
     struct seen seen[STREAMS], pushed[STREAMS];
-    bool tampered; /* it has sent bytes whose meaning is not followed here */
-    bool shrunk;   /* and made windows smaller, when frames may have been on their way */
+    bool tampered;        /* it has sent bytes whose meaning is not followed here */
+    bool shrunk;          /* and made windows smaller, when frames may have been on their way */
+    bool gone;            /* it has said GOAWAY, … */
+    uint64_t pushed_then; /* … when so many events had been pushed */
 } w;
 
 /* --- the socket ------------------------------------------------------------------- */
@@ -281,6 +284,7 @@ static void receive_request(uint8_t which)
         {"CONNECT", "/events", "*/*"},
         {"GET", "/events/a?push=1", "*/*"},
         {"GET", "/events/%23?push=1&after=2", "application/x-ndjson"},
+        {"GET", "/events/a?push=1&after=0", "*/*"},
     };
     size_t i = which % ARRAY_LEN(requests);
     bool connect = *requests[i].method == 'C';
@@ -301,6 +305,45 @@ static void receive_request(uint8_t which)
     buf_free(&b);
 }
 
+/* What the client has said that it gets no more. */
+static void receive_goaway(uint8_t arg)
+{
+    static const uint8_t last[] = {0, 1, 2, 8, 255};
+    uint8_t i = arg % ARRAY_LEN(last);
+    char body[8] = {i == 4 ? 0x7f : 0, i == 4 ? -1 : 0, i == 4 ? -1 : 0, (char)last[i]};
+
+    body[7] = arg % 16 == 15 ? 2 : 0;
+    receive_frame(GOAWAY, 0, 0, (struct slice){body, sizeof body});
+    if (w.gone || w.tampered || w.in.len > 0)
+        return; /* it has been read before, or maybe not yet, or not as a frame */
+    w.gone = true;
+    w.pushed_then = metric_get(M_H2_PUSHED);
+}
+
+/* Each that there is but the windows (change_windows), also with what it may not be. */
+static void receive_setting(uint8_t arg)
+{
+    static const struct {
+        uint8_t id;
+        uint32_t value;
+    } settings[] = {
+        {1, 0},          {1, 100},      {1, 4096},  {1, 1u << 16}, {2, 0},
+        {2, 1},          {2, 2},        {3, 0},     {3, 1},        {3, 3},
+        {3, 1000},       {4, 1u << 31}, {5, 1000},  {5, 1u << 14}, {5, (1u << 24) - 1},
+        {5, UINT32_MAX}, {6, 0},        {6, 200},   {8, 0},        {8, 1},
+        {9, 0},          {9, 1},        {0x55, 99},
+    };
+    uint32_t v = settings[arg % ARRAY_LEN(settings)].value;
+    char body[6] = {0,
+                    (char)settings[arg % ARRAY_LEN(settings)].id,
+                    (char)(v >> 24),
+                    (char)(v >> 16),
+                    (char)(v >> 8),
+                    (char)v};
+
+    receive_frame(SETTINGS, 0, 0, (struct slice){body, sizeof body});
+}
+
 static struct seen *seen_of(uint32_t stream)
 {
     if (stream == 0 || stream > 2 * STREAMS)
@@ -308,11 +351,13 @@ static struct seen *seen_of(uint32_t stream)
     return stream % 2 == 1 ? &w.seen[stream / 2] : &w.pushed[stream / 2 - 1];
 }
 
-/* A stream that was begun, or the connection. */
+/* A stream that was begun, or one that may have been pushed, or the connection. */
 static uint32_t pick(uint8_t arg)
 {
     uint32_t begun = w.next_stream / 2;
 
+    if (arg >= 224)
+        return 2 + 2 * (arg % 8);
     return begun == 0 || arg % (begun + 1) == begun ? 0 : 2 * (arg % (begun + 1)) + 1;
 }
 
@@ -571,7 +616,7 @@ static void start_process(void)
         .body_timeout = 1000,
         .idle_timeout = 3000,
         .streams_max = 15,
-        .held = {.max = 5000, .cut = h2_stream_held_cut},
+        .held = {.max = 5000, .cut = h2_send_held_cut},
     };
 }
 
@@ -690,6 +735,10 @@ static void step(struct reader *r)
             h2_conn_ops.drain(&w.conn->conn);
         else if (!w.ended && arg == 1)
             h2_conn_ops.eof(&w.conn->conn);
+        else if (arg < 64)
+            receive_goaway(arg);
+        else
+            receive_setting(arg);
     }
 }
 
@@ -708,13 +757,14 @@ static void end(void)
         acknowledge(ERR_UNAVAILABLE);
     hub_free(w.hub);
     assert(w.h2.speaking == NULL && w.h2.streams == 0);
+    assert(!w.gone || metric_get(M_H2_PUSHED) == w.pushed_then);
     assert(w.h2.bodies.bytes == 0 && w.h2.held.bytes == 0 && w.sockets->held == 0);
     reaper_close(&w.reaper);
     free(w.conn);
     buf_free(&w.in);
     buf_free(&w.written);
     played_end();
-    w.ended = w.full = w.tampered = w.shrunk = false;
+    w.ended = w.full = w.tampered = w.shrunk = w.gone = false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)

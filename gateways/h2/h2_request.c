@@ -1,10 +1,10 @@
 /*
- * request.c - fields gathered in one buffer, as places in it until it stops growing.
+ * h2_request.c - fields gathered in one buffer, as places in it until it stops growing.
  *
  * Pseudo fields become what they are in HTTP/1.1: a request line, and Host.  Crumbs of
  * a cookie are put together again (RFC 9113, 8.2.3).
  */
-#include "request.h"
+#include "h2_request.h"
 
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@ static const char *const pseudo_names[PSEUDOS] = {
     [PATH] = ":path",     [PROTOCOL] = ":protocol",
 };
 
-struct request {
+struct h2_request {
     struct buf text, cookie;
     struct place pseudo[PSEUDOS];
     bool given[PSEUDOS];
@@ -29,12 +29,12 @@ struct request {
     struct place names[HTTP_HEADERS_MAX], values[HTTP_HEADERS_MAX];
 };
 
-struct request *request_new(void)
+struct h2_request *h2_request_new(void)
 {
-    return mem_zalloc(sizeof(struct request));
+    return mem_zalloc(sizeof(struct h2_request));
 }
 
-void request_free(struct request *q)
+void h2_request_free(struct h2_request *q)
 {
     if (q == NULL)
         return;
@@ -43,12 +43,12 @@ void request_free(struct request *q)
     free(q);
 }
 
-size_t request_size(const struct request *q)
+size_t h2_request_size(const struct h2_request *q)
 {
     return sizeof *q + q->text.cap + q->cookie.cap;
 }
 
-static struct place keep(struct request *q, struct slice s)
+static struct place keep(struct h2_request *q, struct slice s)
 {
     struct place p = {q->text.len, s.len};
 
@@ -56,12 +56,12 @@ static struct place keep(struct request *q, struct slice s)
     return p;
 }
 
-static struct slice at(const struct request *q, struct place p)
+static struct slice at(const struct h2_request *q, struct place p)
 {
     return (struct slice){p.len > 0 ? (const char *)q->text.p + p.at : "", p.len};
 }
 
-static void add_pseudo(struct request *q, struct slice name, struct slice value)
+static void add_pseudo(struct h2_request *q, struct slice name, struct slice value)
 {
     for (int i = 0; i < PSEUDOS; i++)
         if (slice_eq(name, slice_of(pseudo_names[i]))) {
@@ -70,14 +70,14 @@ static void add_pseudo(struct request *q, struct slice name, struct slice value)
         }
 }
 
-static void add_cookie(struct request *q, struct slice value)
+static void add_cookie(struct h2_request *q, struct slice value)
 {
     if (q->cookie.len > 0)
         buf_puts(&q->cookie, "; ");
     buf_put_slice(&q->cookie, value);
 }
 
-void request_add(struct request *q, struct slice name, struct slice value)
+void h2_request_add(struct h2_request *q, struct slice name, struct slice value)
 {
     if (name.p[0] == ':') {
         add_pseudo(q, name, value);
@@ -100,7 +100,7 @@ static bool put(struct http_request *r, struct slice name, struct slice value)
     return true;
 }
 
-static bool put_fields(struct request *q, struct http_request *r)
+static bool put_fields(struct h2_request *q, struct http_request *r)
 {
     size_t own = q->count <= HTTP_HEADERS_MAX ? q->count : HTTP_HEADERS_MAX;
 
@@ -108,8 +108,7 @@ static bool put_fields(struct request *q, struct http_request *r)
         (void)put(r, at(q, q->names[i]), at(q, q->values[i]));
     if (q->given[AUTHORITY] && !q->host && !put(r, SLICE("host"), at(q, q->pseudo[AUTHORITY])))
         return false;
-    if (q->cookie.len > 0 &&
-        !put(r, SLICE("cookie"), (struct slice){(char *)q->cookie.p, q->cookie.len}))
+    if (q->cookie.len > 0 && !put(r, SLICE("cookie"), buf_slice(&q->cookie)))
         return false;
     return q->count <= HTTP_HEADERS_MAX;
 }
@@ -125,7 +124,7 @@ static bool read_framing(struct http_request *r, bool ended, bool connect)
     return !r->has_length || slice_u64(length, &r->content_length);
 }
 
-enum sluice_error request_read(struct request *q, bool ended, struct http_request *r)
+enum sluice_error h2_request_read(struct h2_request *q, bool ended, struct http_request *r)
 {
     struct slice path = at(q, q->pseudo[PATH]);
 
@@ -142,7 +141,7 @@ enum sluice_error request_read(struct request *q, bool ended, struct http_reques
     return ERR_NONE;
 }
 
-struct slice request_protocol(const struct request *q)
+struct slice h2_request_protocol(const struct h2_request *q)
 {
     return q->given[PROTOCOL] ? at(q, q->pseudo[PROTOCOL]) : (struct slice){NULL, 0};
 }

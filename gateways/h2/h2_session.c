@@ -1,5 +1,5 @@
 /*
- * session.c - nghttp2, and what it leaves to its user.
+ * h2_session.c - nghttp2, and what it leaves to its user.
  *
  * nghttp2 keeps streams, windows and HPACK, checks every frame, and refuses what breaks
  * the protocol.  Left to us: how large a head may be (it only announces that), how much
@@ -9,7 +9,7 @@
  * refused; and a WINDOW_UPDATE that no DATA frame has paid for.  One pays for two, its
  * stream's and the connection's, unless it is small because the windows are.
  */
-#include "session.h"
+#include "h2_session.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -32,15 +32,17 @@
 
 static const uint8_t drain_ping[8] = {'s', 'l', 'u', 'i', 'c', 'e', 0, 0};
 
-struct session {
+struct h2_session {
     nghttp2_session *ng;
-    const struct session_ops *ops;
+    const struct h2_session_ops *ops;
     void *arg;
-    struct session_limits limits;
+    struct h2_session_limits limits;
     struct glitches glitches;
     size_t head;         /* bytes of the head that is being received */
     enum h2_error fault; /* what to say when receiving fails */
     bool dead;           /* nothing more is understood */
+    bool busy;           /* ops may run */
+    bool left;           /* the client has said GOAWAY */
     bool draining, pinged;
     bool full_offer;  /* the frame being sent is all that there was */
     uint32_t updates; /* WINDOW_UPDATEs that are paid for */
@@ -51,7 +53,7 @@ static struct slice slice_at(const uint8_t *p, size_t len)
     return (struct slice){(const char *)p, len};
 }
 
-static void *stream_of(struct session *s, int32_t id)
+static void *session_stream(struct h2_session *s, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(s->ng, id);
 }
@@ -59,20 +61,20 @@ static void *stream_of(struct session *s, int32_t id)
 /* --- glitches --------------------------------------------------------------------- */
 
 /* Receiving ends; the client learns why. */
-static int fail(struct session *s, enum h2_error error)
+static int session_fail(struct h2_session *s, enum h2_error error)
 {
     s->fault = error;
     return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-static int glitch(struct session *s, uint64_t cost)
+static int glitch(struct h2_session *s, uint64_t cost)
 {
     if (glitches_take(&s->glitches, cost, clock_mono_ms()))
         return 0;
-    return fail(s, H2_ENHANCE_YOUR_CALM);
+    return session_fail(s, H2_ENHANCE_YOUR_CALM);
 }
 
-static bool serves_nothing(struct session *s, const nghttp2_frame_hd *hd)
+static bool serves_nothing(struct h2_session *s, const nghttp2_frame_hd *hd)
 {
     switch (hd->type) {
     case NGHTTP2_PING:
@@ -95,13 +97,14 @@ static bool serves_nothing(struct session *s, const nghttp2_frame_hd *hd)
     }
 }
 
-static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
+static int session_on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
 {
     (void)ng;
     return serves_nothing(arg, hd) ? glitch(arg, 1) : 0;
 }
 
-static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *arg)
+static int session_on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error,
+                                    void *arg)
 {
     (void)ng;
     (void)frame;
@@ -112,9 +115,9 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
 
 /* --- requests --------------------------------------------------------------------- */
 
-static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+static int session_on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
-    struct session *s = arg;
+    struct h2_session *s = arg;
     void *stream;
 
     s->head = 0;
@@ -124,22 +127,22 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     if (stream != NULL)
         (void)nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, stream);
     else
-        session_reset(s, frame->hd.stream_id, H2_REFUSED_STREAM);
+        h2_session_reset(s, frame->hd.stream_id, H2_REFUSED_STREAM);
     return 0;
 }
 
-static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                     void *arg)
+static int session_on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
+                             size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                             void *arg)
 {
-    struct session *s = arg;
-    void *stream = stream_of(s, frame->hd.stream_id);
+    struct h2_session *s = arg;
+    void *stream = session_stream(s, frame->hd.stream_id);
 
     (void)ng;
     (void)flags;
     s->head += name_len + value_len + 32; /* as RFC 9113, 6.5.2 counts */
     if (s->head > HEAD_MAX * s->limits.max_header)
-        return fail(s, H2_ENHANCE_YOUR_CALM);
+        return session_fail(s, H2_ENHANCE_YOUR_CALM);
     if (stream != NULL && frame->headers.cat == NGHTTP2_HCAT_REQUEST &&
         s->head <= s->limits.max_header)
         s->ops->field(stream, slice_at(name, name_len), slice_at(value, value_len));
@@ -147,9 +150,9 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
 }
 
 /* What nghttp2 would pass over in silence is an error, as in HTTP/1.1. */
-static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
-                             size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                             void *arg)
+static int session_on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame,
+                                     const uint8_t *name, size_t name_len, const uint8_t *value,
+                                     size_t value_len, uint8_t flags, void *arg)
 {
     (void)ng;
     (void)frame;
@@ -163,22 +166,23 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, co
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-static void on_pong(struct session *s, const nghttp2_ping *ping)
+static void session_on_pong(struct h2_session *s, const nghttp2_ping *ping)
 {
     if (s->pinged && (ping->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
         memcmp(ping->opaque_data, drain_ping, sizeof drain_ping) == 0)
-        session_drain_now(s);
+        h2_session_drain_now(s);
 }
 
-static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+static int session_on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
-    struct session *s = arg;
-    void *stream = stream_of(s, frame->hd.stream_id);
+    struct h2_session *s = arg;
+    void *stream = session_stream(s, frame->hd.stream_id);
     bool ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
     (void)ng;
     if (frame->hd.type == NGHTTP2_PING)
-        on_pong(s, &frame->ping);
+        session_on_pong(s, &frame->ping);
+    s->left = s->left || frame->hd.type == NGHTTP2_GOAWAY;
     if (stream == NULL || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
@@ -188,25 +192,25 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     return 0;
 }
 
-static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *p, size_t len,
-                   void *arg)
+static int session_on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *p,
+                           size_t len, void *arg)
 {
-    struct session *s = arg;
-    void *stream = stream_of(s, id);
+    struct h2_session *s = arg;
+    void *stream = session_stream(s, id);
 
     (void)ng;
     (void)flags;
     if (stream != NULL)
         s->ops->data(stream, slice_at(p, len));
     else
-        session_discard(s, len);
+        h2_session_discard(s, len);
     return 0;
 }
 
-static int on_close(nghttp2_session *ng, int32_t id, uint32_t error, void *arg)
+static int session_on_close(nghttp2_session *ng, int32_t id, uint32_t error, void *arg)
 {
-    struct session *s = arg;
-    void *stream = stream_of(s, id);
+    struct h2_session *s = arg;
+    void *stream = session_stream(s, id);
 
     (void)error;
     (void)nghttp2_session_set_stream_user_data(ng, id, NULL);
@@ -217,9 +221,10 @@ static int on_close(nghttp2_session *ng, int32_t id, uint32_t error, void *arg)
 
 /* --- answers ---------------------------------------------------------------------- */
 
-static ssize_t on_write(nghttp2_session *ng, const uint8_t *p, size_t len, int flags, void *arg)
+static ssize_t session_on_write(nghttp2_session *ng, const uint8_t *p, size_t len, int flags,
+                                void *arg)
 {
-    struct session *s = arg;
+    struct h2_session *s = arg;
 
     (void)ng;
     (void)flags;
@@ -227,10 +232,10 @@ static ssize_t on_write(nghttp2_session *ng, const uint8_t *p, size_t len, int f
     return (ssize_t)len;
 }
 
-static ssize_t on_offer(nghttp2_session *ng, int32_t id, uint8_t *to, size_t max, uint32_t *flags,
-                        nghttp2_data_source *source, void *arg)
+static ssize_t session_on_offer(nghttp2_session *ng, int32_t id, uint8_t *to, size_t max,
+                                uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
-    struct session *s = arg;
+    struct h2_session *s = arg;
     bool last = false;
     size_t n;
 
@@ -246,10 +251,10 @@ static ssize_t on_offer(nghttp2_session *ng, int32_t id, uint8_t *to, size_t max
     return (ssize_t)n;
 }
 
-static int on_put(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t len,
-                  nghttp2_data_source *source, void *arg)
+static int session_on_put(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
+                          size_t len, nghttp2_data_source *source, void *arg)
 {
-    struct session *s = arg;
+    struct h2_session *s = arg;
 
     (void)ng;
     (void)frame;
@@ -262,7 +267,7 @@ static int on_put(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head
 }
 
 /* The answer to a PING behind it says that the client has heard the notice. */
-static void goaway_sent(struct session *s, uint32_t error)
+static void goaway_sent(struct h2_session *s, uint32_t error)
 {
     if (error != NGHTTP2_NO_ERROR)
         metric_add(M_H2_ERRORS, 1);
@@ -271,9 +276,9 @@ static void goaway_sent(struct session *s, uint32_t error)
     s->pinged = s->draining;
 }
 
-static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+static int session_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
-    struct session *s = arg;
+    struct h2_session *s = arg;
     void *stream;
     bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
                 (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -282,7 +287,7 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
         goaway_sent(s, frame->goaway.error_code);
     if (!ends || nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) != 0)
         return 0;
-    stream = stream_of(s, frame->hd.stream_id);
+    stream = session_stream(s, frame->hd.stream_id);
     if (stream != NULL)
         s->ops->early(stream);
     return 0;
@@ -296,23 +301,23 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
     if (nghttp2_session_callbacks_new(&c) != 0)
         abort();
-    nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid_frame);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(c, on_header);
-    nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
-    nghttp2_session_callbacks_set_on_stream_close_callback(c, on_close);
-    nghttp2_session_callbacks_set_send_callback(c, on_write);
-    nghttp2_session_callbacks_set_send_data_callback(c, on_put);
-    nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_sent);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(c, session_on_begin_frame);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, session_on_invalid_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(c, session_on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(c, session_on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(c, session_on_invalid_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(c, session_on_frame_recv);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, session_on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(c, session_on_close);
+    nghttp2_session_callbacks_set_send_callback(c, session_on_write);
+    nghttp2_session_callbacks_set_send_data_callback(c, session_on_put);
+    nghttp2_session_callbacks_set_on_frame_send_callback(c, session_on_frame_sent);
     return c;
 }
 
 /* Resets are glitches: nghttp2's own limit on them, which says INTERNAL_ERROR, lies
  * above ours. */
-static nghttp2_option *make_options(const struct session_limits *l)
+static nghttp2_option *make_options(const struct h2_session_limits *l)
 {
     nghttp2_option *o;
 
@@ -327,9 +332,9 @@ static nghttp2_option *make_options(const struct session_limits *l)
     return o;
 }
 
-static void say_settings(struct session *s)
+static void say_settings(struct h2_session *s)
 {
-    const struct session_limits *l = &s->limits;
+    const struct h2_session_limits *l = &s->limits;
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, l->max_streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, l->window},
@@ -346,10 +351,10 @@ static void say_settings(struct session *s)
     (void)rc;
 }
 
-struct session *session_new(const struct session_limits *l, const struct session_ops *ops,
-                            void *arg)
+struct h2_session *h2_session_new(const struct h2_session_limits *l,
+                                  const struct h2_session_ops *ops, void *arg)
 {
-    struct session *s = mem_zalloc(sizeof *s);
+    struct h2_session *s = mem_zalloc(sizeof *s);
     nghttp2_session_callbacks *callbacks = make_callbacks();
     nghttp2_option *options = make_options(l);
 
@@ -365,8 +370,9 @@ struct session *session_new(const struct session_limits *l, const struct session
     return s;
 }
 
-void session_free(struct session *s)
+void h2_session_free(struct h2_session *s)
 {
+    assert(!s->busy);
     nghttp2_session_del(s->ng);
     free(s);
 }
@@ -382,13 +388,16 @@ static enum h2_error error_of(int rc)
     }
 }
 
-bool session_receive(struct session *s, struct slice bytes)
+bool h2_session_receive(struct h2_session *s, struct slice bytes)
 {
     ssize_t n;
 
+    assert(!s->busy);
     if (s->dead)
         return false;
+    s->busy = true;
     n = nghttp2_session_mem_recv(s->ng, (const uint8_t *)bytes.p, bytes.len);
+    s->busy = false;
     if (n >= 0)
         return true;
     s->dead = true;
@@ -396,24 +405,27 @@ bool session_receive(struct session *s, struct slice bytes)
         s->fault = error_of((int)n);
     if (s->fault == H2_ENHANCE_YOUR_CALM)
         metric_add(M_H2_CALMED, 1);
-    session_terminate(s, s->fault);
+    h2_session_terminate(s, s->fault);
     return false;
 }
 
-void session_send(struct session *s)
+void h2_session_send(struct h2_session *s)
 {
+    assert(!s->busy);
+    s->busy = true;
     /* It fails when it is out of memory, or a callback is, and none is. */
     if (nghttp2_session_send(s->ng) != 0)
         s->dead = true;
+    s->busy = false;
 }
 
-bool session_over(const struct session *s)
+bool h2_session_over(const struct h2_session *s)
 {
     return nghttp2_session_want_write(s->ng) == 0 &&
            (s->dead || nghttp2_session_want_read(s->ng) == 0);
 }
 
-size_t session_queued(const struct session *s)
+size_t h2_session_queued(const struct h2_session *s)
 {
     return nghttp2_session_get_outbound_queue_size(s->ng);
 }
@@ -421,14 +433,14 @@ size_t session_queued(const struct session *s)
 /* --- what is to be said ----------------------------------------------------------- */
 
 /* All streams get their turns: by default nghttp2 would serve the oldest first. */
-static void share_turns(struct session *s, int32_t stream)
+static void share_turns(struct h2_session *s, int32_t stream)
 {
     const nghttp2_extpri incremental = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
 
     (void)nghttp2_session_change_extpri_stream_priority(s->ng, stream, &incremental, 1);
 }
 
-static void take_fields(nghttp2_nv *nv, const struct session_field *fields, size_t count)
+static void take_fields(nghttp2_nv *nv, const struct h2_field *fields, size_t count)
 {
     assert(count <= FIELDS_MAX);
     for (size_t i = 0; i < count; i++)
@@ -438,10 +450,11 @@ static void take_fields(nghttp2_nv *nv, const struct session_field *fields, size
                              .valuelen = fields[i].value.len};
 }
 
-void session_respond(struct session *s, int32_t id, const struct session_field *fields,
-                     size_t count, bool body)
+void h2_session_respond(struct h2_session *s, int32_t id, const struct h2_field *fields,
+                        size_t count, bool body)
 {
-    nghttp2_data_provider provider = {.source.ptr = stream_of(s, id), .read_callback = on_offer};
+    nghttp2_data_provider provider = {.source.ptr = session_stream(s, id),
+                                      .read_callback = session_on_offer};
     nghttp2_nv nv[FIELDS_MAX];
 
     take_fields(nv, fields, count);
@@ -449,30 +462,27 @@ void session_respond(struct session *s, int32_t id, const struct session_field *
     (void)nghttp2_submit_response(s->ng, id, nv, count, body ? &provider : NULL);
 }
 
-/* A promise that cannot be sent, as when the client has said GOAWAY, is dropped without
- * a word: only then there is no such stream. */
-int32_t session_promise(struct session *s, int32_t parent, const struct session_field *fields,
-                        size_t count, void *stream)
+/* The stream is there at once, and closed when the promise cannot be sent after all: its
+ * parent is over by then, or the client has said GOAWAY, or wants no promises any more. */
+int32_t h2_session_promise(struct h2_session *s, int32_t parent, const struct h2_field *fields,
+                           size_t count, void *stream)
 {
     nghttp2_nv nv[FIELDS_MAX];
     int32_t id;
 
     take_fields(nv, fields, count);
     id = nghttp2_submit_push_promise(s->ng, NGHTTP2_FLAG_NONE, parent, nv, count, stream);
-    if (id <= 0)
-        return 0;
-    session_send(s);
-    return stream_of(s, id) == stream ? id : 0;
+    return id > 0 ? id : 0;
 }
 
-size_t session_promises_max(const struct session *s)
+size_t h2_session_promises_max(const struct h2_session *s)
 {
-    if (nghttp2_session_get_remote_settings(s->ng, NGHTTP2_SETTINGS_ENABLE_PUSH) == 0)
+    if (s->left || nghttp2_session_get_remote_settings(s->ng, NGHTTP2_SETTINGS_ENABLE_PUSH) == 0)
         return 0;
     return nghttp2_session_get_remote_settings(s->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
-void session_continue(struct session *s, int32_t stream)
+void h2_session_continue(struct h2_session *s, int32_t stream)
 {
     static const nghttp2_nv nv = {(uint8_t *)(uintptr_t) ":status", (uint8_t *)(uintptr_t) "100", 7,
                                   3, NGHTTP2_NV_FLAG_NONE};
@@ -481,27 +491,27 @@ void session_continue(struct session *s, int32_t stream)
 }
 
 /* Refused when it has not stopped: its windows are closed, or it is being sent. */
-void session_more(struct session *s, int32_t stream)
+void h2_session_more(struct h2_session *s, int32_t stream)
 {
     (void)nghttp2_session_resume_data(s->ng, stream);
 }
 
-void session_reset(struct session *s, int32_t stream, enum h2_error error)
+void h2_session_reset(struct h2_session *s, int32_t stream, enum h2_error error)
 {
     (void)nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, stream, error);
 }
 
-void session_consume(struct session *s, int32_t stream, size_t bytes)
+void h2_session_consume(struct h2_session *s, int32_t stream, size_t bytes)
 {
     (void)nghttp2_session_consume(s->ng, stream, bytes);
 }
 
-void session_discard(struct session *s, size_t bytes)
+void h2_session_discard(struct h2_session *s, size_t bytes)
 {
     (void)nghttp2_session_consume_connection(s->ng, bytes);
 }
 
-void session_drain(struct session *s)
+void h2_session_drain(struct h2_session *s)
 {
     if (s->draining)
         return;
@@ -509,14 +519,14 @@ void session_drain(struct session *s)
     (void)nghttp2_submit_shutdown_notice(s->ng);
 }
 
-void session_drain_now(struct session *s)
+void h2_session_drain_now(struct h2_session *s)
 {
     (void)nghttp2_submit_goaway(s->ng, NGHTTP2_FLAG_NONE,
                                 nghttp2_session_get_last_proc_stream_id(s->ng), H2_NO_ERROR, NULL,
                                 0);
 }
 
-void session_terminate(struct session *s, enum h2_error error)
+void h2_session_terminate(struct h2_session *s, enum h2_error error)
 {
     (void)nghttp2_session_terminate_session(s->ng, error);
 }

@@ -1,19 +1,19 @@
-/* test_request.c - HTTP/2's fields as a request of HTTP/1.1. */
+/* test_h2_request.c - HTTP/2's fields as a request of HTTP/1.1. */
 #include "run_suite.h"
 
-#include "request.h"
+#include "h2_request.h"
 
-static struct request *q;
+static struct h2_request *q;
 static struct http_request r;
 
 static void field(const char *name, const char *value)
 {
-    request_add(q, slice_of(name), slice_of(value));
+    h2_request_add(q, slice_of(name), slice_of(value));
 }
 
 static void setup(void)
 {
-    q = request_new();
+    q = h2_request_new();
     field(":method", "POST");
     field(":scheme", "http");
     field(":authority", "example.org:80");
@@ -21,7 +21,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    request_free(q);
+    h2_request_free(q);
 }
 
 static bool is(struct slice s, const char *text)
@@ -32,7 +32,7 @@ static bool is(struct slice s, const char *text)
 static enum sluice_error with_path(const char *path)
 {
     field(":path", path);
-    return request_read(q, true, &r);
+    return h2_request_read(q, true, &r);
 }
 
 START_TEST(test_what_a_request_line_says)
@@ -64,7 +64,7 @@ END_TEST
 
 START_TEST(test_no_path_is_a_proxys_business)
 {
-    ck_assert_int_eq(request_read(q, true, &r), ERR_NOT_IMPLEMENTED);
+    ck_assert_int_eq(h2_request_read(q, true, &r), ERR_NOT_IMPLEMENTED);
 }
 END_TEST
 
@@ -80,10 +80,10 @@ END_TEST
 START_TEST(test_a_body_without_a_length)
 {
     field(":path", "/");
-    ck_assert_int_eq(request_read(q, false, &r), ERR_NONE);
+    ck_assert_int_eq(h2_request_read(q, false, &r), ERR_NONE);
     ck_assert(r.chunked && !r.has_length);
     field("content-length", "12");
-    ck_assert_int_eq(request_read(q, false, &r), ERR_NONE);
+    ck_assert_int_eq(h2_request_read(q, false, &r), ERR_NONE);
     ck_assert(!r.chunked && r.has_length && r.content_length == 12);
 }
 END_TEST
@@ -93,19 +93,19 @@ START_TEST(test_more_fields_than_fit)
     field(":path", "/");
     for (int i = 0; i < HTTP_HEADERS_MAX - 1; i++)
         field("x", "y");
-    ck_assert_int_eq(request_read(q, true, &r), ERR_NONE);
+    ck_assert_int_eq(h2_request_read(q, true, &r), ERR_NONE);
     field("x", "y");
-    ck_assert_int_eq(request_read(q, true, &r), ERR_HEAD_TOO_LARGE);
+    ck_assert_int_eq(h2_request_read(q, true, &r), ERR_HEAD_TOO_LARGE);
     field("x", "y");
-    ck_assert_int_eq(request_read(q, true, &r), ERR_HEAD_TOO_LARGE);
+    ck_assert_int_eq(h2_request_read(q, true, &r), ERR_HEAD_TOO_LARGE);
 }
 END_TEST
 
 START_TEST(test_what_is_to_be_connected_to)
 {
-    ck_assert_ptr_null(request_protocol(q).p);
+    ck_assert_ptr_null(h2_request_protocol(q).p);
     field(":protocol", "websocket");
-    ck_assert(is(request_protocol(q), "websocket"));
+    ck_assert(is(h2_request_protocol(q), "websocket"));
 }
 END_TEST
 
