@@ -294,7 +294,7 @@ struct entry *feed_ring_after(const struct feed *f, uint64_t cursor, uint64_t *s
 
 /* --- the head ------------------------------------------------------------------ */
 
-void feed_kick(struct feed *f)
+void feed_fall_back(struct feed *f)
 {
     if (feed_covers(f, f->hub->flushed))
         return;

@@ -98,7 +98,7 @@ bool feed_matches(const struct feed *f, struct slice topic);
 /* Its next entry in the ring after the cursor; *seq is a hint, kept up to date. */
 struct entry *feed_ring_after(const struct feed *f, uint64_t cursor, uint64_t *seq);
 /* Those of its heads that the ring no longer covers pull for themselves again. */
-void feed_kick(struct feed *f);
+void feed_fall_back(struct feed *f);
 /* Adds the entry to the turn of every feed that matches its topic. */
 void feed_dispatch(struct hub *h, struct entry *e);
 /* Hands the turn's events to the heads, and tells the bundles among them. */

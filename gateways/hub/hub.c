@@ -130,12 +130,12 @@ bool hub_turn(struct hub *h)
 
 /* --- from the link ---------------------------------------------------------------- */
 
-static void hub_feeds_kick(struct hub *h)
+static void hub_feeds_fall_back(struct hub *h)
 {
     struct feed *f, *next;
 
     HASH_ITER (hh, h->feeds, f, next)
-        feed_kick(f);
+        feed_fall_back(f);
 }
 
 static void hub_queue_others(struct feed *f)
@@ -161,11 +161,11 @@ void hub_down(struct hub *h)
     hub_flush(h);
     h->up = false;
     feeds_filters_down(h);
-    hub_feeds_kick(h);
+    hub_feeds_fall_back(h);
 }
 
 /* Another log, or this one without its latest events: nothing that we hold is
- * true of it, and every cursor must be judged anew. */
+ * true of it, and every cursor must be checked anew. */
 static void hub_forget(struct hub *h)
 {
     struct feed *f, *next;
@@ -240,7 +240,7 @@ static void hub_hole(struct hub *h, uint64_t after)
     metric_add(M_HOLES, 1);
     hub_flush(h);
     feeds_filters_raise(h, after);
-    hub_feeds_kick(h);
+    hub_feeds_fall_back(h);
 }
 
 void hub_live(struct hub *h, uint64_t after, uint64_t upto, struct zmsg *m, struct reader records)
@@ -281,7 +281,7 @@ static void hub_removed_visit(void *value, void *arg)
     for (i = 0; i < f->feed_count; i++) {
         pages_invalidate(f->feeds[i]);
         feed_refresh(f->feeds[i]);
-        feed_kick(f->feeds[i]);
+        feed_fall_back(f->feeds[i]);
     }
 }
 

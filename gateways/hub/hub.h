@@ -71,7 +71,7 @@ struct subscription {
     struct feed *feed;
     uint64_t cursor;      /* use subscription_cursor */
     uint64_t seq;         /* hint: ring place of the last event taken */
-    uint64_t told;        /* removed IDs up to here were announced */
+    uint64_t announced;   /* removed IDs up to here were told of */
     uint64_t store_until; /* not from the ring before this cursor (last=N) */
     uint64_t *froms;      /* last=N: per filter of the feed; else NULL */
     struct start start;
@@ -87,7 +87,7 @@ struct subscription {
     uint8_t state;
     bool started; /* started() has run */
     bool full;    /* took less than it was given */
-    bool judged;  /* the broker has seen the cursor: it is not from the future */
+    bool checked; /* the broker has seen the cursor: it is not from the future */
     bool quiet;   /* the first page's gap is not announced */
     bool due;
 };

@@ -145,10 +145,10 @@ struct entry *page_entry_after(const struct page *p, uint64_t cursor)
     return p->block->entries + low;
 }
 
-/* A page judges the cursor that it was asked for: only the broker knows whether
+/* A page checks the cursor that it was asked for: only the broker knows whether
  * one lies in a hole, and a page may well reach over one.  The ID of an event
  * that is kept lies in none. */
-static bool page_judges(const struct page *p, uint64_t cursor)
+static bool page_checks(const struct page *p, uint64_t cursor)
 {
     const struct entry *e;
 
@@ -165,7 +165,7 @@ struct page *pages_get(struct subscription *s, uint64_t cursor)
     struct page *p;
 
     DL_FOREACH2 (f->pages, p, next) {
-        if (p->owner == owner && page_serves(p, cursor) && (s->judged || page_judges(p, cursor)))
+        if (p->owner == owner && page_serves(p, cursor) && (s->checked || page_checks(p, cursor)))
             break;
     }
     if (p == NULL)

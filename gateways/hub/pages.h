@@ -38,7 +38,7 @@ struct page_cache {
 };
 
 /* The page to read on from `cursor` for s; one that was asked for at just this
- * cursor if nobody has judged that yet.  If it is not here, s waits behind it (in
+ * cursor if nobody has checked that yet.  If it is not here, s waits behind it (in
  * its own wait list) and the answer is NULL. */
 struct page *pages_get(struct subscription *s, uint64_t cursor) MUST_CHECK;
 /* The first entry above `cursor`, or the end of the page's entries. */

@@ -194,6 +194,7 @@ void ring_clear(struct ring *r)
 {
     while (r->block_count > 0)
         ring_evict_oldest(r);
+    r->evicted_to = 0;
 }
 
 void ring_close(struct ring *r)
@@ -231,14 +232,14 @@ struct entry *ring_after(const struct ring *r, uint64_t id)
  * costs twice the shorter one. */
 struct entry *ring_topic_after(const struct ring *r, const struct topic_entry *t, uint64_t id)
 {
-    struct entry *chain = t->first, *near;
+    struct entry *chain = t->first, *along;
 
     if (t->last->e.id <= id)
         return NULL;
-    near = ring_after(r, id);
-    while (near->topic != t && chain->e.id <= id) {
-        near = ring_at(r, near->seq + 1);
+    along = ring_after(r, id);
+    while (along->topic != t && chain->e.id <= id) {
+        along = ring_at(r, along->seq + 1);
         chain = chain->topic_next;
     }
-    return near->topic == t ? near : chain;
+    return along->topic == t ? along : chain;
 }

@@ -39,7 +39,7 @@ struct ring {
 
 void ring_init(struct ring *r, size_t limit);
 void ring_close(struct ring *r);
-void ring_clear(struct ring *r); /* everything counts as evicted */
+void ring_clear(struct ring *r); /* for another log: as if nothing had ever been here */
 /* Takes the block's reference; links its entries to their topics. */
 void ring_append(struct ring *r, struct block *b);
 void ring_trim(struct ring *r); /* evicts down to the limit */

@@ -104,10 +104,10 @@ bool subscription_at_head(const struct subscription *s)
     return s->state == SUB_HEAD;
 }
 
-/* The log is another one: the broker must judge the cursor anew. */
+/* The log is another one: the broker must check the cursor anew. */
 void subscription_forget(struct subscription *s)
 {
-    s->judged = false;
+    s->checked = false;
     if (s->state == SUB_STARTING)
         s->cursor = 0;
     if (s->waiting == &s->hub->ahead)
@@ -156,7 +156,7 @@ static void subscription_start_done(struct link_read *r, enum sluice_error error
         s->store_until = m.head;
     else
         froms_drop(s); /* all alike: the cursor says it */
-    s->quiet = s->judged = true;
+    s->quiet = s->checked = true;
     s->state = SUB_STORE;
     subscription_queue(s);
 }
@@ -192,11 +192,11 @@ static bool start_resolve(struct subscription *s)
             return false; /* hub_filter_live queues it */
         if (s->cursor < f->live_from)
             s->cursor = f->live_from;
-        s->quiet = s->judged = true;
+        s->quiet = s->checked = true;
         break;
     case START_AFTER:
         s->cursor = s->start.arg;
-        s->quiet = s->judged = s->cursor == 0;
+        s->quiet = s->checked = s->cursor == 0;
         break;
     case START_SINCE:
     case START_LAST:
@@ -250,9 +250,9 @@ static bool page_gap(struct subscription *s, const struct page *p, struct gap *g
         s->cursor = p->head;
         return true;
     }
-    if (p->removed_to <= s->cursor || p->removed_to <= s->told)
+    if (p->removed_to <= s->cursor || p->removed_to <= s->announced)
         return false;
-    s->told = p->removed_to;
+    s->announced = p->removed_to;
     if (s->quiet && !s->started)
         return false;
     if (e < p->block->entries + p->block->count)
@@ -272,7 +272,7 @@ static bool page_announce(struct subscription *s, const struct page *p)
     struct gap gap;
     bool have = page_gap(s, p, &gap);
 
-    s->judged = true;
+    s->checked = true;
     if (!s->started) {
         subscription_started(s, have ? &gap : NULL);
     } else if (have) {
@@ -353,7 +353,7 @@ static enum pump pump_page(struct subscription *s)
         s->cursor = p->upto;
     if (s->froms != NULL && s->cursor >= s->store_until)
         froms_drop(s);
-    if (s->cursor > from || subscription_is_covered(s)) /* covered: it was only to be judged */
+    if (s->cursor > from || subscription_is_covered(s)) /* covered: it was only to be checked */
         return PUMP_ON;
     return wait_for_coverage(s);
 }
@@ -371,14 +371,14 @@ static enum pump pump_ahead(struct subscription *s)
 }
 
 /* The gateway's upto was given out by the broker, so a cursor that it has passed
- * needs no judge; one beyond it may be from the future: only a page can tell. */
+ * needs no check; one beyond it may be from the future: only a page can tell. */
 static enum pump pump_once(struct subscription *s)
 {
     bool covered = subscription_is_covered(s);
 
     if (covered && s->cursor <= s->hub->upto)
         return pump_ring(s);
-    if (covered && s->judged)
+    if (covered && s->checked)
         return pump_ahead(s);
     return pump_page(s);
 }
