@@ -39,6 +39,7 @@ static struct broker {
     uint64_t refs[SEEN_MAX]; /* of the requests, in order */
     size_t ref_count;
     bool silent; /* says no hello-ok */
+    bool reset;  /* the hello-ok says so */
     uint32_t window;
     uint64_t log;
 } broker;
@@ -59,7 +60,8 @@ static inline void to_link(struct buf *b)
 
 static inline void say_hello_ok(void)
 {
-    struct wire_hello_ok ok = {.version = WIRE_VERSION, .head = 100, .window = broker.window};
+    struct wire_hello_ok ok = {
+        .version = WIRE_VERSION, .head = 100, .window = broker.window, .reset = broker.reset};
     struct buf b = {0};
 
     memcpy(ok.log.b, &broker.log, sizeof broker.log);
@@ -163,6 +165,14 @@ static inline void broker_kill(void)
     broker.link = broker.reads = NULL;
 }
 
+static inline void say_hello_no(enum sluice_error why)
+{
+    struct buf b = {0};
+
+    wire_hello_no_put(&b, why, SLICE("not now"));
+    to_link(&b);
+}
+
 static inline void send_acks(uint64_t seq, enum sluice_error error)
 {
     struct wire_ack refusal = {.seq = seq, .error = (uint16_t)error};
@@ -230,6 +240,7 @@ static struct seen {
     uint64_t upto, live_from, fenced;
     uint32_t refused_ref;
     bool add_in_up, tell_in_up;
+    struct wire_hello_ok hello; /* the last */
 } seen;
 
 static inline void tell_hold(void)
@@ -244,7 +255,7 @@ static inline void tell_hold(void)
 static inline void on_up(void *arg, const struct wire_hello_ok *hello)
 {
     (void)arg;
-    (void)hello;
+    seen.hello = *hello;
     seen.up++;
     if (seen.add_in_up)
         link_filter_add(link_, 7, SLICE("a/#"));
@@ -407,7 +418,7 @@ static inline void give_up(uv_timer_t *t)
         uv_run(&loop, UV_RUN_NOWAIT);                                                              \
     } while (0)
 
-static inline void link_start(const char *timeout)
+static inline void link_start(const char *timeout, const char *queue)
 {
     char *argv[] = {"sluice-sse",
                     "--broker-link",
@@ -416,12 +427,14 @@ static inline void link_start(const char *timeout)
                     reads_endpoint,
                     "--limits-publish-timeout",
                     (char *)(uintptr_t)timeout,
+                    "--limits-publish-queue",
+                    (char *)(uintptr_t)queue,
                     "--limits-page-requests",
                     "4",
                     NULL};
     struct config *c;
 
-    ck_assert_int_eq(config_load(&c, "sse", 9, argv), CONFIG_GO);
+    ck_assert_int_eq(config_load(&c, "sse", 11, argv), CONFIG_GO);
     link_ = link_new(&loop, c, "test", &link_test_ops, NULL);
     ck_assert_ptr_nonnull(link_);
     config_free(c);
@@ -440,7 +453,7 @@ static inline void setup(void)
     (void)snprintf(reads_endpoint, sizeof reads_endpoint, "ipc://%s/reads", folder);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     broker_start();
-    link_start("10s");
+    link_start("10s", "1M");
 }
 
 static inline void teardown(void)

@@ -40,12 +40,9 @@ END_TEST
 
 START_TEST(test_a_refused_hello_is_said_again)
 {
-    struct buf b = {0};
-
     broker.silent = true;
     RUN_UNTIL(broker.hellos == 1);
-    wire_hello_no_put(&b, ERR_BUSY, SLICE("not now"));
-    to_link(&b);
+    say_hello_no(ERR_BUSY);
     broker.silent = false;
     RUN_UNTIL(seen.up == 1);
     ck_assert_uint_eq(broker.hellos, 2);
@@ -67,6 +64,37 @@ START_TEST(test_a_successor_is_greeted_by_the_same_instance_with_what_was_seen)
     RUN_UNTIL(seen.up == 2);
     ck_assert_uint_eq(broker.hello.seen, 4711);
     ck_assert_mem_eq(&broker.hello.instance, &first, sizeof first);
+}
+END_TEST
+
+START_TEST(test_a_gateway_that_the_broker_has_dropped_connects_anew)
+{
+    RUN_UNTIL(seen.up == 1);
+    publish(0);
+    RUN_UNTIL(broker.seq_count == 1);
+    say_hello_no(ERR_UNAVAILABLE);
+    RUN_UNTIL(seen.up == 2 && broker.seq_count == 2);
+    ck_assert_uint_eq(seen.down, 1);
+    ck_assert_uint_eq(broker.hellos, 2);
+    ck_assert_uint_eq(broker.seqs[1], broker.seqs[0]);
+}
+END_TEST
+
+START_TEST(test_up_says_which_log_it_is_and_hello_which_it_was)
+{
+    broker.log = 8;
+    RUN_UNTIL(seen.up == 1);
+    ck_assert_mem_eq(&seen.hello.log, &broker.log, sizeof broker.log);
+    ck_assert(!seen.hello.reset);
+    broker_kill();
+    broker.log = 9;
+    broker.reset = true;
+    RUN_UNTIL(seen.down == 1);
+    broker_start();
+    RUN_UNTIL(seen.up == 2);
+    ck_assert_uint_eq(broker.hello.log.b[0], 8);
+    ck_assert_mem_eq(&seen.hello.log, &broker.log, sizeof broker.log);
+    ck_assert(seen.hello.reset);
 }
 END_TEST
 
@@ -165,18 +193,38 @@ START_TEST(test_a_successor_gets_what_is_unanswered_in_order)
 }
 END_TEST
 
-static void restart_with_timeout(const char *timeout)
+static void restart(const char *timeout, const char *queue)
 {
     link_close(link_, NULL, NULL);
     for (int i = 0; i < 20; i++)
         uv_run(&loop, UV_RUN_NOWAIT);
     memset(&seen, 0, sizeof seen);
-    link_start(timeout);
+    link_start(timeout, queue);
 }
+
+START_TEST(test_a_full_queue_refuses_and_takes_again_once_it_is_answered)
+{
+    restart("10s", "100");
+    RUN_UNTIL(seen.up == 1);
+    publish(0), publish(1);
+    ck_assert(link_publish_full(link_));
+    publish(2);
+    ck_assert_uint_eq(publishes[2].answers, 0); /* never from inside the call */
+    RUN_UNTIL(publishes[2].answers == 1 && broker.seq_count == 2);
+    ck_assert_uint_eq(publishes[2].error, ERR_BUSY);
+    send_acks(1, ERR_NONE), send_acks(2, ERR_NONE);
+    RUN_UNTIL(publishes[1].answers == 1);
+    ck_assert(!link_publish_full(link_));
+    buf_free(&publishes[2].lp.records);
+    publish(2);
+    RUN_UNTIL(broker.seq_count == 3);
+    ck_assert_uint_eq(broker.seqs[2], 3); /* what was refused has no number */
+}
+END_TEST
 
 START_TEST(test_deadlines_say_what_may_have_happened)
 {
-    restart_with_timeout("200ms");
+    restart("200ms", "1M");
     RUN_UNTIL(seen.up == 1);
     publish(0);
     RUN_UNTIL(publishes[0].answers == 1);
@@ -202,7 +250,7 @@ START_TEST(test_closing_answers_what_is_left)
     ck_assert_uint_eq(publishes[1].error, ERR_UNAVAILABLE);
     for (int i = 0; i < 20; i++)
         uv_run(&loop, UV_RUN_NOWAIT);
-    link_start("10s"); /* for teardown */
+    link_start("10s", "1M"); /* for teardown */
 }
 END_TEST
 
@@ -230,9 +278,9 @@ START_TEST(test_units_of_sessions_are_answered_among_publishes)
 }
 END_TEST
 
-START_TEST(test_a_patient_unit_outlives_the_broker)
+START_TEST(test_a_unit_without_timeout_outlives_the_broker)
 {
-    restart_with_timeout("200ms");
+    restart("200ms", "1M");
     RUN_UNTIL(seen.up == 1);
     publish_session(0, true), publish_session(1, false);
     RUN_UNTIL(broker.seq_count == 2);
@@ -295,11 +343,15 @@ int main(void)
         test_filters_come_before_publishes_that_waited, test_nothing_counts_before_hello_ok,
         test_a_refused_hello_is_said_again,
         test_a_successor_is_greeted_by_the_same_instance_with_what_was_seen,
-        test_answers_reach_their_ops, test_a_malformed_message_is_skipped,
-        test_a_lone_live_message_is_confirmed_in_a_while, test_a_flood_is_confirmed_at_once,
-        test_publishes_of_a_turn_share_a_frame, test_a_successor_gets_what_is_unanswered_in_order,
+        test_a_gateway_that_the_broker_has_dropped_connects_anew,
+        test_up_says_which_log_it_is_and_hello_which_it_was,
+        test_a_full_queue_refuses_and_takes_again_once_it_is_answered, test_answers_reach_their_ops,
+        test_a_malformed_message_is_skipped, test_a_lone_live_message_is_confirmed_in_a_while,
+        test_a_flood_is_confirmed_at_once, test_publishes_of_a_turn_share_a_frame,
+        test_a_successor_gets_what_is_unanswered_in_order,
         test_deadlines_say_what_may_have_happened, test_closing_answers_what_is_left,
         test_units_of_sessions_are_answered_among_publishes,
-        test_a_patient_unit_outlives_the_broker, test_what_up_tells_comes_before_units_that_waited,
+        test_a_unit_without_timeout_outlives_the_broker,
+        test_what_up_tells_comes_before_units_that_waited,
         test_what_is_told_while_the_link_is_down_is_lost, test_the_broker_calls_and_is_heard);
 }
