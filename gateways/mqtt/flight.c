@@ -232,7 +232,7 @@ static void flight_put_entry(const struct flight_entry *e, uint16_t id, struct b
     buf_u8(&value, in_item(e->phase) == FLIGHT_RELEASED ? ITEM_RELEASED : 0);
     buf_u32(&value, e->order);
     buf_u8(&value, (e->retain ? ITEM_RETAIN : 0) | (e->phase == FLIGHT_LOST ? ITEM_LOST : 0));
-    i.value = (struct slice){(char *)bytes, value.len};
+    i.value = buf_slice(&value);
     wire_item_put(items, &i);
 }
 

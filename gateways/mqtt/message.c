@@ -42,7 +42,7 @@ static enum mqtt_reason message_put_props(struct mqttd *m, const struct message 
 
     if (!message_put_users(&m->users, from->bytes))
         return MQTT_QUOTA;
-    to.user = (struct slice){(char *)m->users.p, m->users.len};
+    to.user = buf_slice(&m->users);
     to.content_type = mqtt_prop_text(from, MQTT_PROP_CONTENT_TYPE);
     to.response_topic = mqtt_prop_text(from, MQTT_PROP_RESPONSE_TOPIC);
     to.correlation = mqtt_prop_text(from, MQTT_PROP_CORRELATION_DATA);
@@ -75,7 +75,7 @@ enum mqtt_reason message_put(struct mqttd *m, const struct principal *who,
         reason = message_put_props(m, message);
     if (reason != MQTT_OK)
         return reason;
-    e.props = (struct slice){(char *)m->props.p, m->props.len};
+    e.props = buf_slice(&m->props);
     e.flags = (uint16_t)(message->qos << EVENT_QOS_SHIFT | (message->retain ? EVENT_RETAIN : 0));
     if (mqtt_has(message->props, MQTT_PROP_MESSAGE_EXPIRY)) {
         e.flags |= EVENT_HAS_EXPIRY;
