@@ -20,7 +20,7 @@ FORTIFY := $(if $(findstring -fsanitize,$(CFLAGS))$(findstring -O0,$(CFLAGS)),,\
 HARDEN := -fPIE -fstack-protector-strong $(FORTIFY)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
               $(WARN) $(if $(WERROR),-Werror) $(HARDEN) $(CFLAGS) -MMD -MP
-LIBS    := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2 -lcurl
+LIBS    := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2 -lcurl -lsodium
 
 # Builds say a line a room, and what compilers complain of; each command, with all that it says,
 # is in the log.  V=1 shows the commands.
@@ -48,12 +48,13 @@ MAY_gateways/ws     := $(a_protocol)
 MAY_gateways/poll   := $(a_protocol)
 MAY_gateways/h2     := gateways/sse gateways/ws $(a_protocol)
 MAY_gateways/mqtt   := gateways/ws $(a_protocol)
+MAY_gateways/zmq    := $(a_protocol)
 MAY_gateways/cli    := gateways/net common proto
 ROOMS := proto common broker/store broker/sessions broker gateways/hub gateways/link gateways/net \
          gateways/http gateways gateways/sse gateways/ws gateways/poll gateways/h2 gateways/mqtt \
-         gateways/cli
+         gateways/zmq gateways/cli
 # The rooms that are a process, and what each is called.
-PROCESSES := broker sse ws poll h2 mqtt cli
+PROCESSES := broker sse ws poll h2 mqtt zmq cli
 PROCESS_broker := broker
 PROCESS_cli := gateways/cli
 room_of = $(or $(PROCESS_$(1)),gateways/$(1))
@@ -115,7 +116,7 @@ $(FAIL)/made: $(FAIL_BINARIES)
 	@touch $@
 
 # --- dependencies --------------------------------------------------------------
-deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib libssl libnghttp2 libcurl \
+deps-present: ; @command -v pkg-config >/dev/null && pkg-config --exists libuv libzmq sqlite3 zlib libssl libnghttp2 libcurl libsodium \
 	|| { echo 'libraries are missing: run deploy/install-deps.sh' >&2; exit 1; }
 deps: ## install what building needs (Debian)
 	@deploy/install-deps.sh build

@@ -9,10 +9,9 @@
  *   store                 locks the folder, so that an ipc path which a killed broker
  *                         left may be taken over; recovers; knows the head before
  *                         anyone asks for it
- *   peers, apps, reads    sockets, not yet bound
+ *   peers, reads          sockets, not yet bound
  *   admin, sessions       who was attached, read from the store while the loop turns
- *   bind, ready           the doors open last, apps after peers and reads: what is
- *                         published first finds the gateways' way in open
+ *   bind, ready           the doors open last
  *
  * Order of end (SIGTERM): stop reading everywhere; the store finishes what it was
  * given, which publishes and acknowledges it; then the sockets close, with a
@@ -26,7 +25,6 @@
 #include <unistd.h>
 
 #include "admin.h"
-#include "apps.h"
 #include "auth.h"
 #include "config.h"
 #include "endpoint.h"
@@ -49,7 +47,6 @@ struct broker {
     struct store *store;
     struct sessions *sessions;
     struct peers *peers;
-    struct apps *apps;
     struct reads *reads;
     struct admin *admin;
     bool ready; /* bound */
@@ -123,7 +120,6 @@ static void broker_close_rest(void *arg)
     b->store = NULL;
     sessions_close(b->sessions, broker_on_part_closed, NULL);
     peers_close(b->peers, LINGER_MS, broker_on_part_closed, NULL);
-    apps_close(b->apps, LINGER_MS, broker_on_part_closed, NULL);
     reads_close(b->reads, LINGER_MS, broker_on_part_closed, NULL);
     if (b->admin != NULL)
         admin_close(b->admin, broker_on_part_closed, NULL);
@@ -137,8 +133,6 @@ static void broker_end(struct broker *b)
     if (b->ending)
         return;
     b->ending = true;
-    if (b->apps != NULL)
-        apps_stop(b->apps);
     if (b->peers != NULL)
         peers_stop(b->peers);
     if (b->sessions != NULL)
@@ -154,7 +148,6 @@ static void broker_end(struct broker *b)
 static void broker_free(struct broker *b)
 {
     reads_free(b->reads);
-    apps_free(b->apps);
     peers_free(b->peers);
     sessions_free(b->sessions);
     zsock_shutdown();
@@ -277,16 +270,11 @@ static bool broker_open_sockets(struct broker *b)
         .max_body = config_num(c, CFG_MAX_BODY),
         .max_batch = (uint32_t)config_num(c, CFG_MAX_BATCH),
     };
-    const struct apps_options apps = {
-        .queue = config_num(c, CFG_QUEUE),
-        .max_payload = config_num(c, CFG_MAX_PAYLOAD),
-    };
 
     b->reads = reads_new(&b->loop, b->store, (unsigned)config_num(c, CFG_READERS));
     b->sessions = broker_sessions_new(b);
     b->peers = peers_new(&b->loop, b->store, b->sessions, &peers);
-    b->apps = apps_new(&b->loop, b->store, &apps);
-    if (b->peers != NULL && b->apps != NULL && b->reads != NULL)
+    if (b->peers != NULL && b->reads != NULL)
         return reads_start(b->reads);
     log_error("ZeroMQ has no more sockets");
     return false;
@@ -310,8 +298,7 @@ static bool broker_bind(struct broker *b)
     const struct config *c = b->config;
 
     return endpoint_bind_all(c, reads_socket(b->reads), config_reads(c)) &&
-           endpoint_bind_all(c, peers_socket(b->peers), config_link(c)) &&
-           endpoint_bind_all(c, apps_socket(b->apps), config_apps(c));
+           endpoint_bind_all(c, peers_socket(b->peers), config_link(c));
 }
 
 static bool broker_open_doors(struct broker *b)
@@ -319,7 +306,7 @@ static bool broker_open_doors(struct broker *b)
     if (!broker_bind(b))
         return false;
     b->ready = true;
-    log_info("ready", LOG_U("head", store_head(b->store)), LOG_S("apps", config_apps(b->config)));
+    log_info("ready", LOG_U("head", store_head(b->store)));
     process_ready((int)config_num(b->config, CFG_READY_FD));
     return true;
 }

@@ -171,11 +171,10 @@ static void apply_flags(struct config *c, const struct flags *f)
 
 /* --- environment and file ------------------------------------------------------------ */
 
-static void variable_name(const char *section, enum config_key k, char *out, size_t cap)
+static void variable_name(const char *section, const char *key, char *out, size_t cap)
 {
     bool bare = strcmp(section, "sluice") == 0;
-    int n = snprintf(out, cap, "SLUICE_%s%s%s", bare ? "" : section, bare ? "" : "_",
-                     config_keys[k].name);
+    int n = snprintf(out, cap, "SLUICE_%s%s%s", bare ? "" : section, bare ? "" : "_", key);
 
     assert(n > 0 && (size_t)n < cap);
     (void)n;
@@ -188,7 +187,7 @@ static void apply_variable(struct config *c, const char *section, enum config_ke
     char name[FLAG_NAME_MAX + 8];
     const char *text;
 
-    variable_name(section, k, name, sizeof name);
+    variable_name(section, config_keys[k].name, name, sizeof name);
     text = getenv(name);
     if (text != NULL)
         config_value_set(c, k, text, name);
@@ -211,7 +210,7 @@ static bool is_variable(const char *section, enum config_key k, const char *name
 {
     char own[FLAG_NAME_MAX + 8];
 
-    variable_name(section, k, own, sizeof own);
+    variable_name(section, config_keys[k].name, own, sizeof own);
     return strcmp(own, name) == 0;
 }
 
@@ -231,16 +230,33 @@ static bool is_known_variable(const char *name)
     return strncmp(name, "SLUICE_TEST_", 12) == 0 || is_service_link(name);
 }
 
+/* NULL: there never was such a variable. */
+static const char *advice_for(const char *name)
+{
+    char gone[FLAG_NAME_MAX + 8];
+
+    for (size_t i = 0; i < CONFIG_GONE; i++) {
+        variable_name(config_gone[i].section, config_gone[i].name, gone, sizeof gone);
+        if (strcmp(gone, name) == 0)
+            return config_gone[i].advice;
+    }
+    return NULL;
+}
+
 /* One that is misspelt would be believed to be in force. */
 static void check_variable(struct config *c, const char *variable)
 {
     size_t len = strcspn(variable, "=");
+    const char *advice;
     char *name;
 
     if (strncmp(variable, "SLUICE_", 7) != 0)
         return;
     name = mem_strndup(variable, len);
-    if (!is_known_variable(name))
+    advice = advice_for(name);
+    if (advice != NULL)
+        config_error(c, name, "there is no such variable any more: %s", advice);
+    else if (!is_known_variable(name))
         config_error(c, name, "there is no such variable; see --help for the keys");
     free(name);
 }
@@ -286,7 +302,7 @@ static const struct {
     {CFG_WS_ADMIN, 12, true},   {CFG_POLL_LISTEN, 3, false},    {CFG_POLL_ADMIN, 13, true},
     {CFG_H2_LISTEN, 4, false},  {CFG_H2_ADMIN, 14, true},       {CFG_MQTT_LISTEN, 6, false},
     {CFG_MQTT_ADMIN, 16, true}, {CFG_MQTT_LISTEN_WS, 5, false}, {CFG_BROKER_ADMIN, 10, true},
-    {CFG_APPS, 7, false},
+    {CFG_ZMQ_LISTEN, 7, false}, {CFG_ZMQ_ADMIN, 17, true},
 };
 
 /* The default address with another host, another port, or both. */
@@ -539,18 +555,14 @@ const char *config_listen(const struct config *c, const char *section)
 
 bool config_tls(const struct config *c, const char *section)
 {
-    return *config_text(c, CFG_TLS_CERTIFICATE) != '\0' &&
-           config_bool(c, config_find(slice_of(section), SLICE("tls")));
+    enum config_key k = config_find(slice_of(section), SLICE("tls"));
+
+    return k < CFG_COUNT && *config_text(c, CFG_TLS_CERTIFICATE) != '\0' && config_bool(c, k);
 }
 
 const char *config_admin_listen(const struct config *c, const char *section)
 {
     return in_force(c, config_find(slice_of(section), SLICE("admin_listen")));
-}
-
-const char *config_apps(const struct config *c)
-{
-    return in_force(c, CFG_APPS);
 }
 
 const char *config_link(const struct config *c)

@@ -74,14 +74,13 @@ const struct retention_rule *config_retention(const struct config *c, size_t *co
 
 /* `port_base` and `data` applied: the listen address, endpoint or path in force.
  * With port_base N: sse N+1, ws N+2, poll N+3, h2 N+4, mqtt_ws N+5, mqtt N+6,
- * apps N+7, admin of broker N+10, sse N+11, ws N+12, poll N+13, h2 N+14,
- * mqtt N+16.  They stand in for the defaults; an address that was set stays. */
+ * zmq N+7, admin of broker N+10, sse N+11, ws N+12, poll N+13, h2 N+14,
+ * mqtt N+16, zmq N+17.  They stand in for the defaults; an address that was set stays. */
 const char *config_address(const struct config *c, enum config_key k); /* any key of these */
 const char *config_listen(const struct config *c, const char *section);
 /* Clients of a section's addresses speak TLS, those of listen_plain apart. */
 bool config_tls(const struct config *c, const char *section);
 const char *config_admin_listen(const struct config *c, const char *section);
-const char *config_apps(const struct config *c);
 const char *config_link(const struct config *c); /* broker: list; gateway: the one to connect to */
 const char *config_reads(const struct config *c);
 

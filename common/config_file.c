@@ -202,13 +202,25 @@ static void set_rule_key(struct file *f, const char *name, const char *text)
         rule_set(f->rule, (enum rule_key)k, num);
 }
 
+/* NULL: there never was such a key. */
+static const char *advice_for(const char *section, const char *name)
+{
+    for (size_t i = 0; i < CONFIG_GONE; i++)
+        if (strcmp(config_gone[i].section, section) == 0 && strcmp(config_gone[i].name, name) == 0)
+            return config_gone[i].advice;
+    return NULL;
+}
+
 static void set_plain_key(struct file *f, const char *name, const char *text)
 {
     enum config_key k = config_find(slice_of(f->section), slice_of(name));
     char where[WHERE_MAX];
 
     if (k == CFG_COUNT) {
-        config_file_error(f, "[%s] has no key %s", f->section, name);
+        const char *advice = advice_for(f->section, name);
+
+        config_file_error(f, "[%s] has no key %s%s%s", f->section, name,
+                          advice != NULL ? " any more: " : "", advice != NULL ? advice : "");
         return;
     }
     put_where(f, where, sizeof where);

@@ -30,6 +30,13 @@ struct config_alias {
 #define CONFIG_ALIASES 2
 extern const struct config_alias config_aliases[CONFIG_ALIASES];
 
+/* Keys that there were once, and where to go with what they said. */
+struct config_gone {
+    const char *section, *name, *advice;
+};
+#define CONFIG_GONE 2
+extern const struct config_gone config_gone[CONFIG_GONE];
+
 /* Hidden from the file, the environment and every text: between processes of ours. */
 #define CONFIG_HIDDEN_SECTION "process"
 

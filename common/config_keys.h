@@ -20,7 +20,7 @@ X(DATA, "sluice", "data", CONFIG_TEXT, "sluice-data", NULL,
   "folder of the database, and of run/ with the sockets between the processes")
 X(PORT_BASE, "sluice", "port_base", CONFIG_INT, "0", NULL,
   "when set, stands in for all default ports: sse N+1, ws N+2, poll N+3, h2 N+4, "
-  "mqtt over WebSocket N+5, mqtt N+6, apps N+7; admin: broker N+10, sse N+11 and so on")
+  "mqtt over WebSocket N+5, mqtt N+6, zmq N+7; admin: broker N+10, sse N+11 and so on")
 X(BIND, "sluice", "bind", CONFIG_TEXT, "", NULL,
   "address that stands in for 127.0.0.1 wherever clients are served by default; 0.0.0.0: all "
   "addresses; admin listeners stay on loopback")
@@ -35,8 +35,6 @@ X(LOG_FORMAT, "sluice", "log_format", CONFIG_CHOICE, "auto", "auto,text,json",
 
 X(DURABILITY, "broker", "durability", CONFIG_CHOICE, "fsync", "fsync,commit",
   "when a publish is acknowledged: fsync survives power loss, commit a killed process")
-X(APPS, "broker", "apps", CONFIG_LIST, "tcp://127.0.0.1:5550", NULL,
-  "ZeroMQ endpoints for publishing applications; empty: none")
 X(LINK, "broker", "link", CONFIG_LIST, "", NULL,
   "ZeroMQ endpoints for gateways; empty: ipc in <data>/run")
 X(READS, "broker", "reads", CONFIG_LIST, "", NULL,
@@ -58,8 +56,6 @@ X(PUBLISH_WINDOW, "broker", "publish_window", CONFIG_SIZE, "8M", NULL,
   "publish bytes that one gateway may have unacknowledged")
 X(SYS_INTERVAL, "broker", "sys_interval", CONFIG_DURATION, "10s", NULL,
   "how often MQTT clients are told what is new under $SYS/; 0s: never")
-X(QUEUE, "broker", "queue", CONFIG_SIZE, "8M", NULL,
-  "publish bytes from applications that may wait for the writer; then reading pauses")
 
 GATEWAY_KEYS(SSE, "sse", "8081", "8091")
 X(SSE_KEEPALIVE, "sse", "keepalive", CONFIG_DURATION, "15s", NULL,
@@ -137,6 +133,32 @@ X(MQTT_ON_GAP, "mqtt", "on_gap", CONFIG_CHOICE, "announce", "announce,drop-sessi
   "a session whose events are gone is told so, or ends: its client begins a new one")
 X(MQTT_SERVER_REFERENCE, "mqtt", "server_reference", CONFIG_TEXT, "", NULL,
   "where MQTT 5.0 clients are sent when the process stops, as host:port; empty: nowhere")
+
+X(ZMQ_LISTEN, "zmq", "listen", CONFIG_LIST, "127.0.0.1:5550", NULL,
+  "addresses to serve ZeroMQ sockets on, with or without tcp:// before them")
+X(ZMQ_ADMIN, "zmq", "admin_listen", CONFIG_TEXT, "127.0.0.1:8097", NULL,
+  "address of /healthz, /readyz and /metrics; empty: none")
+X(ZMQ_MECHANISM, "zmq", "mechanism", CONFIG_CHOICE, "null", "null,curve",
+  "ZMTP's security: null is none, curve encrypts and authenticates with keys")
+X(ZMQ_CURVE_SECRET_KEY_FILE, "zmq", "curve_secret_key_file", CONFIG_TEXT, "", NULL,
+  "with curve: file with our secret key, 40 characters of Z85, readable by its owner alone; "
+  "the public key is logged at the start")
+X(ZMQ_CURVE_CLIENTS, "zmq", "curve_clients", CONFIG_LIST, "", NULL,
+  "with curve: public keys, in Z85, of the clients that may come; empty: all may")
+X(ZMQ_HANDSHAKE_TIMEOUT, "zmq", "handshake_timeout", CONFIG_DURATION, "10s", NULL,
+  "time for a client to finish ZMTP's handshake")
+X(ZMQ_PING, "zmq", "ping", CONFIG_DURATION, "30s", NULL,
+  "a client of ZMTP 3.1 that says nothing for so long is sent a PING; 0s: never")
+X(ZMQ_PING_TIMEOUT, "zmq", "ping_timeout", CONFIG_DURATION, "30s", NULL,
+  "time for a PONG, or anything else, to come back; then the connection is closed")
+X(ZMQ_SUB_FRAMES, "zmq", "sub_frames", CONFIG_CHOICE, "2", "2,4",
+  "what SUB sockets get: topic, payload; or topic, payload, ID, properties")
+X(ZMQ_PUBLISH_WINDOW, "zmq", "publish_window", CONFIG_SIZE, "1M", NULL,
+  "publish bytes that one client may have unacknowledged; then it is not read")
+X(ZMQ_MAX_SUBSCRIPTIONS, "zmq", "max_subscriptions", CONFIG_INT, "100", NULL,
+  "subscriptions of one DEALER")
+X(ZMQ_MAX_PREFIXES, "zmq", "max_prefixes", CONFIG_INT, "1024", NULL,
+  "subscriptions of one SUB; with more its connection ends")
 
 X(TLS_CERTIFICATE, "tls", "certificate", CONFIG_LIST, "", NULL,
   "PEM files, each with a certificate and the chain behind it; once set, gateways speak "

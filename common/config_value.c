@@ -26,6 +26,14 @@ const struct config_alias config_aliases[CONFIG_ALIASES] = {
     {"auth", CFG_ALLOW_ANONYMOUS},
 };
 
+const struct config_gone config_gone[CONFIG_GONE] = {
+    {"broker", "apps",
+     "applications come in through sluice-zmq: write its addresses as [zmq] listen"},
+    {"broker", "queue",
+     "applications come in through sluice-zmq: see [zmq] publish_window and [limits] "
+     "publish_queue"},
+};
+
 /* Numbers that the type allows but the program cannot live with. */
 static const struct {
     enum config_key key;
@@ -35,7 +43,6 @@ static const struct {
     {CFG_READERS, 1, 64},
     {CFG_GATEWAY_CREDIT, 4 << 10, 1 << 30},
     {CFG_PUBLISH_WINDOW, 4 << 10, 1 << 30},
-    {CFG_QUEUE, 4 << 10, UINT64_C(16) << 30},
     {CFG_SYS_INTERVAL, 0, 3600000},
     {CFG_SSE_KEEPALIVE, 100, 3600000},
     {CFG_WS_PING, 0, 86400000},
@@ -60,6 +67,12 @@ static const struct {
     {CFG_MQTT_MAX_QOS, 0, 2},
     {CFG_MQTT_MAX_SUBSCRIPTIONS, 1, 1 << 20},
     {CFG_MQTT_MAX_CLIENT_ID, 23, UINT16_MAX}, /* 23: MQTT-3.1.3-5 */
+    {CFG_ZMQ_HANDSHAKE_TIMEOUT, 100, 3600000},
+    {CFG_ZMQ_PING, 0, 86400000},
+    {CFG_ZMQ_PING_TIMEOUT, 100, 3600000},
+    {CFG_ZMQ_PUBLISH_WINDOW, 1024, 1 << 30},
+    {CFG_ZMQ_MAX_SUBSCRIPTIONS, 1, 1024},
+    {CFG_ZMQ_MAX_PREFIXES, 1, 65535},
     {CFG_TLS_HANDSHAKE_TIMEOUT, 100, 3600000},
     {CFG_TLS_MAX_HANDSHAKES, 1, 1000000},
     {CFG_MAX_PAYLOAD, 1, 256 << 20},

@@ -82,3 +82,9 @@ X(MQTT_PACKETS_RECEIVED, 'g', COUNTER, "sluice_mqtt_packets_received_total",
   "MQTT control packets received")
 X(MQTT_GAPS_UNTOLD, 'g', COUNTER, "sluice_mqtt_gaps_untold_total",
   "Gaps that an MQTT 3.1.1 client could not be told of")
+X(ZMQ_REFUSED, 'g', COUNTER, "sluice_zmq_peers_refused_total",
+  "ZeroMQ peers refused before they were heard: version, mechanism, socket type, time")
+X(ZMQ_BROKEN, 'g', COUNTER, "sluice_zmq_peers_broken_total",
+  "ZeroMQ peers disconnected because of what they sent, or that they sent nothing")
+X(ZMQ_DROPPED, 'g', COUNTER, "sluice_zmq_publishes_dropped_total",
+  "Publishes of PUSH and PUB sockets that were refused: these hear no answer")

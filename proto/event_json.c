@@ -168,6 +168,20 @@ void event_json_put_members(struct buf *b, const struct event *e)
     member_put_payload(&o, e->payload, props.content_type);
 }
 
+void event_json_put_headers(struct buf *b, const struct event *e)
+{
+    struct object o = {b, b->len + 1};
+    struct event_props props;
+
+    if (event_props_get(e->props, &props) != EVENT_OK)
+        props = (struct event_props){.payload_format = -1};
+    buf_u8(b, '{');
+    if (e->time != 0)
+        member_put_time(&o, e->time);
+    members_put_props(&o, e, &props);
+    buf_u8(b, '}');
+}
+
 void event_json_put(struct buf *b, const struct event *e)
 {
     buf_u8(b, '{');

@@ -22,6 +22,8 @@ bool event_json_is_content_type(struct slice content_type);
 void event_json_put(struct buf *b, const struct event *e);
 /* The members alone, without the braces: WebSocket adds its own. */
 void event_json_put_members(struct buf *b, const struct event *e);
+/* One JSON object of what is neither topic, ID nor payload: these travel apart in ZeroMQ. */
+void event_json_put_headers(struct buf *b, const struct event *e);
 /* {"requested":"…","resumed_from":"…","removed_to":"…","reason":"…"} */
 void event_json_put_gap(struct buf *b, const struct gap *g);
 void event_json_put_id(struct buf *b, uint64_t id); /* a quoted decimal; null for 0, no ID */

@@ -1,5 +1,5 @@
 /*
- * publish_check.h - what a publisher may say; asked at both doors, link and apps.
+ * publish_check.h - what a publisher may say; asked of all that comes in.
  * Pure.
  */
 #ifndef STORE_PUBLISH_CHECK_H

@@ -17,6 +17,7 @@ const struct process_spec process_specs[PROCESSES_MAX] = {
     {"poll", "sluice-poll"},
     {"h2", "sluice-h2"},
     {"mqtt", "sluice-mqtt"},
+    {"zmq", "sluice-zmq"},
 };
 
 char *processes_path(const struct process_spec *spec)

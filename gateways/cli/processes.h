@@ -15,7 +15,7 @@ struct process_spec {
 };
 
 #define PROCESS_BROKER 0 /* its place; the others are gateways */
-#define PROCESSES_MAX 6
+#define PROCESSES_MAX 7
 extern const struct process_spec process_specs[PROCESSES_MAX];
 
 /* The path of a binary beside our own: allocated, or NULL when it is not there. */

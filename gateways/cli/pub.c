@@ -78,21 +78,24 @@ static bool pub_make_json(void *arg, struct slice line, uint64_t number, struct 
 
 /* --- options -------------------------------------------------------------- */
 
-/* The first endpoint for applications; one of all interfaces means this machine. */
+/* The first address of sluice-zmq as an endpoint; one of all interfaces means this machine. */
 static void endpoint_put(const struct config *c, struct buf *out)
 {
-    static const char *const any[] = {"tcp://*:", "tcp://0.0.0.0:"};
-    struct slice rest = slice_of(config_apps(c)), first = {"", 0};
+    static const char *const any[] = {"*:", "0.0.0.0:", ":"};
+    struct slice rest = slice_of(config_address(c, CFG_ZMQ_LISTEN)), first = {"", 0};
 
     (void)config_list_next(&rest, &first);
+    if (slice_starts(first, SLICE("tcp://")))
+        first = (struct slice){first.p + 6, first.len - 6};
+    buf_puts(out, first.len > 0 && !slice_starts(first, SLICE("ipc://")) ? "tcp://" : "");
     for (size_t i = 0; i < ARRAY_LEN(any); i++) {
-        struct slice prefix = slice_of(any[i]);
+        size_t len = strlen(any[i]);
 
-        if (!slice_starts(first, prefix))
+        if (!slice_starts(first, slice_of(any[i])))
             continue;
-        buf_puts(out, "tcp://127.0.0.1:");
-        first.p += prefix.len;
-        first.len -= prefix.len;
+        buf_puts(out, "127.0.0.1:");
+        first = (struct slice){first.p + len, first.len - len};
+        break;
     }
     buf_put_slice(out, first);
     buf_u8(out, '\0');

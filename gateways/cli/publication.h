@@ -1,5 +1,5 @@
 /*
- * publication.h - what `sluice pub` says on the apps socket (DESIGN 3.1): the
+ * publication.h - what `sluice pub` says to sluice-zmq (DESIGN 3.1): the
  * headers, from options or from a line in JSON form.  Pure.
  */
 #ifndef CLI_PUBLICATION_H

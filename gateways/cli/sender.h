@@ -1,5 +1,5 @@
 /*
- * sender.h - events to the broker's apps socket, in order, a window at a time,
+ * sender.h - events to sluice-zmq, in order, a window at a time,
  * each acknowledged.  Runs a loop of its own until it is done.
  */
 #ifndef CLI_SENDER_H

@@ -172,7 +172,7 @@ static void announce_sse(const struct up *up)
 /* The line that programs wait for; then where to go, for a person. */
 static void announce(struct up *up)
 {
-    struct slice rest = slice_of(config_apps(up->in->config)), a;
+    struct slice rest = slice_of(config_address(up->in->config, CFG_ZMQ_LISTEN)), a;
 
     up->announced = true;
     printf("sluice: ready\n");
@@ -180,7 +180,8 @@ static void announce(struct up *up)
         if (strcmp(up->children[i].name, "sse") == 0)
             announce_sse(up);
     if (config_list_next(&rest, &a))
-        printf("sluice: apps       %.*s (ZeroMQ)\n", (int)a.len, a.p);
+        printf("sluice: ZeroMQ     %s%.*s\n", memmem(a.p, a.len, "://", 3) == NULL ? "tcp://" : "",
+               (int)a.len, a.p);
     (void)fflush(stdout);
 }
 

@@ -40,36 +40,88 @@ def wait_for(condition, what, timeout=TIMEOUT):
     raise AssertionError(f"not within {timeout} s: {what}")
 
 
+def get(admin, path):
+    with urllib.request.urlopen(f"http://{admin}{path}", timeout=TIMEOUT) as r:
+        return r.read().decode()
+
+
+def metric(admin, name):
+    for line in get(admin, "/metrics").splitlines():
+        if line.startswith(name + " "):
+            return float(line.split()[1])
+    raise KeyError(name)
+
+
+class Door:
+    """The sluice-zmq of a broker; it has the flags of the broker that are for it."""
+
+    def __init__(self, broker):
+        self.endpoint = f"tcp://127.0.0.1:{free_port()}"
+        self.admin = f"127.0.0.1:{free_port()}"
+        flags = iter(broker.flags)
+        own = [f for flag in flags for f in (flag, next(flags))
+               if flag.startswith(("--limits-", "--zmq-"))]
+        self.process = broker.spawn(
+            [os.path.join(BIN, "sluice-zmq"), "--data", broker.data, "--listen", self.endpoint,
+             "--admin-listen", self.admin, *own])
+
+    def get(self, path):
+        return get(self.admin, path)
+
+    def metric(self, name):
+        return metric(self.admin, name)
+
+    def close(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(TIMEOUT) == 0
+
+
 class Broker:
     """One data folder and the broker that serves it; start() again after kill()."""
 
     def __init__(self, *flags):
         self.folder = tempfile.mkdtemp(prefix="sluice-")
         self.data = os.path.join(self.folder, "data")
-        self.apps = f"tcp://127.0.0.1:{free_port()}"
         self.admin = f"127.0.0.1:{free_port()}"
         self.link = f"ipc://{self.data}/run/link"
         self.reads = f"ipc://{self.data}/run/reads"
         self.flags = flags
-        self.process = None
+        self.process = self._door = None
         self.log = open(os.path.join(self.folder, "log"), "ab")
         self.sockets = []
         self.context = zmq.Context()
 
     def command(self):
-        return [os.path.join(BIN, "sluice-broker"), "--data", self.data, "--apps", self.apps,
+        return [os.path.join(BIN, "sluice-broker"), "--data", self.data,
                 "--admin-listen", self.admin, *self.flags]
 
     def start(self):
+        self.process = self.spawn(self.command())
+        return self
+
+    def spawn(self, command):
         ready, theirs = os.pipe()
         # A sanitizer that holds on to freed memory would make memory() meaningless.
         env = {**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=1"}
-        self.process = subprocess.Popen(self.command() + ["--ready-fd", str(theirs)],
-                                        pass_fds=[theirs], stderr=self.log, env=env)
+        process = subprocess.Popen(command + ["--ready-fd", str(theirs)], pass_fds=[theirs],
+                                   stderr=self.log, env=env)
         os.close(theirs)
         with os.fdopen(ready, "rb") as f:
-            assert f.read(1) != b"", "the broker ended before it was ready: " + self.logged()
-        return self
+            if f.read(1) == b"":
+                code = process.wait(TIMEOUT)
+                raise AssertionError(f"it ended with {code} before it was ready: {self.logged()}")
+        return process
+
+    @property
+    def door(self):
+        """sluice-zmq, where applications come in; started when it is first asked for."""
+        if self._door is None:
+            self._door = Door(self)
+        return self._door
+
+    @property
+    def apps(self):
+        return self.door.endpoint
 
     def logged(self):
         with open(self.log.name, encoding="utf-8", errors="replace") as f:
@@ -84,14 +136,10 @@ class Broker:
         return self.process.wait(TIMEOUT)
 
     def get(self, path):
-        with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=TIMEOUT) as r:
-            return r.read().decode()
+        return get(self.admin, path)
 
     def metric(self, name):
-        for line in self.get("/metrics").splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[1])
-        raise KeyError(name)
+        return metric(self.admin, name)
 
     def memory(self):
         """Its own; pages of the database file that are mapped do not count."""
@@ -115,6 +163,8 @@ class Broker:
         for s in self.sockets:
             s.close()
         self.context.term()
+        if self._door is not None:
+            self._door.close()
         alive = self.process is not None and self.process.poll() is None
         code = self.stop() if alive else 0
         self.log.close()

@@ -24,8 +24,8 @@ import requests
 BIN = os.environ.get("BIN", os.path.join(os.path.dirname(__file__), "../../build/bin"))
 TIMEOUT = float(os.environ.get("SLUICE_TEST_TIMEOUT", "20"))
 # Offsets from port_base: the port clients speak to, and the admin listener's.
-PORTS = {"sse": 1, "ws": 2, "poll": 3, "h2": 4, "mqtt_ws": 5, "mqtt": 6, "apps": 7}
-ADMIN = {"broker": 10, "sse": 11, "ws": 12, "poll": 13, "h2": 14, "mqtt": 16}
+PORTS = {"sse": 1, "ws": 2, "poll": 3, "h2": 4, "mqtt_ws": 5, "mqtt": 6, "zmq": 7}
+ADMIN = {"broker": 10, "sse": 11, "ws": 12, "poll": 13, "h2": 14, "mqtt": 16, "zmq": 17}
 
 
 def wait_for(condition, what, timeout=TIMEOUT):

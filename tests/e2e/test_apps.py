@@ -1,14 +1,16 @@
-"""Publishing applications on the apps socket: DESIGN 3.1, with the real broker."""
+"""Publishing applications over ZeroMQ: DESIGN 3.1, with the real broker and sluice-zmq."""
 
 import json
 import os
 import random
 import signal
+import socket
+import subprocess
 
 import pytest
 import zmq
 
-from brokerlib import Broker, Reader, answer, publish, published, wait_for
+from brokerlib import BIN, TIMEOUT, Broker, Reader, answer, publish, published, wait_for
 
 
 @pytest.fixture
@@ -89,8 +91,8 @@ def test_a_producers_gap_names_both_numbers(app):
     assert "expected 1, received 5" in text
 
 
-def test_small_queue_pauses_reading_and_loses_nothing():
-    broker = Broker("--queue", "64k").start()
+def test_a_small_window_pauses_reading_and_loses_nothing():
+    broker = Broker("--zmq-publish-window", "64k").start()
     app = broker.app(sndhwm=0, rcvhwm=0)
     for n in range(2000):
         publish(app, "a", b"x" * 1000, ref=str(n))
@@ -129,7 +131,7 @@ def test_a_payload_over_the_limit(app):
 def test_malformed_messages_are_refused_by_their_ref_and_counted(broker, app, parts):
     app.send_multipart(parts)
     assert error_of(app)[:2] == ("7", "bad_request")
-    assert broker.metric("sluice_bad_frames_total") == 1
+    assert broker.door.metric("sluice_bad_frames_total") == 1
     published(app, "a")
 
 
@@ -153,8 +155,9 @@ def test_garbage_on_every_socket_is_never_fatal(broker, app):
             s.send_multipart([rng.randbytes(rng.choice((0, 1, 5, 17, 60)))
                               for _ in range(rng.randrange(1, 9))])
     published(app, "a")
-    wait_for(lambda: broker.metric("sluice_bad_frames_total") > 1000, "frames counted")
-    assert broker.process.poll() is None
+    for process in broker, broker.door:
+        wait_for(lambda p=process: p.metric("sluice_bad_frames_total") > 1000, "frames counted")
+    assert broker.process.poll() is None and broker.door.process.poll() is None
 
 
 def test_a_part_far_too_large_costs_only_its_connection(broker, app):
@@ -220,9 +223,8 @@ def test_sighup_reloads_and_goes_on(broker, app):
 # --- a start that must not happen --------------------------------------------------------
 
 def refused(broker, text):
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="ended with 1"):
         broker.start()
-    assert broker.process.wait(10) == 1
     assert text in broker.logged()
     broker.close()
 
@@ -234,10 +236,30 @@ def test_a_second_broker_on_the_same_folder_is_refused(broker):
     published(broker.app(), "a")
 
 
-def test_listening_beyond_loopback_is_refused():
-    b = Broker()
-    b.apps = "tcp://*:0"
-    refused(b, "beyond loopback")
+def door_refused(listen, text):
+    b = Broker().start()
+    process = subprocess.run([os.path.join(BIN, "sluice-zmq"), "--data", b.data, "--listen", listen,
+                              "--admin-listen", ""], capture_output=True, timeout=TIMEOUT,
+                             check=False)
+    b.close()
+    assert process.returncode == 1
+    assert text in process.stderr.decode()
+
+
+@pytest.mark.parametrize("listen", ["tcp://*:0", "tcp://0.0.0.0:0", "0.0.0.0:0", ":0"])
+def test_listening_beyond_loopback_is_refused(listen):
+    door_refused(listen, "beyond loopback")
+
+
+def test_an_endpoint_of_another_kind_is_refused():
+    door_refused("udp://127.0.0.1:5", "not an address")
+
+
+def test_a_port_in_use_is_refused():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        door_refused(f"127.0.0.1:{s.getsockname()[1]}", "cannot listen")
 
 
 def test_a_path_too_long_for_a_socket_is_refused_with_advice():
@@ -251,13 +273,12 @@ def test_an_ipc_endpoint_too_long_is_refused_with_advice():
     refused(b, "107 bytes")
 
 
-def test_an_endpoint_of_another_kind_is_refused():
-    b = Broker()
-    b.apps = "udp://127.0.0.1:5"
-    refused(b, "ipc:// or tcp://")
+def test_a_link_of_another_kind_is_refused():
+    refused(Broker("--link", "udp://127.0.0.1:5"), "ipc:// or tcp://")
 
 
-def test_a_port_in_use_is_refused(broker):
-    b = Broker()
-    b.apps = broker.apps
-    refused(b, "cannot listen")
+def test_a_link_port_in_use_is_refused():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        refused(Broker("--link", f"tcp://127.0.0.1:{s.getsockname()[1]}"), "cannot listen")

@@ -102,8 +102,8 @@ def test_the_same_instance_on_a_new_connection_replaces_the_old(broker, gateway,
     gateway.filter_add(1, "#")
     again = Gateway(broker, gateway.instance)
     again.hello()
-    assert broker.metric("sluice_gateways") == 1
     published(app, "a")
+    assert broker.metric("sluice_gateways") == 2  # sluice-zmq is the other
     assert gateway.quiet() and again.quiet()
 
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from sluicelib import ADMIN, BIN, PORTS, TIMEOUT, port_base, wait_for
 
 SLUICE = os.path.join(BIN, "sluice")
-BROKER_ADMIN, APPS, SSE = ADMIN["broker"], PORTS["apps"], PORTS["sse"]
+BROKER_ADMIN, APPS, SSE = ADMIN["broker"], PORTS["zmq"], PORTS["sse"]
 
 
 def children_of(pid):

@@ -143,7 +143,7 @@ class System(Up):
 
     @property
     def apps(self):
-        return f"tcp://127.0.0.1:{self.port(PORTS['apps'])}"
+        return f"tcp://127.0.0.1:{self.port(PORTS['zmq'])}"
 
     def metric(self, process, name):
         return metric(self.port(ADMIN[process]), name)

@@ -128,11 +128,11 @@ END_TEST
 
 START_TEST(own_keys_have_bare_flags_and_others_their_section)
 {
-    ck_assert_int_eq(LOAD("sse", "--listen", "a:1", "--data", "d", "--broker-apps", "tcp://x:1"),
+    ck_assert_int_eq(LOAD("sse", "--listen", "a:1", "--data", "d", "--zmq-listen", "tcp://x:1"),
                      CONFIG_GO);
     ck_assert_str_eq(config_text(c, CFG_SSE_LISTEN), "a:1");
     ck_assert_str_eq(config_text(c, CFG_DATA), "d");
-    ck_assert_str_eq(config_text(c, CFG_APPS), "tcp://x:1");
+    ck_assert_str_eq(config_text(c, CFG_ZMQ_LISTEN), "tcp://x:1");
 }
 END_TEST
 
@@ -264,7 +264,8 @@ START_TEST(a_port_base_stands_in_for_the_defaults)
 {
     ck_assert_int_eq(LOAD("up", "--port-base", "9000"), CONFIG_GO);
     ck_assert_str_eq(config_listen(c, "sse"), "127.0.0.1:9001");
-    ck_assert_str_eq(config_apps(c), "tcp://127.0.0.1:9007");
+    ck_assert_str_eq(config_address(c, CFG_ZMQ_LISTEN), "127.0.0.1:9007");
+    ck_assert_str_eq(config_admin_listen(c, "zmq"), "127.0.0.1:9017");
     ck_assert_str_eq(config_admin_listen(c, "broker"), "127.0.0.1:9010");
     ck_assert_str_eq(config_admin_listen(c, "sse"), "127.0.0.1:9011");
 }
@@ -273,10 +274,10 @@ END_TEST
 START_TEST(an_address_that_was_set_stays)
 {
     ck_assert_int_eq(
-        LOAD("sse", "--port-base", "9000", "--listen", "127.0.0.1:8081", "--broker-apps", ""),
+        LOAD("sse", "--port-base", "9000", "--listen", "127.0.0.1:8081", "--zmq-listen", ""),
         CONFIG_GO);
     ck_assert_str_eq(config_listen(c, "sse"), "127.0.0.1:8081");
-    ck_assert_str_eq(config_apps(c), "");
+    ck_assert_str_eq(config_address(c, CFG_ZMQ_LISTEN), "");
 }
 END_TEST
 

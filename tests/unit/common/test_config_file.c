@@ -77,9 +77,9 @@ END_TEST
 
 START_TEST(an_empty_value_is_a_value)
 {
-    parse_good("[broker]\napps =\n");
-    ck_assert_str_eq(config_text(c, CFG_APPS), "");
-    ck_assert(config_is_set(c, CFG_APPS));
+    parse_good("[zmq]\nlisten =\n");
+    ck_assert_str_eq(config_text(c, CFG_ZMQ_LISTEN), "");
+    ck_assert(config_is_set(c, CFG_ZMQ_LISTEN));
 }
 END_TEST
 

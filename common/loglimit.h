@@ -2,8 +2,8 @@
  * loglimit.h - a complaint that a peer can provoke at will is logged at most
  * once a second, with how many were left out.  Loop thread.
  */
-#ifndef BROKER_LOGLIMIT_H
-#define BROKER_LOGLIMIT_H
+#ifndef COMMON_LOGLIMIT_H
+#define COMMON_LOGLIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,0 +1,119 @@
+/*
+ * zwords.c - see zwords.h.
+ */
+#include "zwords.h"
+
+#include "clock.h"
+#include "json.h"
+
+static bool filters_read(struct subscribe *words, const struct subscribe_limits *l,
+                         struct slice filters, struct problem *why)
+{
+    struct json_iter it;
+    struct slice raw;
+    bool good = true;
+
+    if (filters.len == 0 || filters.p[0] != '[')
+        return subscribe_filter(words, l, filters, why);
+    if (json_check(filters) != JSON_ARRAY)
+        return problem_set(why, ERR_BAD_FILTER, "topic",
+                           "The filters are neither a filter nor a JSON array of them");
+    it = json_iter_of(filters);
+    while (good && json_element(&it, &raw)) {
+        struct buf text = {0};
+
+        if (json_kind_of(raw) != JSON_STRING)
+            return problem_set(why, ERR_BAD_FILTER, "topic", "A filter is a string");
+        json_string_get(raw, &text);
+        good = subscribe_filter(words, l, buf_slice(&text), why);
+        buf_free(&text);
+    }
+    if (good && words->filter_count == 0)
+        return problem_set(why, ERR_BAD_FILTER, "topic", "Name a topic or a filter");
+    return good;
+}
+
+static bool own_set(struct zword *own, struct slice value, struct problem *why)
+{
+    uint64_t n;
+
+    if (!slice_u64(value, &n) || n < own->min || n > own->max)
+        return problem_setf(why, ERR_BAD_REQUEST, own->name,
+                            "%s must be a number from %llu to %llu", own->name,
+                            (unsigned long long)own->min, (unsigned long long)own->max);
+    own->value = n;
+    return true;
+}
+
+/* name is NUL-terminated behind its end. */
+static bool option_set(struct subscribe *words, const struct subscribe_limits *l, struct zword *own,
+                       struct slice name, struct slice value, struct problem *why)
+{
+    if (slice_eq(name, slice_of(own->name)))
+        return own_set(own, value, why);
+    if (!slice_eq(name, SLICE("topic")) && !slice_eq(name, SLICE("format"))) {
+        switch (subscribe_set(words, l, name, value, why)) {
+        case SUBSCRIBE_TAKEN:
+            return true;
+        case SUBSCRIBE_BAD:
+            return false;
+        case SUBSCRIBE_UNKNOWN:
+            break;
+        }
+    }
+    return problem_set(why, ERR_BAD_REQUEST, name.p, "The option is unknown here");
+}
+
+static bool option_read(struct subscribe *words, const struct subscribe_limits *l,
+                        struct zword *own, struct slice key, struct slice raw, struct problem *why)
+{
+    enum json_kind kind = json_kind_of(raw);
+    struct buf name = {0}, value = {0};
+    bool good;
+
+    json_string_get(key, &name);
+    buf_u8(&name, '\0');
+    if (kind == JSON_STRING)
+        json_string_get(raw, &value);
+    else
+        buf_put_slice(&value, raw);
+    if (kind == JSON_STRING || kind == JSON_NUMBER)
+        good = option_set(words, l, own, (struct slice){(char *)name.p, name.len - 1},
+                          buf_slice(&value), why);
+    else
+        good = problem_set(why, ERR_BAD_REQUEST, (char *)name.p, "It is a string or a number");
+    buf_free(&name);
+    buf_free(&value);
+    return good;
+}
+
+static bool options_read(struct subscribe *words, const struct subscribe_limits *l,
+                         struct zword *own, struct slice options, struct problem *why)
+{
+    struct json_iter it;
+    struct slice key, raw;
+
+    if (options.len == 0)
+        return true;
+    if (json_check(options) != JSON_OBJECT)
+        return problem_set(why, ERR_BAD_REQUEST, "options", "The options are no JSON object");
+    it = json_iter_of(options);
+    while (json_member(&it, &key, &raw))
+        if (!option_read(words, l, own, key, raw, why))
+            return false;
+    return true;
+}
+
+bool zwords_read(const struct zmqd *d, struct slice filters, struct slice options,
+                 struct zword *own, struct subscribe *words, struct problem *why)
+{
+    static const struct principal anyone;
+    const struct subscribe_limits limits = {.max_filters = d->settings.max_filters,
+                                            .max_last = d->settings.max_last,
+                                            .now_ms = clock_ms()};
+
+    subscribe_init(words, filters.len + 1); /* unescaping never makes longer */
+    return filters_read(words, &limits, filters, why) &&
+           options_read(words, &limits, own, options, why) &&
+           subscribe_permitted(words, &anyone, why);
+}
