@@ -278,8 +278,7 @@ static struct slots standing_at(const struct fanout *f, const struct slots *amon
 {
     struct slots there = {{0}};
 
-    SLOTS_EACH(slot, among)
-    {
+    SLOTS_EACH (slot, among) {
         if (f->peers[slot]->sent_upto == upto)
             slots_add(&there, slot);
     }
@@ -344,8 +343,7 @@ static void group_send_message(struct fanout *f, const struct slots *group, stru
     struct zmsg m;
 
     zmsg_init_buf(&m, frame);
-    SLOTS_EACH(slot, group)
-    {
+    SLOTS_EACH (slot, group) {
         struct fanout_peer *p = f->peers[slot];
 
         if (slots_has(&f->active, slot) && p->sent_upto == after)
@@ -395,8 +393,7 @@ void fanout_removed(struct fanout *f, struct slice topic, uint64_t upto)
     struct slots who = interest_of_name(f->interest, topic);
 
     slots_intersect(&who, &f->reachable);
-    SLOTS_EACH(slot, &who)
-    {
+    SLOTS_EACH (slot, &who) {
         struct buf b = {0};
         struct zmsg m;
 
@@ -421,8 +418,7 @@ void fanout_tick(struct fanout *f, uint64_t head, bool probe)
 {
     struct slots all = f->reachable;
 
-    SLOTS_EACH(slot, &all)
-    {
+    SLOTS_EACH (slot, &all) {
         struct fanout_peer *p = f->peers[slot];
 
         if (!p->paused && p->sent_upto < head)

@@ -103,8 +103,8 @@ void peer_frames_free(struct peers *all)
 {
     struct publish_frame *f, *next;
 
-    LL_FOREACH_SAFE(all->spare_frames, f, next)
-    frame_free(f);
+    LL_FOREACH_SAFE (all->spare_frames, f, next)
+        frame_free(f);
     all->spare_frames = NULL;
     all->spare_count = 0;
 }

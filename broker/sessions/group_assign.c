@@ -147,8 +147,7 @@ static void assign_on_match(void *value, void *arg)
 {
     struct group *g;
 
-    LL_FOREACH2(value, g, sibling)
-    {
+    LL_FOREACH2 (value, g, sibling) {
         group_take(g, arg);
     }
 }
@@ -157,8 +156,8 @@ static void touched_submit(struct groups *all)
 {
     struct group *g, *next;
 
-    LL_FOREACH_SAFE2(all->touched, g, next, touched_next)
-    save_leaves(g);
+    LL_FOREACH_SAFE2 (all->touched, g, next, touched_next)
+        save_leaves(g);
     all->touched = NULL;
 }
 

@@ -183,8 +183,8 @@ void session_op_drop_all(struct session *s)
 {
     struct session_op *op, *next;
 
-    LL_FOREACH_SAFE(s->waiting, op, next)
-    op_free(op);
+    LL_FOREACH_SAFE (s->waiting, op, next)
+        op_free(op);
     s->waiting = NULL;
     if (s->wake_at != 0)
         DL_DELETE2(s->all->asleep, s, sleep_prev, sleep_next);

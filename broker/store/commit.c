@@ -29,8 +29,8 @@ void commit_free(struct commit *c)
 {
     struct commit_copy *copy, *next;
 
-    LL_FOREACH_SAFE(c->copies, copy, next)
-    free(copy);
+    LL_FOREACH_SAFE (c->copies, copy, next)
+        free(copy);
     free(c->changes);
     free(c);
 }

@@ -14,8 +14,8 @@ static void reaper_free_all(struct reaper *r)
 {
     struct reaped *m, *next;
 
-    LL_FOREACH_SAFE(r->first, m, next)
-    free(m);
+    LL_FOREACH_SAFE (r->first, m, next)
+        free(m);
     r->first = NULL;
 }
 
