@@ -175,7 +175,7 @@ X(TLS_MIN_VERSION, "tls", "min_version", CONFIG_CHOICE, "1.2", "1.2,1.3",
 X(TLS_HANDSHAKE_TIMEOUT, "tls", "handshake_timeout", CONFIG_DURATION, "10s", NULL,
   "time for a client to finish its handshake")
 X(TLS_MAX_HANDSHAKES, "tls", "max_handshakes", CONFIG_INT, "1000", NULL,
-  "handshakes under way at one gateway process; further clients wait to be accepted")
+  "handshakes under way at one gateway process; for more, one that stands still makes room")
 
 X(MAX_PAYLOAD, "limits", "max_payload", CONFIG_SIZE, "1M", NULL, "payload of one event, bytes")
 X(MAX_BODY, "limits", "max_body", CONFIG_SIZE, "8M", NULL,

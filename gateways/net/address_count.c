@@ -49,6 +49,11 @@ struct address_count *address_count_take(struct address_count **table,
     return a;
 }
 
+size_t address_count_get(const struct address_count *a)
+{
+    return a->count;
+}
+
 void address_count_drop(struct address_count **table, struct address_count *a)
 {
     if (a == NULL || --a->count > 0)

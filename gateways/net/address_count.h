@@ -14,6 +14,7 @@ struct address_count;
  * when it has `max` already. */
 struct address_count *address_count_take(struct address_count **table,
                                          const struct sockaddr *address, size_t max);
+size_t address_count_get(const struct address_count *a);
 void address_count_drop(struct address_count **table, struct address_count *a); /* NULL: nothing */
 
 #endif

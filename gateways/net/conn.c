@@ -35,6 +35,7 @@
 #define HANDSHAKES_TURN 16
 
 static void conn_free(struct conn *c);
+static void conn_handshake_over(struct conn *c);
 static void conn_on_poll(uv_poll_t *poll, int status, int events);
 
 /* --- polling ------------------------------------------------------------------- */
@@ -70,6 +71,7 @@ void conn_close(struct conn *c)
     if (c->state == CONN_CLOSED)
         return;
     c->state = CONN_CLOSED;
+    conn_handshake_over(c);
     wheel_stop(&c->timer);
     conn_let_go(c);
     buf_free(&c->out);
@@ -155,22 +157,48 @@ static void conn_on_handshake_timeout(struct wheel_timer *t)
     conn_close(c);
 }
 
+void conn_count_handshake(struct conn *c, const struct sockaddr *peer)
+{
+    c->handshake = handshakes_add(&c->conns->handshakes, c, c->fd, peer);
+}
+
+static void conn_handshake_over(struct conn *c)
+{
+    handshake_over(&c->conns->handshakes, c->handshake);
+    c->handshake = NULL;
+}
+
+bool conns_make_room(struct conns *cs, size_t share)
+{
+    struct conn *c = handshakes_victim(&cs->handshakes, share);
+
+    if (c == NULL)
+        return false;
+    tls_refuse(c->tls, "it made room for another");
+    conn_close(c);
+    return true;
+}
+
 /* The others wait for the next turn: what they have sent stays readable. */
 static bool conn_may_handshake(struct conns *cs)
 {
     uint64_t now = uv_now(cs->loop);
 
     if (now != cs->handshakes_at)
-        cs->handshakes = 0;
+        cs->handshakes_now = 0;
     cs->handshakes_at = now;
-    return cs->handshakes++ < HANDSHAKES_TURN;
+    return cs->handshakes_now++ < HANDSHAKES_TURN;
 }
 
 /* Lingering lets a refused client read why. */
 static void conn_handshaken(struct conn *c, enum tls_state state)
 {
-    if (state == TLS_HANDSHAKE)
+    if (state == TLS_HANDSHAKE) {
+        if (c->handshake != NULL)
+            handshake_moved(&c->conns->handshakes, c->handshake);
         return;
+    }
+    conn_handshake_over(c);
     wheel_stop(&c->timer);
     if (state == TLS_LOST) {
         conn_linger(c);

@@ -29,6 +29,7 @@
 
 #include <uv.h>
 
+#include "handshakes.h"
 #include "held.h"
 #include "pin.h"
 #include "tls.h"
@@ -62,8 +63,9 @@ struct conn {
     void *data;               /* the protocol's; at first what the listener was given */
     struct conn *prev, *next; /* all of the process */
     struct address_count *address;
-    struct tls *tls; /* NULL: plain */
-    struct buf in;   /* unread bytes, only while a request is cut in two */
+    struct tls *tls;             /* NULL: plain */
+    struct handshake *handshake; /* while that is under way */
+    struct buf in;               /* unread bytes, only while a request is cut in two */
     struct buf out;
     size_t out_at; /* bytes of out already written */
     struct slice tail;
@@ -91,9 +93,10 @@ struct conns {
     const char *claims; /* the folder for claim.h; NULL: none are made */
     const char *kind;   /* of gateway that this process is */
     struct held_list held;
-    uint64_t handshakes_at; /* the loop's time of the turn */
-    unsigned handshakes;    /* gone on with in this turn */
-    uint64_t sent;          /* bytes, not yet in the metric */
+    uint64_t handshakes_at;  /* the loop's time of the turn */
+    unsigned handshakes_now; /* gone on with in this turn */
+    struct handshakes handshakes;
+    uint64_t sent; /* bytes, not yet in the metric */
     bool draining;
     void (*empty)(void *arg); /* draining, and the last one is closed */
     void *empty_arg;
@@ -110,6 +113,10 @@ void conns_refresh(struct conns *cs);   /* brings the metrics up to date */
  * size is the owner's.  NULL when the loop refuses the descriptor; both are gone then. */
 struct conn *conn_new(struct conns *cs, int fd, struct tls *tls, size_t size,
                       const struct conn_ops *ops, void *data, struct address_count *address);
+/* Its handshake counts among those of the process; for listeners, behind conn_new with tls. */
+void conn_count_handshake(struct conn *c, const struct sockaddr *peer);
+/* Closes one whose handshake stands still (handshakes.h); false: there is none. */
+bool conns_make_room(struct conns *cs, size_t share);
 /* Another protocol goes on with it (an upgrade): unread bytes are shown to it. */
 void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data);
 

@@ -6,10 +6,10 @@
  * accepted ones inherit it.
  *
  * How it fails: out of memory, or of descriptors but for those that the process keeps for
- * itself, accepting pauses for PAUSE_MS.  With
- * too many TLS handshakes under way it pauses for a moment, so that a crowd that comes
- * back at once is served in the order in which it came.
- * Whatever happened to a single client while it waited is no concern of ours.
+ * itself, accepting pauses for PAUSE_MS.  With too many TLS handshakes under way one that
+ * stands still makes room; when none does, accepting pauses for a moment, so that a crowd that
+ * comes back at once is served in the order in which it came. Whatever happened to a single client
+ * while it waited is no concern of ours.
  */
 #include "listener.h"
 
@@ -101,6 +101,7 @@ static void listener_welcome(struct listener *l, int fd, const struct sockaddr *
     struct conns *cs = l->conns;
     struct address_count *address = NULL;
     struct tls *tls;
+    struct conn *c;
 
     if (cs->max > 0 && cs->count >= cs->max) {
         listener_refuse(l, fd, "max_connections");
@@ -114,8 +115,11 @@ static void listener_welcome(struct listener *l, int fd, const struct sockaddr *
         }
     }
     tls = l->tls != NULL ? tls_new(l->tls, fd, o->alpn) : NULL;
-    if (conn_new(cs, fd, tls, o->conn_size, o->ops, o->data, address) == NULL)
+    c = conn_new(cs, fd, tls, o->conn_size, o->ops, o->data, address);
+    if (c == NULL)
         address_count_drop(&cs->addresses, address);
+    else if (tls != NULL)
+        conn_count_handshake(c, peer);
 }
 
 static bool says_no_room(int error)
@@ -138,7 +142,8 @@ static void listener_on_poll(uv_poll_t *poll, int status, int events)
             listener_is_full(l, EMFILE);
             return;
         }
-        if (l->tls != NULL && tls_server_busy(l->tls)) {
+        if (l->tls != NULL && tls_server_busy(l->tls) &&
+            !conns_make_room(l->conns, tls_server_share(l->tls))) {
             listener_pause(l, BUSY_MS);
             return;
         }

@@ -38,6 +38,8 @@ bool tls_server_reload(struct tls_server *s, const struct config *c);
 void tls_server_free(struct tls_server *s); /* after the last connection; NULL does nothing */
 /* As many handshakes are under way as are allowed. */
 bool tls_server_busy(const struct tls_server *s);
+/* So many of them may be of one address when there are too many. */
+size_t tls_server_share(const struct tls_server *s);
 /* Said to a client over a limit, before any handshake: an alert in the clear. */
 struct slice tls_server_refusal(void);
 

@@ -274,6 +274,11 @@ void tls_server_free(struct tls_server *s)
     free(s);
 }
 
+size_t tls_server_share(const struct tls_server *s)
+{
+    return s->handshakes_max / 4;
+}
+
 bool tls_server_busy(const struct tls_server *s)
 {
     return s->handshakes >= s->handshakes_max;
