@@ -135,7 +135,7 @@ void group_event_row_failed(struct group *g, struct group_event *ev); /* … tha
 void group_event_gone(struct group *g, struct group_event *ev); /* and its row, if it has one */
 void group_event_free_all(struct group *g);
 struct slice group_event_key(struct commit *c, uint64_t id);
-MUST_CHECK bool group_event_key_get(struct slice key, uint64_t *id);
+bool group_event_key_get(struct slice key, uint64_t *id) MUST_CHECK;
 
 /* --- group.c ------------------------------------------------------------------------ */
 struct group *group_find(const struct groups *all, struct slice name);

@@ -55,9 +55,9 @@ void groups_load(struct groups *all, const struct store_entry *e);
 /* A WRITE of a session that is attached: adds what its shared filters and the events
  * that it takes over mean to the commit.  ERR_CONFLICT: *conflict is not the
  * session's; then nothing was added. */
-MUST_CHECK enum sluice_error groups_write(struct groups *all, struct groups_session *s,
-                                          const struct wire_write *m, uint64_t seq,
-                                          struct commit *c, uint64_t *conflict);
+enum sluice_error groups_write(struct groups *all, struct groups_session *s,
+                               const struct wire_write *m, uint64_t seq, struct commit *c,
+                               uint64_t *conflict) MUST_CHECK;
 /* Its outcome; the session may be gone by then. */
 void groups_written(struct groups *all, const struct wire_write *m, uint64_t seq, bool stored);
 

@@ -45,7 +45,7 @@ struct session_head {
     struct slice principal;
 };
 void session_head_put(struct buf *b, const struct session_head *h);
-MUST_CHECK bool session_head_get(struct slice value, struct session_head *h);
+bool session_head_get(struct slice value, struct session_head *h) MUST_CHECK;
 bool session_head_held(const struct session_head *h); /* some gateway holds it */
 
 #define DUE_END 'E'
@@ -57,11 +57,11 @@ struct session_due {
 };
 void session_due_owner_put(struct buf *b, uint64_t at,
                            struct slice client); /* big-endian: in order */
-MUST_CHECK bool session_due_get(struct slice owner, struct slice key, struct session_due *d);
+bool session_due_get(struct slice owner, struct slice key, struct session_due *d) MUST_CHECK;
 
 /* A progress item as it is answered to whoever holds the session next: the cursor not
  * below `inherit` if it followed, and following nobody yet.  False: not well formed. */
-MUST_CHECK bool session_progress_inherit(struct slice value, uint64_t inherit, struct buf *out);
+bool session_progress_inherit(struct slice value, uint64_t inherit, struct buf *out) MUST_CHECK;
 bool session_item_ok(const struct wire_item *item);
 /* "$share/g/filter" of a key "F$share/g/filter"; empty for any other. */
 struct slice session_item_group(struct slice key);

@@ -46,8 +46,8 @@ struct session_peer *sessions_join(struct sessions *all, const struct wire_uuid 
 void sessions_greet(struct session_peer *p); /* after its hello-ok: $SYS, as it is now */
 void sessions_leave(struct session_peer *p, const void *link);
 /* A SESSION or TELL frame; moves from m.  False: it is malformed. */
-MUST_CHECK bool sessions_units(struct session_peer *p, struct zmsg *m);
-MUST_CHECK bool sessions_tell(struct session_peer *p, struct zmsg *m);
+bool sessions_units(struct session_peer *p, struct zmsg *m) MUST_CHECK;
+bool sessions_tell(struct session_peer *p, struct zmsg *m) MUST_CHECK;
 /* Some gateway holds a session: whether it still lives is worth asking often. */
 bool sessions_held(const struct sessions *all);
 

@@ -263,16 +263,15 @@ static inline uint32_t played_topic(struct slice name)
     return n;
 }
 
-/* Behind the head, for the next batch to show. */
-static inline uint64_t played_log(const struct event *in, uint64_t id)
+/* Behind the head, for the next batch to show: the record with its place in the log. */
+static inline uint64_t played_log(uint8_t *record, const struct event *e, uint64_t id)
 {
     struct played_event *ev = mem_zalloc(sizeof *ev);
-    struct event e = *in;
 
-    ev->id = e.id = id;
-    ev->topic = played_topic(e.topic);
-    e.time = clock_ms();
-    event_record_put(&ev->record, &e);
+    ev->id = id;
+    ev->topic = played_topic(e->topic);
+    event_record_patch(record, id, clock_ms(), e->flags);
+    buf_put(&ev->record, record, event_record_size(e));
     DL_APPEND(store.log, ev);
     return id;
 }
@@ -282,7 +281,6 @@ static inline void played_show(uint64_t upto)
 {
     struct store_batch b = {.after = store.head, .upto = upto};
     struct store_item items[64];
-    struct buf records = {0};
     struct played_event *ev;
 
     DL_FOREACH (store.log, ev) {
@@ -290,28 +288,27 @@ static inline void played_show(uint64_t upto)
             continue;
         ck_assert_uint_lt(b.count, ARRAY_LEN(items));
         items[b.count++] = (struct store_item){
-            .offset = (uint32_t)records.len,
+            .record = ev->record.p,
             .size = (uint32_t)ev->record.len,
             .topic = ev->topic,
         };
-        buf_put_slice(&records, buf_slice(&ev->record));
     }
     b.items = items;
-    b.records = records.p;
-    b.size = records.len;
     store.head = upto;
     if (store.follow != NULL && b.count > 0)
         store.follow(&b);
-    buf_free(&records);
 }
 
 /* `count` events in one batch; the ID of the last. */
 static inline uint64_t store_publish_many(const struct event *e, unsigned count)
 {
     uint64_t id = store.head;
+    struct buf record = {0};
 
+    event_record_put(&record, e);
     for (unsigned i = 0; i < count; i++)
-        id = played_log(e, id + 1);
+        id = played_log(record.p, e, id + 1);
+    buf_free(&record);
     played_show(id);
     return id;
 }
@@ -395,7 +392,7 @@ static inline void played_append(struct store_request *r)
         r->events[i].repeat = known != NULL;
         r->events[i].id = first + i;
         if (known == NULL)
-            (void)played_log(&r->events[i].e, first + i);
+            (void)played_log(r->events[i].record, &r->events[i].e, first + i);
     }
     for (uint32_t i = 0; i < r->change_count; i++) {
         const struct store_change *c = &r->changes[i];
