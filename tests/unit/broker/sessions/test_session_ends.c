@@ -450,6 +450,7 @@ START_TEST(a_gateway_that_was_given_up_and_came_back_is_believed_again)
 {
     const struct held m = {.by = a, .client = "m", .epoch = 7};
 
+    ATTACH(a, "c", .expiry = 60);
     leave(a);
     pass(GRACE);
     join(a);
