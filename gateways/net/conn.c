@@ -168,15 +168,15 @@ static void conn_handshake_over(struct conn *c)
     c->handshake = NULL;
 }
 
-bool conns_make_room(struct conns *cs, size_t share)
+struct conn *conns_still(const struct conns *cs, size_t share)
 {
-    struct conn *c = handshakes_victim(&cs->handshakes, share);
+    return handshakes_victim(&cs->handshakes, share);
+}
 
-    if (c == NULL)
-        return false;
+void conn_make_room(struct conn *c)
+{
     tls_refuse(c->tls, "it made room for another");
     conn_close(c);
-    return true;
 }
 
 /* The others wait for the next turn: what they have sent stays readable. */

@@ -115,8 +115,9 @@ struct conn *conn_new(struct conns *cs, int fd, struct tls *tls, size_t size,
                       const struct conn_ops *ops, void *data, struct address_count *address);
 /* Its handshake counts among those of the process; for listeners, behind conn_new with tls. */
 void conn_count_handshake(struct conn *c, const struct sockaddr *peer);
-/* Closes one whose handshake stands still (handshakes.h); false: there is none. */
-bool conns_make_room(struct conns *cs, size_t share);
+/* One whose handshake stands still (handshakes.h), to be closed for another; NULL: none. */
+struct conn *conns_still(const struct conns *cs, size_t share);
+void conn_make_room(struct conn *c); /* closes such a one */
 /* Another protocol goes on with it (an upgrade): unread bytes are shown to it. */
 void conn_take_over(struct conn *c, const struct conn_ops *ops, void *data);
 

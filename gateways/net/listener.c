@@ -127,36 +127,65 @@ static bool says_no_room(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/* Accepting would take what the process keeps for itself; last: the one accepted before,
+ * or -1. */
+static bool listener_is_short(const struct listener *l, int last)
+{
+    int reserved_from = process_reserved_from();
+
+    return last >= 0 ? last + 1 >= reserved_from : process_is_short(l->fd, reserved_from - 1);
+}
+
+/* False: no other handshake can begin.  *still: the one that would make room. */
+static bool listener_may_begin(const struct listener *l, struct conn **still)
+{
+    *still = NULL;
+    if (l->tls == NULL || !tls_server_busy(l->tls))
+        return true;
+    *still = conns_still(l->conns, tls_server_share(l->tls));
+    return *still != NULL;
+}
+
+/* A descriptor; -1: there is none any more, or accepting pauses. */
+static int listener_accept(struct listener *l)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    struct conn *still;
+    int fd;
+
+    if (!listener_may_begin(l, &still)) {
+        listener_pause(l, BUSY_MS);
+        return -1;
+    }
+    do
+        fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (fd < 0 && errno != EAGAIN && !says_no_room(errno));
+    if (fd >= 0) {
+        if (still != NULL)
+            conn_make_room(still);
+        listener_welcome(l, fd, (struct sockaddr *)&peer);
+    } else if (errno != EAGAIN) {
+        listener_is_full(l, errno);
+    }
+    return fd;
+}
+
 static void listener_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = CONTAINER_OF(poll, struct listener, poll);
-    int reserved_from = process_reserved_from();
-    struct sockaddr_storage peer;
-    socklen_t len;
     int fd = -1;
 
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPT_TURN; i++) {
-        if (fd + 1 >= reserved_from || (i == 0 && process_is_short(l->fd, reserved_from - 1))) {
+        if (listener_is_short(l, fd)) {
             listener_is_full(l, EMFILE);
             return;
         }
-        if (l->tls != NULL && tls_server_busy(l->tls) &&
-            !conns_make_room(l->conns, tls_server_share(l->tls))) {
-            listener_pause(l, BUSY_MS);
+        fd = listener_accept(l);
+        if (fd < 0)
             return;
-        }
-        len = sizeof peer;
-        fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0)
-            listener_welcome(l, fd, (struct sockaddr *)&peer);
-        else if (errno == EAGAIN)
-            return;
-        else if (says_no_room(errno)) {
-            listener_is_full(l, errno);
-            return;
-        }
     }
 }
 
