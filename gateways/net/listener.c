@@ -158,14 +158,12 @@ static int listener_accept(struct listener *l)
         listener_pause(l, BUSY_MS);
         return -1;
     }
-    do
-        fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    while (fd < 0 && errno != EAGAIN && !says_no_room(errno));
+    fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         if (still != NULL)
             conn_make_room(still);
         listener_welcome(l, fd, (struct sockaddr *)&peer);
-    } else if (errno != EAGAIN) {
+    } else if (says_no_room(errno)) {
         listener_is_full(l, errno);
     }
     return fd;
