@@ -345,16 +345,3 @@ void ws_handshake_accept(struct ws_acceptance *a, const struct ws_handshake *h,
     a->subprotocol = h->subprotocol;
     buf_free(&b);
 }
-
-void ws_handshake_put(struct buf *b, const struct ws_acceptance *a)
-{
-    buf_puts(b, "HTTP/1.1 101 Switching Protocols\r\n"
-                "Upgrade: websocket\r\n"
-                "Connection: Upgrade\r\n");
-    buf_printf(b, "Sec-WebSocket-Accept: %s\r\n", a->accept);
-    if (a->subprotocol != NULL)
-        buf_printf(b, "Sec-WebSocket-Protocol: %s\r\n", a->subprotocol);
-    if (a->extensions[0] != '\0')
-        buf_printf(b, "Sec-WebSocket-Extensions: %s\r\n", a->extensions);
-    buf_puts(b, "\r\n");
-}

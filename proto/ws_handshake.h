@@ -53,7 +53,5 @@ struct ws_acceptance {
 void ws_handshake_challenge(const struct ws_handshake *h, char text[WS_CHALLENGE_SIZE]);
 void ws_handshake_accept(struct ws_acceptance *a, const struct ws_handshake *h,
                          const uint8_t proof[WS_PROOF_SIZE]);
-/* The 101 that accepts it, whole. */
-void ws_handshake_put(struct buf *b, const struct ws_acceptance *a);
 
 #endif

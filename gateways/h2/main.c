@@ -8,7 +8,7 @@
 #include "h2_gateway.h"
 #include "log_routes.h"
 #include "mem.h"
-#include "ws_session.h"
+#include "ws_gateway.h"
 
 struct h2_process {
     struct site site;
@@ -52,7 +52,7 @@ static void h2_turn_end(struct gateway *g)
 {
     struct h2_process *p = g->protocol;
 
-    ws_turn(p->sockets);
+    ws_gateway_turn(p->sockets);
     if (h2_turn(p->h2))
         gateway_wake(g);
 }

@@ -113,3 +113,8 @@ void channel_of_conn(struct channel *c, struct conn *conn)
 {
     *c = (struct channel){.ops = &channel_ops, .carrier = conn, .eof_seen = conn->eof_seen};
 }
+
+struct conn *channel_conn(const struct channel *c)
+{
+    return c->ops == &channel_ops ? conn_of(c) : NULL;
+}

@@ -101,5 +101,8 @@ static inline void channel_close(struct channel *c)
 
 /* The carrier that is a connection, for http.c: channel_start takes it over. */
 void channel_of_conn(struct channel *c, struct conn *conn);
+/* That connection, for an owner that speaks to it itself: conn_take_over instead of
+ * channel_start.  NULL: the carrier is another. */
+struct conn *channel_conn(const struct channel *c);
 
 #endif

@@ -299,18 +299,6 @@ static const struct exchange_ops http1_ops = {.answer = answer,
                                               .end = stream_end,
                                               .tunnel = tunnel};
 
-struct conn *http_take_conn(struct exchange *x)
-{
-    struct http_conn *h;
-
-    if (x->ops != &http1_ops)
-        return NULL;
-    h = http_of_exchange(x);
-    assert(h->state == BUSY);
-    h->state = OVER;
-    return &h->conn;
-}
-
 /* --- dispatch -------------------------------------------------------------------------- */
 
 static bool has_body(const struct http_request *r)

@@ -17,8 +17,4 @@ struct http *http_new(struct site *site);
 void http_free(struct http *h); /* after the last connection */
 struct listener_options http_listener(struct http *h);
 
-/* For an upgrade: the connection under a pending exchange, which is over then.
- * The caller writes the 101 and calls conn_take_over.  NULL: not HTTP/1.1. */
-struct conn *http_take_conn(struct exchange *x);
-
 #endif

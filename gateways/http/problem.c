@@ -79,6 +79,7 @@ const char *http_status_text(int status)
         int status;
         const char *text;
     } known[] = {
+        {101, "Switching Protocols"},
         {200, "OK"},
         {201, "Created"},
         {204, "No Content"},

@@ -20,7 +20,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "http.h"
+#include "channel.h"
 #include "mem.h"
 #include "run_write.h"
 #include "upgrade.h"
@@ -358,8 +358,7 @@ struct conn *transport_accept(struct exchange *x)
     struct ws_acceptance accepted;
     struct ws_handshake h;
     struct problem p = {0};
-    struct buf head = {0};
-    struct conn *c;
+    struct channel channel;
 
     if (!upgrade_read(x, subprotocols, &h))
         return NULL;
@@ -369,13 +368,9 @@ struct conn *transport_accept(struct exchange *x)
         return NULL;
     }
     h.deflate.on = false;
-    c = http_take_conn(x);
-    assert(c != NULL);
     upgrade_accept(&accepted, &h);
-    ws_handshake_put(&head, &accepted);
-    conn_write(c, head.p, head.len);
-    buf_free(&head);
-    return c;
+    upgrade_tunnel(x, &accepted, &channel);
+    return channel_conn(&channel);
 }
 
 void transport_init(struct transport *t, struct transports *all, struct conn *c, bool websocket,

@@ -7,7 +7,7 @@
 #include "http.h"
 #include "log_routes.h"
 #include "mem.h"
-#include "ws_session.h"
+#include "ws_gateway.h"
 
 struct ws {
     struct site site;
@@ -45,7 +45,7 @@ static void ws_turn_end(struct gateway *g)
 {
     struct ws *ws = g->protocol;
 
-    ws_turn(ws->sessions);
+    ws_gateway_turn(ws->sessions);
 }
 
 static void ws_free(struct gateway *g)

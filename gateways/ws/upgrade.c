@@ -86,3 +86,21 @@ void upgrade_accept(struct ws_acceptance *a, const struct ws_handshake *h)
     }
     ws_handshake_accept(a, h, asked ? proof : NULL);
 }
+
+static void answer_text(struct answer *a, const char *name, const char *text)
+{
+    if (text != NULL && *text != '\0')
+        answer_field(a, name, slice_of(text));
+}
+
+void upgrade_tunnel(struct exchange *x, const struct ws_acceptance *accepted, struct channel *c)
+{
+    struct answer a = {.status = 101};
+
+    answer_field(&a, "Upgrade", SLICE("websocket"));
+    answer_field(&a, "Connection", SLICE("Upgrade"));
+    answer_text(&a, "Sec-WebSocket-Accept", accepted->accept);
+    answer_text(&a, "Sec-WebSocket-Protocol", accepted->subprotocol);
+    answer_text(&a, "Sec-WebSocket-Extensions", accepted->extensions);
+    exchange_tunnel(x, &a, c);
+}

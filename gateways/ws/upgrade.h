@@ -15,4 +15,7 @@ bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws
 /* What the answer says, with the proof that the key was read. */
 void upgrade_accept(struct ws_acceptance *a, const struct ws_handshake *h);
 
+/* The client gets it: the exchange is over, *c is where it goes on (channel.h). */
+void upgrade_tunnel(struct exchange *x, const struct ws_acceptance *a, struct channel *c);
+
 #endif

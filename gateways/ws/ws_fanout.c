@@ -46,19 +46,19 @@ static void whole_piece(const struct ws_session *s, size_t i, struct entry *e, e
 }
 
 /* The refs, behind what is shared: as they are, or as a stored block. */
-static void put_rest(struct buf *own, const struct slice *refs, size_t count, bool packed)
+static void put_rest(struct ws_gateway *ws, const struct slice *refs, size_t count, bool packed)
 {
-    static struct buf plain;
+    struct buf *plain = &ws->rest;
 
     if (!packed) {
-        ws_json_put_subs(own, refs, count);
+        ws_json_put_subs(&ws->own, refs, count);
         return;
     }
-    buf_clear(&plain);
-    ws_json_put_subs(&plain, refs, count);
-    deflate_put_rest((struct slice){(char *)plain.p, plain.len}, own);
-    if (plain.cap > OWN_MAX)
-        buf_free(&plain);
+    buf_clear(plain);
+    ws_json_put_subs(plain, refs, count);
+    deflate_put_rest(buf_slice(plain), &ws->own);
+    if (plain->cap > OWN_MAX)
+        buf_free(plain);
 }
 
 static size_t rest_size(const struct slice *refs, size_t count)
@@ -99,7 +99,7 @@ static void open_piece(const struct ws_session *s, size_t i, struct entry *e,
     p->shared = open_form(s, e, refs, count, &packed);
     (void)buf_reserve(own, sizeof head);
     own->len += sizeof head;
-    put_rest(own, refs, count, packed);
+    put_rest(s->ws, refs, count, packed);
     p->rest.len = own->len - start - sizeof head;
     p->head.len = ws_header_put(head, WS_TEXT, packed, p->shared.len + p->rest.len);
     memcpy(own->p + start + sizeof head - p->head.len, head, p->head.len);
@@ -127,16 +127,16 @@ static size_t write_pieces(struct ws_session *s, size_t count)
 /* --- runs ------------------------------------------------------------------------- */
 
 /* The pieces of a run, some at a time, made by make(). */
-struct pieces {
+struct ws_pieces {
     struct ws_session *session;
     struct run *run;
-    void (*make)(const struct pieces *p, size_t i, size_t entry);
+    void (*make)(const struct ws_pieces *p, size_t i, size_t entry);
     const struct ws_subscription *sub; /* make's own, as all below */
     const struct bundle_run *shared;
     enum ws_form form;
 };
 
-static size_t pieces_write(const struct pieces *p)
+static size_t pieces_write(const struct ws_pieces *p)
 {
     size_t done = 0, n, taken;
 
@@ -153,19 +153,19 @@ static size_t pieces_write(const struct pieces *p)
     return done;
 }
 
-static void make_whole(const struct pieces *p, size_t i, size_t entry)
+static void make_whole(const struct ws_pieces *p, size_t i, size_t entry)
 {
     whole_piece(p->session, i, p->run->entries[entry], p->form);
 }
 
-static void make_own_ref(const struct pieces *p, size_t i, size_t entry)
+static void make_own_ref(const struct ws_pieces *p, size_t i, size_t entry)
 {
     struct slice ref = {p->sub->ref, p->sub->ref_len};
 
     open_piece(p->session, i, p->run->entries[entry], &ref, 1);
 }
 
-static void make_shared(const struct pieces *p, size_t i, size_t entry)
+static void make_shared(const struct ws_pieces *p, size_t i, size_t entry)
 {
     const struct bundle_run *r = p->shared;
     struct slice *refs = p->session->ws->refs;
@@ -183,7 +183,7 @@ size_t ws_fanout_events(struct subscription *subscription, struct run *r)
     const struct ws_subscription *sub = subscription->data;
     struct ws_session *s = sub->session;
     enum ws_form form = s->raw ? WS_FORM_RAW : WS_FORM_PATH;
-    struct pieces p = {.session = s, .run = r, .sub = sub, .form = form};
+    struct ws_pieces p = {.session = s, .run = r, .sub = sub, .form = form};
 
     ws_session_flush(s);
     if (sub->path && !has_small_window(s)) {
@@ -197,7 +197,7 @@ size_t ws_fanout_events(struct subscription *subscription, struct run *r)
 size_t ws_fanout_shared(struct bundle *b, struct bundle_run *r)
 {
     struct ws_session *s = CONTAINER_OF(b, struct ws_session, bundle);
-    struct pieces p = {.session = s, .run = r->run, .make = make_shared, .shared = r};
+    struct ws_pieces p = {.session = s, .run = r->run, .make = make_shared, .shared = r};
 
     ws_session_flush(s);
     return pieces_write(&p);

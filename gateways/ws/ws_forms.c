@@ -12,16 +12,19 @@
 #define SCRATCH_MAX (256u * 1024) /* kept from event to event */
 #define REST_MIN 6                /* what an uncompressed rest costs more (deflate.h) */
 
-static struct deflater *deflater; /* loop thread only, as all encoding */
+/* An encoder is given an event and nothing else. */
+static struct ws_forms *forms;
 
-void ws_forms_init(struct deflater *d)
+void ws_forms_init(struct ws_forms *f)
 {
-    deflater = d;
+    forms = f;
 }
 
-static struct slice bytes_of(const struct buf *b)
+void ws_forms_close(struct ws_forms *f)
 {
-    return (struct slice){(const char *)b->p, b->len};
+    deflater_free(f->deflater);
+    buf_free(&f->plain);
+    forms = NULL;
 }
 
 /* --- messages --------------------------------------------------------------------- */
@@ -71,7 +74,7 @@ static void put_packed(struct buf *b, enum ws_opcode opcode, struct slice messag
 {
     size_t start = b->len;
 
-    deflater_put(deflater, message, b);
+    deflater_put(forms->deflater, message, b);
     if (b->len - start < message.len) {
         ws_frame_wrap(b, start, opcode, true);
     } else {
@@ -82,13 +85,13 @@ static void put_packed(struct buf *b, enum ws_opcode opcode, struct slice messag
 
 static void put_path_packed(struct buf *b, const struct event *e)
 {
-    static struct buf plain;
+    struct buf *plain = &forms->plain;
 
-    buf_clear(&plain);
-    put_json(&plain, e);
-    put_packed(b, WS_TEXT, bytes_of(&plain));
-    if (plain.cap > SCRATCH_MAX)
-        buf_free(&plain);
+    buf_clear(plain);
+    put_json(plain, e);
+    put_packed(b, WS_TEXT, buf_slice(plain));
+    if (plain->cap > SCRATCH_MAX)
+        buf_free(plain);
 }
 
 static void put_raw_packed(struct buf *b, const struct event *e)
@@ -105,16 +108,16 @@ static void put_open(struct buf *b, const struct event *e)
 
 static void put_open_packed(struct buf *b, const struct event *e)
 {
-    static struct buf plain;
+    struct buf *plain = &forms->plain;
     size_t start = b->len;
 
-    buf_clear(&plain);
-    ws_json_put_event(&plain, e);
-    deflater_put_prefix(deflater, bytes_of(&plain), b);
-    if (b->len - start + REST_MIN >= plain.len)
+    buf_clear(plain);
+    ws_json_put_event(plain, e);
+    deflater_put_prefix(forms->deflater, buf_slice(plain), b);
+    if (b->len - start + REST_MIN >= plain->len)
         b->len = start;
-    if (plain.cap > SCRATCH_MAX)
-        buf_free(&plain);
+    if (plain->cap > SCRATCH_MAX)
+        buf_free(plain);
 }
 
 const form_encode ws_form_encoders[] = {

@@ -28,8 +28,14 @@ enum ws_form {
     WS_FORM_OPEN_PACKED
 };
 
-/* The process's one deflater, which the packed forms use; before any of them. */
-void ws_forms_init(struct deflater *d);
+/* What the packed forms are made with. */
+struct ws_forms {
+    struct deflater *deflater; /* NULL: permessage-deflate is off */
+    struct buf plain;          /* the message that is packed */
+};
+/* The process's one; before any of the packed forms is made, loop thread only. */
+void ws_forms_init(struct ws_forms *f);
+void ws_forms_close(struct ws_forms *f);
 struct slice ws_form_of(struct entry *e, enum ws_form form);
 extern const form_encode ws_form_encoders[];
 

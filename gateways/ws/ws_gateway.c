@@ -1,10 +1,11 @@
 /*
  * ws_gateway.c - what the connections of the process share, from its start to its end.
  */
+#include "ws_gateway.h"
+
 #include <stdlib.h>
 
 #include "mem.h"
-#include "ws_forms.h"
 #include "ws_session.h"
 
 #define MESSAGE_ROOM (128u * 1024) /* sluice.json: what may stand around a payload */
@@ -35,17 +36,24 @@ struct ws_gateway *ws_gateway_new(const struct site *site)
     ws->held_max = config_num(c, CFG_PUBLISH_QUEUE);
     ws->inflater = inflater_new();
     if (config_bool(c, CFG_WS_DEFLATE))
-        ws->deflater = deflater_new((int)config_num(c, CFG_WS_DEFLATE_LEVEL));
-    ws_forms_init(ws->deflater);
+        ws->forms.deflater = deflater_new((int)config_num(c, CFG_WS_DEFLATE_LEVEL));
+    ws_forms_init(&ws->forms);
     return ws;
 }
 
 void ws_gateway_free(struct ws_gateway *ws)
 {
-    deflater_free(ws->deflater);
+    ws_forms_close(&ws->forms);
     inflater_free(ws->inflater);
     ws_request_free(&ws->request);
     buf_free(&ws->inflated);
     buf_free(&ws->own);
+    buf_free(&ws->rest);
     free(ws);
+}
+
+void ws_gateway_turn(struct ws_gateway *ws)
+{
+    while (ws->speaking != NULL)
+        ws_session_turn(ws->speaking);
 }

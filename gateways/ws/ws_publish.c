@@ -18,15 +18,6 @@
 #include "topic.h"
 #include "ws_session.h"
 
-struct ws_publish {
-    struct link_publish link;
-    struct ws_session *session; /* NULL: it has ended */
-    struct ws_publish *prev, *next;
-    size_t cost; /* what of the window it takes */
-    size_t ref_len;
-    char ref[];
-};
-
 /* Its acknowledgement will take memory as well, if the client reads none. */
 static size_t cost_of(size_t record, size_t ref)
 {
@@ -66,7 +57,7 @@ static void close_raw(struct ws_session *s, enum sluice_error error)
     ws_session_close(s, code, error_text(error));
 }
 
-static void on_ack(struct link_publish *lp, const struct wire_ack *a)
+static void publish_on_ack(struct link_publish *lp, const struct wire_ack *a)
 {
     struct ws_publish *pub = CONTAINER_OF(lp, struct ws_publish, link);
     struct ws_session *s = pub->session;
@@ -93,13 +84,13 @@ static bool may_publish(const struct ws_session *s, const struct event *e, struc
     return publish_check(e, &limits, p);
 }
 
-static void submit(struct ws_session *s, struct slice ref, const struct event *e)
+static void publish_submit(struct ws_session *s, struct slice ref, const struct event *e)
 {
     struct ws_publish *pub = mem_zalloc(sizeof *pub + ref.len);
 
     event_record_put(&pub->link.records, e);
     pub->link.count = 1;
-    pub->link.cb = on_ack;
+    pub->link.cb = publish_on_ack;
     pub->session = s;
     pub->cost = cost_of(pub->link.records.len, ref.len);
     pub->ref_len = ref.len;
@@ -116,35 +107,24 @@ void ws_publish_event(struct ws_session *s)
     struct problem p = {0};
 
     if (may_publish(s, &r->event, &p))
-        submit(s, r->ref, &r->event);
+        publish_submit(s, r->ref, &r->event);
     else
-        ws_refuse(s, r->ref, &p);
+        ws_session_refuse(s, r->ref, &p);
 }
 
 void ws_publish_raw(struct ws_session *s, bool text, struct slice payload)
 {
     struct event_props props = {.payload_format = text ? 1 : -1};
-    struct event e = {.topic = {(char *)s->topic.p, s->topic.len},
-                      .payload = payload,
-                      .flags = 2 << EVENT_QOS_SHIFT};
+    struct event e = {
+        .topic = buf_slice(&s->topic), .payload = payload, .flags = 2 << EVENT_QOS_SHIFT};
     struct problem p = {0};
     struct buf encoded = {0};
 
     event_props_put(&encoded, &props);
-    e.props = (struct slice){(char *)encoded.p, encoded.len};
+    e.props = buf_slice(&encoded);
     if (may_publish(s, &e, &p))
-        submit(s, (struct slice){NULL, 0}, &e);
+        publish_submit(s, (struct slice){NULL, 0}, &e);
     else
         ws_session_close(s, WS_CLOSE_POLICY, "this address cannot be published to");
     buf_free(&encoded);
-}
-
-void ws_publishes_leave(struct ws_session *s)
-{
-    struct ws_publish *pub;
-
-    while ((pub = s->publishes) != NULL) {
-        DL_DELETE(s->publishes, pub);
-        pub->session = NULL;
-    }
 }

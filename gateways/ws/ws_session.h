@@ -2,10 +2,13 @@
  * ws_session.h - one WebSocket, and what its files share; whatever carries it (channel.h).
  *
  *   ws_upgrade    the opening handshake, until the connection is ours
- *   ws_session    frames in, control frames, pings, the close
+ *   ws_input      frames in, control frames, pings
  *   ws_subscribe  its subscriptions: from a client's words to the hub
  *   ws_fanout     events to its socket
  *   ws_publish    events from it to the broker
+ *   ws_session    what it says, what holds it up, the close
+ *
+ * Each calls only those below it.
  *
  *   OPENING ──the path's subscription has started──▶ OPEN ──ws_session_close──▶
  *     ENDING ──its publishes are acknowledged──▶ CLOSING ──the client's close──▶ OVER
@@ -19,13 +22,15 @@
 #include "channel.h"
 #include "deflate.h"
 #include "hub.h"
+#include "link.h"
 #include "reaper.h"
 #include "site.h"
 #include "ws.h"
+#include "ws_forms.h"
+#include "ws_gateway.h"
 #include "ws_handshake.h"
 #include "ws_json.h"
 
-struct ws_publish;
 struct ws_session;
 
 /* What all connections of the process share. */
@@ -34,13 +39,14 @@ struct ws_gateway {
     uint64_t ping_ms, ping_timeout_ms, message_timeout_ms; /* ping 0: never */
     size_t max_subscriptions, publish_window, message_max, message_max_raw;
     struct publish_limits publish; /* of nobody: `who` is the session's */
-    struct deflater *deflater;     /* NULL: permessage-deflate is off */
+    struct ws_forms forms;
     struct inflater *inflater;
     struct ws_session *speaking; /* have something to write at the turn's end */
     size_t held, held_max;       /* bytes of messages that are not whole yet */
     struct buf inflated;         /* the message in hand */
     struct ws_request request;   /* the operation in hand */
-    struct buf own;              /* fan-out: what is a client's own of its events */
+    struct buf own;              /* fan-out: what is a client's own of its events, … */
+    struct buf rest;             /* … and of the one in hand, not packed yet */
     struct conn_piece pieces[CONN_PIECES_MAX];
     size_t own_at[CONN_PIECES_MAX];
     struct slice refs[BUNDLE_MAX];
@@ -57,12 +63,32 @@ struct ws_subscription {
     char ref[];
 };
 
+struct ws_publish {
+    struct link_publish link;
+    struct ws_session *session; /* NULL: it has ended */
+    struct ws_publish *prev, *next;
+    size_t cost; /* what of the window it takes */
+    size_t ref_len;
+    char ref[];
+};
+
+/* Whom the subscription of the address tells how it went. */
+struct ws_opening {
+    /* It has started.  What is said between the two goes out before anything that the
+     * client sent ahead is looked at. */
+    void (*accepted)(struct ws_session *s);
+    void (*begun)(struct ws_session *s);
+    /* It never will. */
+    void (*refused)(struct ws_session *s, const struct problem *p);
+};
+
 enum ws_session_state { WS_OPENING, WS_OPEN, WS_ENDING, WS_CLOSING, WS_OVER };
 
 struct ws_session {
     struct reaped reaped; /* first */
     struct ws_gateway *ws;
-    struct exchange *x;     /* OPENING */
+    struct exchange *x; /* OPENING, and … */
+    const struct ws_opening *opening;
     struct channel channel; /* from OPEN on */
     struct wheel_timer timer;
     uint8_t state;
@@ -92,57 +118,55 @@ struct ws_session {
     struct buf topic;      /* raw: of the address, when it is one */
 };
 
-/* --- ws_upgrade.c ----------------------------------------------------------------- */
-
-/* GET /events/{topic}, GET /events; CONNECT in HTTP/2.  The route's own is the
- * struct ws_gateway. */
-void ws_upgrade(struct exchange *x);
-/* The path's subscription has started: the client gets its 101, and what is said
- * between the two behind it, before anything that it sent ahead is looked at. */
-void ws_upgrade_accept(struct ws_session *s);
-void ws_upgrade_done(struct ws_session *s);
-/* It never will: the request is answered with the problem, and the session over. */
-void ws_upgrade_refuse(struct ws_session *s, const struct problem *p);
-
 /* --- ws_session.c ----------------------------------------------------------------- */
 
 struct ws_session *ws_session_new(struct ws_gateway *ws, bool raw, struct ws_deflate deflate);
-/* s->channel is there: the connection is its own from now on. */
-void ws_session_open(struct ws_session *s);
 /* Where the next frame is to be appended; it is written later. */
 struct buf *ws_session_say(struct ws_session *s);
 /* The same for a message of sluice.json: begin returns where it begins. */
 size_t ws_session_message_begin(struct ws_session *s);
 void ws_session_message_end(struct ws_session *s, size_t start);
+/* Errors of sluice.json. */
+void ws_session_error(struct ws_session *s, struct slice ref, const struct ws_refusal *why);
+void ws_session_refuse(struct ws_session *s, struct slice ref, const struct problem *p);
 void ws_session_flush(struct ws_session *s);
+/* Must the client wait until its answers are read, or its publishes acknowledged? */
+bool ws_session_is_blocked(const struct ws_session *s);
 /* The client's next bytes are looked at, if they waited for room. */
 void ws_session_continue(struct ws_session *s);
+/* It has something to say, and the turn is over. */
+void ws_session_turn(struct ws_session *s);
+/* A message that is not whole takes so many bytes now. */
+void ws_session_hold(struct ws_session *s, size_t bytes);
+/* Whoever waited for acknowledgements may go on. */
+void ws_session_acknowledged(struct ws_session *s);
+/* One of its subscriptions ends. */
+void ws_subscription_end(struct ws_subscription *sub);
 /* Ends its subscriptions at once; the close frame goes when what it published is
  * acknowledged.  Idempotent; reason is static. */
 void ws_session_close(struct ws_session *s, unsigned code, const char *reason);
-/* Whoever waited for acknowledgements may go on. */
-void ws_session_acknowledged(struct ws_session *s);
+/* The client's close frame has come. */
+void ws_session_closed(struct ws_session *s, unsigned code);
+/* Its bytes make no sense: nothing that follows does. */
+void ws_session_break(struct ws_session *s, unsigned code);
+/* The client has gone without a close frame. */
+void ws_session_leave(struct ws_session *s);
 /* Frees what it has; the memory goes to the reaper. */
 void ws_session_end(struct ws_session *s);
 
-void ws_turn(struct ws_gateway *ws); /* the end of a turn: what was gathered is written */
+/* --- ws_input.c ------------------------------------------------------------------- */
 
-/* --- ws_gateway.c ----------------------------------------------------------------- */
-
-/* site is borrowed. */
-struct ws_gateway *ws_gateway_new(const struct site *site);
-void ws_gateway_free(struct ws_gateway *ws); /* after the last session */
+/* s->channel is there: the connection is its own from now on. */
+void ws_input_open(struct ws_session *s);
 
 /* --- ws_subscribe.c --------------------------------------------------------------- */
 
-/* The subscription of the address. */
+/* The subscription of the address; s->opening hears of it. */
 void ws_subscribe_path(struct ws_session *s, const struct subscribe *words);
 /* The operations of sluice.json: ws->request. */
 void ws_subscribe(struct ws_session *s);
 void ws_unsubscribe(struct ws_session *s);
-void ws_subscriptions_resume(struct ws_session *s);
-void ws_subscriptions_end(struct ws_session *s);
-void ws_refuse(struct ws_session *s, struct slice ref, const struct problem *p);
+void ws_subscribe_resume(struct ws_session *s);
 
 /* --- ws_fanout.c ------------------------------------------------------------------ */
 
@@ -154,7 +178,5 @@ size_t ws_fanout_shared(struct bundle *b, struct bundle_run *r);
 
 void ws_publish_event(struct ws_session *s); /* ws->request */
 void ws_publish_raw(struct ws_session *s, bool text, struct slice payload);
-/* What it has published goes on without it. */
-void ws_publishes_leave(struct ws_session *s);
 
 #endif

@@ -7,7 +7,7 @@
  *
  * How it fails: words that make no sense, a ref that is taken, a filter that the
  * broker refuses: an error that names the ref, and the connection lives on.  What
- * is gone under on_gap=fail closes the connection with 4410, for only that is seen
+ * is gone under subscribe_on_gap=fail closes the connection with 4410, for only that is seen
  * by every client; an error before it names the ref.  The same words in the
  * address are refused as HTTP, before there is a connection.
  */
@@ -17,54 +17,15 @@
 #include <utlist.h>
 
 #include "mem.h"
-#include "ws_forms.h"
 #include "ws_session.h"
-
-/* --- refusals --------------------------------------------------------------------- */
-
-static void say_error(struct ws_session *s, struct slice ref, const struct ws_refusal *why)
-{
-    size_t start = ws_session_message_begin(s);
-
-    ws_json_put_error(&s->out, ref, why);
-    ws_session_message_end(s, start);
-}
-
-void ws_refuse(struct ws_session *s, struct slice ref, const struct problem *p)
-{
-    struct ws_refusal why = {.error = p->error,
-                             .text = slice_of(p->detail),
-                             .field = p->field[0] != '\0' ? p->field : NULL};
-
-    say_error(s, ref, &why);
-}
-
-/* --- their end -------------------------------------------------------------------- */
 
 static struct slice ref_of(const struct ws_subscription *sub)
 {
     return (struct slice){sub->ref, sub->ref_len};
 }
 
-static void subscription_end(struct ws_subscription *sub)
-{
-    struct ws_session *s = sub->session;
-
-    subscription_close(&sub->subscription);
-    DL_DELETE(s->subscriptions, sub);
-    reaper_take(s->ws->site->use.reaper, &sub->reaped);
-    if (--s->subscription_count == 1)
-        bundle_leave(&s->subscriptions->subscription);
-}
-
-void ws_subscriptions_end(struct ws_session *s)
-{
-    while (s->subscriptions != NULL)
-        subscription_end(s->subscriptions);
-}
-
 /* In turn, so that none that always has more to send keeps the others waiting. */
-void ws_subscriptions_resume(struct ws_session *s)
+void ws_subscribe_resume(struct ws_session *s)
 {
     struct ws_subscription *sub, *first = s->subscriptions;
 
@@ -84,11 +45,11 @@ static void fail_on_gap(struct ws_subscription *sub)
     struct ws_refusal why = {.error = ERR_GONE};
 
     if (!s->raw)
-        say_error(s, ref_of(sub), &why);
+        ws_session_error(s, ref_of(sub), &why);
     ws_session_close(s, WS_CLOSE_GAP, "events after the cursor are gone");
 }
 
-static void on_gap(struct subscription *subscription, const struct gap *gap)
+static void subscribe_on_gap(struct subscription *subscription, const struct gap *gap)
 {
     struct ws_subscription *sub = subscription->data;
     struct ws_session *s = sub->session;
@@ -103,49 +64,54 @@ static void on_gap(struct subscription *subscription, const struct gap *gap)
     ws_session_message_end(s, start);
 }
 
-static void on_started(struct subscription *subscription, uint64_t cursor, const struct gap *gap)
+static void subscribe_on_started(struct subscription *subscription, uint64_t cursor,
+                                 const struct gap *gap)
 {
     struct ws_subscription *sub = subscription->data;
     struct ws_session *s = sub->session;
-    bool opening = s->state == WS_OPENING;
+    const struct ws_opening *opening = s->opening;
     size_t start;
 
-    if (opening)
-        ws_upgrade_accept(s);
+    if (opening != NULL)
+        opening->accepted(s);
     if (!s->raw && (gap == NULL || !sub->on_gap_fail)) {
         start = ws_session_message_begin(s);
         ws_json_put_subscribed(&s->out, ref_of(sub), cursor);
         ws_session_message_end(s, start);
     }
     if (gap != NULL)
-        on_gap(subscription, gap);
-    if (opening)
-        ws_upgrade_done(s);
+        subscribe_on_gap(subscription, gap);
+    if (opening != NULL)
+        opening->begun(s);
 }
 
-static void on_failed(struct subscription *subscription, enum sluice_error error, struct slice text)
+static void subscribe_on_failed(struct subscription *subscription, enum sluice_error error,
+                                struct slice text)
 {
     struct ws_subscription *sub = subscription->data;
     struct ws_session *s = sub->session;
     struct problem p = {0};
 
     (void)problem_setf(&p, error, NULL, "%.*s", (int)text.len, text.p);
-    if (s->state == WS_OPENING) {
-        ws_upgrade_refuse(s, &p);
+    if (s->opening != NULL) {
+        s->opening->refused(s, &p);
     } else if (s->raw) {
         ws_session_close(s, WS_CLOSE_INTERNAL, "the broker refused the subscription");
     } else {
-        ws_refuse(s, ref_of(sub), &p);
-        subscription_end(sub);
+        ws_session_refuse(s, ref_of(sub), &p);
+        ws_subscription_end(sub);
     }
 }
 
-static const struct subscription_ops subscription_ops = {
-    .started = on_started, .events = ws_fanout_events, .gap = on_gap, .failed = on_failed};
+static const struct subscription_ops subscription_ops = {.started = subscribe_on_started,
+                                                         .events = ws_fanout_events,
+                                                         .gap = subscribe_on_gap,
+                                                         .failed = subscribe_on_failed};
 
 /* --- their beginning -------------------------------------------------------------- */
 
-static void begin(struct ws_session *s, const struct subscribe *words, struct slice ref, bool path)
+static void subscribe_begin(struct ws_session *s, const struct subscribe *words, struct slice ref,
+                            bool path)
 {
     struct ws_subscription *sub = mem_zalloc(sizeof *sub + ref.len), *each;
 
@@ -156,6 +122,7 @@ static void begin(struct ws_session *s, const struct subscribe *words, struct sl
     memcpy(sub->ref, ref.p, ref.len);
     DL_APPEND(s->subscriptions, sub);
     s->subscription_count++;
+    s->bundle.events = ws_fanout_shared;
     subscription_open(&sub->subscription, s->ws->site->use.hub, words->filters, words->filter_count,
                       words->start, &subscription_ops, sub);
     if (s->subscription_count == 2)
@@ -167,10 +134,10 @@ static void begin(struct ws_session *s, const struct subscribe *words, struct sl
 
 void ws_subscribe_path(struct ws_session *s, const struct subscribe *words)
 {
-    begin(s, words, SLICE(WS_PATH_REF), true);
+    subscribe_begin(s, words, SLICE(WS_PATH_REF), true);
 }
 
-static struct ws_subscription *find(const struct ws_session *s, struct slice ref)
+static struct ws_subscription *find_ref(const struct ws_session *s, struct slice ref)
 {
     struct ws_subscription *sub;
 
@@ -196,9 +163,9 @@ static bool take_words(const struct ws_session *s, struct subscribe *words, stru
     return subscribe_permitted(words, &s->principal, p);
 }
 
-static bool check(const struct ws_session *s, struct problem *p)
+static bool may_begin(const struct ws_session *s, struct problem *p)
 {
-    if (find(s, s->ws->request.ref) != NULL)
+    if (find_ref(s, s->ws->request.ref) != NULL)
         return problem_set(p, ERR_BAD_REQUEST, "ref",
                            "A subscription of this connection has this ref already");
     if (s->subscription_count >= s->ws->max_subscriptions)
@@ -214,31 +181,31 @@ void ws_subscribe(struct ws_session *s)
     struct problem p = {0};
     struct subscribe words;
 
-    if (!check(s, &p)) {
-        ws_refuse(s, ref, &p);
+    if (!may_begin(s, &p)) {
+        ws_session_refuse(s, ref, &p);
         return;
     }
     if (take_words(s, &words, &p))
-        begin(s, &words, ref, false);
+        subscribe_begin(s, &words, ref, false);
     else
-        ws_refuse(s, ref, &p);
+        ws_session_refuse(s, ref, &p);
     subscribe_free(&words);
 }
 
 void ws_unsubscribe(struct ws_session *s)
 {
     struct slice ref = s->ws->request.ref;
-    struct ws_subscription *sub = find(s, ref);
+    struct ws_subscription *sub = find_ref(s, ref);
     struct problem p = {0};
     size_t start;
 
     if (sub == NULL) {
         (void)problem_set(&p, ERR_NOT_FOUND, "ref",
                           "No subscription of this connection has this ref");
-        ws_refuse(s, ref, &p);
+        ws_session_refuse(s, ref, &p);
         return;
     }
-    subscription_end(sub);
+    ws_subscription_end(sub);
     start = ws_session_message_begin(s);
     ws_json_put_ack(&s->out, ref);
     ws_session_message_end(s, start);

@@ -30,32 +30,19 @@ static bool is_raw(const struct ws_handshake *h)
 
 /* --- the end of the wait ---------------------------------------------------------- */
 
-static void answer_text(struct answer *a, const char *name, const char *text)
+static void upgrade_accepted(struct ws_session *s)
 {
-    if (text != NULL && *text != '\0')
-        answer_field(a, name, slice_of(text));
-}
-
-void ws_upgrade_accept(struct ws_session *s)
-{
-    struct answer a = {.status = 101};
-
     assert(s->state == WS_OPENING);
-    answer_field(&a, "Upgrade", SLICE("websocket"));
-    answer_field(&a, "Connection", SLICE("Upgrade"));
-    answer_text(&a, "Sec-WebSocket-Accept", s->acceptance.accept);
-    answer_text(&a, "Sec-WebSocket-Protocol", s->acceptance.subprotocol);
-    answer_text(&a, "Sec-WebSocket-Extensions", s->acceptance.extensions);
-    exchange_tunnel(s->x, &a, &s->channel);
-    ws_session_open(s);
+    upgrade_tunnel(s->x, &s->acceptance, &s->channel);
+    ws_input_open(s);
 }
 
-void ws_upgrade_done(struct ws_session *s)
+static void upgrade_begin(struct ws_session *s)
 {
     channel_start(&s->channel);
 }
 
-static struct exchange *give_up(struct ws_session *s)
+static struct exchange *upgrade_give_up(struct ws_session *s)
 {
     struct exchange *x = s->x;
 
@@ -63,38 +50,42 @@ static struct exchange *give_up(struct ws_session *s)
     return x;
 }
 
-void ws_upgrade_refuse(struct ws_session *s, const struct problem *p)
+static void upgrade_refuse(struct ws_session *s, const struct problem *p)
 {
-    exchange_problem(give_up(s), p);
+    exchange_problem(upgrade_give_up(s), p);
 }
 
-static void on_gone(struct exchange *x)
+/* Whoever sees its 101 misses nothing from then on. */
+static const struct ws_opening path_opening = {
+    .accepted = upgrade_accepted, .begun = upgrade_begin, .refused = upgrade_refuse};
+
+static void upgrade_on_gone(struct exchange *x)
 {
-    (void)give_up(x->data);
+    (void)upgrade_give_up(x->data);
 }
 
-static void on_drain(struct exchange *x)
+static void upgrade_on_drain(struct exchange *x)
 {
-    exchange_error(give_up(x->data), ERR_UNAVAILABLE);
+    exchange_error(upgrade_give_up(x->data), ERR_UNAVAILABLE);
 }
 
 /* The client has shut down its sending side: it will not be a WebSocket. */
-static void on_hurry(struct exchange *x)
+static void upgrade_on_hurry(struct exchange *x)
 {
-    exchange_error(give_up(x->data), ERR_BAD_REQUEST);
+    exchange_error(upgrade_give_up(x->data), ERR_BAD_REQUEST);
 }
 
-static const struct exchange_owner opening = {
-    .gone = on_gone, .drain = on_drain, .hurry = on_hurry};
+static const struct exchange_owner upgrade_owner = {
+    .gone = upgrade_on_gone, .drain = upgrade_on_drain, .hurry = upgrade_on_hurry};
 
-static void on_waited(struct wheel_timer *t)
+static void upgrade_on_waited(struct wheel_timer *t)
 {
     struct ws_session *s = CONTAINER_OF(t, struct ws_session, timer);
 
     if (link_is_up(s->ws->site->use.link))
-        wheel_start(s->ws->site->use.wheel, t, AWAY_MS, on_waited);
+        wheel_start(s->ws->site->use.wheel, t, AWAY_MS, upgrade_on_waited);
     else
-        exchange_error(give_up(s), ERR_UNAVAILABLE);
+        exchange_error(upgrade_give_up(s), ERR_UNAVAILABLE);
 }
 
 /* --- the request ------------------------------------------------------------------ */
@@ -135,7 +126,7 @@ static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h
     struct ws_gateway *ws = x->own;
     struct ws_session *s;
 
-    h->deflate.on = h->deflate.on && ws->deflater != NULL;
+    h->deflate.on = h->deflate.on && ws->forms.deflater != NULL;
     s = ws_session_new(ws, is_raw(h), h->deflate);
     s->x = x;
     s->principal = x->principal;
@@ -150,14 +141,15 @@ static void take_topic(struct ws_session *s, const struct subscribe *words)
         buf_put_slice(&s->topic, words->filters[0]);
 }
 
-static void begin(struct exchange *x, struct ws_handshake *h, const struct subscribe *words)
+static void open_path(struct exchange *x, struct ws_handshake *h, const struct subscribe *words)
 {
     struct ws_session *s = session_new(x, h);
 
     take_topic(s, words);
-    x->owner = &opening;
+    x->owner = &upgrade_owner;
     x->data = s;
-    wheel_start(x->site->use.wheel, &s->timer, AWAY_MS, on_waited);
+    s->opening = &path_opening;
+    wheel_start(x->site->use.wheel, &s->timer, AWAY_MS, upgrade_on_waited);
     ws_subscribe_path(s, words);
 }
 
@@ -169,7 +161,7 @@ static void begin_subscribed(struct exchange *x, struct ws_handshake *h, struct 
     if (!subscribe_request(&words, &limits, x->request, x->rest, p))
         return;
     if (words_ok(&words, is_raw(h), &x->principal, p))
-        begin(x, h, &words);
+        open_path(x, h, &words);
     subscribe_free(&words);
 }
 
@@ -183,8 +175,8 @@ static void begin_empty(struct exchange *x, struct ws_handshake *h, struct probl
         return;
     }
     s = session_new(x, h);
-    ws_upgrade_accept(s);
-    ws_upgrade_done(s);
+    upgrade_accepted(s);
+    upgrade_begin(s);
 }
 
 void ws_upgrade(struct exchange *x)

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "channel.h"
 #include "clients.h"
 #include "clock.h"
 #include "http.h"
@@ -201,16 +202,23 @@ struct listener_options http_listener(struct http *h)
     return (struct listener_options){.ops = NULL};
 }
 
-struct conn *http_take_conn(struct exchange *x)
-{
-    (void)x;
-    return NULL;
-}
-
 void upgrade_accept(struct ws_acceptance *a, const struct ws_handshake *h)
 {
     (void)a;
     (void)h;
+}
+
+void upgrade_tunnel(struct exchange *x, const struct ws_acceptance *a, struct channel *c)
+{
+    (void)x;
+    (void)a;
+    (void)c;
+}
+
+struct conn *channel_conn(const struct channel *c)
+{
+    (void)c;
+    return NULL;
 }
 
 bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h)

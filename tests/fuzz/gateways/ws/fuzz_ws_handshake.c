@@ -27,26 +27,19 @@ static void check_answer(const struct ws_handshake *h, struct slice extensions,
     char challenge[WS_CHALLENGE_SIZE];
     uint8_t proof[WS_PROOF_SIZE];
     struct ws_acceptance a;
-    struct buf b = {0};
-    struct slice answer;
 
     ws_handshake_challenge(h, challenge);
     digest_sha1((struct slice){challenge, sizeof challenge}, proof);
     ws_handshake_accept(&a, h, proof);
-    ws_handshake_put(&b, &a);
-    answer = buf_slice(&b);
-    assert(slice_starts(answer, SLICE("HTTP/1.1 101 ")));
-    assert(slice_eq((struct slice){answer.p + answer.len - 4, 4}, SLICE("\r\n\r\n")));
-    assert(contains(answer, "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+    assert(strcmp(a.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == 0);
 
     /* Nothing that was not asked for. */
     assert(!h->deflate.on || contains(extensions, "permessage-deflate"));
     assert(!h->deflate.bits_asked || contains(extensions, "server_max_window_bits"));
     assert(!h->deflate.on || (h->deflate.server_bits >= 8 && h->deflate.server_bits <= 15));
     assert(h->subprotocol == NULL || contains(protocols, h->subprotocol));
-    assert(contains(answer, "Sec-WebSocket-Protocol") == (h->subprotocol != NULL));
-    assert(contains(answer, "Sec-WebSocket-Extensions") == h->deflate.on);
-    buf_free(&b);
+    assert(a.subprotocol == h->subprotocol);
+    assert((a.extensions[0] != '\0') == h->deflate.on);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)

@@ -112,24 +112,26 @@ static const struct channel_ops channel_ops = {.write = channel_take,
 
 /* --- the handshake ---------------------------------------------------------------- */
 
-void ws_upgrade_accept(struct ws_session *s)
+static void accepted(struct ws_session *s)
 {
     s->channel.ops = &channel_ops;
-    ws_session_open(s);
+    ws_input_open(s);
 }
 
-void ws_upgrade_done(struct ws_session *s)
+static void begun(struct ws_session *s)
 {
     w.taken_over = true;
     pump(&s->channel);
 }
 
-void ws_upgrade_refuse(struct ws_session *s, const struct problem *p)
+static void refused(struct ws_session *s, const struct problem *p)
 {
     assert(p->error != ERR_NONE);
     ws_session_end(s);
     w.ended = true;
 }
+
+static const struct ws_opening opening = {.accepted = accepted, .begun = begun, .refused = refused};
 
 /* --- the broker ------------------------------------------------------------------- */
 
@@ -223,7 +225,7 @@ static void writable(void)
 static void turn(void)
 {
     (void)hub_turn(w.hub);
-    ws_turn(&w.ws);
+    ws_gateway_turn(&w.ws);
 }
 
 /* --- what went out ---------------------------------------------------------------- */
@@ -302,9 +304,9 @@ static void start_process(void)
                                .message_max_raw = 256,
                                .publish = {.max_payload = 256, .max_batch = 1},
                                .held_max = 3000,
-                               .deflater = deflater_new(1),
+                               .forms = {.deflater = deflater_new(1)},
                                .inflater = inflater_new()};
-    ws_forms_init(w.ws.deflater);
+    ws_forms_init(&w.ws.forms);
 }
 
 static void begin(uint8_t how)
@@ -323,14 +325,15 @@ static void begin(uint8_t how)
     if (w.raw)
         buf_puts(&w.session->topic, "a/b");
     if (!w.raw && (how & 8) == 0) {
-        ws_upgrade_accept(w.session);
-        ws_upgrade_done(w.session);
+        accepted(w.session);
+        begun(w.session);
         return;
     }
     subscribe_init(&words, 8);
     words.filters[0] = SLICE("a/b");
     words.filter_count = 1;
     words.start = (how & 16) != 0 ? (struct start){START_AFTER, 5} : words.start;
+    w.session->opening = &opening;
     ws_subscribe_path(w.session, &words);
     subscribe_free(&words);
 }

@@ -11,7 +11,7 @@
 #include "mem.h"
 #include "ws.h"
 
-static struct deflater *deflater;
+static struct ws_forms forms;
 static struct inflater *inflater;
 static struct blocks blocks;
 static struct block *block;
@@ -51,16 +51,16 @@ static void setup(void)
     buf_free(&b);
     block = block_new(&blocks, &m, reader_of(zmsg_data(&m), zmsg_size(&m)));
     zmsg_close(&m);
-    deflater = deflater_new(6);
     inflater = inflater_new();
-    ws_forms_init(deflater);
+    forms.deflater = deflater_new(6);
+    ws_forms_init(&forms);
 }
 
 static void teardown(void)
 {
     block_unref(block);
     blocks_close(&blocks);
-    deflater_free(deflater);
+    ws_forms_close(&forms);
     inflater_free(inflater);
 }
 
