@@ -386,6 +386,11 @@ void fanout_batch(struct fanout *f, const struct store_batch *b)
     }
 }
 
+void fanout_topic_forgotten(struct fanout *f, uint32_t topic)
+{
+    interest_forget(f->interest, topic);
+}
+
 /* --- the rest of the stream ------------------------------------------------------- */
 
 void fanout_removed(struct fanout *f, struct slice topic, uint64_t upto)

@@ -46,6 +46,7 @@ enum sluice_error fanout_filter_add(struct fanout *f, struct fanout_peer *p, uin
 void fanout_filter_drop(struct fanout *f, struct fanout_peer *p, uint32_t ref);
 
 void fanout_batch(struct fanout *f, const struct store_batch *b);
+void fanout_topic_forgotten(struct fanout *f, uint32_t topic);
 /* Tells all whose filters match the topic that its events up to `upto` are gone. */
 void fanout_removed(struct fanout *f, struct slice topic, uint64_t upto);
 /* The gateway has taken everything up to `upto`; may resume it at head. */

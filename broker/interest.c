@@ -159,3 +159,9 @@ const struct slots *interest_of_topic(struct interest *in, uint32_t topic,
     }
     return &c->who;
 }
+
+void interest_forget(struct interest *in, uint32_t topic)
+{
+    if (topic < in->topic_room)
+        in->topics[topic].generation = 0;
+}

@@ -26,6 +26,8 @@ void interest_drop(struct interest *in, struct wanted *w, unsigned slot);
  * this module. */
 const struct slots *interest_of_topic(struct interest *in, uint32_t topic,
                                       struct slice (*name)(void *arg, uint32_t topic), void *arg);
+/* The topic of that number is no more: the next of that number is another. */
+void interest_forget(struct interest *in, uint32_t topic);
 struct slots interest_of_name(const struct interest *in, struct slice name);
 
 #endif

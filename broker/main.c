@@ -72,6 +72,13 @@ static void broker_on_removed(void *arg, struct slice topic, uint64_t upto)
     peers_removed(b->peers, topic, upto);
 }
 
+static void broker_on_forgotten(void *arg, uint32_t topic)
+{
+    struct broker *b = arg;
+
+    peers_topic_forgotten(b->peers, topic);
+}
+
 /* The store has logged it; streams and history go on. */
 static void broker_on_failing(void *arg, const char *reason)
 {
@@ -89,6 +96,17 @@ static bool broker_is_ready(void *arg)
     return b->ready && !b->ending && b->failing == NULL;
 }
 
+static const char *broker_note(void *arg)
+{
+    const struct broker *b = arg;
+    struct store_status s;
+
+    store_status(b->store, &s);
+    return s.topics_full ? "new topics are refused: the log holds as many as it may "
+                           "([limits] max_topics)"
+                         : NULL;
+}
+
 static void broker_refresh(void *arg)
 {
     struct broker *b = arg;
@@ -100,6 +118,7 @@ static void broker_refresh(void *arg)
     metric_set(M_STORE_FAILING, b->failing != NULL);
     metric_set(M_HEAD, s.head);
     metric_set(M_TOPICS, s.topics);
+    metric_set(M_TOPICS_MAX, s.max_topics);
     metric_set(M_STORED_BYTES, s.bytes);
     metric_set(M_WAL_FRAMES, s.wal_frames);
     metric_set(M_QUEUED_BYTES, s.queued_bytes);
@@ -165,6 +184,7 @@ static struct store_options broker_store_options(const struct config *c)
         .max_age_ms = config_num(c, CFG_MAX_AGE),
         .topic_idle_ms = config_num(c, CFG_TOPIC_IDLE),
         .producer_idle_ms = config_num(c, CFG_PRODUCER_IDLE),
+        .max_topics = (uint32_t)config_num(c, CFG_MAX_TOPICS),
     };
 
     o.rules = config_retention(c, &o.rule_count);
@@ -173,8 +193,8 @@ static struct store_options broker_store_options(const struct config *c)
 
 static void broker_on_reload(void *arg)
 {
-    static const enum config_key applied[] = {CFG_LOG_LEVEL, CFG_MAX_BYTES, CFG_MAX_AGE,
-                                              CFG_TOPIC_IDLE, CFG_PRODUCER_IDLE};
+    static const enum config_key applied[] = {CFG_LOG_LEVEL,  CFG_MAX_BYTES,     CFG_MAX_AGE,
+                                              CFG_TOPIC_IDLE, CFG_PRODUCER_IDLE, CFG_MAX_TOPICS};
     struct broker *b = arg;
     struct config *fresh = config_reload(b->config);
     struct store_options o;
@@ -231,8 +251,8 @@ static bool broker_open_folders(struct broker *b)
 
 static bool broker_open_store(struct broker *b)
 {
-    const struct store_follower follower = {broker_on_batch, broker_on_removed, broker_on_failing,
-                                            b};
+    const struct store_follower follower = {broker_on_batch, broker_on_removed, broker_on_forgotten,
+                                            broker_on_failing, b};
     struct store_options o = broker_store_options(b->config);
     const char *why = NULL;
 
@@ -282,7 +302,7 @@ static bool broker_open_sockets(struct broker *b)
 
 static bool broker_open_admin(struct broker *b)
 {
-    static const struct admin_ops ops = {broker_is_ready, broker_refresh};
+    static const struct admin_ops ops = {broker_is_ready, broker_refresh, broker_note};
     const char *listen = config_admin_listen(b->config, "broker");
 
     if (*listen == '\0')

@@ -409,6 +409,11 @@ void peers_batch(struct peers *all, const struct store_batch *b)
     fanout_batch(all->fanout, b);
 }
 
+void peers_topic_forgotten(struct peers *all, uint32_t topic)
+{
+    fanout_topic_forgotten(all->fanout, topic);
+}
+
 void peers_removed(struct peers *all, struct slice topic, uint64_t upto)
 {
     fanout_removed(all->fanout, topic, upto);

@@ -30,6 +30,7 @@ struct zsock *peers_socket(struct peers *all); /* to be bound */
 
 /* From the store's follower. */
 void peers_batch(struct peers *all, const struct store_batch *b);
+void peers_topic_forgotten(struct peers *all, uint32_t topic);
 void peers_removed(struct peers *all, struct slice topic, uint64_t upto);
 
 /* Reads no more; what is with the store is still acknowledged. */

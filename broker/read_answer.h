@@ -1,14 +1,14 @@
 /*
- * read_answer.h - one request on the reads socket, decoded, checked, answered.
- * Any thread that owns its reader; knows no socket.
+ * read_answer.h - one request on the reads socket, decoded and checked.
+ * Any thread; knows no socket.
  */
 #ifndef BROKER_READ_ANSWER_H
 #define BROKER_READ_ANSWER_H
 
 #include "store.h"
 
-/* Appends the whole reply, an error reply for a malformed request.  False when
- * the frame is too short to be answered. */
-bool read_answer(struct store_reader *reader, const void *frame, size_t len, struct buf *reply);
+/* The request, to be taken on step by step; the frame must stay until it is freed.  NULL:
+ * the reply is an error, or empty when the frame is too short to be answered. */
+struct store_read *read_answer_begin(const void *frame, size_t len, struct buf *reply) MUST_CHECK;
 
 #endif

@@ -161,10 +161,19 @@ static void admin_answer_metrics(struct connection *c, bool head_only)
 
 static void admin_answer_ready(struct connection *c, bool head_only)
 {
-    if (c->admin->ops.ready(c->admin->arg))
-        admin_answer_text(c, "200 OK", "ready\n", head_only);
-    else
+    const struct admin *a = c->admin;
+    const char *note = NULL;
+    char text[192];
+
+    if (!a->ops.ready(a->arg)) {
         admin_answer_text(c, "503 Service Unavailable", "not ready\n", head_only);
+        return;
+    }
+    if (a->ops.note != NULL)
+        note = a->ops.note(a->arg);
+    snprintf(text, sizeof text, "ready%s%s\n", note != NULL ? ", but " : "",
+             note != NULL ? note : "");
+    admin_answer_text(c, "200 OK", text, head_only);
 }
 
 static void admin_answer_request(struct connection *c, const struct http_request *r)

@@ -16,6 +16,8 @@ struct admin_ops {
     bool (*ready)(void *arg);
     /* Sets gauges just before they are rendered; may be NULL. */
     void (*refresh)(void *arg);
+    /* What /readyz says besides, while it is ready, or NULL; may be NULL. */
+    const char *(*note)(void *arg);
 };
 /* listen: "address:port", not empty.  NULL on failure, already logged; the loop
  * must still be run to let go of what was begun.  who: see metrics.h */

@@ -45,6 +45,9 @@ X(MAX_BYTES, "broker", "max_bytes", CONFIG_SIZE, "1G", NULL,
   "events kept in all, bytes; 0: no limit")
 X(MAX_AGE, "broker", "max_age", CONFIG_DURATION, "7d", NULL,
   "how long events are kept; 0s: for ever")
+X(MAX_TOPICS, "limits", "max_topics", CONFIG_INT, "1000000", NULL,
+  "topics that the log may hold; then publishes to new ones are refused, once no empty one "
+  "is left to be forgotten; each takes some 300 bytes of memory and its name; 0: 16,777,215")
 X(TOPIC_IDLE, "broker", "topic_idle", CONFIG_DURATION, "7d", NULL,
   "an empty topic unused for so long is forgotten")
 X(PRODUCER_IDLE, "broker", "producer_idle", CONFIG_DURATION, "7d", NULL,

@@ -29,6 +29,9 @@ X(PAUSES, 'b', COUNTER, "sluice_gateway_pauses_total",
   "Times a gateway's live messages were paused")
 X(HEAD, '*', GAUGE, "sluice_head_id", "Highest event ID")
 X(TOPICS, 'b', GAUGE, "sluice_topics", "Topics known")
+X(TOPICS_MAX, 'b', GAUGE, "sluice_topics_max", "Topics that the log may hold; 0: no limit")
+X(TOPICS_REFUSED, 'b', COUNTER, "sluice_topics_refused_total",
+  "Publishes refused because their topic would have been one too many")
 X(STORED_BYTES, 'b', GAUGE, "sluice_stored_bytes", "Bytes of events kept")
 X(WAL_FRAMES, 'b', GAUGE, "sluice_wal_frames", "Frames in the write-ahead log")
 X(QUEUED_BYTES, 'b', GAUGE, "sluice_publish_queue_bytes", "Publish bytes waiting for the writer")

@@ -2,8 +2,8 @@
  * filter_tree.h - many filters, and which of them match a topic name.
  *
  * A trie by level; matching costs the levels of the name, not the number of
- * filters.  One value per filter; the tree owns its keys, never the values.
- * Not thread-safe.
+ * filters, but for those with '+', of which each may cost its levels.  One value per filter; the
+ * tree owns its keys, never the values. Not thread-safe.
  */
 #ifndef PROTO_FILTER_TREE_H
 #define PROTO_FILTER_TREE_H
@@ -24,5 +24,7 @@ size_t filter_tree_count(const struct filter_tree *t);
  * visit must not change the tree. */
 void filter_tree_match(const struct filter_tree *t, struct slice name,
                        void (*visit)(void *value, void *arg), void *arg);
+/* Whether there is one. */
+bool filter_tree_any(const struct filter_tree *t, struct slice name);
 
 #endif

@@ -51,6 +51,7 @@ enum wire_kind {
     WIRE_EVENT,
     WIRE_TOPICS,
     WIRE_RETAINED,
+    WIRE_CANCEL, /* has no reply; but see wire_working_put */
 };
 /* The kind of a frame, or 0 for an empty one. */
 uint8_t wire_kind(const void *p, size_t len);
@@ -235,6 +236,11 @@ void wire_topics_finish(struct buf *b, size_t start, bool more, uint32_t count);
 bool wire_topics_get(const void *p, size_t len, struct wire_topics *m) MUST_CHECK;
 bool wire_topic_get(struct reader *list, struct wire_topic *t) MUST_CHECK;
 
+/* The request of that ref is no longer wanted. */
+void wire_cancel_put(struct buf *b, uint64_t ref);
+bool wire_cancel_get(const void *p, size_t len, uint64_t *ref);
+/* WORKING, a reply to nothing (ref 0): the broker is still at what was asked. */
+void wire_working_put(struct buf *b);
 /* An error reply to any request on reads. */
 void wire_read_error_put(struct buf *b, uint8_t request_kind, uint64_t ref, enum sluice_error error,
                          struct slice text);

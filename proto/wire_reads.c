@@ -37,6 +37,24 @@ void wire_read_error_put(struct buf *b, uint8_t request_kind, uint64_t ref, enum
     buf_str16(b, text);
 }
 
+void wire_cancel_put(struct buf *b, uint64_t ref)
+{
+    wire_request_begin(b, WIRE_CANCEL, ref);
+}
+
+bool wire_cancel_get(const void *p, size_t len, uint64_t *ref)
+{
+    struct reader r = wire_body(p, len, WIRE_CANCEL);
+
+    *ref = reader_u64(&r);
+    return reader_done(&r);
+}
+
+void wire_working_put(struct buf *b)
+{
+    wire_reply_begin(b, WIRE_CANCEL, 0, ERR_NONE);
+}
+
 bool wire_read_head(const void *p, size_t len, uint8_t *kind, uint64_t *ref)
 {
     struct reader r = reader_of(p, len);

@@ -113,8 +113,7 @@ struct store_batch {
     const struct store_item {
         const uint8_t *record; /* of the request that it came in */
         uint32_t size;
-        uint32_t topic; /* dense number of the topic, stable while the process
-                           lives; never reused for another name */
+        uint32_t topic; /* dense number of the topic, its own until it is forgotten */
     } * items;
 };
 
@@ -123,6 +122,8 @@ struct store_follower {
     void (*batch)(void *arg, const struct store_batch *b);
     /* A DELETE emptied the topic up to and with this ID; before its callback. */
     void (*removed)(void *arg, struct slice topic, uint64_t upto);
+    /* The topic of that number is no more; a later batch may give it to another. */
+    void (*forgotten)(void *arg, uint32_t topic);
     /* The store refuses appends (reason), or takes them again (NULL). */
     void (*failing)(void *arg, const char *reason);
     void *arg;
@@ -135,12 +136,15 @@ struct store_options {
     bool fsync;                     /* else commits survive a killed process only */
     uint64_t max_bytes, max_age_ms; /* of the whole log; 0: no limit */
     uint64_t topic_idle_ms, producer_idle_ms;
+    uint32_t max_topics;                /* more are refused (ERR_TOO_MANY); 0: no limit */
     const struct retention_rule *rules; /* copied */
     size_t rule_count;
 };
 
 struct store_status {
     uint64_t head, bytes, events, topics, retained, wal_frames, queued_bytes;
+    uint64_t max_topics; /* 0: no limit */
+    bool topics_full;    /* a new one would be refused */
     const char *failing; /* NULL: appends are taken */
 };
 
@@ -158,7 +162,7 @@ bool store_knows(const struct store *s, uint64_t seen);
 void store_submit(struct store *s, struct store_request *r);
 void store_set_retention(struct store *s, const struct store_options *o);
 void store_status(struct store *s, struct store_status *out); /* loop thread */
-/* Name of a topic by its number; valid while the store is open. Loop thread. */
+/* Name of a topic by its number, of the batch at hand. Loop thread. */
 struct slice store_topic_name(const struct store *s, uint32_t topic);
 /* Finishes what was submitted, stores the exact last ID, then closed().  Readers
  * are closed before; nothing is submitted after. */
@@ -169,16 +173,22 @@ void store_close(struct store *s, void (*closed)(void *arg), void *arg);
 struct store_reader;
 struct store_reader *store_reader_open(struct store *s) MUST_CHECK; /* NULL: logged */
 void store_reader_close(struct store_reader *r);
-/* Each answers one request of proto/wire.h by appending the whole reply frame,
- * in one short read transaction.  Filters are already checked. */
-void store_read_page(struct store_reader *r, const struct wire_page_req *q, struct buf *reply);
-void store_read_start(struct store_reader *r, const struct wire_start_req *q, struct buf *reply);
-void store_read_event(struct store_reader *r, uint64_t ref, uint64_t id, struct buf *reply);
-void store_read_topics(struct store_reader *r, const struct wire_topics_req *q, struct buf *reply);
+
+/* One request of proto/wire.h under way.  Filters are already checked; what the request
+ * names must stay until it is freed. */
+struct store_read;
+struct store_read *store_read_page(const struct wire_page_req *q) MUST_CHECK;
+struct store_read *store_read_start(const struct wire_start_req *q) MUST_CHECK;
+struct store_read *store_read_event(uint64_t ref, uint64_t id) MUST_CHECK;
+struct store_read *store_read_topics(const struct wire_topics_req *q) MUST_CHECK;
 /* Retained messages: of each topic the last event with EVENT_RETAIN, copied in its
  * own transaction; an empty payload takes the copy away.  Those past their expiry
  * are left out. */
-void store_read_retained(struct store_reader *r, const struct wire_retained_req *q,
-                         struct buf *reply);
+struct store_read *store_read_retained(const struct wire_retained_req *q) MUST_CHECK;
+/* One step, of a few milliseconds, in a short read transaction; each may be another
+ * reader's.  reply: empty before the first, else as the last step left it.  True: it is
+ * the whole reply frame, perhaps an error. */
+bool store_read_step(struct store_read *w, struct store_reader *r, struct buf *reply) MUST_CHECK;
+void store_read_free(struct store_read *w); /* NULL does nothing */
 
 #endif

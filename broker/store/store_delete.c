@@ -42,7 +42,8 @@ static void delete_refused(struct store *s, struct store_request *r)
     delete_answer(s, r);
 }
 
-/* Everything is gone: in the order in which the loop is to hear of it. */
+/* Everything is gone: in the order in which the loop is to hear of it.  t: NULL when the
+ * topic itself was forgotten meanwhile. */
 static void delete_done(struct store *s, struct store_request *r, const struct topic *t)
 {
     struct outcome *o;
@@ -64,7 +65,7 @@ bool delete_step(struct store *s)
     if (r == NULL)
         return false;
     t = topics_find(&s->topics, r->topic);
-    if ((r->link != NULL && link_repeat(s, r)) || !t->has_row) {
+    if ((r->link != NULL && link_repeat(s, r)) || t == NULL) {
         delete_done(s, r, t); /* sent twice, or emptied and forgotten meanwhile */
         return true;
     }

@@ -90,7 +90,7 @@ static bool topics_step(struct store *s, uint64_t now, uint32_t rows)
     for (uint32_t looks = 0; n < end && rows > 0 && looks < LOOK_TOPICS; looks++) {
         struct topic *t = topics_at(&s->topics, n);
 
-        if (t != NULL)
+        if (t != NULL && !t->forgotten)
             rows -= topic_step(s, t, now, rows);
         if (rows > 0)
             n++; /* else this topic may have more to remove */
@@ -136,6 +136,8 @@ bool expire_step(struct store *s, uint32_t rows)
 {
     uint64_t now = clock_ms(), mono = clock_mono_ms();
 
+    if (s->failing == NULL && forget_crowd(s, rows))
+        return true;
     if (s->retention_next == 0) {
         if (mono < s->retention_at)
             return idle_step(s);

@@ -12,6 +12,7 @@
  *   store_state      the map beside the log       store_retained  retained messages
  *   store_stats      counts of topics             store_retention what is configured
  *   store_write      a transaction begins, ends, fails
+ *   store_forget     topics that go, and their numbers' way back
  *   store_outcome    what is finished, on its way to the loop
  *   store_row, store_meta, store_schema, db
  *
@@ -57,6 +58,7 @@ struct retention {
     struct retention_rule *rules;
     size_t count;
     uint64_t max_bytes, max_age_ms, topic_idle_ms, producer_idle_ms;
+    uint32_t max_topics; /* 0: no limit but that of numbers */
     uint64_t log_age_ms; /* the longest any topic keeps; 0: some keep for ever */
 };
 /* Something that the writer has finished and the loop thread announces, in order. */
@@ -67,6 +69,7 @@ struct outcome {
     size_t item_room;
     const struct topic *removed; /* a DELETE emptied it */
     uint64_t removed_to;
+    struct buf forgotten; /* numbers of topics, u32 each */
     bool failing_changed;
     const char *failing;
     bool last; /* the thread ends with it */
@@ -91,6 +94,9 @@ struct store {
     struct gate gate;
     _Atomic uint64_t given; /* the highest ID that anyone may have seen */
     _Atomic uint64_t events, bytes, retained, wal_frames;
+    _Atomic uint64_t announced; /* outcomes */
+    _Atomic uint64_t max_topics;
+    _Atomic bool topics_full;
     uv_mutex_t lock; /* of the five below */
     uv_cond_t wake;
     struct store_request *queue;
@@ -132,6 +138,8 @@ struct store {
     uint64_t retention_at, idle_at; /* when to look again */
     uint32_t retention_next;        /* the pass stands at this topic; 0: none runs */
     struct outcome *current;        /* being filled */
+    uint64_t delivered;             /* outcomes handed to the loop */
+    uint64_t release_at;            /* when to look at limbo again */
 };
 
 /* --- store_schema.c ------------------------------------------------------- */
@@ -159,8 +167,11 @@ const char *recover_log(struct store *s) MUST_CHECK;
 void writer_start(struct store *s);
 
 /* --- store_outcome.c ------------------------------------------------------ */
-struct outcome *outcome_open(struct store *s);                    /* the one being filled */
-void outcome_answer(struct store *s, struct store_request *r);    /* r is done */
+struct outcome *outcome_open(struct store *s);                 /* the one being filled */
+void outcome_answer(struct store *s, struct store_request *r); /* r is done */
+/* The topic of that number is no more; returns when that is known: once `announced` is
+ * so high. */
+uint64_t outcome_forgets(struct store *s, uint32_t number);
 void outcome_deliver(struct store *s);                            /* what was filled, if anything */
 struct outcome *outcome_take_all(struct store *s);                /* loop; in order */
 void outcome_recycle(struct store *s, struct outcome *announced); /* loop */
@@ -225,6 +236,12 @@ bool stats_load(struct store *s) MUST_CHECK; /* at start: rows, then a recount *
 
 /* --- store_removal.c ------------------------------------------------------ */
 void removal_free(struct store *s); /* store_removal.h has the rest */
+
+/* --- store_forget.c ------------------------------------------------------- */
+void forget_topic(struct store *s, struct topic *t); /* with the topics' lock held */
+void forget_release(struct store *s);                /* numbers that nobody holds any more */
+/* Makes room in a table that fills up, one slice; true: more. */
+bool forget_crowd(struct store *s, uint32_t rows);
 
 /* --- store_delete.c ------------------------------------------------------- */
 void delete_begin(struct store *s, struct store_request *r); /* fixes how far it reaches */

@@ -1,9 +1,8 @@
 /*
- * store_lookup.c - where to start, one event, the list of topics.
+ * store_lookup.c - one event; the list of topics.
  *
- * last=N walks down from the head, filter by filter, in steps of bounded work
- * with a snapshot each: what is added meanwhile lies above, so the answer is
- * that of the head at which the walk began.
+ * The list of topics walks names in their index from what the filter begins with, a
+ * step at a time, until it has as many as it may hold.
  */
 #include <string.h>
 
@@ -13,108 +12,30 @@
 
 #define TOPICS_PAGE 1000u
 
-/* --- where to start -------------------------------------------------------------------- */
-
-/* A cursor below everything of that time; never inside a hole, for a start by
- * time asks for nothing that the hole swallowed. */
-static uint64_t cursor_of_time(const struct store *s, uint64_t ms, uint64_t head)
-{
-    uint64_t id = id_of_ms(ms);
-    uint64_t cursor = id == 0 ? 0 : id - 1;
-    const struct hole *hole;
-
-    if (cursor > head)
-        cursor = head;
-    hole = holes_find(&s->holes, cursor);
-    return hole != NULL ? hole->low : cursor;
-}
-
-struct newest {
-    uint64_t wanted, found;
-    uint64_t below; /* the walk stands here */
-    uint64_t from;  /* out: the cursor below the last one found */
-    bool done;
-};
-
-static void walk_down(struct store_reader *r, struct newest *n, uint64_t now)
-{
-    struct rows *rows = &r->rows;
-    struct event e;
-
-    rows_open(r, 0, n->below, true);
-    do {
-        n->done = !rows_next(rows);
-        if (n->done)
-            break;
-        n->below = rows->at->id;
-        if (rows->scan && !matcher_test(&r->matcher, rows_topic(rows), n->below))
-            continue;
-        if (rows_event(r->s, rows->at->st, &e) && !event_expired(&e, now)) {
-            n->found++;
-            n->from = n->below - 1;
-        }
-    } while (n->found < n->wanted && rows->scanned < WIRE_PAGE_SCAN);
-    n->done = n->done || n->found == n->wanted;
-    rows_close(rows);
-}
-
-/* False: the reply is an error. */
-static bool find_newest(struct store_reader *r, const struct wire_start_req *q, size_t at,
-                        uint64_t head, uint64_t *from, struct buf *reply, size_t start)
-{
-    struct newest n = {.wanted = q->arg, .below = head + 1, .from = head, .done = q->arg == 0};
-    uint64_t now = clock_ms();
-
-    while (!n.done) {
-        (void)snapshot_begin(r);
-        matcher_set(r, &(struct wire_filter){0, q->filters[at].filter}, 1);
-        walk_down(r, &n, now);
-        if (!snapshot_end(r, WIRE_START, q->ref, reply, start))
-            return false;
-    }
-    *from = n.found < n.wanted ? 0 : n.from;
-    return true;
-}
-
-void store_read_start(struct store_reader *r, const struct wire_start_req *q, struct buf *reply)
-{
-    uint64_t froms[WIRE_FILTERS_MAX], head = snapshot_begin(r);
-    size_t start = reply->len;
-
-    if (!snapshot_end(r, WIRE_START, q->ref, reply, start))
-        return;
-    for (size_t i = 0; i < q->filter_count; i++) {
-        if (q->mode == WIRE_SINCE)
-            froms[i] = cursor_of_time(r->s, q->arg, head);
-        else if (!find_newest(r, q, i, head, &froms[i], reply, start))
-            return;
-    }
-    wire_start_put(reply, q->ref, head, froms, q->filter_count);
-}
-
 /* --- one event ---------------------------------------------------------------------------- */
 
-void store_read_event(struct store_reader *r, uint64_t ref, uint64_t id, struct buf *reply)
+bool lookup_event(struct store_read *w, struct store_reader *r, struct buf *reply)
 {
-    struct wire_page m = {.request = WIRE_EVENT, .ref = ref};
-    size_t start = reply->len;
+    struct wire_page m = {.request = WIRE_EVENT, .ref = w->ref};
     struct event e;
     bool found = false;
 
     m.head = snapshot_begin(r);
-    db_bind(r->one, 1, id);
+    db_bind(r->one, 1, w->id);
     if (db_step(r->one) && rows_event(r->s, r->one, &e) && !event_expired(&e, clock_ms())) {
         found = true;
         wire_page_begin(reply, &m);
         event_record_put(reply, &e);
     }
     db_reset(r->one);
-    if (!snapshot_end(r, WIRE_EVENT, ref, reply, start))
-        return;
+    if (!snapshot_end(r, WIRE_EVENT, w->ref, reply))
+        return true;
     if (found)
-        wire_page_finish(reply, start, id, 1);
+        wire_page_finish(reply, 0, w->id, 1);
     else
-        wire_read_error_put(reply, WIRE_EVENT, ref, ERR_NOT_FOUND, SLICE("There is no such event"));
+        wire_read_error_put(reply, WIRE_EVENT, w->ref, ERR_NOT_FOUND,
+                            SLICE("There is no such event"));
+    return true;
 }
 
 /* --- topics --------------------------------------------------------------------------------- */
@@ -149,73 +70,68 @@ static void put_topic(struct store_reader *r, struct slice name, struct buf *rep
     wire_topic_put(reply, &out);
 }
 
-struct list {
-    const struct wire_topics_req *q;
-    struct slice prefix;
-    struct buf after, last; /* names: go on above this one; the last one looked at */
-    uint32_t limit, count;
-    bool more, done;
-};
-
 /* False: the list ends before this name. */
-static bool list_name(struct store_reader *r, struct list *l, struct slice name, struct buf *reply)
+static bool list_name(struct store_read *w, struct store_reader *r, struct slice prefix,
+                      struct slice name, struct buf *reply)
 {
-    l->done = !slice_starts(name, l->prefix); /* past all that can match */
-    if (l->done)
+    w->done = !slice_starts(name, prefix); /* past all that can match */
+    if (w->done)
         return false;
-    if (l->q->filter.len > 0 && !filter_match(l->q->filter, name))
+    if (w->filter.len > 0 && !filter_match(w->filter, name))
         return true;
-    l->more = l->done = l->count == l->limit;
-    if (l->done)
+    w->more = w->done = w->count == w->limit;
+    if (w->done)
         return false;
     put_topic(r, name, reply);
-    l->count++;
+    w->count++;
     return true;
 }
 
-/* One snapshot's worth of names. */
-static void list_on(struct store_reader *r, struct list *l, struct buf *reply)
+/* A step's worth of names. */
+static void list_on(struct store_read *w, struct store_reader *r, struct buf *reply)
 {
-    struct slice after = buf_slice(&l->after);
+    struct slice after = buf_slice(&w->name), prefix = literal_part(w->filter);
+    bool over = false;
     struct buf last;
 
-    db_bind_text(r->topics, 1, name_above(after, l->prefix) ? after : l->prefix);
-    for (uint32_t looked = 0; looked < WIRE_PAGE_SCAN; looked++) {
+    db_bind_text(r->topics, 1, name_above(after, prefix) ? after : prefix);
+    while (!over) {
         struct slice name;
 
-        l->done = !db_step(r->topics);
-        if (l->done)
+        w->done = !db_step(r->topics);
+        if (w->done)
             break;
-        name = db_slice(r->topics, 1);
+        name = db_slice(r->topics, 0);
+        over = step_is_over(r);
         if (slice_eq(name, after))
             continue;
-        if (!list_name(r, l, name, reply))
+        if (!list_name(w, r, prefix, name, reply))
             break;
-        buf_clear(&l->last);
-        buf_put_slice(&l->last, name);
+        buf_clear(&w->last);
+        buf_put_slice(&w->last, name);
     }
     db_reset(r->topics);
-    last = l->last;
-    l->last = l->after;
-    l->after = last;
+    if (w->last.len == 0)
+        return;
+    last = w->last;
+    w->last = w->name;
+    w->name = last;
+    buf_clear(&w->last);
 }
 
-void store_read_topics(struct store_reader *r, const struct wire_topics_req *q, struct buf *reply)
+bool lookup_topics(struct store_read *w, struct store_reader *r, struct buf *reply)
 {
-    struct list l = {.q = q, .prefix = literal_part(q->filter)};
-    size_t start = reply->len;
-    bool fine = true;
-
-    l.limit = q->limit == 0 || q->limit > TOPICS_PAGE ? TOPICS_PAGE : q->limit;
-    buf_put_slice(&l.after, q->after);
-    wire_topics_begin(reply, q->ref);
-    while (fine && !l.done) {
-        (void)snapshot_begin(r);
-        list_on(r, &l, reply);
-        fine = snapshot_end(r, WIRE_TOPICS, q->ref, reply, start);
+    if (!w->begun) {
+        w->begun = true;
+        wire_topics_begin(reply, w->ref);
+        if (w->limit == 0 || w->limit > TOPICS_PAGE)
+            w->limit = TOPICS_PAGE;
     }
-    if (fine)
-        wire_topics_finish(reply, start, l.more, l.count);
-    buf_free(&l.after);
-    buf_free(&l.last);
+    (void)snapshot_begin(r);
+    list_on(w, r, reply);
+    if (!snapshot_end(r, WIRE_TOPICS, w->ref, reply))
+        return true;
+    if (w->done)
+        wire_topics_finish(reply, 0, w->more, w->count);
+    return w->done;
 }

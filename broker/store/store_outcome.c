@@ -35,6 +35,12 @@ void outcome_answer(struct store *s, struct store_request *r)
     DL_APPEND(outcome_open(s)->requests, r);
 }
 
+uint64_t outcome_forgets(struct store *s, uint32_t number)
+{
+    buf_u32(&outcome_open(s)->forgotten, number);
+    return s->delivered + 1;
+}
+
 void outcome_deliver(struct store *s)
 {
     struct outcome *o = s->current;
@@ -42,6 +48,7 @@ void outcome_deliver(struct store *s)
     if (o == NULL)
         return;
     s->current = NULL;
+    s->delivered++;
     uv_mutex_lock(&s->lock);
     DL_APPEND(s->outcomes, o);
     uv_mutex_unlock(&s->lock);
@@ -63,12 +70,14 @@ void outcome_free(struct outcome *o)
 {
     if (o == NULL)
         return;
+    buf_free(&o->forgotten);
     free(o->items);
     free(o);
 }
 
 void outcome_recycle(struct store *s, struct outcome *o)
 {
+    struct buf forgotten = o->forgotten;
     struct store_item *items = o->items;
     size_t room = o->item_room;
 
@@ -76,7 +85,8 @@ void outcome_recycle(struct store *s, struct outcome *o)
         outcome_free(o);
         return;
     }
-    *o = (struct outcome){.items = items, .item_room = room};
+    buf_clear(&forgotten);
+    *o = (struct outcome){.forgotten = forgotten, .items = items, .item_room = room};
     uv_mutex_lock(&s->lock);
     if (s->spare == NULL) {
         s->spare = o;

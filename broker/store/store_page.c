@@ -9,6 +9,9 @@
  *
  * A descending page runs down from its cursor; its `upto` is the lowest ID
  * looked at, 0 when nothing is left below.
+ *
+ * A page that takes several steps keeps the head of the first: what was removed in
+ * between is announced like everything that was.
  */
 #include <string.h>
 
@@ -16,135 +19,142 @@
 #include "log.h"
 #include "store_reader.h"
 
-struct page {
-    struct store_reader *r;
-    const struct wire_page_req *q;
-    struct buf *reply;
-    size_t start;
-    uint64_t head, upto, now;
-    uint32_t limit, count;
-    bool damaged;
-};
-
 /* The head of the reply is written twice: first to take its place, then, when
  * the rows are read, with what it has to say. */
-static void put_head(struct page *p, uint64_t removed_to, enum gap_reason reason)
+static void put_head(struct store_read *w, struct store_reader *r, struct buf *reply,
+                     uint64_t removed_to, enum gap_reason reason)
 {
-    struct buf *head = &p->r->head;
     struct wire_page m = {
-        .ref = p->q->ref,
-        .head = p->head,
+        .ref = w->ref,
+        .head = w->head,
         .removed_to = removed_to,
         .reason = (uint8_t)reason,
     };
 
-    buf_clear(head);
-    wire_page_begin(head, &m);
-    if (p->reply->len == p->start)
-        buf_put(p->reply, head->p, head->len);
+    buf_clear(&r->head);
+    wire_page_begin(&r->head, &m);
+    if (reply->len == 0)
+        buf_put(reply, r->head.p, r->head.len);
     else
-        memcpy(p->reply->p + p->start, head->p, head->len);
+        memcpy(reply->p, r->head.p, r->head.len);
 }
 
-static bool is_full(const struct page *p, const struct event *e)
+static bool is_full(const struct store_read *w, const struct buf *reply, const struct event *e)
 {
-    return p->count > 0 && p->reply->len - p->start + event_record_size(e) > WIRE_PAGE_BYTES;
+    return w->count > 0 && reply->len + event_record_size(e) > WIRE_PAGE_BYTES;
 }
 
 /* False: the page ends before this row. */
-static bool page_put_row(struct page *p)
+static bool page_put_row(struct store_read *w, struct store_reader *r, struct buf *reply)
 {
-    struct store_reader *r = p->r;
     struct event e;
-    uint64_t id = r->rows.at->id;
 
-    if (!r->rows.scan || matcher_test(&r->matcher, rows_topic(&r->rows), id)) {
-        p->damaged = !rows_event(r->s, r->rows.at->st, &e);
-        if (p->damaged || is_full(p, &e))
+    if (!rows_row(r))
+        return false;
+    if (!r->rows.scan || matcher_test(r, rows_topic(&r->rows), r->rows.id)) {
+        w->damaged = !rows_event(r->s, r->rows.st, &e);
+        if (w->damaged || is_full(w, reply, &e))
             return false;
-        if (!event_expired(&e, p->now)) {
-            event_record_put(p->reply, &e);
-            p->count++;
+        if (!event_expired(&e, w->now)) {
+            event_record_put(reply, &e);
+            w->count++;
         }
     }
-    p->upto = id;
+    w->upto = r->rows.id;
     return true;
 }
 
-/* Reads rows between low and high; `upto` is `end` when all were read. */
-static void put_rows(struct page *p, uint64_t low, uint64_t high, uint64_t end)
+/* Reads rows between low and high; `upto` is `end` when all were read.  False: the page
+ * goes on in another step. */
+static bool put_rows(struct store_read *w, struct store_reader *r, struct buf *reply, uint64_t low,
+                     uint64_t high, uint64_t end)
 {
-    struct rows *rows = &p->r->rows;
+    bool more = false;
 
-    rows_open(p->r, low, high, p->q->descending);
+    rows_open(r, low, high, w->descending, WIRE_PAGE_SCAN - w->scanned);
     do {
-        if (!rows_next(rows)) {
-            p->upto = end;
+        if (!rows_next(r)) {
+            w->upto = end;
             break;
         }
-    } while (page_put_row(p) && p->count < p->limit && rows->scanned < WIRE_PAGE_SCAN);
-    rows_close(rows);
+        more = page_put_row(w, r, reply) && w->count < w->limit;
+    } while (more && !rows_stopped(r));
+    w->scanned += r->rows.scanned;
+    more = more && w->upto != end && w->scanned < WIRE_PAGE_SCAN;
+    rows_close(r);
+    return !more;
 }
 
-static void page_up(struct page *p)
+static uint64_t page_end(const struct store_read *w)
 {
-    uint64_t end = p->head;
-
-    if (p->q->until != 0 && p->q->until < end)
-        end = p->q->until;
-    p->upto = p->q->after;
-    if (p->q->after < end)
-        put_rows(p, p->q->after, end + 1, end);
+    return w->until != 0 && w->until < w->head ? w->until : w->head;
 }
 
-static void page_down(struct page *p)
+static bool page_read(struct store_read *w, struct store_reader *r, struct buf *reply)
 {
-    uint64_t high = p->q->after == 0 || p->q->after > p->head ? p->head + 1 : p->q->after;
+    uint64_t end = page_end(w);
 
-    p->upto = high;
-    put_rows(p, 0, high, 0);
+    if (!matcher_set(r, w->filters, w->filter_count, w->tree))
+        return false;
+    if (w->descending)
+        return put_rows(w, r, reply, 0, w->upto, 0);
+    return w->upto >= end || put_rows(w, r, reply, w->upto, end + 1, end);
 }
 
-static void put_removed(struct page *p)
+static void put_removed(struct store_read *w, struct store_reader *r, struct buf *reply)
 {
-    const struct hole *hole = p->q->descending ? NULL : holes_find(&p->r->s->holes, p->q->after);
+    const struct hole *hole = w->descending ? NULL : holes_find(&r->s->holes, w->after);
     enum gap_reason reason;
-    uint64_t removed = matcher_removed(p->r, p->upto, &reason);
+    uint64_t removed = matcher_removed(r, w->upto, &reason);
 
     if (hole != NULL) { /* whatever else was removed */
         reason = GAP_RESET;
         if (removed < hole->high - 1)
             removed = hole->high - 1;
     }
-    put_head(p, removed, reason);
+    put_head(w, r, reply, removed, reason);
 }
 
-void store_read_page(struct store_reader *r, const struct wire_page_req *q, struct buf *reply)
+static void page_begin(struct store_read *w, struct store_reader *r, uint64_t head,
+                       struct buf *reply)
 {
-    struct page p = {.r = r, .q = q, .reply = reply, .start = reply->len, .now = clock_ms()};
+    w->begun = true;
+    w->head = head;
+    w->now = clock_ms();
+    w->upto = w->after;
+    if (w->descending && (w->after == 0 || w->after > head))
+        w->upto = head + 1;
+    put_head(w, r, reply, 0, GAP_NONE);
+}
 
-    p.limit = q->limit == 0 || q->limit > WIRE_PAGE_ROWS ? WIRE_PAGE_ROWS : q->limit;
-    p.head = snapshot_begin(r);
-    put_head(&p, 0, GAP_NONE);
-    if (!q->descending && q->after > p.head) {
-        p.upto = p.head;
-        put_head(&p, 0, GAP_FUTURE);
+static void page_damaged(const struct store_read *w, struct buf *reply)
+{
+    log_error("an event's topic is missing: the database is damaged", LOG_U("after", w->upto));
+    buf_clear(reply);
+    wire_read_error_put(reply, WIRE_PAGE, w->ref, ERR_STORE_FAILED,
+                        SLICE("The database is damaged"));
+}
+
+bool page_step(struct store_read *w, struct store_reader *r, struct buf *reply)
+{
+    uint64_t head = snapshot_begin(r);
+    bool whole = true;
+
+    if (!w->begun)
+        page_begin(w, r, head, reply);
+    if (!w->descending && w->after > w->head) {
+        w->upto = w->head;
+        put_head(w, r, reply, 0, GAP_FUTURE);
     } else {
-        matcher_set(r, q->filters, q->filter_count);
-        if (q->descending)
-            page_down(&p);
-        else
-            page_up(&p);
-        put_removed(&p);
+        whole = page_read(w, r, reply);
+        if (whole)
+            put_removed(w, r, reply);
     }
-    if (!snapshot_end(r, WIRE_PAGE, q->ref, reply, p.start))
-        return;
-    if (p.damaged) {
-        log_error("an event's topic is missing: the database is damaged", LOG_U("after", p.upto));
-        reply->len = p.start;
-        wire_read_error_put(reply, WIRE_PAGE, q->ref, ERR_STORE_FAILED,
-                            SLICE("The database is damaged"));
-        return;
-    }
-    wire_page_finish(reply, p.start, p.upto, p.count);
+    if (!snapshot_end(r, WIRE_PAGE, w->ref, reply))
+        return true;
+    if (w->damaged)
+        page_damaged(w, reply);
+    else if (whole)
+        wire_page_finish(reply, 0, w->upto, w->count);
+    return whole || w->damaged;
 }

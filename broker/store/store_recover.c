@@ -124,13 +124,21 @@ static const char *begin_life(struct store *s)
     return db_error(s->db) == DB_FINE ? NULL : schema_reason(db_error(s->db));
 }
 
+/* Of which topics is no longer known. */
+static void load_forgotten(struct store *s, uint64_t upto)
+{
+    s->topics.forgotten_to = upto;
+    for (size_t i = 0; i < TOPICS_KINDS; i++)
+        s->topics.forgotten_of[i] = upto;
+}
+
 static bool load(struct store *s)
 {
     if (!schema_prepare(s) || !load_identity(s))
         return false;
     load_holes(s);
     atomic_store(&s->retained, db_number(s->db, "SELECT count(*) FROM retained"));
-    s->topics.forgotten_to = meta_get(s->db, META_FORGOTTEN_TO);
+    load_forgotten(s, meta_get(s->db, META_FORGOTTEN_TO));
     return stats_load(s) && db_error(s->db) == DB_FINE;
 }
 

@@ -27,6 +27,7 @@ struct topic_change {
 struct removal {
     struct topic_change *list;
     size_t count, room;
+    uint32_t forgets;
     uint64_t events, bytes; /* removed */
     uint64_t forgotten_to;
 };
@@ -36,6 +37,7 @@ void removal_begin(struct store *s)
     if (s->removal == NULL)
         s->removal = mem_zalloc(sizeof *s->removal);
     s->removal->count = 0;
+    s->removal->forgets = 0;
     s->removal->events = 0;
     s->removal->bytes = 0;
     s->removal->forgotten_to = 0;
@@ -75,11 +77,7 @@ static void take_row(struct removal *r, struct topic_change *c, uint64_t id, uin
 static void raise_removed(struct store *s, struct topic *t, uint64_t upto, enum gap_reason reason)
 {
     uv_rwlock_wrlock(&s->topics.lock);
-    if (upto > t->removed_to) {
-        t->removed_to = upto;
-        t->removed_reason = reason;
-        s->topics.removals++;
-    }
+    topics_raise_removed(&s->topics, t, upto, reason);
     uv_rwlock_wrunlock(&s->topics.lock);
 }
 
@@ -177,16 +175,41 @@ void removal_forget(struct store *s, struct topic *t)
     uint64_t upto = t->removed_to > t->last_volatile ? t->removed_to : t->last_volatile;
 
     change_of(r, t)->forget = true;
+    r->forgets++;
     if (upto > r->forgotten_to)
         r->forgotten_to = upto;
 }
 
+uint32_t removal_forgets(const struct store *s)
+{
+    return s->removal->forgets;
+}
+
 /* --- the end of a slice ---------------------------------------------------------- */
+
+/* Before their names go. */
+static void raise_forgotten(struct store *s)
+{
+    struct removal *r = s->removal;
+
+    if (r->forgets == 0)
+        return;
+    uv_rwlock_wrlock(&s->topics.lock);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct topic *t = r->list[i].topic;
+
+        if (r->list[i].forget)
+            topics_raise_forgotten(
+                &s->topics, t, t->removed_to > t->last_volatile ? t->removed_to : t->last_volatile);
+    }
+    uv_rwlock_wrunlock(&s->topics.lock);
+}
 
 static void write_changes(struct store *s)
 {
     struct removal *r = s->removal;
 
+    raise_forgotten(s);
     for (size_t i = 0; i < r->count; i++) {
         const struct topic_change *c = &r->list[i];
 
@@ -197,12 +220,20 @@ static void write_changes(struct store *s)
         db_bind(s->st.delete_topic, 1, c->topic->number);
         db_run(s->st.delete_topic);
     }
-    if (r->forgotten_to <= s->topics.forgotten_to)
-        return;
-    uv_rwlock_wrlock(&s->topics.lock);
-    s->topics.forgotten_to = r->forgotten_to;
-    uv_rwlock_wrunlock(&s->topics.lock);
-    meta_set(s, META_FORGOTTEN_TO, r->forgotten_to);
+    if (r->forgotten_to > 0)
+        meta_set(s, META_FORGOTTEN_TO, s->topics.forgotten_to);
+}
+
+static void apply_change(struct store *s, const struct topic_change *c)
+{
+    struct topic *t = c->topic;
+    bool empties = t->stats.events > 0 && c->stats.events == 0;
+
+    t->stats = c->stats;
+    if (c->forget)
+        forget_topic(s, t);
+    else if (empties)
+        topics_idle(&s->topics, t, true);
 }
 
 static void apply_changes(struct store *s)
@@ -211,11 +242,9 @@ static void apply_changes(struct store *s)
 
     uv_rwlock_wrlock(&s->topics.lock);
     for (size_t i = 0; i < r->count; i++)
-        if (r->list[i].forget)
-            topics_forget(&s->topics, r->list[i].topic);
-        else
-            r->list[i].topic->stats = r->list[i].stats;
+        apply_change(s, &r->list[i]);
     uv_rwlock_wrunlock(&s->topics.lock);
+    atomic_fetch_sub(&s->topics.rows, r->forgets);
     atomic_fetch_sub(&s->events, r->events);
     atomic_fetch_sub(&s->bytes, r->bytes);
     metric_add(M_REMOVED, r->events);

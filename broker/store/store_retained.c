@@ -11,8 +11,8 @@
  *   filter a/+/c   ─▶ walk the names that begin with a/
  *
  * A walk reads names from their index and a message only where one matches.  It
- * ends at the request's limit, when the reply is full, or after WIRE_PAGE_SCAN
- * names, and says where: a filter that matches nothing costs bounded work.
+ * ends at the request's limit, when the reply is full, after WIRE_PAGE_SCAN names or
+ * with its step, and says where: a filter that matches nothing costs bounded work.
  */
 #include "clock.h"
 #include "store_reader.h"
@@ -73,9 +73,8 @@ enum retained_column { RETAINED_ID, RETAINED_EVENT /* store_row.c */ };
 
 struct retained_walk {
     struct store_reader *r;
-    const struct wire_retained_req *q;
+    const struct store_read *q;
     struct buf *reply;
-    size_t start;
     uint64_t now;
     uint32_t limit, count;
     bool full;       /* the reply ends before this name */
@@ -91,9 +90,8 @@ static void retained_get(struct db_stmt *st, struct slice topic, struct event *e
 
 static bool walk_has_room(const struct retained_walk *w, const struct event *e)
 {
-    size_t used = w->reply->len - w->start;
-
-    return w->count < w->limit && (w->count == 0 || used + event_record_size(e) <= WIRE_PAGE_BYTES);
+    return w->count < w->limit &&
+           (w->count == 0 || w->reply->len + event_record_size(e) <= WIRE_PAGE_BYTES);
 }
 
 /* A name that the filter matches. */
@@ -130,7 +128,7 @@ static void walk_look(struct retained_walk *w, struct slice name)
 static void walk_names(struct retained_walk *w, struct slice prefix)
 {
     struct db_stmt *st = w->r->retained_names;
-    struct slice after = w->q->after;
+    struct slice after = buf_slice(&w->q->name);
 
     db_bind_text(st, 1, name_above(after, prefix) ? after : prefix);
     for (uint32_t looked = 0; !w->full && db_step(st); looked++) {
@@ -140,7 +138,7 @@ static void walk_names(struct retained_walk *w, struct slice prefix)
             break;
         if (slice_eq(name, after))
             continue;
-        w->full = looked == WIRE_PAGE_SCAN;
+        w->full = looked == WIRE_PAGE_SCAN || (w->upto.len > 0 && step_is_over(w->r));
         if (!w->full)
             walk_look(w, name);
     }
@@ -157,22 +155,21 @@ static void walk_filter(struct retained_walk *w)
         single = filter;
     else if (prefix.len > 0 && filter.p[prefix.len] == '#')
         single = (struct slice){filter.p, prefix.len - 1};
-    if (single.len > 0 && name_above(single, w->q->after))
+    if (single.len > 0 && name_above(single, buf_slice(&w->q->name)))
         walk_look(w, single);
     if (prefix.len < filter.len && !w->full)
         walk_names(w, prefix);
 }
 
-void store_read_retained(struct store_reader *r, const struct wire_retained_req *q,
-                         struct buf *reply)
+bool retained_read(struct store_read *q, struct store_reader *r, struct buf *reply)
 {
-    struct retained_walk w = {
-        .r = r, .q = q, .reply = reply, .start = reply->len, .now = clock_ms()};
+    struct retained_walk w = {.r = r, .q = q, .reply = reply, .now = clock_ms()};
 
     w.limit = q->limit == 0 || q->limit > WIRE_PAGE_ROWS ? WIRE_PAGE_ROWS : q->limit;
     wire_retained_begin(reply, q->ref, snapshot_begin(r));
     walk_filter(&w);
-    if (snapshot_end(r, WIRE_RETAINED, q->ref, reply, w.start))
-        wire_retained_finish(reply, w.start, w.full, w.count, buf_slice(&w.upto));
+    if (snapshot_end(r, WIRE_RETAINED, q->ref, reply))
+        wire_retained_finish(reply, 0, w.full, w.count, buf_slice(&w.upto));
     buf_free(&w.upto);
+    return true;
 }

@@ -1,7 +1,7 @@
 /*
  * store_snapshot.c - one reading thread's connection, and its snapshots.
  *
- * Every request is one short read transaction inside the gate, so that the
+ * Every step is one short read transaction inside the gate, so that the
  * writer can find a moment without readers.  The log's head in it is the last
  * ID that the snapshot holds or that was given out before it was taken,
  * whichever is higher: volatile events move the one and not the other.
@@ -22,8 +22,7 @@ static void snapshot_prepare(struct store_reader *r)
     r->end = db_prepare(r->db, "COMMIT");
     r->last = db_prepare(r->db, "SELECT value FROM meta WHERE key = 2");
     r->one = db_prepare(r->db, ROWS_SELECT " WHERE id = ?1");
-    r->topics = db_prepare(r->db, "SELECT id, name FROM topics"
-                                  " WHERE name >= ?1 ORDER BY name");
+    r->topics = db_prepare(r->db, "SELECT name FROM topics WHERE name >= ?1 ORDER BY name");
     r->retained = db_prepare(r->db, "SELECT id, time, flags, expiry, props, data FROM retained"
                                     " WHERE topic = ?1");
     r->retained_names = db_prepare(r->db, "SELECT topic FROM retained"
@@ -66,6 +65,14 @@ void store_reader_close(struct store_reader *r)
 
 /* --- snapshots ------------------------------------------------------------------------- */
 
+bool step_is_over(struct store_reader *r)
+{
+    if (++r->looks < STEP_LOOKS)
+        return false;
+    r->looks = 0;
+    return uv_hrtime() >= r->step_ends;
+}
+
 uint64_t snapshot_begin(struct store_reader *r)
 {
     uint64_t given, last = 0;
@@ -79,8 +86,7 @@ uint64_t snapshot_begin(struct store_reader *r)
     return last > given ? last : given;
 }
 
-bool snapshot_end(struct store_reader *r, uint8_t kind, uint64_t ref, struct buf *reply,
-                  size_t start)
+bool snapshot_end(struct store_reader *r, uint8_t kind, uint64_t ref, struct buf *reply)
 {
     bool full;
 
@@ -94,7 +100,7 @@ bool snapshot_end(struct store_reader *r, uint8_t kind, uint64_t ref, struct buf
     db_rollback(r->db);
     db_clear(r->db);
     gate_leave(&r->s->gate);
-    reply->len = start;
+    buf_clear(reply);
     wire_read_error_put(reply, kind, ref, full ? ERR_STORE_FULL : ERR_STORE_FAILED,
                         SLICE("The database cannot be read"));
     return false;

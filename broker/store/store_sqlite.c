@@ -111,7 +111,10 @@ static void announce(struct store *s, struct outcome *o)
     }
     if (o->removed != NULL)
         f->removed(f->arg, o->removed->name, o->removed_to);
+    for (struct reader r = reader_of(o->forgotten.p, o->forgotten.len); r.left > 0;)
+        f->forgotten(f->arg, reader_u32(&r));
     store_call_back(s, o->requests);
+    atomic_fetch_add(&s->announced, 1);
     outcome_recycle(s, o);
 }
 
@@ -338,6 +341,8 @@ void store_status(struct store *s, struct store_status *out)
         .bytes = atomic_load(&s->bytes),
         .events = atomic_load(&s->events),
         .topics = atomic_load(&s->topics.rows),
+        .max_topics = atomic_load(&s->max_topics),
+        .topics_full = atomic_load(&s->topics_full),
         .retained = atomic_load(&s->retained),
         .wal_frames = atomic_load(&s->wal_frames),
         .queued_bytes = s->queued_bytes,

@@ -8,10 +8,13 @@
  * its own topic's counted_to; so a row that was written in between (removing
  * events writes it in the same transaction) counts nothing twice.
  */
+#include <stdlib.h>
+
 #include <utlist.h>
 
 #include "clock.h"
 #include "log.h"
+#include "mem.h"
 #include "store_impl.h"
 
 static void stats_dirty(struct store *s, struct topic *t)
@@ -49,8 +52,12 @@ static void count_item(struct store *s, const struct store_batch *b, uint32_t i)
     stats_dirty(s, t);
     if (t->limits.volatile_) {
         t->was_volatile = true;
+        if (t->idle)
+            topics_idle(&s->topics, t, true); /* used just now */
         return;
     }
+    if (t->idle)
+        topics_idle(&s->topics, t, false);
     if (t->stats.oldest == 0)
         t->stats.oldest = id;
     t->stats.events++;
@@ -173,6 +180,30 @@ static bool recount(struct store *s)
     return ok && db_error(s->db) == DB_FINE;
 }
 
+static int used_compare(const void *a, const void *b)
+{
+    const struct topic *const *x = a, *const *y = b;
+
+    return (*x)->used < (*y)->used ? -1 : (*x)->used > (*y)->used;
+}
+
+/* Those of which nothing is kept, in the order of their last use. */
+static void load_idle(struct store *s)
+{
+    uint32_t count = topics_count(&s->topics), n = 0;
+    struct topic **idle = mem_array(count, sizeof(struct topic *)), *t, *next;
+
+    HASH_ITER (hh, s->topics.by_name, t, next) {
+        topics_idle(&s->topics, t, false);
+        if (t->stats.events == 0)
+            idle[n++] = t;
+    }
+    qsort(idle, n, sizeof(struct topic *), used_compare);
+    for (uint32_t i = 0; i < n; i++)
+        topics_idle(&s->topics, idle[i], true);
+    free(idle);
+}
+
 bool stats_load(struct store *s)
 {
     struct topic *t, *next;
@@ -184,6 +215,7 @@ bool stats_load(struct store *s)
         events += t->stats.events;
         bytes += t->stats.bytes;
     }
+    load_idle(s);
     atomic_store(&s->events, events);
     atomic_store(&s->bytes, bytes);
     return true;

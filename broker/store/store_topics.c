@@ -3,9 +3,8 @@
  *
  * Two ways in: by name through a hash table (under the lock), by number through
  * chunks of pointers that never move (without it).  A number is free at start
- * when no row has it, and is given out once in a process's life: forgetting a
- * topic keeps its name under its number, so that nobody takes one topic for
- * another, and publishing to it again revives it.
+ * when no row has it; later, those of forgotten topics are given out again once
+ * they are released.
  */
 #include "store_topics.h"
 
@@ -13,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "mem.h"
+#include "topic.h"
 
 void topics_init(struct topics *t)
 {
@@ -35,9 +37,14 @@ void topics_destroy(struct topics *t)
         HASH_DEL(t->by_name, topic);
         free(topic);
     }
+    for (topic = t->limbo; topic != NULL; topic = next) {
+        next = topic->next_limbo;
+        free(topic);
+    }
     for (uint32_t i = 0; i < TOPICS_CHUNKS; i++)
         free((void *)atomic_load(&t->chunks[i]));
     free(t->volatile_);
+    free(t->spare);
     uv_rwlock_destroy(&t->lock);
 }
 
@@ -77,18 +84,26 @@ static void put_at(struct topics *t, struct topic *topic)
 
 static uint32_t free_number(struct topics *t)
 {
+    if (t->spare_count > 0)
+        return t->spare[--t->spare_count];
     while (topics_at(t, t->next_free) != NULL)
         t->next_free++;
     return t->next_free;
 }
 
-uint32_t topics_room(const struct topics *t)
+uint32_t topics_count(const struct topics *t)
 {
-    return TOPICS_END - atomic_load(&t->end);
+    return HASH_COUNT(t->by_name);
+}
+
+static void log_add(struct topics_log *log, uint32_t number)
+{
+    log->numbers[log->count++ % TOPICS_LOG] = number;
 }
 
 struct topic *topics_add(struct topics *t, struct slice name, uint32_t number)
 {
+    bool reused = number == 0 && t->spare_count > 0;
     struct topic *topic;
     char *copy;
 
@@ -104,35 +119,130 @@ struct topic *topics_add(struct topics *t, struct slice name, uint32_t number)
     uv_rwlock_wrlock(&t->lock);
     HASH_ADD_KEYPTR(hh, t->by_name, topic->name.p, topic->name.len, topic);
     put_at(t, topic);
+    if (reused)
+        log_add(&t->reused, number);
     uv_rwlock_wrunlock(&t->lock);
+    topics_idle(t, topic, true);
     return topic;
 }
 
-void topics_forget(struct topics *t, struct topic *topic)
+void topics_idle(struct topics *t, struct topic *topic, bool idle)
 {
-    assert(!topic->forgotten && topic->stats.events == 0);
-    topic->forgotten = true;
-    topic->has_row = false;
-    topic->stats = (struct topic_stats){0};
-    atomic_fetch_sub(&t->rows, 1);
+    if (topic->idle)
+        DL_DELETE2(t->idle, topic, idle_prev, idle_next);
+    topic->idle = idle;
+    if (idle)
+        DL_APPEND2(t->idle, topic, idle_prev, idle_next);
+}
+
+/* --- what was removed ------------------------------------------------------------ */
+
+static uint32_t kind_of(struct slice name)
+{
+    struct slice level;
+    uint32_t hash = 2166136261u; /* FNV-1a */
+
+    if (!topic_level_next(&name, &level))
+        return 0;
+    for (size_t i = 0; i < level.len; i++)
+        hash = (hash ^ (uint8_t)level.p[i]) * 16777619u;
+    return hash % TOPICS_KINDS;
+}
+
+void topics_raise_forgotten(struct topics *t, const struct topic *topic, uint64_t upto)
+{
+    uint64_t *of = &t->forgotten_of[kind_of(topic->name)];
+
+    if (upto > *of)
+        *of = upto;
+    if (upto > t->forgotten_to)
+        t->forgotten_to = upto;
+}
+
+uint64_t topics_forgotten_to(const struct topics *t, struct slice filter)
+{
+    struct slice level = filter, rest = filter;
+
+    (void)topic_level_next(&rest, &level);
+    return filter_is_exact(level) ? t->forgotten_of[kind_of(filter)] : t->forgotten_to;
+}
+
+uint64_t topics_forgotten_before(const struct topics *t, const struct topic *topic)
+{
+    uint64_t upto = t->forgotten_of[kind_of(topic->name)];
+
+    return upto < topic->born ? upto : topic->born;
+}
+
+void topics_raise_removed(struct topics *t, struct topic *topic, uint64_t upto,
+                          enum gap_reason reason)
+{
+    if (upto <= topic->removed_to)
+        return;
+    topic->removed_to = upto;
+    topic->removed_reason = reason;
+    log_add(&t->removed, topic->number);
 }
 
 void topics_raise_volatile(struct topics *t, struct topic *topic, uint64_t id)
 {
-    if (topic->last_volatile == 0) {
+    if (topic->in_volatile == 0) {
         if (t->volatile_count == t->volatile_room) {
             t->volatile_room = t->volatile_room == 0 ? 64 : t->volatile_room * 2;
             t->volatile_ = mem_resize(t->volatile_, t->volatile_room, sizeof(struct topic *));
         }
         t->volatile_[t->volatile_count++] = topic;
+        topic->in_volatile = t->volatile_count;
     }
     topic->last_volatile = id;
+    if (id > t->last_volatile)
+        t->last_volatile = id;
 }
 
-void topics_revive(struct topics *t, struct topic *topic)
+/* --- leaving ------------------------------------------------------------------------ */
+
+static void volatile_leave(struct topics *t, struct topic *topic)
 {
-    uv_rwlock_wrlock(&t->lock);
-    assert(topic->forgotten);
-    topic->forgotten = false;
-    uv_rwlock_wrunlock(&t->lock);
+    struct topic *last;
+
+    if (topic->in_volatile == 0)
+        return;
+    last = t->volatile_[--t->volatile_count];
+    t->volatile_[topic->in_volatile - 1] = last;
+    last->in_volatile = topic->in_volatile;
+    topic->in_volatile = 0;
+}
+
+void topics_forget(struct topics *t, struct topic *topic)
+{
+    assert(!topic->forgotten && topic->stats.events == 0);
+    HASH_DEL(t->by_name, topic);
+    volatile_leave(t, topic);
+    topics_idle(t, topic, false);
+    topic->forgotten = true;
+    topic->has_row = false;
+    topic->next_limbo = NULL;
+    if (t->limbo == NULL)
+        t->limbo = topic;
+    else
+        t->limbo_last->next_limbo = topic;
+    t->limbo_last = topic;
+    t->limbo_count++;
+}
+
+void topics_release(struct topics *t)
+{
+    struct topic *topic = t->limbo;
+    uint32_t n = topic->number;
+
+    t->limbo = topic->next_limbo;
+    t->limbo_count--;
+    atomic_store_explicit(&atomic_load(&t->chunks[n / TOPICS_CHUNK])[n % TOPICS_CHUNK], NULL,
+                          memory_order_release);
+    if (t->spare_count == t->spare_room) {
+        t->spare_room = t->spare_room == 0 ? 1024 : t->spare_room * 2;
+        t->spare = mem_resize(t->spare, t->spare_room, sizeof *t->spare);
+    }
+    t->spare[t->spare_count++] = n;
+    free(topic);
 }

@@ -30,8 +30,9 @@ struct txn {
     uint64_t next; /* the next ID to give out */
     bool begun;
     bool has_volatile;
-    uint32_t rows; /* of the map, written or read */
-    size_t bytes;  /* of records, and of these rows */
+    bool may_forget; /* some topics are empty */
+    uint32_t rows;   /* of the map, written or read */
+    size_t bytes;    /* of records, and of these rows */
     uint64_t stored, repeats;
     int64_t retained;          /* more than before */
     struct topic **new_topics; /* rows inserted in this transaction */
@@ -86,29 +87,37 @@ static void flag_volatile(struct txn *t, const struct topic *topic)
     stats_write_row(t->s, topic, &topic->stats);
 }
 
-/* Makes the topic exist; `topic` is what the table has. */
+static bool topics_are_full(const struct store *s)
+{
+    uint32_t max = s->retention->max_topics;
+
+    return max != 0 && topics_count(&s->topics) >= max;
+}
+
+/* Makes the topic exist; `topic` is what the table has.  NULL: the table is full. */
 static struct topic *topic_for(struct txn *t, struct topic *topic, struct slice name)
 {
     struct store *s = t->s;
 
     if (topic == NULL) {
-        topic = topics_add(&s->topics, name, 0);
-        assert(topic != NULL); /* has_room */
+        topic = topics_are_full(s) ? NULL : topics_add(&s->topics, name, 0);
+        if (topic == NULL)
+            return NULL;
         topic->limits = retention_limits(s->retention, topic->name);
-    } else if (topic->forgotten) {
-        topics_revive(&s->topics, topic);
-    }
-    if (!topic->has_row)
         insert_topic(t, topic);
-    else if (topic->limits.volatile_ && !topic->was_volatile)
+    } else if (topic->limits.volatile_ && !topic->was_volatile)
         flag_volatile(t, topic);
     return topic;
 }
 
 static void drop_new_topics(struct txn *t, size_t from)
 {
+    if (from == t->new_count)
+        return;
+    uv_rwlock_wrlock(&t->s->topics.lock);
     for (size_t i = from; i < t->new_count; i++)
-        t->new_topics[i]->has_row = false;
+        forget_topic(t->s, t->new_topics[i]);
+    uv_rwlock_wrunlock(&t->s->topics.lock);
     t->new_count = from;
 }
 
@@ -193,6 +202,10 @@ static bool unit_event(struct txn *t, struct store_event *ev, struct store_resul
             return v == PRODUCER_REPEAT;
     }
     topic = topic_for(t, topic, ev->e.topic);
+    if (topic == NULL) {
+        metric_add(M_TOPICS_REFUSED, 1);
+        return refuse_unit(result, ERR_TOO_MANY, "The log holds as many topics as it may");
+    }
     append_event(t, topic, ev);
     if (produced) {
         txn_begin(t);
@@ -236,31 +249,37 @@ static bool has_room(struct txn *t, struct store_request *r)
 {
     if (t->next + r->count - 1 > EVENT_ID_MAX) /* 2089, or a clock that is wrong */
         return refuse_unit(&r->result, ERR_STORE_FAILED, "The event IDs are used up");
-    if (topics_room(&t->s->topics) < r->count)
-        return refuse_unit(&r->result, ERR_TOO_MANY, "The log holds as many topics as it can");
     return true;
 }
 
-/* Only a producer's refusal after the first event leaves something to take
- * back; a savepoint doubles the cost of a unit. */
+static bool may_crowd(const struct store *s, const struct store_request *r)
+{
+    uint32_t max = s->retention->max_topics;
+
+    return max != 0 && topics_count(&s->topics) + r->count > max;
+}
+
+/* Only a refusal after the first event, for a producer or for a topic too many, leaves
+ * something to take back; a savepoint doubles the cost of a unit. */
 static void unit_append(struct txn *t, struct store_request *r)
 {
+    bool guarded = r->guarded || (r->count > 1 && may_crowd(t->s, r));
     struct store *s = t->s;
     struct point before;
 
     if (!has_room(t, r))
         return;
-    if (r->guarded) {
+    if (guarded) {
         txn_begin(t);
         db_run(s->st.savepoint);
         before = point_of(t);
     }
     unit_all(t, r);
-    if (r->guarded && r->result.error != ERR_NONE) {
+    if (guarded && r->result.error != ERR_NONE) {
         db_run(s->st.undo);
         return_to(t, &before);
     }
-    if (r->guarded)
+    if (guarded)
         db_run(s->st.release);
     if (r->link != NULL && r->result.error == ERR_NONE)
         link_mark(s, r);
@@ -398,12 +417,26 @@ static bool takes_more(const struct txn *t)
            t->bytes < BATCH_BYTES && db_error(t->s->db) == DB_FINE;
 }
 
+/* A topic too many while empty ones are left to forget, which comes between two
+ * transactions. */
+static bool must_make_room(const struct txn *t, const struct store_request *r)
+{
+    if (!t->may_forget || t->out->requests == NULL || r->kind != STORE_APPEND ||
+        !may_crowd(t->s, r))
+        return false;
+    for (uint32_t i = 0; i < r->count; i++)
+        if (topics_find(&t->s->topics, r->events[i].e.topic) == NULL)
+            return true;
+    return false;
+}
+
 /* The batch's units and scans, in order, while they fit. */
 static void run_units(struct txn *t)
 {
     struct store_request **pending = &t->s->pending, *r;
 
-    while ((r = *pending) != NULL && r->kind != STORE_DELETE && takes_more(t)) {
+    while ((r = *pending) != NULL && r->kind != STORE_DELETE && takes_more(t) &&
+           !must_make_room(t, r)) {
         DL_DELETE(*pending, r);
         outcome_answer(t->s, r);
         if (r->kind == STORE_SCAN)
@@ -421,6 +454,7 @@ uint32_t txn_run(struct store *s)
         .out = outcome_open(s),
         .now = now,
         .next = id > s->last ? id : s->last + 1,
+        .may_forget = s->topics.idle != NULL,
     };
 
     run_units(&t);

@@ -59,6 +59,7 @@ static bool writer_chores(struct store *s, uint32_t added)
         more = expire_step(s, rows) || more;
         stats_step(s, false);
     }
+    forget_release(s);
     checkpoint_step(s);
     outcome_deliver(s);
     return more || s->pending != NULL;

@@ -543,9 +543,24 @@ void link_read(struct link *l, struct link_read *r)
     link_tick_need(l);
 }
 
+/* The broker need not go on with it.  When this does not get through it answers in vain. */
+static void read_tell_cancelled(struct link *l, const struct link_read *r)
+{
+    struct buf frame = {0};
+    struct zmsg m;
+
+    if (!l->reads_up || l->state == LINK_CLOSING)
+        return;
+    wire_cancel_put(&frame, r->ref);
+    zmsg_init_buf(&m, &frame);
+    (void)zsock_send(l->reads, (struct slice){NULL, 0}, &m);
+    zmsg_close(&m);
+}
+
 void link_read_cancel(struct link *l, struct link_read *r)
 {
     if (r->sent) {
+        read_tell_cancelled(l, r);
         DL_DELETE(l->asked, r);
         l->on_the_way--;
     } else {

@@ -39,6 +39,7 @@ static struct heard {
     uint64_t upto;       /* of the last batch */
     uint64_t removed_to; /* of the last removal */
     unsigned batches;
+    unsigned forgotten; /* topics */
     const char *failing;
     unsigned failures; /* how often it changed */
 } heard;
@@ -93,6 +94,13 @@ static inline void hear_removed(void *arg, struct slice topic, uint64_t upto)
     heard.removed_to = upto;
 }
 
+static inline void hear_forgotten(void *arg, uint32_t topic)
+{
+    (void)arg;
+    (void)topic;
+    heard.forgotten++;
+}
+
 static inline void hear_failing(void *arg, const char *reason)
 {
     (void)arg;
@@ -113,7 +121,7 @@ static inline const char *heard_text(void)
 
 static inline bool try_open(void)
 {
-    struct store_follower f = {hear_batch, hear_removed, hear_failing, NULL};
+    struct store_follower f = {hear_batch, hear_removed, hear_forgotten, hear_failing, NULL};
 
     store = store_open(&loop, &options, &f, &why);
     if (store == NULL)
@@ -314,6 +322,18 @@ static inline enum sluice_error delete_topic(const char *topic, uint64_t *remove
 
 /* --- reading ------------------------------------------------------------------------------ */
 
+/* Takes the request to its end, in however many steps; returns how many. */
+static inline unsigned answer_read(struct store_reader *r, struct store_read *read,
+                                   struct buf *reply)
+{
+    unsigned steps = 1;
+
+    while (!store_read_step(read, r, reply))
+        steps++;
+    store_read_free(read);
+    return steps;
+}
+
 static struct wire_page got; /* the last page */
 static uint64_t got_ids[WIRE_PAGE_ROWS];
 
@@ -324,7 +344,7 @@ static inline const char *read_page(const struct wire_page_req *q)
 
     buf_clear(&page_reply);
     buf_clear(&page_text);
-    store_read_page(reader, q, &page_reply);
+    answer_read(reader, store_read_page(q), &page_reply);
     ck_assert(wire_page_get(page_reply.p, page_reply.len, &got));
     ck_assert_int_eq(got.error, ERR_NONE);
     records = reader_of(got.records.p, got.records.len);
@@ -386,7 +406,7 @@ static inline bool topic_line(const char *name, struct wire_topic *out)
     bool found;
 
     buf_clear(&reply);
-    store_read_topics(reader, &q, &reply);
+    answer_read(reader, store_read_topics(&q), &reply);
     ck_assert(wire_topics_get(reply.p, reply.len, &topics));
     found = topics.count == 1 && wire_topic_get(&topics.list, out);
     out->topic = slice_of(name);

@@ -8,8 +8,13 @@ static struct buf request, answer;
 
 static bool ask(void)
 {
+    struct store_read *read;
+
     buf_clear(&answer);
-    return read_answer(reader, request.p, request.len, &answer);
+    read = read_answer_begin(request.p, request.len, &answer);
+    if (read != NULL)
+        (void)answer_read(reader, read, &answer);
+    return answer.len > 0;
 }
 
 static void put_retained_request(const char *filter)

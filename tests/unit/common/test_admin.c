@@ -56,10 +56,17 @@ static unsigned free_port(void)
 }
 
 static unsigned port;
+static const char *note;
+
+static const char *say_note(void *arg)
+{
+    (void)arg;
+    return note;
+}
 
 static void open_admin(void)
 {
-    static const struct admin_ops ops = {is_ready, on_refresh};
+    static const struct admin_ops ops = {is_ready, on_refresh, say_note};
 
     ready = false;
     refreshes = closed = 0;
@@ -295,7 +302,7 @@ END_TEST
 
 START_TEST(an_address_in_use_is_an_error)
 {
-    static const struct admin_ops ops = {is_ready, NULL};
+    static const struct admin_ops ops = {.ready = is_ready};
 
     ck_assert_ptr_null(admin_start(&loop, listen_on, 'g', &ops, NULL));
     ck_assert_ptr_null(admin_start(&loop, "nonsense", 'g', &ops, NULL));

@@ -3,6 +3,7 @@
  * in and taken out before.
  */
 #include <check.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -129,6 +130,40 @@ START_TEST(the_deepest_name_is_matched)
 }
 END_TEST
 
+START_TEST(a_filter_costs_two_nodes_however_many_levels_it_has)
+{
+    enum { FILTERS = 8192, LEVELS = 32 };
+    char(*deep)[LEVELS * 2 + 8] = calloc(FILTERS, sizeof *deep);
+    size_t before = mallinfo2().uordblks, text = 0;
+
+    ck_assert_ptr_nonnull(deep);
+    for (size_t i = 0; i < FILTERS; i++) {
+        size_t len = (size_t)snprintf(deep[i], sizeof deep[i], "%zx", i);
+
+        while (len + 2 < LEVELS * 2)
+            len += (size_t)snprintf(deep[i] + len, sizeof deep[i] - len, "/a");
+        text += len;
+        put(deep[i]);
+    }
+    ck_assert_uint_lt(mallinfo2().uordblks - before, 4 * text);
+    for (size_t i = 0; i < FILTERS; i++)
+        ck_assert_ptr_eq(filter_tree_remove(tree, slice_of(deep[i])), deep[i]);
+    ck_assert_uint_eq(filter_tree_count(tree), 0);
+    free(deep);
+}
+END_TEST
+
+START_TEST(any_says_whether_one_matches)
+{
+    put("a/+/c");
+    put("b/#");
+    ck_assert(filter_tree_any(tree, SLICE("a/x/c")));
+    ck_assert(filter_tree_any(tree, SLICE("b")));
+    ck_assert(!filter_tree_any(tree, SLICE("a/x")));
+    ck_assert(!filter_tree_any(tree, SLICE("a/x/c/d")));
+}
+END_TEST
+
 /* --- compared with filter_match on random filters and names -------------------- */
 
 static unsigned random_below(uint64_t *state, unsigned n)
@@ -218,6 +253,8 @@ static Suite *suite(void)
     tcase_add_test(t, filters_on_one_path_have_values_of_their_own);
     tcase_add_test(t, what_was_removed_is_gone);
     tcase_add_test(t, the_deepest_name_is_matched);
+    tcase_add_test(t, a_filter_costs_two_nodes_however_many_levels_it_has);
+    tcase_add_test(t, any_says_whether_one_matches);
     tcase_add_loop_test(t, the_tree_and_filter_match_agree, 0, SEEDS);
     suite_add_tcase(s, t);
     return s;

@@ -89,7 +89,7 @@ static bool is_kept(uint64_t id)
     struct wire_page p;
 
     buf_clear(&page_reply);
-    store_read_event(reader, 1, id, &page_reply);
+    answer_read(reader, store_read_event(1, id), &page_reply);
     ck_assert(wire_page_get(page_reply.p, page_reply.len, &p));
     return p.error == ERR_NONE;
 }

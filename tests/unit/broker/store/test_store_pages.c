@@ -166,16 +166,40 @@ END_TEST
 
 START_TEST(a_scan_ends_at_20000_rows)
 {
-    enum { ROUNDS = 21 };
+    enum { ROUNDS = 21, TOPICS = 1100 }; /* more topics than are merged */
+    char name[16];
 
     for (int i = 0; i < ROUNDS; i++)
         publish_wide(1000);
-    for (int i = 0; i < 20; i++) /* more topics than are merged */
-        publish((char[]){'s', '/', (char)('a' + i), '\0'}, "x");
+    for (int i = 0; i < TOPICS; i++) {
+        snprintf(name, sizeof name, "s/%d", i);
+        publish(name, "x");
+    }
     page(0, "s/#");
     ck_assert_uint_eq(got.count, 0);
     ck_assert_uint_lt(got.upto, got.head);
-    ck_assert_uint_eq(count_all(0, "s/#"), 20);
+    ck_assert_uint_eq(count_all(0, "s/#"), TOPICS);
+}
+END_TEST
+
+START_TEST(rare_topics_are_read_from_their_indexes)
+{
+    char name[16];
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "s/%d", i);
+        publish(name, "x");
+    }
+    for (int i = 0; i < 21; i++)
+        publish_wide(1000);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "s/%d", i);
+        publish(name, "x");
+    }
+    page(0, "s/#");
+    ck_assert_uint_eq(got.count, 200);
+    ck_assert_uint_eq(got.upto, got.head);
+    ck_assert_uint_eq(count_all(0, "s/+ s/#"), 200);
 }
 END_TEST
 
@@ -240,7 +264,7 @@ static void ask_start(enum wire_start_mode mode, uint64_t arg, const char *one, 
         .mode = (uint8_t)mode, .arg = arg, .filter_count = 2, .filters = filters};
 
     buf_clear(&page_reply);
-    store_read_start(reader, &q, &page_reply);
+    answer_read(reader, store_read_start(&q), &page_reply);
     ck_assert(wire_start_get(page_reply.p, page_reply.len, &start_reply));
     ck_assert_int_eq(start_reply.error, ERR_NONE);
     ck_assert_uint_eq(start_reply.count, 2);
@@ -256,6 +280,43 @@ START_TEST(last_n_starts_below_the_newest_n_of_each_filter)
     ck_assert_uint_eq(froms[0], ids[4] - 1);
     ck_assert_uint_eq(froms[1], ids[7] - 1);
     ck_assert_str_eq(page_from(0, "a +", froms), "4 7 8");
+}
+END_TEST
+
+/* One of many topics, some of them events that have expired. */
+START_TEST(last_n_of_many_topics_is_found_in_one_scan)
+{
+    struct wire_filter filters[100];
+    struct wire_start_req q = {.mode = WIRE_LAST, .arg = 3, .filters = filters};
+    uint64_t newest[3], started, longest = 0;
+    struct store_read *read;
+
+    for (int i = 0; i < 3; i++) {
+        newest[i] = publish("z", "x");
+        publish_wide(1100);
+    }
+    for (int i = 0; i < 40; i++)
+        publish_wide(1000);
+    for (q.filter_count = 0; q.filter_count < 100; q.filter_count++)
+        filters[q.filter_count].filter = q.filter_count % 2 == 0 ? SLICE("+/1099") : SLICE("t/+");
+    filters[99].filter = SLICE("#");
+    filters[98].filter = SLICE("z");
+    buf_clear(&page_reply);
+    read = store_read_start(&q);
+    do
+        started = uv_hrtime();
+    while (!store_read_step(read, reader, &page_reply) &&
+           (longest = uv_hrtime() - started > longest ? uv_hrtime() - started : longest) > 0);
+    store_read_free(read);
+    ck_assert_uint_lt(longest, UINT64_C(200000000)); /* of 4 ms, on a busy machine */
+    ck_assert(wire_start_get(page_reply.p, page_reply.len, &start_reply));
+    ck_assert_uint_eq(start_reply.count, 100);
+    ck_assert_uint_eq(le64_get((const uint8_t *)start_reply.froms.p + 98 * 8), newest[0] - 1);
+    ck_assert_uint_eq(le64_get((const uint8_t *)start_reply.froms.p + 99 * 8), ids[997] - 1);
+    ck_assert_uint_eq(le64_get((const uint8_t *)start_reply.froms.p + 1 * 8), ids[997] - 1);
+    ck_assert_uint_eq(le64_get((const uint8_t *)start_reply.froms.p + 97 * 8), ids[997] - 1);
+    page_from(0, "+/1099", (uint64_t[]){le64_get((const uint8_t *)start_reply.froms.p)});
+    ck_assert_uint_eq(count_all(0, "+/1099"), 3);
 }
 END_TEST
 
@@ -316,12 +377,12 @@ START_TEST(one_event_is_found_by_id)
 
     publish_nine();
     buf_clear(&page_reply);
-    store_read_event(reader, 7, ids[5], &page_reply);
+    answer_read(reader, store_read_event(7, ids[5]), &page_reply);
     ck_assert(wire_page_get(page_reply.p, page_reply.len, &p));
     ck_assert_uint_eq(p.ref, 7);
     ck_assert_uint_eq(p.count, 1);
     buf_clear(&page_reply);
-    store_read_event(reader, 7, ids[5] + 1, &page_reply);
+    answer_read(reader, store_read_event(7, ids[5] + 1), &page_reply);
     ck_assert(wire_page_get(page_reply.p, page_reply.len, &p));
     ck_assert(ids[6] == ids[5] + 1 || p.error == ERR_NOT_FOUND);
 }
@@ -336,7 +397,7 @@ static const char *topics(const char *filter, const char *after, uint32_t limit,
 
     buf_clear(&page_reply);
     buf_clear(&page_text);
-    store_read_topics(reader, &q, &page_reply);
+    answer_read(reader, store_read_topics(&q), &page_reply);
     ck_assert(wire_topics_get(page_reply.p, page_reply.len, &list));
     for (uint32_t i = 0; i < list.count; i++) {
         ck_assert(wire_topic_get(&list.list, &t));
@@ -394,10 +455,12 @@ int main(void)
         a_page_obeys_until,
         a_page_ends_at_a_mebibyte_but_holds_one_event,
         a_scan_ends_at_20000_rows,
+        rare_topics_are_read_from_their_indexes,
         a_page_runs_down_when_asked,
         an_event_past_its_expiry_is_skipped,
         a_cursor_never_given_out_is_in_the_future,
         last_n_starts_below_the_newest_n_of_each_filter,
+        last_n_of_many_topics_is_found_in_one_scan,
         last_n_of_fewer_starts_at_0,
         last_n_looks_past_more_than_one_scan,
         since_starts_at_a_time,

@@ -52,7 +52,7 @@ static void replay_once(struct replay *p)
         struct event e;
 
         buf_clear(&p->reply);
-        store_read_page(p->r, &q, &p->reply);
+        answer_read(p->r, store_read_page(&q), &p->reply);
         if (!wire_page_get(p->reply.p, p->reply.len, &m) || m.error != ERR_NONE) {
             atomic_fetch_add(&faults, 1);
             return;
@@ -90,7 +90,7 @@ static void read_quietly(void *arg)
     (void)arg;
     while (r != NULL && atomic_load(&writing)) {
         buf_clear(&reply);
-        store_read_page(r, &q, &reply);
+        answer_read(r, store_read_page(&q), &reply);
     }
     store_reader_close(r);
     buf_free(&reply);
@@ -187,7 +187,7 @@ static void read_retained(void *arg)
         struct event e;
 
         buf_clear(&reply);
-        store_read_retained(r, &q, &reply);
+        answer_read(r, store_read_retained(&q), &reply);
         if (!wire_retained_get(reply.p, reply.len, &m) || m.error != ERR_NONE || m.count != 1)
             break;
         records = reader_of(m.records.p, m.records.len);

@@ -49,7 +49,7 @@ static void ask(const char *filter, const char *after, uint32_t limit)
     struct wire_retained_req q = {7, slice_of(filter), slice_of(after), limit};
 
     buf_clear(&reply_frame);
-    store_read_retained(reader, &q, &reply_frame);
+    answer_read(reader, store_read_retained(&q), &reply_frame);
     ck_assert(wire_retained_get(reply_frame.p, reply_frame.len, &reply));
     ck_assert_int_eq(reply.error, ERR_NONE);
     ck_assert_uint_eq(reply.ref, 7);
