@@ -35,9 +35,6 @@ struct store_event {
     uint64_t id;              /* out: its ID; with repeat the first one's, 0 if forgotten */
     bool repeat;              /* out: stored before, by the same producer and seq */
 };
-/* Makes the record of a checked event that has none: into `record`, which is empty before
- * and stays as long as ev does.  All of ev is a view of it then. */
-void store_event_lay(struct store_event *ev, struct buf *record);
 
 struct store_result {
     enum sluice_error error;                    /* ERR_NONE: all events are stored */

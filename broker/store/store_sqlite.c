@@ -303,21 +303,7 @@ struct store *store_open(uv_loop_t *loop, const struct store_options *o,
     return s;
 }
 
-/* --- small things --------------------------------------------------------------------- */
-
-void store_event_lay(struct store_event *ev, struct buf *record)
-{
-    struct event *e = &ev->e;
-    const char *props = e->props.p;
-
-    event_record_put(record, e);
-    ev->record = record->p;
-    e->topic.p = (const char *)record->p + EVENT_RECORD_HEAD;
-    e->props.p = e->topic.p + e->topic.len;
-    e->payload.p = e->props.p + e->props.len;
-    if (ev->producer.id.len > 0)
-        ev->producer.id.p = e->props.p + (ev->producer.id.p - props);
-}
+/* --- small questions ------------------------------------------------------------------ */
 
 struct wire_uuid store_identity(const struct store *s)
 {

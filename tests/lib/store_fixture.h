@@ -34,10 +34,11 @@ static const char *why;
 
 /* What the follower heard. */
 static struct heard {
-    struct buf ids;      /* u64 each */
-    struct buf text;     /* payloads, a blank after each; "-topic " for a removal */
-    uint64_t upto;       /* of the last batch */
-    uint64_t removed_to; /* of the last removal */
+    struct buf ids;        /* u64 each */
+    struct buf text;       /* payloads, a blank after each; "-topic " for a removal */
+    uint64_t upto;         /* of the last batch */
+    uint64_t removed_to;   /* of the last removal */
+    const uint8_t *record; /* of the last event, while it is told */
     unsigned batches;
     unsigned forgotten; /* topics */
     const char *failing;
@@ -80,6 +81,7 @@ static inline void hear_batch(void *arg, const struct store_batch *b)
         ck_assert(slice_eq(name, e.topic));
         ck_assert_uint_gt(e.id, heard.upto);
         heard.upto = e.id;
+        heard.record = b->items[i].record;
         buf_u64(&heard.ids, e.id);
         buf_put_slice(&heard.text, e.payload);
         buf_u8(&heard.text, ' ');
@@ -250,11 +252,25 @@ static inline void mark_answered(struct store_request *r)
     *(bool *)r->data = true;
 }
 
+/* Makes ev's record; all of ev is a view of it then. */
+static inline void lay_record(struct store_event *ev, struct buf *record)
+{
+    size_t producer = (size_t)(ev->producer.id.p - ev->e.props.p); /* it lies in there */
+    struct reader r;
+
+    event_record_put(record, &ev->e);
+    r = reader_of(record->p, record->len);
+    ck_assert(event_record_get(&r, &ev->e));
+    ev->record = record->p;
+    if (ev->producer.id.len > 0)
+        ev->producer.id.p = ev->e.props.p + producer;
+}
+
 /* With records, made of what the events say by now. */
 static inline void submit_soon(struct store_request *r)
 {
     for (uint32_t i = 0; r->kind == STORE_APPEND && i < r->count; i++)
-        store_event_lay(&r->events[i], keep_bytes());
+        lay_record(&r->events[i], keep_bytes());
     store_submit(store, r);
 }
 

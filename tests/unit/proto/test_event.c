@@ -95,6 +95,33 @@ START_TEST(records_follow_one_another)
 }
 END_TEST
 
+START_TEST(a_record_gets_its_place_where_it_lies)
+{
+    struct event e;
+
+    put_sample();
+    event_record_patch(b.p, 77, 88, EVENT_VOLATILE);
+    ck_assert(get(&e));
+    ck_assert_uint_eq(e.id, 77);
+    ck_assert_uint_eq(e.time, 88);
+    ck_assert_uint_eq(e.flags, EVENT_VOLATILE);
+    ck_assert(slice_eq(e.topic, SLICE("a/b")));
+    ck_assert(slice_eq(e.props, SLICE("\x01\x0a\x00text/plain")));
+    ck_assert(slice_eq(e.payload, SLICE("hello")));
+    ck_assert_uint_eq(e.expiry, 60);
+}
+END_TEST
+
+START_TEST(a_record_of_ours_says_what_it_is_without_being_read)
+{
+    put_sample();
+    put_sample();
+    ck_assert_uint_eq(event_record_id(b.p), 0x1122334455);
+    ck_assert(slice_eq(event_record_topic(b.p), SLICE("a/b")));
+    ck_assert_ptr_eq(event_record_next(event_record_next(b.p)), b.p + b.len);
+}
+END_TEST
+
 START_TEST(every_prefix_of_a_record_is_refused)
 {
     struct guard g;
@@ -449,6 +476,8 @@ static TCase *records(void)
     tcase_add_test(t, a_record_comes_back_as_it_was_put);
     tcase_add_test(t, an_event_may_be_empty_but_for_its_head);
     tcase_add_test(t, records_follow_one_another);
+    tcase_add_test(t, a_record_gets_its_place_where_it_lies);
+    tcase_add_test(t, a_record_of_ours_says_what_it_is_without_being_read);
     tcase_add_test(t, every_prefix_of_a_record_is_refused);
     tcase_add_test(t, wrong_lengths_never_lead_outside);
     tcase_add_test(t, a_record_smaller_than_its_head_is_refused);

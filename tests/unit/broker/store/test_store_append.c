@@ -56,6 +56,27 @@ START_TEST(an_event_is_followed_before_its_callback)
 }
 END_TEST
 
+static void check_same_record(struct store_request *r)
+{
+    ck_assert_ptr_eq(heard.record, r->events[0].record);
+    ck_assert_uint_eq(event_record_id(heard.record), r->events[0].id);
+    mark_answered(r);
+}
+
+START_TEST(followers_get_the_very_record_that_was_submitted)
+{
+    struct store_event ev = event_of("a", "one");
+    bool answered = false;
+    struct store_request r = {
+        .events = &ev, .count = 1, .cb = check_same_record, .data = &answered};
+
+    submit_soon(&r);
+    while (!answered)
+        uv_run(&loop, UV_RUN_ONCE);
+    ck_assert_str_eq(page(0, "a"), "one");
+}
+END_TEST
+
 START_TEST(the_head_is_that_of_the_last_followed_batch)
 {
     uint64_t id = publish("a", "1");
@@ -199,6 +220,7 @@ int main(void)
         ids_rise_over_all_topics,
         ids_rise_while_the_clock_goes_back,
         an_event_is_followed_before_its_callback,
+        followers_get_the_very_record_that_was_submitted,
         the_head_is_that_of_the_last_followed_batch,
         a_unit_gets_its_ids_in_order,
         what_waits_together_commits_together,
