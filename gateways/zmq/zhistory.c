@@ -91,7 +91,8 @@ static void zhistory_fail_with(struct zhistory *h, enum sluice_error error, cons
     zhistory_fail(h, &why);
 }
 
-/* The budget counts what is there from now on, until it is written. */
+/* The budget counts what is there from now on, until it is written; only then is the peer
+ * read again. */
 static void zhistory_answer(struct zhistory *h)
 {
     struct zanswer to = zhistory_to(h);
@@ -103,7 +104,6 @@ static void zhistory_answer(struct zhistory *h)
     p->d->documents += p->document;
     zanswer_ok(p, &to, buf_slice(&h->body));
     zhistory_free(h);
-    zpeer_continue(p);
 }
 
 /* --- the broker --------------------------------------------------------------------- */
@@ -113,6 +113,7 @@ static void zhistory_on_timeout(struct wheel_timer *t)
     struct zhistory *h = CONTAINER_OF(t, struct zhistory, timer);
 
     link_read_cancel(h->peer->d->gateway->link, &h->read);
+    gateway_wake(h->peer->d->gateway); /* a timer's turn has no end of its own */
     zhistory_fail_with(h, ERR_UNAVAILABLE, "The broker does not answer");
 }
 
@@ -290,7 +291,7 @@ void zhistory_ask(struct zpeer *p, const struct zanswer *to, struct slice filter
 
     if (!zwords_read(p->d, filters, options, &limit, &words, &why)) {
         zanswer_problem(p, to, &why);
-    } else if (p->document > 0 || p->d->documents + DOCUMENT_PRICE > DOCUMENTS_MAX) {
+    } else if (p->d->documents + DOCUMENT_PRICE > DOCUMENTS_MAX) {
         zanswer_error(p, to, ERR_BUSY, "Too many histories are being read");
     } else {
         zhistory_begin(p, to, &words, limit.value);

@@ -106,7 +106,7 @@ static bool zpeer_is_blocked(const struct zpeer *p)
     bool full = p->unacknowledged >= p->d->settings.publish_window ||
                 (p->publishes != NULL && link_publish_full(p->d->gateway->link));
 
-    return full || p->history != NULL || zpeer_unread(p) > ANSWERS_MAX;
+    return full || p->history != NULL || p->document > 0 || zpeer_unread(p) > ANSWERS_MAX;
 }
 
 /* --- the end ------------------------------------------------------------------------ */
@@ -265,6 +265,7 @@ static void zpeer_ping(struct zpeer *p)
     zpeer_command(p, &ping);
     p->pinged = true;
     p->pinged_at = zpeer_now(p);
+    gateway_wake(p->d->gateway); /* a timer's turn has no end of its own */
 }
 
 /* NULL, or why it is given up. */
