@@ -364,8 +364,7 @@ static inline struct played_mark *played_mark_find(const struct store_request *r
 {
     struct played_mark *m;
 
-    LL_FOREACH(store.marks, m)
-    {
+    LL_FOREACH (store.marks, m) {
         if (r->link != NULL && m->seq == r->link_seq &&
             memcmp(&m->link, r->link, sizeof m->link) == 0)
             return m;
@@ -523,8 +522,7 @@ static inline void store_end(void)
     DL_FOREACH_SAFE (store.log, ev, next_ev) {
         played_event_free(ev);
     }
-    LL_FOREACH_SAFE(store.marks, m, next_mark)
-    {
+    LL_FOREACH_SAFE (store.marks, m, next_mark) {
         free(m);
     }
     for (uint32_t i = 0; i < store.topic_count; i++)

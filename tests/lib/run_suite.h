@@ -4,10 +4,8 @@
 #ifndef TESTS_RUN_SUITE_H
 #define TESTS_RUN_SUITE_H
 
-#include <check.h>
-#include <stdlib.h>
-
 #include "log.h"
+#include "suite.h"
 
 typedef void (*test_fixture)(void);
 
@@ -16,8 +14,6 @@ static inline int run_tests(const char *name, test_fixture setup, test_fixture t
 {
     Suite *s = suite_create(name);
     TCase *c = tcase_create(name);
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
@@ -25,10 +21,7 @@ static inline int run_tests(const char *name, test_fixture setup, test_fixture t
         tcase_add_test(c, tests[i]);
     suite_add_tcase(s, c);
     log_set_level((enum log_level)(LOG_ERROR + 1)); /* errors are provoked here all the time */
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }
 
 #define RUN_TESTS(name, setup, teardown, ...)                                                      \

@@ -12,7 +12,6 @@
 #ifndef TESTS_BROKER_STORE_FIXTURE_H
 #define TESTS_BROKER_STORE_FIXTURE_H
 
-#include <check.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +23,7 @@
 #include "log.h"
 #include "mem.h"
 #include "store.h"
+#include "suite.h"
 
 static uv_loop_t loop;
 static struct store *store;
@@ -447,19 +447,13 @@ static inline int run_tests(const char *name, const TTest *const *tests, size_t 
 {
     Suite *suite = suite_create(name);
     TCase *c = tcase_create(name);
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, end);
     tcase_set_timeout(c, 60);
     for (size_t i = 0; i < count; i++)
         tcase_add_test(c, tests[i]);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }
 
 #endif

@@ -7,7 +7,6 @@
  *     "(0,3] 1 2 3"     a live message and the events in it
  *     "removed a/b 7"
  */
-#include <check.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "fanout.h"
 #include "mem.h"
 #include "slots.h"
+#include "suite.h"
 
 #define TOPICS_MAX 64
 #define CREDIT 4096
@@ -560,11 +560,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

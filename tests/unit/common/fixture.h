@@ -7,12 +7,12 @@
 #ifndef TESTS_COMMON_FIXTURE_H
 #define TESTS_COMMON_FIXTURE_H
 
-#include <check.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <uv.h>
 
 #include "log.h"
+#include "suite.h"
 
 #define FIXTURE_PATIENCE_MS 20000
 
@@ -53,14 +53,9 @@ static inline void loop_end(void)
 
 static inline int run_suite(Suite *s)
 {
-    SRunner *r = srunner_create(s);
-    int failed;
 
     log_set_level((enum log_level)(LOG_ERROR + 1)); /* errors are provoked here all the time */
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }
 
 #endif

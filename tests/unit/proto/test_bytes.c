@@ -1,11 +1,11 @@
 /*
  * test_bytes.c - slices, the bounded reader, the growing buffer, UTF-8.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "bytes.h"
 #include "guard.h"
+#include "suite.h"
 
 static struct buf b;
 
@@ -324,11 +324,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -1,11 +1,11 @@
 /*
  * test_errors.c - the table of errors, looked up.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "errors.h"
+#include "suite.h"
 
 static const enum sluice_error all[] = {
 #define X(name, number, status, code, text) ERR_##name,
@@ -54,16 +54,11 @@ int main(void)
 {
     Suite *s = suite_create("errors");
     TCase *t = tcase_create("errors");
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, an_error_has_a_status_a_code_and_a_text);
     tcase_add_test(t, numbers_and_codes_are_unique);
     tcase_add_test(t, codes_are_lower_case_words);
     tcase_add_test(t, a_number_from_a_newer_peer_is_internal);
     suite_add_tcase(s, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -2,11 +2,11 @@
  * test_event.c - records and properties: what was put comes back, and nothing
  * else is taken.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "event.h"
 #include "guard.h"
+#include "suite.h"
 
 static struct buf b;
 static struct buf props;
@@ -512,13 +512,8 @@ static TCase *properties(void)
 int main(void)
 {
     Suite *s = suite_create("event");
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, records());
     suite_add_tcase(s, properties());
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -2,11 +2,11 @@
  * test_event_json.c - the JSON form of an event: shown, published, and published
  * again as it was shown; RFC 3339 times.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "event_json.h"
 #include "json.h"
+#include "suite.h"
 
 static struct buf out, store, scratch;
 static struct event e;
@@ -596,11 +596,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

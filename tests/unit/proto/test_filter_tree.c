@@ -2,12 +2,12 @@
  * test_filter_tree.c - the tree finds what filter_match says, whatever was put
  * in and taken out before.
  */
-#include <check.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "filter_tree.h"
+#include "suite.h"
 #include "topic.h"
 
 #define RANDOM_FILTERS 300
@@ -262,11 +262,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -6,11 +6,11 @@
  * against an unmapped page: before its end a good one is "more", a bad one is
  * "more" or already its error.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "guard.h"
 #include "http1.h"
+#include "suite.h"
 
 #define BAD HTTP1_BAD
 #define HOST "Host: h\r\n"
@@ -459,11 +459,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

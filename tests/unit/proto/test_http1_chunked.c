@@ -2,11 +2,11 @@
  * test_http1_chunked.c - chunked bodies: whole, byte by byte, and cut at every
  * place against an unmapped page, the same body or the same refusal.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "guard.h"
 #include "http1.h"
+#include "suite.h"
 
 static struct buf body;
 static struct http1_chunked c;
@@ -237,11 +237,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -1,11 +1,11 @@
 /*
  * test_json.c - what is JSON and what is not, walking it, and writing it.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "guard.h"
 #include "json.h"
+#include "suite.h"
 
 static struct buf b;
 
@@ -419,11 +419,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -1,11 +1,11 @@
 /*
  * test_mem.c - allocation: nothing is NULL, zero sizes included.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
+#include "suite.h"
 
 START_TEST(nothing_is_still_something_to_free)
 {
@@ -61,16 +61,11 @@ int main(void)
 {
     Suite *s = suite_create("mem");
     TCase *t = tcase_create("mem");
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, nothing_is_still_something_to_free);
     tcase_add_test(t, arrays_are_zeroed_and_grow_with_their_values);
     tcase_add_test(t, copies_of_text_end_with_a_nul);
     tcase_add_test(t, a_member_leads_to_what_contains_it);
     suite_add_tcase(s, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

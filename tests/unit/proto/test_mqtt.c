@@ -5,6 +5,7 @@
  */
 #include "mem.h"
 #include "mqtt_packets.h"
+#include "suite.h"
 
 static struct mqtt_head h;
 static struct mqtt_publish p;
@@ -612,16 +613,10 @@ int main(void)
 {
     TCase *cases[] = {headers(), publishing(), subscribing(), leaving()};
     Suite *suite = suite_create("mqtt");
-    SRunner *r;
-    int failed;
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         tcase_add_checked_fixture(cases[i], packets_setup, packets_teardown);
         suite_add_tcase(suite, cases[i]);
     }
-    r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

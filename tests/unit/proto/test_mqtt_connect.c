@@ -4,6 +4,7 @@
  * Numbers in comments are the specification's normative statements; 311: of 3.1.1.
  */
 #include "mqtt_packets.h"
+#include "suite.h"
 
 static struct mqtt_connect m;
 
@@ -206,8 +207,6 @@ int main(void)
 {
     Suite *s = suite_create("mqtt_connect");
     TCase *t = tcase_create("connect");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, packets_setup, packets_teardown);
     tcase_add_test(t, the_least_connect);
@@ -221,9 +220,5 @@ int main(void)
     tcase_add_loop_test(t, a_connect_against_the_rules_is_refused, 0, COUNT(refused));
     tcase_add_loop_test(t, a_connect_cut_short_is_malformed, 0, COUNT(cut));
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -3,6 +3,7 @@
  */
 #include "mem.h"
 #include "mqtt_packets.h"
+#include "suite.h"
 
 static const struct slice none = {NULL, 0};
 static struct buf b, props;
@@ -194,8 +195,6 @@ int main(void)
 {
     Suite *s = suite_create("mqtt_encode");
     TCase *t = tcase_create("encode");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, a_connack);
@@ -214,9 +213,5 @@ int main(void)
     tcase_add_test(t, flags_have_their_bits);
     tcase_add_test(t, what_is_sent_can_be_read);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
  */
 #include "mem.h"
 #include "mqtt_packets.h"
+#include "suite.h"
 
 static struct buf b;
 static struct mqtt_publish m;
@@ -386,8 +387,6 @@ int main(void)
 {
     Suite *s = suite_create("mqtt_props");
     TCase *t = tcase_create("props");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, numbers_are_as_long_as_their_type);
@@ -406,9 +405,5 @@ int main(void)
     tcase_add_loop_test(t, a_packet_takes_its_own_properties_alone, 0, COUNT(places));
     tcase_add_test(t, a_number_takes_the_fewest_bytes);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

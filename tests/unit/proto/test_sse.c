@@ -1,10 +1,10 @@
 /*
  * test_sse.c - events as Server-Sent Events and NDJSON, to the byte.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "sse.h"
+#include "suite.h"
 
 static struct buf b, props;
 static struct event e;
@@ -233,11 +233,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -2,10 +2,10 @@
  * test_topic.c - names, filters, matching (with MQTT 5.0's own examples, 4.7)
  * and containment.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "suite.h"
 #include "topic.h"
 
 static enum topic_verdict name_verdict(const char *s)
@@ -294,11 +294,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -1,9 +1,9 @@
 /*
  * test_url.c - %-decoding, queries, %-encoding.
  */
-#include <check.h>
 #include <stdlib.h>
 
+#include "suite.h"
 #include "url.h"
 
 static struct buf b;
@@ -117,11 +117,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

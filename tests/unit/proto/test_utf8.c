@@ -1,11 +1,11 @@
 /*
  * test_utf8.c - text checked piece by piece says what text checked at once says.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "bytes.h"
 #include "guard.h"
+#include "suite.h"
 
 /* The whole text in two pieces. */
 static bool valid_in_two(const char *p, size_t len, size_t cut)
@@ -98,11 +98,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

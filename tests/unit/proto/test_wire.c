@@ -2,6 +2,7 @@
  * test_wire.c - the messages on link, held by golden vectors in both directions
  * (see vectors.h).
  */
+#include "suite.h"
 #include "vectors.h"
 
 #define ID UINT64_C(890000000000001)
@@ -502,8 +503,6 @@ int main(void)
 {
     Suite *s = suite_create("wire");
     TCase *t = tcase_create("rules");
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, vector_tests(table, sizeof table / sizeof table[0], is_link));
     tcase_add_test(t, an_empty_frame_has_no_kind);
@@ -512,8 +511,5 @@ int main(void)
     tcase_add_test(t, an_acknowledgement_of_no_events_is_refused);
     tcase_add_test(t, a_flag_is_0_or_1);
     suite_add_tcase(s, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -2,6 +2,7 @@
  * test_wire_reads.c - the messages on reads, held by golden vectors in both
  * directions (see vectors.h).
  */
+#include "suite.h"
 #include "vectors.h"
 #include "wire_session.h"
 
@@ -503,8 +504,6 @@ int main(void)
 {
     Suite *s = suite_create("wire_reads");
     TCase *t = tcase_create("rules");
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, vector_tests(table, sizeof table / sizeof table[0], is_reads));
     tcase_add_checked_fixture(t, setup, teardown);
@@ -517,8 +516,5 @@ int main(void)
     tcase_add_test(t, retained_messages_are_counted);
     tcase_add_test(t, a_stretch_without_a_match_says_how_far_it_looked);
     suite_add_tcase(s, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -4,6 +4,7 @@
  */
 #include "wire_session.h"
 
+#include "suite.h"
 #include "vectors.h"
 
 #define ID UINT64_C(890000000000001)
@@ -716,8 +717,6 @@ int main(void)
 {
     Suite *s = suite_create("wire_session");
     TCase *t = tcase_create("rules");
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, vector_tests(table, sizeof table / sizeof table[0], vector_of_session));
     tcase_add_checked_fixture(t, setup, teardown);
@@ -732,8 +731,5 @@ int main(void)
     tcase_add_test(t, events_taken_over_are_whole);
     tcase_add_test(t, a_gateway_without_sessions_holds_none);
     suite_add_tcase(s, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -6,10 +6,10 @@
  * byte and in every cut into two, each piece ending at an unmapped page: what comes
  * out is always the same.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "guard.h"
+#include "suite.h"
 #include "ws.h"
 
 #define MESSAGE_MAX 1000
@@ -625,11 +625,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

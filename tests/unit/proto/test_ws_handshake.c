@@ -2,10 +2,10 @@
  * test_ws_handshake.c - which requests open a WebSocket, what is agreed, and the
  * answer.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "http1.h"
+#include "suite.h"
 #include "ws_handshake.h"
 
 #define UPGRADE "Host: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
@@ -305,11 +305,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -2,12 +2,12 @@
  * test_ws_json.c - the operations of `sluice.json`: what is understood, what is
  * refused and with which member's name, and the messages down to the byte.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "event_json.h"
 #include "guard.h"
 #include "json.h"
+#include "suite.h"
 #include "ws_json.h"
 
 static struct buf b;
@@ -392,11 +392,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

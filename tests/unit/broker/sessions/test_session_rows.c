@@ -1,10 +1,10 @@
 /*
  * test_session_rows.c - the rows that sessions are made of.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "session_rows.h"
+#include "suite.h"
 
 static struct buf b;
 
@@ -196,8 +196,6 @@ int main(void)
 {
     Suite *s = suite_create("session_rows");
     TCase *t = tcase_create("rows");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, t);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -213,8 +211,5 @@ int main(void)
     tcase_add_test(t, items_have_the_form_of_their_class);
     tcase_add_test(t, values_of_many_items_are_small);
     tcase_add_test(t, a_shared_filter_names_its_group);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

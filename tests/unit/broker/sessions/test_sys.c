@@ -1,9 +1,9 @@
 /*
  * test_sys.c - what is told under $SYS/broker/, and how it is written.
  */
-#include <check.h>
 #include <stdlib.h>
 
+#include "suite.h"
 #include "sys.h"
 
 #define SECOND 1000u
@@ -125,8 +125,6 @@ int main(void)
 {
     Suite *s = suite_create("sys");
     TCase *t = tcase_create("sys");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, t);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -136,8 +134,5 @@ int main(void)
     tcase_add_test(t, a_steady_rate_becomes_the_load);
     tcase_add_test(t, a_load_fades_when_nothing_happens);
     tcase_add_test(t, an_update_at_the_same_moment_moves_nothing);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

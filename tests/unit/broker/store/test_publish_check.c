@@ -1,12 +1,12 @@
 /*
  * test_publish_check.c - what a publisher may say in an event.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
 #include "publish_check.h"
+#include "suite.h"
 
 static struct buf store;
 static const char *text;
@@ -106,11 +106,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -1,12 +1,12 @@
 /*
  * test_store_ids.c - IDs as a clock; holes: what a cursor lies in, and folding.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "event.h"
 #include "store_holes.h"
 #include "store_ids.h"
+#include "suite.h"
 
 static struct holes holes;
 
@@ -85,8 +85,6 @@ int main(void)
 {
     Suite *suite = suite_create("store ids");
     TCase *c = tcase_create("holes");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, begin, NULL);
     tcase_add_test(c, an_id_is_milliseconds_since_2020_times_4096);
@@ -96,9 +94,5 @@ int main(void)
     tcase_add_test(c, each_hole_is_found);
     tcase_add_test(c, above_a_thousand_the_oldest_two_become_one);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

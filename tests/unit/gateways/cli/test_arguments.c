@@ -1,10 +1,10 @@
 /*
  * test_arguments.c - options are taken out, all else is left in its order.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "arguments.h"
+#include "suite.h"
 
 enum { AFTER, COUNT, VERBOSE };
 static const struct option_spec specs[] = {
@@ -138,11 +138,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -1,10 +1,10 @@
 /*
  * test_backoff.c - a table of lives and the waits between them.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "backoff.h"
+#include "suite.h"
 
 /* Lives of one child in turn, each with the wait that must follow it. */
 static const struct life {
@@ -68,11 +68,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

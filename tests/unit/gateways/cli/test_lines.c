@@ -1,10 +1,10 @@
 /*
  * test_lines.c - lines, however their bytes arrive.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "lines.h"
+#include "suite.h"
 
 static struct lines l;
 static struct slice line;
@@ -95,11 +95,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

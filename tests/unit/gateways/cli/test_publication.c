@@ -1,10 +1,10 @@
 /*
  * test_publication.c - lines in JSON form as they travel to the broker.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "publication.h"
+#include "suite.h"
 
 static struct publication p;
 static struct buf error;
@@ -127,11 +127,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

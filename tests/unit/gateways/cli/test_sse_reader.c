@@ -1,11 +1,11 @@
 /*
  * test_sse_reader.c - streams and the messages in them, whole and cut anywhere.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "guard.h"
 #include "sse_reader.h"
+#include "suite.h"
 
 static struct sse_reader r;
 static struct buf seen; /* "type|data|last_id\n" for each message */
@@ -190,11 +190,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

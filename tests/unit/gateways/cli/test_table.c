@@ -1,9 +1,9 @@
 /*
  * test_table.c - columns, and cells that would command a terminal.
  */
-#include <check.h>
 #include <stdlib.h>
 
+#include "suite.h"
 #include "table.h"
 
 static const struct table_column columns[] = {{"NAME", false}, {"N", true}, {"TEXT", false}};
@@ -98,11 +98,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

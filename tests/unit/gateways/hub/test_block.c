@@ -1,11 +1,11 @@
 /* test_block.c - blocks, encodings made once, runs, pins. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "blocks.h"
 #include "mem.h"
 #include "run.h"
+#include "suite.h"
 
 static int encodings;
 static void encode_counted(struct buf *out, const struct event *e)
@@ -129,8 +129,6 @@ int main(void)
 {
     Suite *s = suite_create("block");
     TCase *t = tcase_create("block");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, test_entries_are_views_of_the_message);
     tcase_add_test(t, test_a_message_small_enough_to_move_keeps_its_slices);
@@ -141,9 +139,5 @@ int main(void)
     tcase_add_test(t, test_a_run_of_neighbours_is_one_iovec);
     tcase_add_test(t, test_a_run_is_bounded_but_takes_one_event_of_any_size);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -16,10 +16,10 @@
  *
  * A failing seed is printed; SEED=n runs it alone.
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "model_broker.h"
+#include "suite.h"
 
 #define CLIENTS 6
 #define BUNDLES 2
@@ -512,15 +512,9 @@ int main(void)
 {
     Suite *s = suite_create("handover");
     TCase *t = tcase_create("seeds");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 240);
     tcase_add_test(t, test_nothing_lost_nothing_twice_every_gap_told);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -1,9 +1,9 @@
 /* test_ring.c - the ring's bound, its order, its topics. */
-#include <check.h>
 #include <stdio.h>
 
 #include "blocks.h"
 #include "ring.h"
+#include "suite.h"
 
 static struct ring ring;
 
@@ -114,8 +114,6 @@ int main(void)
 {
     Suite *s = suite_create("ring");
     TCase *t = tcase_create("ring");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_after_finds_the_first_event_above_a_cursor);
@@ -125,9 +123,5 @@ int main(void)
     tcase_add_test(t, test_a_place_that_has_left_is_not_found);
     tcase_add_test(t, test_it_grows_and_wraps_without_losing_order);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

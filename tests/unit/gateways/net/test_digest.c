@@ -1,10 +1,10 @@
 /*
  * test_digest.c - known hashes.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "digest.h"
+#include "suite.h"
 
 static void assert_hex(const uint8_t *hash, size_t size, const char *hex)
 {
@@ -57,11 +57,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

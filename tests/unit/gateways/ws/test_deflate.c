@@ -3,10 +3,10 @@
  * others compress is understood (the examples of RFC 7692, 7.2.3), and nothing
  * that comes out is larger than it may be.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "deflate.h"
+#include "suite.h"
 
 #define MAX (4u * 1024 * 1024)
 
@@ -261,11 +261,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -4,11 +4,11 @@
  */
 #include "ws_forms.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 #include "json.h"
 #include "mem.h"
+#include "suite.h"
 #include "ws.h"
 
 static struct ws_forms forms;
@@ -156,8 +156,6 @@ int main(void)
 {
     Suite *s = suite_create("ws_forms");
     TCase *t = tcase_create("ws_forms");
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, raw_packed_is_the_same_message, 0, EVENTS);
@@ -166,8 +164,5 @@ int main(void)
     tcase_add_loop_test(t, an_open_form_is_completed_by_its_refs, 0, EVENTS);
     tcase_add_test(t, what_is_long_is_worth_packing_before_its_refs);
     suite_add_tcase(s, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

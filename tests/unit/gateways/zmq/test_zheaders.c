@@ -1,11 +1,11 @@
 /*
  * test_zheaders.c - what an application may say of an event besides topic and payload.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
+#include "suite.h"
 #include "zheaders.h"
 
 static struct buf store;
@@ -113,11 +113,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    int failed;
 
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }
