@@ -40,6 +40,7 @@ struct job {
     struct store_read *read;                     /* NULL before its first step */
     struct buf reply;                            /* empty at the end: not to be answered */
     bool cancelled;                              /* while it runs */
+    bool goes_on;                                /* it has taken a step */
     void (*done)(void *arg, struct slice reply); /* the broker's own, not a gateway's */
     void *arg;
     uint8_t from_len;
@@ -76,6 +77,7 @@ struct reads {
     struct reads_client *turns;   /* whose turn is next */
     struct job *finished;
     unsigned queued;
+    unsigned going; /* threads with a job that goes on; one thread is for others */
     bool stopping;
     unsigned thread_count;
     struct pool_thread *threads;
@@ -173,12 +175,29 @@ static void client_add(struct reads *r, struct reads_client *c, struct job *j)
     uv_cond_signal(&r->work);
 }
 
-/* What has just come, but now and then what goes on. */
-static struct job *client_pick(struct reads_client *c)
+static bool may_go_on(const struct reads *r)
 {
+    return r->going == 0 || r->going + 1 < r->thread_count;
+}
+
+/* Whose turn it is, or NULL. */
+static struct reads_client *client_next(const struct reads *r)
+{
+    struct reads_client *c;
+
+    DL_FOREACH (r->turns, c)
+        if (c->fresh != NULL || may_go_on(r))
+            return c;
+    return NULL;
+}
+
+/* What has just come, but now and then what goes on. */
+static struct job *client_pick(struct reads *r, struct reads_client *c)
+{
+    bool goes_on = c->going != NULL && may_go_on(r);
     struct job *j;
 
-    if (c->fresh != NULL && (c->going == NULL || c->fresh_run < FRESH_RUN)) {
+    if (c->fresh != NULL && (!goes_on || c->fresh_run < FRESH_RUN)) {
         j = c->fresh;
         DL_DELETE(c->fresh, j);
         c->fresh_run++;
@@ -186,6 +205,7 @@ static struct job *client_pick(struct reads_client *c)
         j = c->going;
         DL_DELETE(c->going, j);
         c->fresh_run = 0;
+        r->going++;
     }
     DL_APPEND(c->running, j);
     return j;
@@ -254,17 +274,18 @@ static void client_cancel(struct reads *r, struct reads_client *c, uint64_t ref)
 /* The next job, or NULL when the pool ends. */
 static struct job *pool_take(struct reads *r)
 {
-    struct reads_client *c;
+    struct reads_client *c = NULL;
     struct job *j = NULL;
 
     uv_mutex_lock(&r->lock);
-    while (!r->stopping && r->turns == NULL)
+    while (!r->stopping && (c = client_next(r)) == NULL)
         uv_cond_wait(&r->work, &r->lock);
-    c = r->stopping ? NULL : r->turns;
+    if (r->stopping)
+        c = NULL;
     if (c != NULL) {
         DL_DELETE(r->turns, c); /* behind the others */
         c->in_turns = false;
-        j = client_pick(c);
+        j = client_pick(r, c);
         r->queued--;
         client_settle(r, c);
     }
@@ -280,6 +301,11 @@ static void pool_give(struct reads *r, struct job *j, bool over)
     uv_mutex_lock(&r->lock);
     DL_DELETE(c->running, j);
     over = over || j->cancelled;
+    if (j->goes_on) {
+        r->going--;
+        uv_cond_signal(&r->work);
+    }
+    j->goes_on = true;
     if (over) {
         c->jobs--;
         j->client = NULL;

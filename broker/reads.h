@@ -9,7 +9,8 @@
  *
  * Each turn of a thread is one step of one request, a few milliseconds.  Gateways take
  * turns, and so do the requests of one: what has just come goes first, then what goes
- * on.  So a read of one row waits for steps, never for another's whole search.
+ * on, which never has all threads.  So a read of one row waits for steps, never for another's whole
+ * search.
  *
  * A full queue answers ERR_BUSY.  A requester that has gone misses its reply; what it
  * took back (WIRE_CANCEL), and whatever one asked that the socket no longer
@@ -22,8 +23,9 @@
 #include "store.h"
 #include "zsock.h"
 
-#define READS_QUEUE_MAX 1024 /* requests waiting for a thread; a gateway without any has one more  \
-                              */
+#define READS_QUEUE_MAX                                                                            \
+    1024 /* requests waiting for a thread; a gateway without any has one more                      \
+          */
 #define READS_THREADS_MAX 64
 
 struct reads;

@@ -16,9 +16,9 @@
 #include "clock.h"
 #include "store_removal.h"
 
-#define RELEASE_MS 500u    /* limbo is looked at so often … */
+#define RELEASE_MS 500u     /* limbo is looked at so often … */
 #define RELEASE_COUNT 4096u /* … or when so many are in it */
-#define ROOM_SHARE 8u      /* of the table is kept free while there is something to forget */
+#define ROOM_SHARE 8u       /* of the table is kept free while there is something to forget */
 
 void forget_topic(struct store *s, struct topic *t)
 {

@@ -102,7 +102,7 @@ static void list_on(struct store_read *w, struct store_reader *r, struct buf *re
         if (w->done)
             break;
         name = db_slice(r->topics, 0);
-        over = step_is_over(r);
+        over = snapshot_is_over(r);
         if (slice_eq(name, after))
             continue;
         if (!list_name(w, r, prefix, name, reply))

@@ -219,7 +219,7 @@ static bool set_extend(struct store_reader *r, struct filter_set *set)
         set_look(r, set, end);
         uv_rwlock_rdunlock(&topics->lock);
         r->looks += LOCKED_LOOKS;
-        if (set->seen < end && step_is_over(r))
+        if (set->seen < end && snapshot_is_over(r))
             return false;
     }
     return true;
@@ -374,10 +374,23 @@ static bool few_has(const struct matcher *m, uint32_t topic, uint64_t id)
     return low < m->few_count && m->few[low].number == topic && id > m->few[low].from;
 }
 
-bool matcher_test(const struct store_reader *r, uint32_t topic, uint64_t id)
+/* Once for each topic that a step meets: with many filters that is dear. */
+static uint64_t from_seen(struct store_reader *r, uint32_t topic)
+{
+    struct seen_topic *seen = snapshot_seen(r, topic);
+    const struct topic *t;
+
+    if (seen->step != r->steps) {
+        t = topics_at(&r->s->topics, topic);
+        seen->step = r->steps;
+        seen->from = t != NULL ? from_of(&r->matcher, t->name) : UINT64_MAX;
+    }
+    return seen->from;
+}
+
+bool matcher_test(struct store_reader *r, uint32_t topic, uint64_t id)
 {
     const struct matcher *m = &r->matcher;
-    const struct topic *t;
 
     if (m->is_few)
         return few_has(m, topic, id);
@@ -385,8 +398,7 @@ bool matcher_test(const struct store_reader *r, uint32_t topic, uint64_t id)
         return false;
     if (id > m->from_high)
         return true;
-    t = topics_at(&r->s->topics, topic);
-    return t != NULL && id > from_of(m, t->name);
+    return id > from_seen(r, topic);
 }
 
 /* --- what was lost ---------------------------------------------------------------------- */

@@ -97,10 +97,10 @@ struct store_reader {
     struct matcher matcher;
     struct rows rows;
     struct filter_tree *seeking; /* of the request at hand: a scan asks it, not the matcher */
-    struct {                     /* what it said of a topic, in this step */
+    struct seen_topic {          /* what was found of a topic in this step */
         uint64_t step;
         uint32_t topic;
-        bool wanted;
+        uint64_t from; /* its events above are wanted */
     } seen[SEEN_MAX];
     struct buf head; /* scratch */
 };
@@ -158,15 +158,18 @@ bool retained_read(struct store_read *w, struct store_reader *r, struct buf *rep
 uint64_t snapshot_begin(struct store_reader *r);
 /* False: something failed, and the reply is an error now. */
 bool snapshot_end(struct store_reader *r, uint8_t kind, uint64_t ref, struct buf *reply) MUST_CHECK;
+/* The place of what is remembered of the topic in this step: fresh when its step is
+ * another. */
+struct seen_topic *snapshot_seen(struct store_reader *r, uint32_t topic);
 /* The step has taken its time.  Looks at the clock now and then. */
-bool step_is_over(struct store_reader *r) MUST_CHECK;
+bool snapshot_is_over(struct store_reader *r) MUST_CHECK;
 
 /* --- store_matcher.c ------------------------------------------------------ */
 /* False: the step ended before all topics were looked at.  tree: of all the filters, or
  * NULL when they are few enough to be asked one by one. */
 bool matcher_set(struct store_reader *r, const struct wire_filter *filters, size_t count,
                  const struct filter_tree *tree) MUST_CHECK;
-bool matcher_test(const struct store_reader *r, uint32_t topic, uint64_t id);
+bool matcher_test(struct store_reader *r, uint32_t topic, uint64_t id);
 /* The highest removed ID that the filters match, and why. */
 uint64_t matcher_removed(struct store_reader *r, uint64_t upto, enum gap_reason *reason);
 void matcher_free(struct store_reader *r);

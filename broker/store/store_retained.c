@@ -138,7 +138,7 @@ static void walk_names(struct retained_walk *w, struct slice prefix)
             break;
         if (slice_eq(name, after))
             continue;
-        w->full = looked == WIRE_PAGE_SCAN || (w->upto.len > 0 && step_is_over(w->r));
+        w->full = looked == WIRE_PAGE_SCAN || (w->upto.len > 0 && snapshot_is_over(w->r));
         if (!w->full)
             walk_look(w, name);
     }

@@ -25,16 +25,15 @@ enum row_column { ROW_ID, ROW_TOPIC, ROW_EVENT /* store_row.c */, ROW_FLAGS, ROW
 /* Whether a filter that is still sought matches the topic. */
 static bool is_sought(struct store_reader *r, uint32_t topic)
 {
-    size_t at = topic % SEEN_MAX;
+    struct seen_topic *seen = snapshot_seen(r, topic);
     const struct topic *t;
 
-    if (r->seen[at].step == r->steps && r->seen[at].topic == topic)
-        return r->seen[at].wanted;
-    t = topics_at(&r->s->topics, topic);
-    r->seen[at].step = r->steps;
-    r->seen[at].topic = topic;
-    r->seen[at].wanted = t != NULL && filter_tree_any(r->seeking, t->name);
-    return r->seen[at].wanted;
+    if (seen->step != r->steps) {
+        t = topics_at(&r->s->topics, topic);
+        seen->step = r->steps;
+        seen->from = t != NULL && filter_tree_any(r->seeking, t->name) ? 0 : UINT64_MAX;
+    }
+    return seen->from == 0;
 }
 
 /* SQLite asks this of every row that it scans, before it reads what is large in
@@ -44,7 +43,7 @@ static bool is_wanted(void *arg, uint64_t topic, uint64_t id)
     struct store_reader *r = arg;
 
     r->rows.scanned++;
-    if (rows_stopped(r) || step_is_over(r)) {
+    if (rows_stopped(r) || snapshot_is_over(r)) {
         r->rows.most = r->rows.scanned;
         return true;
     }
@@ -251,7 +250,7 @@ static bool merge_next(struct store_reader *r)
         return false;
     rows->id = heap_id(rows, 0);
     rows->scanned++;
-    if (step_is_over(r))
+    if (snapshot_is_over(r))
         rows->most = rows->scanned;
     return true;
 }

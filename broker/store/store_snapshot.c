@@ -65,7 +65,17 @@ void store_reader_close(struct store_reader *r)
 
 /* --- snapshots ------------------------------------------------------------------------- */
 
-bool step_is_over(struct store_reader *r)
+struct seen_topic *snapshot_seen(struct store_reader *r, uint32_t topic)
+{
+    struct seen_topic *seen = &r->seen[topic % SEEN_MAX];
+
+    if (seen->topic != topic)
+        seen->step = 0;
+    seen->topic = topic;
+    return seen;
+}
+
+bool snapshot_is_over(struct store_reader *r)
 {
     if (++r->looks < STEP_LOOKS)
         return false;

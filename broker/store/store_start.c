@@ -106,7 +106,7 @@ static void start_filters(struct store_read *w, struct store_reader *r)
             return;
         w->at++;
         r->looks += STEP_LOOKS / 4;
-    } while (w->at < w->filter_count && !step_is_over(r));
+    } while (w->at < w->filter_count && !snapshot_is_over(r));
 }
 
 /* --- by a scan --------------------------------------------------------------------------- */

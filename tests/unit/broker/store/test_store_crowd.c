@@ -145,12 +145,9 @@ END_TEST
 int main(void)
 {
     const TTest *tests[] = {
-        a_full_table_refuses_new_topics_alone,
-        a_unit_with_a_topic_too_many_leaves_no_trace,
-        an_emptied_topic_makes_room,
-        unique_topics_without_end_run_at_a_table_s_size,
-        a_reader_takes_no_topic_for_another,
-        what_was_forgotten_is_a_gap_for_those_it_may_concern,
+        a_full_table_refuses_new_topics_alone, a_unit_with_a_topic_too_many_leaves_no_trace,
+        an_emptied_topic_makes_room,           unique_topics_without_end_run_at_a_table_s_size,
+        a_reader_takes_no_topic_for_another,   what_was_forgotten_is_a_gap_for_those_it_may_concern,
     };
 
     return run_tests("store crowd", tests, sizeof tests / sizeof tests[0], begin_small);
