@@ -195,6 +195,7 @@ def published(app, topic, payload=b"x", headers="{}"):
 
 HELLO, FILTER_ADD, FILTER_DROP, PUBLISH, CONFIRM, DELETE = range(1, 7)
 HELLO_OK, HELLO_NO, FILTER_LIVE, FILTER_NO, ACKS, LIVE, REMOVED = range(65, 72)
+WORKING = 198  # a sign of life while a read is under way; answers nothing
 PAGE, START, EVENT, TOPICS = range(129, 133)
 REPEAT = 1 << 63
 BUSY, BAD_TOPIC, BAD_FILTER, BAD_REQUEST, NOT_FOUND = 24, 2, 3, 1, 9
@@ -384,7 +385,9 @@ class Reader:
 
     def ask(self, raw):
         self.socket.send(raw)
-        return reply_of(self.socket.recv())
+        while (reply := reply_of(self.socket.recv())).kind == WORKING:
+            continue
+        return reply
 
     def page(self, *filters, after=0):
         r = self.ask(page_request(1, *filters, after=after))
