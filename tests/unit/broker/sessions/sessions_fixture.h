@@ -188,8 +188,7 @@ static inline const struct answer *answer(const struct gateway *g, uint64_t seq)
     static const struct answer none = {.error = UNANSWERED};
     const struct answer *an;
 
-    LL_FOREACH(g->answers, an)
-    {
+    LL_FOREACH (g->answers, an) {
         if (an->seq == seq)
             return an;
     }
@@ -533,8 +532,7 @@ static inline void gateway_free(struct gateway *g)
 {
     struct answer *an, *next;
 
-    LL_FOREACH_SAFE(g->answers, an, next)
-    {
+    LL_FOREACH_SAFE (g->answers, an, next) {
         buf_free(&an->data);
         free(an);
     }
