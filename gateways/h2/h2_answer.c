@@ -7,7 +7,7 @@
 #include "h2.h"
 #include "mem.h"
 
-static struct h2_stream *answer_stream(struct exchange *x)
+static struct h2_stream *h2_answer_stream(struct exchange *x)
 {
     return CONTAINER_OF(x, struct h2_stream, x);
 }
@@ -22,9 +22,9 @@ static size_t length_of(const struct h2_stream *st, const struct answer *a, size
     return told ? body : SIZE_MAX;
 }
 
-static void answer_shared(struct exchange *x, const struct answer *a, struct shared *body)
+static void h2_answer_shared(struct exchange *x, const struct answer *a, struct shared *body)
 {
-    struct h2_stream *st = answer_stream(x);
+    struct h2_stream *st = h2_answer_stream(x);
     size_t length = body != NULL ? body->bytes.len : 0;
     bool has_body = length > 0 && !st->head_only;
 
@@ -39,18 +39,19 @@ static void answer_shared(struct exchange *x, const struct answer *a, struct sha
         h2_send_body(st, body);
 }
 
-static void answer_bytes(struct exchange *x, const struct answer *a, struct buf *body)
+static void h2_answer_bytes(struct exchange *x, const struct answer *a, struct buf *body)
 {
     struct shared *s = body->len > 0 ? shared_of(body) : NULL;
 
     buf_free(body);
-    answer_shared(x, a, s);
+    h2_answer_shared(x, a, s);
     shared_unref(s);
 }
 
 /* --- streams ---------------------------------------------------------------------- */
 
-static void answer_begin(struct h2_stream *st, const struct answer *a, enum h2_stream_state state)
+static void h2_answer_begin(struct h2_stream *st, const struct answer *a,
+                            enum h2_stream_state state)
 {
     assert(st->state == H2_BUSY && !st->head_only);
     st->state = (uint8_t)state;
@@ -58,39 +59,40 @@ static void answer_begin(struct h2_stream *st, const struct answer *a, enum h2_s
     h2_head_respond(st, a, SIZE_MAX, true);
 }
 
-static void stream_begin(struct exchange *x, const struct answer *a)
+static void h2_answer_stream_begin(struct exchange *x, const struct answer *a)
 {
     x->chunks = false; /* END_STREAM tells a whole stream from a cut one */
-    x->push = x->push && h2_push_wanted(answer_stream(x));
-    answer_begin(answer_stream(x), a, H2_STREAM);
+    x->push = x->push && h2_push_wanted(h2_answer_stream(x));
+    h2_answer_begin(h2_answer_stream(x), a, H2_STREAM);
 }
 
-static void stream_write(struct exchange *x, struct slice bytes)
+static void h2_answer_stream_write(struct exchange *x, struct slice bytes)
 {
-    assert(answer_stream(x)->state == H2_STREAM);
-    h2_send_bytes(answer_stream(x), bytes);
+    assert(h2_answer_stream(x)->state == H2_STREAM);
+    h2_send_bytes(h2_answer_stream(x), bytes);
 }
 
-static size_t stream_run(struct exchange *x, struct run *r, unsigned form, form_encode encode)
+static size_t h2_answer_stream_run(struct exchange *x, struct run *r, unsigned form,
+                                   form_encode encode)
 {
-    assert(answer_stream(x)->state == H2_STREAM);
-    return x->push ? h2_push_run(answer_stream(x), r, form, encode)
-                   : h2_send_run(answer_stream(x), r, form, encode);
+    assert(h2_answer_stream(x)->state == H2_STREAM);
+    return x->push ? h2_push_run(h2_answer_stream(x), r, form, encode)
+                   : h2_send_run(h2_answer_stream(x), r, form, encode);
 }
 
-static uint64_t stream_quiet_ms(struct exchange *x)
+static uint64_t h2_answer_stream_quiet_ms(struct exchange *x)
 {
-    return h2_stream_quiet_ms(answer_stream(x));
+    return h2_stream_quiet_ms(h2_answer_stream(x));
 }
 
-static bool stream_pending(struct exchange *x)
+static bool h2_answer_stream_pending(struct exchange *x)
 {
-    return h2_send_pending(answer_stream(x));
+    return h2_send_pending(h2_answer_stream(x));
 }
 
-static void stream_end(struct exchange *x, bool whole)
+static void h2_answer_stream_end(struct exchange *x, bool whole)
 {
-    struct h2_stream *st = answer_stream(x);
+    struct h2_stream *st = h2_answer_stream(x);
 
     assert(st->state == H2_STREAM);
     x->owner = NULL;
@@ -103,23 +105,23 @@ static void stream_end(struct exchange *x, bool whole)
 /* --- channels --------------------------------------------------------------------- */
 
 /* RFC 8441, 5: a 200 is the 101 of an extended CONNECT. */
-static void answer_tunnel(struct exchange *x, const struct answer *a, struct channel *c)
+static void h2_answer_tunnel(struct exchange *x, const struct answer *a, struct channel *c)
 {
-    struct h2_stream *st = answer_stream(x);
+    struct h2_stream *st = h2_answer_stream(x);
     struct answer accepted = *a;
 
     accepted.status = 200;
     x->owner = NULL;
-    answer_begin(st, &accepted, H2_TUNNEL);
+    h2_answer_begin(st, &accepted, H2_TUNNEL);
     h2_channel_init(c, st);
 }
 
-const struct exchange_ops h2_answer_ops = {.answer = answer_bytes,
-                                           .answer_shared = answer_shared,
-                                           .begin = stream_begin,
-                                           .write = stream_write,
-                                           .run = stream_run,
-                                           .quiet_ms = stream_quiet_ms,
-                                           .pending = stream_pending,
-                                           .end = stream_end,
-                                           .tunnel = answer_tunnel};
+const struct exchange_ops h2_answer_ops = {.answer = h2_answer_bytes,
+                                           .answer_shared = h2_answer_shared,
+                                           .begin = h2_answer_stream_begin,
+                                           .write = h2_answer_stream_write,
+                                           .run = h2_answer_stream_run,
+                                           .quiet_ms = h2_answer_stream_quiet_ms,
+                                           .pending = h2_answer_stream_pending,
+                                           .end = h2_answer_stream_end,
+                                           .tunnel = h2_answer_tunnel};

@@ -11,7 +11,7 @@
 
 #define UNREAD_TOLD (16u * 1024) /* control bytes whose end the owner is told */
 
-static struct h2_stream *tunnel_stream(const struct channel *c)
+static struct h2_stream *h2_channel_stream(const struct channel *c)
 {
     return c->carrier;
 }
@@ -23,7 +23,7 @@ static bool takes(const struct h2_stream *st)
     return st->state == H2_TUNNEL && st->started && !st->offering;
 }
 
-static size_t tunnel_offer(struct h2_stream *st, struct slice bytes)
+static size_t h2_channel_offer(struct h2_stream *st, struct slice bytes)
 {
     size_t used;
 
@@ -36,14 +36,14 @@ static size_t tunnel_offer(struct h2_stream *st, struct slice bytes)
 }
 
 /* What lies there is shown again; the owner may end the channel in there. */
-static void tunnel_pump(struct channel *c)
+static void h2_channel_pump(struct channel *c)
 {
-    struct h2_stream *st = tunnel_stream(c);
+    struct h2_stream *st = h2_channel_stream(c);
     size_t used;
 
     if (!takes(st) || st->in.len == 0)
         return;
-    used = tunnel_offer(st, buf_slice(&st->in));
+    used = h2_channel_offer(st, buf_slice(&st->in));
     if (st->state != H2_TUNNEL)
         return;
     h2_stream_uncount(st, used);
@@ -52,7 +52,7 @@ static void tunnel_pump(struct channel *c)
 
 void h2_channel_data(struct h2_stream *st, struct slice bytes)
 {
-    size_t used = takes(st) && st->in.len == 0 ? tunnel_offer(st, bytes) : 0;
+    size_t used = takes(st) && st->in.len == 0 ? h2_channel_offer(st, bytes) : 0;
     struct slice rest = {bytes.p + used, bytes.len - used};
 
     if (st->state == H2_ENDED) {
@@ -60,7 +60,7 @@ void h2_channel_data(struct h2_stream *st, struct slice bytes)
     } else if (h2_stream_count(st, rest.len)) {
         buf_put_slice(&st->in, rest);
         if (used == 0 && st->channel != NULL)
-            tunnel_pump(st->channel);
+            h2_channel_pump(st->channel);
     } else {
         h2_session_discard(st->conn->session, rest.len);
         h2_send_reset(st, H2_ENHANCE_YOUR_CALM);
@@ -76,15 +76,15 @@ void h2_channel_eof(struct h2_stream *st)
 
 /* --- from the owner --------------------------------------------------------------- */
 
-static void tunnel_start(struct channel *c)
+static void h2_channel_start(struct channel *c)
 {
-    tunnel_stream(c)->started = true;
-    tunnel_pump(c);
+    h2_channel_stream(c)->started = true;
+    h2_channel_pump(c);
 }
 
-static void tunnel_write_bytes(struct channel *c, struct slice bytes)
+static void h2_channel_write(struct channel *c, struct slice bytes)
 {
-    struct h2_stream *st = tunnel_stream(c);
+    struct h2_stream *st = h2_channel_stream(c);
 
     if (st->state != H2_TUNNEL)
         return;
@@ -92,55 +92,55 @@ static void tunnel_write_bytes(struct channel *c, struct slice bytes)
     h2_send_bytes(st, bytes);
 }
 
-static size_t tunnel_write_run(struct channel *c, struct run *r, unsigned form, form_encode encode)
+static size_t h2_channel_run(struct channel *c, struct run *r, unsigned form, form_encode encode)
 {
-    struct h2_stream *st = tunnel_stream(c);
+    struct h2_stream *st = h2_channel_stream(c);
 
     return st->state == H2_TUNNEL ? h2_send_run(st, r, form, encode) : r->count;
 }
 
-static size_t tunnel_write_pieces(struct channel *c, const struct conn_piece *pieces, size_t count)
+static size_t h2_channel_pieces(struct channel *c, const struct conn_piece *pieces, size_t count)
 {
-    struct h2_stream *st = tunnel_stream(c);
+    struct h2_stream *st = h2_channel_stream(c);
 
     return st->state == H2_TUNNEL ? h2_send_pieces(st, pieces, count) : count;
 }
 
-static bool tunnel_pending(const struct channel *c)
+static bool h2_channel_pending(const struct channel *c)
 {
-    return h2_send_pending(tunnel_stream(c));
+    return h2_send_pending(h2_channel_stream(c));
 }
 
-static size_t tunnel_unread(const struct channel *c)
+static size_t h2_channel_unread(const struct channel *c)
 {
-    return h2_send_unread(tunnel_stream(c));
+    return h2_send_unread(h2_channel_stream(c));
 }
 
-static void tunnel_finish(struct channel *c)
+static void h2_channel_finish(struct channel *c)
 {
-    struct h2_stream *st = tunnel_stream(c);
+    struct h2_stream *st = h2_channel_stream(c);
 
     st->channel = NULL;
     h2_send_end(st);
 }
 
-static void tunnel_close_now(struct channel *c)
+static void h2_channel_close(struct channel *c)
 {
-    struct h2_stream *st = tunnel_stream(c);
+    struct h2_stream *st = h2_channel_stream(c);
 
     st->channel = NULL;
     h2_send_cut(st, H2_CANCEL);
 }
 
-static const struct channel_ops channel_ops = {.start = tunnel_start,
-                                               .write = tunnel_write_bytes,
-                                               .run = tunnel_write_run,
-                                               .pieces = tunnel_write_pieces,
-                                               .pending = tunnel_pending,
-                                               .unread = tunnel_unread,
-                                               .pump = tunnel_pump,
-                                               .finish = tunnel_finish,
-                                               .close = tunnel_close_now};
+static const struct channel_ops channel_ops = {.start = h2_channel_start,
+                                               .write = h2_channel_write,
+                                               .run = h2_channel_run,
+                                               .pieces = h2_channel_pieces,
+                                               .pending = h2_channel_pending,
+                                               .unread = h2_channel_unread,
+                                               .pump = h2_channel_pump,
+                                               .finish = h2_channel_finish,
+                                               .close = h2_channel_close};
 
 void h2_channel_init(struct channel *c, struct h2_stream *st)
 {

@@ -19,7 +19,8 @@ size_t h2_request_size(const struct h2_request *q);
 void h2_request_add(struct h2_request *q, struct slice name, struct slice value);
 /* Fills *r, whose slices point into q, and method, path and query with it.  `ended`: no
  * body follows.  ERR_NONE, or what to answer. */
-enum sluice_error h2_request_read(struct h2_request *q, bool ended, struct http_request *r);
+MUST_CHECK enum sluice_error h2_request_read(struct h2_request *q, bool ended,
+                                             struct http_request *r);
 /* Extended CONNECT (RFC 8441): what it wants to connect to; p == NULL: it is none. */
 struct slice h2_request_protocol(const struct h2_request *q);
 

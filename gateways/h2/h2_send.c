@@ -383,17 +383,17 @@ void h2_send_bytes(struct h2_stream *st, struct slice bytes)
     hold_more(st);
 }
 
-static void send_on_stalled(struct wheel_timer *t);
+static void h2_send_on_stalled(struct wheel_timer *t);
 
 /* Whoever asked for an answer takes it, or is gone. */
 void h2_send_watch(struct h2_stream *st)
 {
     struct h2 *h2 = st->conn->h2;
 
-    wheel_start(h2->site->use.wheel, &st->timer, h2->idle_timeout, send_on_stalled);
+    wheel_start(h2->site->use.wheel, &st->timer, h2->idle_timeout, h2_send_on_stalled);
 }
 
-static void send_on_stalled(struct wheel_timer *t)
+static void h2_send_on_stalled(struct wheel_timer *t)
 {
     struct h2_stream *st = CONTAINER_OF(t, struct h2_stream, timer);
 

@@ -13,6 +13,7 @@
  */
 #include <assert.h>
 
+#include "cors.h"
 #include "h2.h"
 #include "mem.h"
 #include "metrics.h"
@@ -21,7 +22,7 @@
 
 /* --- what no handler gets --------------------------------------------------------- */
 
-static void serve_refuse(struct h2_stream *st, const struct problem *p)
+static void h2_serve_refuse(struct h2_stream *st, const struct problem *p)
 {
     h2_stream_forget(st);
     wheel_stop(&st->timer);
@@ -29,7 +30,7 @@ static void serve_refuse(struct h2_stream *st, const struct problem *p)
     exchange_problem(&st->x, p);
 }
 
-static void serve_on_late(struct wheel_timer *t)
+static void h2_serve_on_late(struct wheel_timer *t)
 {
     struct h2_stream *st = CONTAINER_OF(t, struct h2_stream, timer);
     struct problem p = {.error = ERR_REQUEST_TIMEOUT};
@@ -37,12 +38,12 @@ static void serve_on_late(struct wheel_timer *t)
     if (st->state == H2_HEAD)
         h2_send_reset(st, H2_ENHANCE_YOUR_CALM);
     else
-        serve_refuse(st, &p);
+        h2_serve_refuse(st, &p);
 }
 
 static void wait_for(struct h2_stream *st, uint64_t ms)
 {
-    wheel_start(st->conn->h2->site->use.wheel, &st->timer, ms, serve_on_late);
+    wheel_start(st->conn->h2->site->use.wheel, &st->timer, ms, h2_serve_on_late);
 }
 
 /* --- dispatch --------------------------------------------------------------------- */
@@ -99,7 +100,7 @@ static void await_body(struct h2_stream *st, const struct route *route,
     struct problem p = {.error = ERR_BUSY};
 
     if (!h2_stream_count(st, h2_request_size(st->request))) {
-        serve_refuse(st, &p);
+        h2_serve_refuse(st, &p);
         return;
     }
     st->state = H2_BODY;
@@ -120,7 +121,7 @@ static void take_request(struct h2_stream *st, struct http_request *r, bool ende
     if (route == NULL) {
         no_route(st, &p, &allow);
     } else if (!route_body_ok(route, &h2->bodies_max, r, &p)) {
-        serve_refuse(st, &p);
+        h2_serve_refuse(st, &p);
     } else if (ended || st->connect) {
         handle(st, route, r, rest);
     } else {
@@ -131,7 +132,7 @@ static void take_request(struct h2_stream *st, struct http_request *r, bool ende
 
 /* --- what the session says -------------------------------------------------------- */
 
-static void *serve_on_begin(void *arg, int32_t id)
+static void *h2_serve_on_begin(void *arg, int32_t id)
 {
     struct h2_conn *h = arg;
     struct h2_stream *st;
@@ -146,7 +147,7 @@ static void *serve_on_begin(void *arg, int32_t id)
     return st;
 }
 
-static void serve_on_field(void *stream, struct slice name, struct slice value)
+static void h2_serve_on_field(void *stream, struct slice name, struct slice value)
 {
     struct h2_stream *st = stream;
 
@@ -154,7 +155,7 @@ static void serve_on_field(void *stream, struct slice name, struct slice value)
         h2_request_add(st->request, name, value);
 }
 
-static void serve_on_head(void *stream, bool ended, bool too_large)
+static void h2_serve_on_head(void *stream, bool ended, bool too_large)
 {
     struct h2_stream *st = stream;
     struct h2 *h2 = st->conn->h2;
@@ -173,9 +174,9 @@ static void serve_on_head(void *stream, bool ended, bool too_large)
                               .principal = {conn_peer_subject(&st->conn->conn)}};
     st->head_only = slice_eq(r.method, SLICE("HEAD"));
     st->connect = h2_request_protocol(st->request).p != NULL;
-    st->origin = cors_origin(&h2->site->routes, &r);
+    st->origin = cors_origin(h2->site->routes.allow_origin, &r);
     if (p.error != ERR_NONE)
-        serve_refuse(st, &p);
+        h2_serve_refuse(st, &p);
     else
         take_request(st, &r, ended);
     st->x.request = NULL;
@@ -192,7 +193,7 @@ static bool add_body(struct h2_stream *st, struct slice bytes, struct problem *p
     return true;
 }
 
-static void serve_on_data(void *stream, struct slice bytes)
+static void h2_serve_on_data(void *stream, struct slice bytes)
 {
     struct h2_stream *st = stream;
     struct problem p = {0};
@@ -207,10 +208,10 @@ static void serve_on_data(void *stream, struct slice bytes)
     }
     h2_session_consume(st->conn->session, st->id, bytes.len);
     if (!add_body(st, bytes, &p))
-        serve_refuse(st, &p);
+        h2_serve_refuse(st, &p);
 }
 
-static void serve_on_end(void *stream)
+static void h2_serve_on_end(void *stream)
 {
     struct h2_stream *st = stream;
 
@@ -222,39 +223,39 @@ static void serve_on_end(void *stream)
         st->x.owner->hurry(&st->x);
 }
 
-static void serve_on_unwanted(struct wheel_timer *t)
+static void h2_serve_on_unwanted(struct wheel_timer *t)
 {
     h2_send_reset(CONTAINER_OF(t, struct h2_stream, timer), H2_NO_ERROR);
 }
 
 /* The rest of the request is not wanted.  That may be said at once (RFC 9113, 8.1), but
  * there are clients that throw the answer away then; most of them stop by themselves. */
-static void serve_on_early(void *stream)
+static void h2_serve_on_early(void *stream)
 {
     struct h2_stream *st = stream;
 
-    wheel_start(st->conn->h2->site->use.wheel, &st->timer, UNWANTED_MS, serve_on_unwanted);
+    wheel_start(st->conn->h2->site->use.wheel, &st->timer, UNWANTED_MS, h2_serve_on_unwanted);
 }
 
-static void serve_on_closed(void *stream)
+static void h2_serve_on_closed(void *stream)
 {
     h2_stream_over(stream);
 }
 
-static void serve_on_write(void *arg, struct slice bytes)
+static void h2_serve_on_write(void *arg, struct slice bytes)
 {
     struct h2_conn *h = arg;
 
     gather_own(&h->gather, &h->h2->pool, bytes.p, bytes.len);
 }
 
-const struct h2_session_ops h2_serve_ops = {.begin = serve_on_begin,
-                                            .field = serve_on_field,
-                                            .head = serve_on_head,
-                                            .data = serve_on_data,
-                                            .end = serve_on_end,
-                                            .early = serve_on_early,
-                                            .closed = serve_on_closed,
+const struct h2_session_ops h2_serve_ops = {.begin = h2_serve_on_begin,
+                                            .field = h2_serve_on_field,
+                                            .head = h2_serve_on_head,
+                                            .data = h2_serve_on_data,
+                                            .end = h2_serve_on_end,
+                                            .early = h2_serve_on_early,
+                                            .closed = h2_serve_on_closed,
                                             .offer = h2_send_offer,
                                             .put = h2_send_put,
-                                            .write = serve_on_write};
+                                            .write = h2_serve_on_write};

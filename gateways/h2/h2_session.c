@@ -53,7 +53,7 @@ static struct slice slice_at(const uint8_t *p, size_t len)
     return (struct slice){(const char *)p, len};
 }
 
-static void *session_stream(struct h2_session *s, int32_t id)
+static void *h2_session_stream(struct h2_session *s, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(s->ng, id);
 }
@@ -61,7 +61,7 @@ static void *session_stream(struct h2_session *s, int32_t id)
 /* --- glitches --------------------------------------------------------------------- */
 
 /* Receiving ends; the client learns why. */
-static int session_fail(struct h2_session *s, enum h2_error error)
+static int h2_session_fail(struct h2_session *s, enum h2_error error)
 {
     s->fault = error;
     return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -71,7 +71,7 @@ static int glitch(struct h2_session *s, uint64_t cost)
 {
     if (glitches_take(&s->glitches, cost, clock_mono_ms()))
         return 0;
-    return session_fail(s, H2_ENHANCE_YOUR_CALM);
+    return h2_session_fail(s, H2_ENHANCE_YOUR_CALM);
 }
 
 static bool serves_nothing(struct h2_session *s, const nghttp2_frame_hd *hd)
@@ -97,14 +97,14 @@ static bool serves_nothing(struct h2_session *s, const nghttp2_frame_hd *hd)
     }
 }
 
-static int session_on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
+static int h2_session_on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
 {
     (void)ng;
     return serves_nothing(arg, hd) ? glitch(arg, 1) : 0;
 }
 
-static int session_on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error,
-                                    void *arg)
+static int h2_session_on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error,
+                                       void *arg)
 {
     (void)ng;
     (void)frame;
@@ -115,7 +115,7 @@ static int session_on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *fr
 
 /* --- requests --------------------------------------------------------------------- */
 
-static int session_on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+static int h2_session_on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
     struct h2_session *s = arg;
     void *stream;
@@ -131,18 +131,18 @@ static int session_on_begin_headers(nghttp2_session *ng, const nghttp2_frame *fr
     return 0;
 }
 
-static int session_on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
-                             size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                             void *arg)
+static int h2_session_on_header(nghttp2_session *ng, const nghttp2_frame *frame,
+                                const uint8_t *name, size_t name_len, const uint8_t *value,
+                                size_t value_len, uint8_t flags, void *arg)
 {
     struct h2_session *s = arg;
-    void *stream = session_stream(s, frame->hd.stream_id);
+    void *stream = h2_session_stream(s, frame->hd.stream_id);
 
     (void)ng;
     (void)flags;
     s->head += name_len + value_len + 32; /* as RFC 9113, 6.5.2 counts */
     if (s->head > HEAD_MAX * s->limits.max_header)
-        return session_fail(s, H2_ENHANCE_YOUR_CALM);
+        return h2_session_fail(s, H2_ENHANCE_YOUR_CALM);
     if (stream != NULL && frame->headers.cat == NGHTTP2_HCAT_REQUEST &&
         s->head <= s->limits.max_header)
         s->ops->field(stream, slice_at(name, name_len), slice_at(value, value_len));
@@ -150,9 +150,9 @@ static int session_on_header(nghttp2_session *ng, const nghttp2_frame *frame, co
 }
 
 /* What nghttp2 would pass over in silence is an error, as in HTTP/1.1. */
-static int session_on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame,
-                                     const uint8_t *name, size_t name_len, const uint8_t *value,
-                                     size_t value_len, uint8_t flags, void *arg)
+static int h2_session_on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame,
+                                        const uint8_t *name, size_t name_len, const uint8_t *value,
+                                        size_t value_len, uint8_t flags, void *arg)
 {
     (void)ng;
     (void)frame;
@@ -166,22 +166,22 @@ static int session_on_invalid_header(nghttp2_session *ng, const nghttp2_frame *f
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-static void session_on_pong(struct h2_session *s, const nghttp2_ping *ping)
+static void h2_session_on_pong(struct h2_session *s, const nghttp2_ping *ping)
 {
     if (s->pinged && (ping->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
         memcmp(ping->opaque_data, drain_ping, sizeof drain_ping) == 0)
         h2_session_drain_now(s);
 }
 
-static int session_on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+static int h2_session_on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
     struct h2_session *s = arg;
-    void *stream = session_stream(s, frame->hd.stream_id);
+    void *stream = h2_session_stream(s, frame->hd.stream_id);
     bool ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
     (void)ng;
     if (frame->hd.type == NGHTTP2_PING)
-        session_on_pong(s, &frame->ping);
+        h2_session_on_pong(s, &frame->ping);
     s->left = s->left || frame->hd.type == NGHTTP2_GOAWAY;
     if (stream == NULL || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
@@ -192,11 +192,11 @@ static int session_on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame
     return 0;
 }
 
-static int session_on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *p,
-                           size_t len, void *arg)
+static int h2_session_on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *p,
+                              size_t len, void *arg)
 {
     struct h2_session *s = arg;
-    void *stream = session_stream(s, id);
+    void *stream = h2_session_stream(s, id);
 
     (void)ng;
     (void)flags;
@@ -207,10 +207,10 @@ static int session_on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const
     return 0;
 }
 
-static int session_on_close(nghttp2_session *ng, int32_t id, uint32_t error, void *arg)
+static int h2_session_on_close(nghttp2_session *ng, int32_t id, uint32_t error, void *arg)
 {
     struct h2_session *s = arg;
-    void *stream = session_stream(s, id);
+    void *stream = h2_session_stream(s, id);
 
     (void)error;
     (void)nghttp2_session_set_stream_user_data(ng, id, NULL);
@@ -221,8 +221,8 @@ static int session_on_close(nghttp2_session *ng, int32_t id, uint32_t error, voi
 
 /* --- answers ---------------------------------------------------------------------- */
 
-static ssize_t session_on_write(nghttp2_session *ng, const uint8_t *p, size_t len, int flags,
-                                void *arg)
+static ssize_t h2_session_on_write(nghttp2_session *ng, const uint8_t *p, size_t len, int flags,
+                                   void *arg)
 {
     struct h2_session *s = arg;
 
@@ -232,8 +232,8 @@ static ssize_t session_on_write(nghttp2_session *ng, const uint8_t *p, size_t le
     return (ssize_t)len;
 }
 
-static ssize_t session_on_offer(nghttp2_session *ng, int32_t id, uint8_t *to, size_t max,
-                                uint32_t *flags, nghttp2_data_source *source, void *arg)
+static ssize_t h2_session_on_offer(nghttp2_session *ng, int32_t id, uint8_t *to, size_t max,
+                                   uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
     struct h2_session *s = arg;
     bool last = false;
@@ -251,8 +251,8 @@ static ssize_t session_on_offer(nghttp2_session *ng, int32_t id, uint8_t *to, si
     return (ssize_t)n;
 }
 
-static int session_on_put(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
-                          size_t len, nghttp2_data_source *source, void *arg)
+static int h2_session_on_put(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
+                             size_t len, nghttp2_data_source *source, void *arg)
 {
     struct h2_session *s = arg;
 
@@ -276,7 +276,7 @@ static void goaway_sent(struct h2_session *s, uint32_t error)
     s->pinged = s->draining;
 }
 
-static int session_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+static int h2_session_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
     struct h2_session *s = arg;
     void *stream;
@@ -287,7 +287,7 @@ static int session_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame
         goaway_sent(s, frame->goaway.error_code);
     if (!ends || nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) != 0)
         return 0;
-    stream = session_stream(s, frame->hd.stream_id);
+    stream = h2_session_stream(s, frame->hd.stream_id);
     if (stream != NULL)
         s->ops->early(stream);
     return 0;
@@ -301,17 +301,17 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
     if (nghttp2_session_callbacks_new(&c) != 0)
         abort();
-    nghttp2_session_callbacks_set_on_begin_frame_callback(c, session_on_begin_frame);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, session_on_invalid_frame);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(c, session_on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(c, session_on_header);
-    nghttp2_session_callbacks_set_on_invalid_header_callback(c, session_on_invalid_header);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(c, session_on_frame_recv);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, session_on_data);
-    nghttp2_session_callbacks_set_on_stream_close_callback(c, session_on_close);
-    nghttp2_session_callbacks_set_send_callback(c, session_on_write);
-    nghttp2_session_callbacks_set_send_data_callback(c, session_on_put);
-    nghttp2_session_callbacks_set_on_frame_send_callback(c, session_on_frame_sent);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(c, h2_session_on_begin_frame);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, h2_session_on_invalid_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(c, h2_session_on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(c, h2_session_on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(c, h2_session_on_invalid_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(c, h2_session_on_frame_recv);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, h2_session_on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(c, h2_session_on_close);
+    nghttp2_session_callbacks_set_send_callback(c, h2_session_on_write);
+    nghttp2_session_callbacks_set_send_data_callback(c, h2_session_on_put);
+    nghttp2_session_callbacks_set_on_frame_send_callback(c, h2_session_on_frame_sent);
     return c;
 }
 
@@ -453,8 +453,8 @@ static void take_fields(nghttp2_nv *nv, const struct h2_field *fields, size_t co
 void h2_session_respond(struct h2_session *s, int32_t id, const struct h2_field *fields,
                         size_t count, bool body)
 {
-    nghttp2_data_provider provider = {.source.ptr = session_stream(s, id),
-                                      .read_callback = session_on_offer};
+    nghttp2_data_provider provider = {.source.ptr = h2_session_stream(s, id),
+                                      .read_callback = h2_session_on_offer};
     nghttp2_nv nv[FIELDS_MAX];
 
     take_fields(nv, fields, count);

@@ -103,6 +103,6 @@ static inline void channel_close(struct channel *c)
 void channel_of_conn(struct channel *c, struct conn *conn);
 /* That connection, for an owner that speaks to it itself: conn_take_over instead of
  * channel_start.  NULL: the carrier is another. */
-struct conn *channel_conn(const struct channel *c);
+MUST_CHECK struct conn *channel_conn(const struct channel *c);
 
 #endif

@@ -3,15 +3,6 @@
  */
 #include "exchange.h"
 
-#include <assert.h>
-
-void answer_field(struct answer *a, const char *name, struct slice value)
-{
-    assert(a->field_count < ANSWER_FIELDS);
-    a->fields[a->field_count].name = name;
-    a->fields[a->field_count++].value = value;
-}
-
 void exchange_problem(struct exchange *x, const struct problem *p)
 {
     struct answer a = {.status = error_status(p->error),

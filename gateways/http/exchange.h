@@ -16,6 +16,7 @@
 #ifndef HTTP_EXCHANGE_H
 #define HTTP_EXCHANGE_H
 
+#include "answer.h"
 #include "auth.h"
 #include "http_request.h"
 #include "problem.h"
@@ -25,23 +26,6 @@
 struct exchange;
 struct channel;
 struct site;
-
-struct answer_field {
-    const char *name;
-    struct slice value;
-};
-
-/* An answer's head.  The texts are copied or written before the call returns. */
-#define ANSWER_FIELDS 6
-struct answer {
-    int status;
-    const char *content_type; /* NULL: there is no body */
-    struct answer_field fields[ANSWER_FIELDS];
-    size_t field_count;
-    const struct answer_field *more; /* the handler's own, behind them */
-    size_t more_count;
-};
-void answer_field(struct answer *a, const char *name, struct slice value);
 
 /* What the handler of a pending exchange wants to know. */
 struct exchange_owner {

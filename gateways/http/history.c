@@ -29,6 +29,7 @@
 #include "mem.h"
 #include "page_json.h"
 #include "query.h"
+#include "query_param.h"
 #include "sse.h"
 
 #define LIMIT_DEFAULT 100
@@ -77,8 +78,8 @@ static bool take_until(struct events_query *e, struct slice value, struct proble
     uint64_t n;
 
     if (!slice_u64(value, &n))
-        return since_parse(value, "until", clock_ms(), &e->until_ms, p);
-    return cursor_parse(value, "until", &e->until_id, p);
+        return subscribe_since(value, "until", clock_ms(), &e->until_ms, p);
+    return subscribe_cursor(value, "until", &e->until_id, p);
 }
 
 static bool take_order(struct events_query *e, struct slice value, struct problem *p)
@@ -94,14 +95,14 @@ static bool take_params(struct events_query *e, const struct http_request *r, st
     struct buf text = {0};
 
     if (query_param(r, "until", &text, p))
-        (void)take_until(e, (struct slice){(char *)text.p, text.len}, p);
+        (void)take_until(e, buf_slice(&text), p);
     buf_clear(&text);
     if (query_param(r, "order", &text, p))
-        (void)take_order(e, (struct slice){(char *)text.p, text.len}, p);
+        (void)take_order(e, buf_slice(&text), p);
     buf_free(&text);
     e->limit = e->ndjson ? UINT64_MAX : LIMIT_DEFAULT;
     return p->error == ERR_NONE &&
-           query_number(r, "limit", 1, e->ndjson ? EVENT_ID_MAX : LIMIT_MAX, &e->limit, p);
+           query_param_number(r, "limit", 1, e->ndjson ? EVENT_ID_MAX : LIMIT_MAX, &e->limit, p);
 }
 
 static void take_filters(struct events_query *e, struct subscribe *s)
@@ -192,7 +193,7 @@ static void fail_on_gap(struct events_query *e, const struct gap *gap)
 
 /* --- one JSON document --------------------------------------------------------------------- */
 
-static void answer_json(struct events_query *e)
+static void answer_document(struct events_query *e)
 {
     struct buf body = e->body;
 
@@ -234,19 +235,19 @@ static void document_page(struct events_query *e, const struct wire_page *page,
     put_page(e, page->records);
     advance(e, page);
     if (enough(e))
-        answer_json(e);
+        answer_document(e);
     else
         ask_page(e);
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-static void on_gone(struct exchange *x)
+static void history_on_gone(struct exchange *x)
 {
     (void)query_end(x->data);
 }
 
-static void on_writable(struct exchange *x)
+static void history_on_writable(struct exchange *x)
 {
     struct query *q = x->data;
 
@@ -254,7 +255,8 @@ static void on_writable(struct exchange *x)
         ask_page(events_of(q));
 }
 
-static const struct exchange_owner stream_owner = {.gone = on_gone, .writable = on_writable};
+static const struct exchange_owner stream_owner = {.gone = history_on_gone,
+                                                   .writable = history_on_writable};
 
 static struct answer lines_answer(void)
 {
@@ -288,7 +290,7 @@ static void lines_begin(struct events_query *e, uint64_t head)
 
 static void write_line(struct events_query *e, struct buf *line)
 {
-    exchange_write(e->q.x, (struct slice){(char *)line->p, line->len});
+    exchange_write(e->q.x, buf_slice(line));
     buf_free(line);
 }
 
@@ -315,17 +317,17 @@ static void fill_run(struct events_query *e, struct block *b, size_t *at, struct
 /* True when the socket took all of it. */
 static bool write_block(struct events_query *e, struct block *b)
 {
-    static struct run run; /* loop thread only */
+    struct run *run = site_run(e->q.x->site);
     form_encode encode = e->q.x->chunks ? ndjson_put_event_chunk : ndjson_put_event;
     uint64_t cursor = e->cursor;
     size_t at = 0, n;
 
-    for (fill_run(e, b, &at, &run); run.count > 0; fill_run(e, b, &at, &run)) {
-        n = exchange_run(e->q.x, &run, LINE_FORM, encode);
+    for (fill_run(e, b, &at, run); run->count > 0; fill_run(e, b, &at, run)) {
+        n = exchange_run(e->q.x, run, LINE_FORM, encode);
         e->rows += n;
         if (n > 0)
-            cursor = run.entries[n - 1]->e.id;
-        if (n < run.count) {
+            cursor = run->entries[n - 1]->e.id;
+        if (n < run->count) {
             e->cursor = cursor;
             e->ended = false; /* what made it so is looked at again */
             return false;
@@ -357,7 +359,7 @@ static void lines_page(struct events_query *e, const struct wire_page *page, str
     all = write_block(e, b);
     block_evict(b);
     if (!all)
-        return; /* on_writable goes on */
+        return; /* history_on_writable goes on */
     advance(e, page);
     if (e->ended || e->rows >= e->limit)
         lines_end(e);
@@ -367,7 +369,7 @@ static void lines_page(struct events_query *e, const struct wire_page *page, str
 
 /* --- what the broker says --------------------------------------------------------- */
 
-static void on_page(struct query *q, struct zmsg *reply)
+static void history_on_page(struct query *q, struct zmsg *reply)
 {
     struct events_query *e = events_of(q);
     struct wire_page page;
@@ -387,7 +389,7 @@ static void on_page(struct query *q, struct zmsg *reply)
         document_page(e, &page, lost ? &gap : NULL);
 }
 
-static void on_start(struct query *q, struct zmsg *reply)
+static void history_on_start(struct query *q, struct zmsg *reply)
 {
     struct events_query *e = events_of(q);
     uint64_t lowest = UINT64_MAX;
@@ -407,7 +409,7 @@ static void on_start(struct query *q, struct zmsg *reply)
     e->lowest = lowest;
     if (!e->descending)
         e->cursor = lowest;
-    e->q.reply = on_page;
+    e->q.reply = history_on_page;
     ask_page(e);
 }
 
@@ -429,7 +431,7 @@ static bool starts_at_broker(const struct events_query *e)
     return e->start.kind == START_SINCE || e->start.kind == START_LAST;
 }
 
-static void begin(struct events_query *e)
+static void history_begin(struct events_query *e)
 {
     if (!e->ndjson)
         page_json_begin(&e->body);
@@ -459,11 +461,11 @@ void history_events(struct exchange *x)
     take_filters(e, &s);
     e->ndjson = http_request_accepts(x->request, "application/x-ndjson");
     e->give_up_at = clock_mono_ms() + ANSWER_MS;
-    query_init(&e->q, x, starts_at_broker(e) ? on_start : on_page, events_freed);
+    query_init(&e->q, x, starts_at_broker(e) ? history_on_start : history_on_page, events_freed);
     if (!subscribe_permitted(&s, &x->principal, &p) || !take_params(e, x->request, &p))
         query_fail(&e->q, &p);
     else if (e->ndjson && slice_eq(x->request->method, SLICE("HEAD")))
         answer_head(e);
     else
-        begin(e);
+        history_begin(e);
 }

@@ -1,9 +1,7 @@
 /*
- * history.h - reading what is kept, for every HTTP gateway.
+ * history.h - the events that are kept, for every HTTP gateway.
  *
  *   GET /history/{filter}?after=&since=&until=&limit=&order=   a page of events
- *   GET /history?id=                                           one event
- *   GET /topics?filter=&after=&limit=                          a page of topics
  */
 #ifndef HTTP_HISTORY_H
 #define HTTP_HISTORY_H
@@ -11,7 +9,5 @@
 #include "exchange.h"
 
 void history_events(struct exchange *x);
-void history_event(struct exchange *x);
-void history_topics(struct exchange *x);
 
 #endif

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "channel.h"
+#include "cors.h"
 #include "http_body.h"
 #include "http_date.h"
 #include "mem.h"
@@ -52,8 +53,8 @@ struct http_conn {
     bool keep, minor, head_only, timing;
 };
 
-static void on_head_timeout(struct wheel_timer *t);
-static void on_idle_timeout(struct wheel_timer *t);
+static void http_on_head_timeout(struct wheel_timer *t);
+static void http_on_idle_timeout(struct wheel_timer *t);
 
 static struct http_conn *http_of(struct conn *c)
 {
@@ -93,7 +94,7 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
         put_field(b, a->fields[i].name, a->fields[i].value);
     for (size_t i = 0; i < a->more_count; i++)
         put_field(b, a->more[i].name, a->more[i].value);
-    count = cors_fields(&h->http->site->routes, h->origin, cors);
+    count = cors_fields(h->http->site->routes.allow_origin, h->origin, cors);
     for (size_t i = 0; i < count; i++)
         put_field(b, cors[i].name, cors[i].value);
     if (!h->keep)
@@ -135,9 +136,9 @@ static void next_request(struct http_conn *h)
     }
     h->state = HEAD;
     h->timing = false;
-    conn_timer(&h->conn, h->http->idle_timeout, on_idle_timeout);
+    conn_timer(&h->conn, h->http->idle_timeout, http_on_idle_timeout);
     if (h->conn.offering)
-        return; /* http_input goes on with it */
+        return; /* http_on_input goes on with it */
     if (h->conn.in.len > 0)
         conn_pump(&h->conn);
     else
@@ -169,7 +170,7 @@ static void answered(struct http_conn *h)
     next_request(h);
 }
 
-static void answer_shared(struct exchange *x, const struct answer *a, struct shared *body)
+static void http_answer_shared(struct exchange *x, const struct answer *a, struct shared *body)
 {
     struct http_conn *h = http_of_exchange(x);
     struct buf *out = answer_head(h, a, body->bytes.len);
@@ -177,11 +178,11 @@ static void answer_shared(struct exchange *x, const struct answer *a, struct sha
     if (h->head_only)
         conn_write(&h->conn, out->p, out->len);
     else
-        conn_write_shared(&h->conn, (struct slice){(char *)out->p, out->len}, body);
+        conn_write_shared(&h->conn, buf_slice(out), body);
     answered(h);
 }
 
-static void answer(struct exchange *x, const struct answer *a, struct buf *body)
+static void http_answer(struct exchange *x, const struct answer *a, struct buf *body)
 {
     struct http_conn *h = http_of_exchange(x);
     struct shared *large;
@@ -189,7 +190,7 @@ static void answer(struct exchange *x, const struct answer *a, struct buf *body)
 
     if (body->len > BODY_INLINE) {
         large = shared_of(body);
-        answer_shared(x, a, large);
+        http_answer_shared(x, a, large);
         shared_unref(large);
         return;
     }
@@ -202,7 +203,7 @@ static void answer(struct exchange *x, const struct answer *a, struct buf *body)
 }
 
 /* Answers a request that no handler gets. */
-static void refuse(struct http_conn *h, const struct problem *p, bool keep)
+static void http_refuse(struct http_conn *h, const struct problem *p, bool keep)
 {
     body_free(h);
     h->keep = h->keep && keep;
@@ -213,7 +214,7 @@ static void refuse(struct http_conn *h, const struct problem *p, bool keep)
 
 /* --- streams ------------------------------------------------------------------------ */
 
-static void stream_begin(struct exchange *x, const struct answer *a)
+static void http_stream_begin(struct exchange *x, const struct answer *a)
 {
     struct http_conn *h = http_of_exchange(x);
     struct buf *out = &h->http->out;
@@ -229,7 +230,7 @@ static void stream_begin(struct exchange *x, const struct answer *a)
     conn_write(&h->conn, out->p, out->len);
 }
 
-static void stream_write(struct exchange *x, struct slice bytes)
+static void http_stream_write(struct exchange *x, struct slice bytes)
 {
     struct http_conn *h = http_of_exchange(x);
     struct buf *out = &h->http->out;
@@ -246,22 +247,22 @@ static void stream_write(struct exchange *x, struct slice bytes)
     conn_write(&h->conn, out->p, out->len);
 }
 
-static size_t stream_run(struct exchange *x, struct run *r, unsigned form, form_encode encode)
+static size_t http_stream_run(struct exchange *x, struct run *r, unsigned form, form_encode encode)
 {
     return run_write(&http_of_exchange(x)->conn, r, form, encode);
 }
 
-static uint64_t stream_quiet_ms(struct exchange *x)
+static uint64_t http_stream_quiet_ms(struct exchange *x)
 {
     return conn_quiet_ms(&http_of_exchange(x)->conn);
 }
 
-static bool stream_pending(struct exchange *x)
+static bool http_stream_pending(struct exchange *x)
 {
     return conn_pending(&http_of_exchange(x)->conn);
 }
 
-static void stream_end(struct exchange *x, bool whole)
+static void http_stream_end(struct exchange *x, bool whole)
 {
     struct http_conn *h = http_of_exchange(x);
 
@@ -273,7 +274,7 @@ static void stream_end(struct exchange *x, bool whole)
     conn_finish(&h->conn);
 }
 
-static void tunnel(struct exchange *x, const struct answer *a, struct channel *c)
+static void http_tunnel(struct exchange *x, const struct answer *a, struct channel *c)
 {
     struct http_conn *h = http_of_exchange(x);
     struct buf *out = &h->http->out;
@@ -289,15 +290,15 @@ static void tunnel(struct exchange *x, const struct answer *a, struct channel *c
     channel_of_conn(c, &h->conn);
 }
 
-static const struct exchange_ops http1_ops = {.answer = answer,
-                                              .answer_shared = answer_shared,
-                                              .begin = stream_begin,
-                                              .write = stream_write,
-                                              .run = stream_run,
-                                              .quiet_ms = stream_quiet_ms,
-                                              .pending = stream_pending,
-                                              .end = stream_end,
-                                              .tunnel = tunnel};
+static const struct exchange_ops http1_ops = {.answer = http_answer,
+                                              .answer_shared = http_answer_shared,
+                                              .begin = http_stream_begin,
+                                              .write = http_stream_write,
+                                              .run = http_stream_run,
+                                              .quiet_ms = http_stream_quiet_ms,
+                                              .pending = http_stream_pending,
+                                              .end = http_stream_end,
+                                              .tunnel = http_tunnel};
 
 /* --- dispatch -------------------------------------------------------------------------- */
 
@@ -316,8 +317,8 @@ static void no_route(struct http_conn *h, const struct http_request *r, const st
     route_answer_none(&h->x, h->origin, p, allow);
 }
 
-static void dispatch(struct http_conn *h, const struct route *route, struct slice rest,
-                     struct slice body)
+static void http_dispatch(struct http_conn *h, const struct route *route, struct slice rest,
+                          struct slice body)
 {
     h->state = BUSY;
     h->x.rest = rest;
@@ -334,25 +335,25 @@ static void begin_exchange(struct http_conn *h, const struct http_request *r)
     h->keep = r->keep_alive;
     h->minor = r->minor > 0;
     h->head_only = slice_eq(r->method, SLICE("HEAD"));
-    h->origin = cors_origin(&h->http->site->routes, r);
+    h->origin = cors_origin(h->http->site->routes.allow_origin, r);
     h->seen = 0;
 }
 
 /* --- bodies in pieces --------------------------------------------------------------------- */
 
-static void on_body_timeout(struct wheel_timer *t)
+static void http_on_body_timeout(struct wheel_timer *t)
 {
     struct http_conn *h = http_of(conn_of_timer(t));
     struct problem p = {.error = ERR_REQUEST_TIMEOUT};
 
-    refuse(h, &p, false);
+    http_refuse(h, &p, false);
 }
 
 /* The head is parsed once more: it was whole then, so it is now. */
 static void body_whole(struct http_conn *h)
 {
     struct http_body *b = h->body;
-    struct slice rest, body = {(char *)b->data.p, b->data.len};
+    struct slice rest, body = buf_slice(&b->data);
     struct problem p = {0};
     struct buf allow = {0};
     struct http_request r;
@@ -363,9 +364,9 @@ static void body_whole(struct http_conn *h)
     (void)n;
     route = route_find(&h->http->site->routes, &r, &rest, &allow, &p);
     assert(route != NULL);
-    h->body = NULL; /* the handler may answer, and the next request begin */
+    h->body = NULL; /* the handler may http_answer, and the next request begin */
     h->x.request = &r;
-    dispatch(h, route, rest, body);
+    http_dispatch(h, route, rest, body);
     h->x.request = NULL;
     http_body_free(b);
 }
@@ -381,7 +382,7 @@ static void body_refused(struct http_conn *h, enum http_body_state state)
         (void)problem_setf(&p, ERR_TOO_LARGE, NULL, "The body may hold %zu bytes at most here",
                            h->body->max);
     }
-    refuse(h, &p, false);
+    http_refuse(h, &p, false);
 }
 
 static size_t take_body(struct http_conn *h, struct slice in)
@@ -404,7 +405,7 @@ static void refuse_unread(struct http_conn *h, const struct problem *p)
     struct http_request none = {.minor = 1};
 
     begin_exchange(h, &none);
-    refuse(h, p, false);
+    http_refuse(h, p, false);
     h->x.request = NULL;
 }
 
@@ -436,13 +437,13 @@ static size_t accept_head(struct http_conn *h, const struct http_request *r,
 
     if (!r->chunked && r->content_length <= rest.len) {
         rest.len = (size_t)r->content_length;
-        dispatch(h, route, path_rest, rest);
+        http_dispatch(h, route, path_rest, rest);
         return n + rest.len;
     }
     h->body = http_body_new(&h->http->bodies, r, (struct slice){in.p, n},
                             route_body_max(route, &h->http->bodies_max));
     h->state = BODY;
-    conn_timer(&h->conn, h->http->body_timeout, on_body_timeout);
+    conn_timer(&h->conn, h->http->body_timeout, http_on_body_timeout);
     if (r->expect_continue && rest.len == 0)
         conn_write(&h->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     return n;
@@ -460,7 +461,7 @@ static size_t take_request(struct http_conn *h, const struct http_request *r, st
     if (route == NULL)
         no_route(h, r, &p, &allow);
     else if (!route_body_ok(route, &h->http->bodies_max, r, &p))
-        refuse(h, &p, !has_body(r));
+        http_refuse(h, &p, !has_body(r));
     else
         used = accept_head(h, r, route, path_rest, in, n);
     buf_free(&allow);
@@ -499,7 +500,7 @@ static size_t take_head(struct http_conn *h, struct slice in)
 
 /* --- the connection --------------------------------------------------------------- */
 
-static void on_head_timeout(struct wheel_timer *t)
+static void http_on_head_timeout(struct wheel_timer *t)
 {
     struct http_conn *h = http_of(conn_of_timer(t));
     struct problem p = {.error = ERR_REQUEST_TIMEOUT};
@@ -512,26 +513,26 @@ static void on_head_timeout(struct wheel_timer *t)
 }
 
 /* A client that is still taking its last answer is not idle. */
-static void on_idle_timeout(struct wheel_timer *t)
+static void http_on_idle_timeout(struct wheel_timer *t)
 {
     struct http_conn *h = http_of(conn_of_timer(t));
 
     if (conn_pending(&h->conn) && conn_quiet_ms(&h->conn) < h->http->idle_timeout)
-        conn_timer(&h->conn, h->http->idle_timeout, on_idle_timeout);
+        conn_timer(&h->conn, h->http->idle_timeout, http_on_idle_timeout);
     else if (conn_pending(&h->conn))
         conn_close(&h->conn);
     else
         conn_finish(&h->conn);
 }
 
-static void http_opened(struct conn *c)
+static void http_on_opened(struct conn *c)
 {
     struct http_conn *h = http_of(c);
 
     h->http = c->data;
     h->state = HEAD;
     h->x.principal.name = conn_peer_subject(c);
-    conn_timer(c, h->http->header_timeout, on_head_timeout);
+    conn_timer(c, h->http->header_timeout, http_on_head_timeout);
     h->timing = true;
 }
 
@@ -547,7 +548,7 @@ static size_t take_ignored(struct http_conn *h, size_t len)
 }
 
 /* The next request waits until the last answer is on its way. */
-static size_t take(struct http_conn *h, struct slice in)
+static size_t http_take(struct http_conn *h, struct slice in)
 {
     switch (h->state) {
     case HEAD:
@@ -561,24 +562,24 @@ static size_t take(struct http_conn *h, struct slice in)
     }
 }
 
-static size_t http_input(struct conn *c, struct slice in)
+static size_t http_on_input(struct conn *c, struct slice in)
 {
     struct http_conn *h = http_of(c);
     size_t used = 0, n;
 
     do {
-        n = take(h, (struct slice){in.p + used, in.len - used});
+        n = http_take(h, (struct slice){in.p + used, in.len - used});
         used += n;
     } while (n > 0 && used < in.len);
     if (h->state == HEAD && used < in.len && !h->timing && !conn_pending(c)) {
         h->timing = true;
-        conn_timer(c, h->http->header_timeout, on_head_timeout);
+        conn_timer(c, h->http->header_timeout, http_on_head_timeout);
     }
     finish_at_eof(h);
     return used;
 }
 
-static void http_writable(struct conn *c)
+static void http_on_writable(struct conn *c)
 {
     struct http_conn *h = http_of(c);
 
@@ -590,7 +591,7 @@ static void http_writable(struct conn *c)
         finish_at_eof(h);
 }
 
-static void http_gone(struct conn *c)
+static void http_on_gone(struct conn *c)
 {
     struct http_conn *h = http_of(c);
     bool pending = h->state == BUSY || h->state == STREAM;
@@ -603,19 +604,19 @@ static void http_gone(struct conn *c)
 
 /* Whoever closes half of a stream is taken for gone; requests that were sent
  * whole are still answered. */
-static void http_eof(struct conn *c)
+static void http_on_eof(struct conn *c)
 {
     struct http_conn *h = http_of(c);
 
     if (h->state == BODY || h->state == STREAM) {
         conn_close(c);
-        http_gone(c);
+        http_on_gone(c);
     } else {
         finish_at_eof(h);
     }
 }
 
-static void http_drain(struct conn *c)
+static void http_on_drain(struct conn *c)
 {
     struct http_conn *h = http_of(c);
 
@@ -627,12 +628,12 @@ static void http_drain(struct conn *c)
         h->x.owner->drain(&h->x);
 }
 
-static const struct conn_ops http_conn_ops = {.opened = http_opened,
-                                              .input = http_input,
-                                              .writable = http_writable,
-                                              .eof = http_eof,
-                                              .drain = http_drain,
-                                              .gone = http_gone};
+static const struct conn_ops http_conn_ops = {.opened = http_on_opened,
+                                              .input = http_on_input,
+                                              .writable = http_on_writable,
+                                              .eof = http_on_eof,
+                                              .drain = http_on_drain,
+                                              .gone = http_on_gone};
 
 /* --- the server ------------------------------------------------------------------- */
 

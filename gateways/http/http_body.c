@@ -40,7 +40,7 @@ void http_body_free(struct http_body *b)
     free(b);
 }
 
-static enum http_body_state add(struct http_body *b, struct slice data)
+static enum http_body_state body_add(struct http_body *b, struct slice data)
 {
     if (data.len > b->max - b->data.len)
         return BODY_TOO_LARGE;
@@ -51,11 +51,11 @@ static enum http_body_state add(struct http_body *b, struct slice data)
     return BODY_MORE;
 }
 
-static size_t take_length(struct http_body *b, struct slice in, enum http_body_state *state)
+static size_t body_take_length(struct http_body *b, struct slice in, enum http_body_state *state)
 {
     if (in.len > b->left)
         in.len = (size_t)b->left;
-    *state = add(b, in);
+    *state = body_add(b, in);
     b->left -= in.len;
     if (*state == BODY_MORE && b->left == 0)
         *state = BODY_WHOLE;
@@ -69,13 +69,13 @@ size_t http_body_take(struct http_body *b, struct slice in, enum http_body_state
     int n;
 
     if (!b->is_chunked)
-        return take_length(b, in, state);
+        return body_take_length(b, in, state);
     n = http1_chunked_decode(&b->chunked, in.p, in.len, &data, &done);
     if (n < 0) {
         *state = BODY_MALFORMED;
         return in.len;
     }
-    *state = add(b, data);
+    *state = body_add(b, data);
     if (*state == BODY_MORE && done)
         *state = BODY_WHOLE;
     return (size_t)n;

@@ -30,6 +30,6 @@ struct http_body *http_body_new(struct http_bodies *all, const struct http_reque
                                 struct slice head, size_t max);
 void http_body_free(struct http_body *b); /* NULL does nothing */
 /* Takes from `in` what belongs to the body, and returns how much that is. */
-size_t http_body_take(struct http_body *b, struct slice in, enum http_body_state *state);
+MUST_CHECK size_t http_body_take(struct http_body *b, struct slice in, enum http_body_state *state);
 
 #endif

@@ -4,6 +4,7 @@
 #include "log_routes.h"
 
 #include "history.h"
+#include "lookup.h"
 #include "mem.h"
 #include "publish.h"
 
@@ -13,9 +14,9 @@ void log_routes_add(struct site *s)
         {"POST", "/events/", ROUTE_PAYLOAD, publish_event, NULL},
         {"POST", "/events", ROUTE_BATCH, publish_batch, NULL},
         {"GET", "/history/", ROUTE_NO_BODY, history_events, NULL},
-        {"GET", "/history", ROUTE_NO_BODY, history_event, NULL},
+        {"GET", "/history", ROUTE_NO_BODY, lookup_event, NULL},
         {"DELETE", "/history/", ROUTE_NO_BODY, publish_remove, NULL},
-        {"GET", "/topics", ROUTE_NO_BODY, history_topics, NULL},
+        {"GET", "/topics", ROUTE_NO_BODY, lookup_topics, NULL},
     };
 
     site_add(s, routes, ARRAY_LEN(routes));

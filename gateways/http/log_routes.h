@@ -2,7 +2,7 @@
  * log_routes.h - the routes to the log that every HTTP gateway has beside its own.
  *
  *   POST /events/{topic}   POST /events            publish.h
- *   GET /history/{filter}  GET /history?id=        history.h
+ *   GET /history/{filter}  GET /history?id=        history.h, lookup.h
  *   GET /topics            DELETE /history/{topic}
  */
 #ifndef HTTP_LOG_ROUTES_H

@@ -2,13 +2,15 @@
  * lookup.c - one event by its ID, and the list of topics: one question to the
  * broker each.
  */
+#include "lookup.h"
+
 #include <stdlib.h>
 
 #include "event_json.h"
-#include "history.h"
 #include "json.h"
 #include "mem.h"
 #include "query.h"
+#include "query_param.h"
 #include "topic.h"
 
 #define TOPICS_DEFAULT 100
@@ -16,12 +18,12 @@
 
 /* --- one event ------------------------------------------------------------------------------ */
 
-static void plain_freed(struct query *q)
+static void lookup_freed(struct query *q)
 {
     free(q);
 }
 
-static void on_event(struct query *q, struct zmsg *reply)
+static void lookup_on_event(struct query *q, struct zmsg *reply)
 {
     struct problem p = {.error = ERR_FORBIDDEN};
     struct buf body = {0};
@@ -47,25 +49,33 @@ static void on_event(struct query *q, struct zmsg *reply)
     exchange_json(query_end(q), 200, &body);
 }
 
-void history_event(struct exchange *x)
+static bool event_param(const struct exchange *x, uint64_t *id, struct problem *p)
+{
+    struct buf text = {0};
+    bool good;
+
+    if (query_param(x->request, "id", &text, p))
+        good = subscribe_cursor(buf_slice(&text), "id", id, p);
+    else
+        good =
+            p->error == ERR_NONE && problem_set(p, ERR_BAD_REQUEST, "id",
+                                                "Name a topic in the path, or an event with ?id=");
+    buf_free(&text);
+    return good;
+}
+
+void lookup_event(struct exchange *x)
 {
     struct problem p = {0};
-    struct buf text = {0};
     struct query *q;
-    uint64_t id = 0;
+    uint64_t id;
 
-    if (!query_param(x->request, "id", &text, &p) && p.error == ERR_NONE)
-        (void)problem_set(&p, ERR_BAD_REQUEST, "id",
-                          "Name a topic in the path, or an event with ?id=");
-    if (p.error == ERR_NONE)
-        (void)cursor_parse((struct slice){(char *)text.p, text.len}, "id", &id, &p);
-    buf_free(&text);
-    if (p.error != ERR_NONE) {
+    if (!event_param(x, &id, &p)) {
         exchange_problem(x, &p);
         return;
     }
     q = mem_zalloc(sizeof *q);
-    query_init(q, x, on_event, plain_freed);
+    query_init(q, x, lookup_on_event, lookup_freed);
     wire_event_req_put(query_frame(q), 0, id);
     query_ask(q);
 }
@@ -91,7 +101,7 @@ static void put_topic(struct buf *b, const struct wire_topic *t)
     buf_puts(b, "}");
 }
 
-static void on_topics(struct query *q, struct zmsg *reply)
+static void lookup_on_topics(struct query *q, struct zmsg *reply)
 {
     struct wire_topic t = {.topic = {NULL, 0}};
     struct buf body = {0};
@@ -122,18 +132,18 @@ static bool topics_params(const struct exchange *x, struct buf *filter, struct b
     enum topic_verdict v = TOPIC_OK;
 
     if (query_param(x->request, "filter", filter, p))
-        v = filter_check((struct slice){(char *)filter->p, filter->len});
+        v = filter_check(buf_slice(filter));
     if (v != TOPIC_OK)
         return problem_set(p, ERR_BAD_FILTER, "filter", topic_verdict_text(v));
     if (query_param(x->request, "after", after, p) && after->len > TOPIC_MAX)
         return problem_set(p, ERR_BAD_REQUEST, "after", "after is longer than a topic can be");
-    one = filter->len > 0 ? (struct slice){(char *)filter->p, filter->len} : all;
+    one = filter->len > 0 ? buf_slice(filter) : all;
     if (p->error == ERR_NONE && !auth_may(&x->principal, AUTH_SUBSCRIBE, one))
         return problem_set(p, ERR_FORBIDDEN, "filter", "Listing these topics is not permitted");
-    return p->error == ERR_NONE && query_number(x->request, "limit", 1, TOPICS_MAX, limit, p);
+    return p->error == ERR_NONE && query_param_number(x->request, "limit", 1, TOPICS_MAX, limit, p);
 }
 
-void history_topics(struct exchange *x)
+void lookup_topics(struct exchange *x)
 {
     struct buf filter = {0}, after = {0};
     struct problem p = {0};
@@ -142,11 +152,10 @@ void history_topics(struct exchange *x)
     struct query *q;
 
     if (topics_params(x, &filter, &after, &limit, &p)) {
-        m = (struct wire_topics_req){.filter = {(char *)filter.p, filter.len},
-                                     .after = {(char *)after.p, after.len},
-                                     .limit = (uint32_t)limit};
+        m = (struct wire_topics_req){
+            .filter = buf_slice(&filter), .after = buf_slice(&after), .limit = (uint32_t)limit};
         q = mem_zalloc(sizeof *q);
-        query_init(q, x, on_topics, plain_freed);
+        query_init(q, x, lookup_on_topics, lookup_freed);
         wire_topics_req_put(query_frame(q), &m);
         query_ask(q);
     } else {

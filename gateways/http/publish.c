@@ -75,7 +75,7 @@ static void answer_removed(const struct publish *pub, const struct wire_ack *a)
     struct buf body = {0};
 
     buf_puts(&body, "{\"topic\":");
-    json_put_string(&body, (struct slice){(char *)pub->link.records.p, pub->link.records.len});
+    json_put_string(&body, buf_slice(&pub->link.records));
     buf_puts(&body, ",\"removed_to\":");
     event_json_put_id(&body, ack_id(a, 0));
     buf_puts(&body, "}\n");
@@ -110,7 +110,7 @@ static void publish_free(struct publish *pub)
     free(pub);
 }
 
-static void on_ack(struct link_publish *lp, const struct wire_ack *a)
+static void publish_on_ack(struct link_publish *lp, const struct wire_ack *a)
 {
     struct publish *pub = CONTAINER_OF(lp, struct publish, link);
 
@@ -125,14 +125,14 @@ static void on_ack(struct link_publish *lp, const struct wire_ack *a)
 
 /* --- the request ------------------------------------------------------------------- */
 
-static void on_gone(struct exchange *x)
+static void publish_on_gone(struct exchange *x)
 {
     struct publish *pub = x->data;
 
     pub->x = NULL;
 }
 
-static const struct exchange_owner publish_owner = {.gone = on_gone};
+static const struct exchange_owner publish_owner = {.gone = publish_on_gone};
 
 static struct publish *publish_new(struct exchange *x, enum publish_kind kind)
 {
@@ -140,12 +140,12 @@ static struct publish *publish_new(struct exchange *x, enum publish_kind kind)
 
     pub->kind = kind;
     pub->x = x;
-    pub->link.cb = on_ack;
+    pub->link.cb = publish_on_ack;
     pub->link.count = 1;
     return pub;
 }
 
-static void refuse(struct publish *pub, const struct problem *p)
+static void publish_refuse(struct publish *pub, const struct problem *p)
 {
     struct exchange *x = pub->x;
 
@@ -153,7 +153,7 @@ static void refuse(struct publish *pub, const struct problem *p)
     exchange_problem(x, p);
 }
 
-static void submit(struct publish *pub)
+static void publish_submit(struct publish *pub)
 {
     struct exchange *x = pub->x;
 
@@ -169,9 +169,9 @@ void publish_event(struct exchange *x)
     struct problem p = {0};
 
     if (publish_parse(x->request, x->rest, x->body, &limits, &pub->link.records, &p))
-        submit(pub);
+        publish_submit(pub);
     else
-        refuse(pub, &p);
+        publish_refuse(pub, &p);
 }
 
 void publish_batch(struct exchange *x)
@@ -182,9 +182,9 @@ void publish_batch(struct exchange *x)
 
     if (publish_parse_batch(x->request, x->body, &limits, &pub->link.records, &pub->link.count,
                             &pub->lines, &p))
-        submit(pub);
+        publish_submit(pub);
     else
-        refuse(pub, &p);
+        publish_refuse(pub, &p);
 }
 
 static bool remove_topic(const struct exchange *x, struct buf *topic, struct problem *p)
@@ -194,7 +194,7 @@ static bool remove_topic(const struct exchange *x, struct buf *topic, struct pro
 
     if (!url_decode(x->rest, topic))
         return problem_set(p, ERR_BAD_TOPIC, "topic", "A %-escape in the path is malformed");
-    name = (struct slice){(char *)topic->p, topic->len};
+    name = buf_slice(topic);
     v = topic_check(name);
     if (v != TOPIC_OK)
         return problem_set(p, ERR_BAD_TOPIC, "topic", topic_verdict_text(v));
@@ -210,7 +210,7 @@ void publish_remove(struct exchange *x)
 
     pub->link.kind = LINK_REMOVE;
     if (remove_topic(x, &pub->link.records, &p))
-        submit(pub);
+        publish_submit(pub);
     else
-        refuse(pub, &p);
+        publish_refuse(pub, &p);
 }

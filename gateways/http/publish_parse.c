@@ -7,7 +7,6 @@
 #include "publish_parse.h"
 
 #include "event_json.h"
-#include "exchange.h"
 #include "json.h"
 #include "mem.h"
 #include "topic.h"
@@ -29,11 +28,6 @@ static void draft_free(struct draft *d)
     buf_free(&d->correlation);
     buf_free(&d->user);
     buf_free(&d->encoded);
-}
-
-static struct slice slice_of_buf(const struct buf *b)
-{
-    return (struct slice){(char *)b->p, b->len};
 }
 
 static bool bad_header(struct problem *p, const char *name, const char *what)
@@ -106,12 +100,12 @@ static bool take_correlation(struct draft *d, struct slice value, struct problem
     buf_puts(&quoted, "\"");
     buf_put_slice(&quoted, value);
     buf_puts(&quoted, "\"");
-    good = json_check(slice_of_buf(&quoted)) == JSON_STRING &&
-           json_get_base64(slice_of_buf(&quoted), &d->correlation);
+    good = json_check(buf_slice(&quoted)) == JSON_STRING &&
+           json_get_base64(buf_slice(&quoted), &d->correlation);
     buf_free(&quoted);
     if (!good || d->correlation.len > EVENT_PROPS_MAX)
         return bad_header(p, "Sluice-Correlation-Data", "must be base64 with padding");
-    d->props.correlation = slice_of_buf(&d->correlation);
+    d->props.correlation = buf_slice(&d->correlation);
     return true;
 }
 
@@ -222,7 +216,7 @@ static bool take_headers(struct draft *d, const struct http_request *r, struct p
             return false;
         }
     }
-    d->props.user = slice_of_buf(&d->user);
+    d->props.user = buf_slice(&d->user);
     return check_producer(producer, p);
 }
 
@@ -293,7 +287,7 @@ static bool draft_fill(struct draft *d, const struct http_request *r, struct sli
 {
     if (!url_decode(topic, &d->topic))
         return problem_set(p, ERR_BAD_TOPIC, "topic", "A %-escape in the path is malformed");
-    d->e.topic = slice_of_buf(&d->topic);
+    d->e.topic = buf_slice(&d->topic);
     return check_coding(r, p) && publish_check(&d->e, l, p) && take_headers(d, r, p) &&
            check_props(d, p);
 }
@@ -307,7 +301,7 @@ bool publish_parse(const struct http_request *r, struct slice topic, struct slic
 
     if (good) {
         event_props_put(&d.encoded, &d.props);
-        d.e.props = slice_of_buf(&d.encoded);
+        d.e.props = buf_slice(&d.encoded);
         event_record_put(record, &d.e);
     }
     draft_free(&d);

@@ -19,14 +19,16 @@ struct publish_limits {
 };
 
 /* topic: from the path, %-encoded.  Appends one record, or says why not. */
-bool publish_parse(const struct http_request *r, struct slice topic, struct slice body,
-                   const struct publish_limits *l, struct buf *record, struct problem *p);
+MUST_CHECK bool publish_parse(const struct http_request *r, struct slice topic, struct slice body,
+                              const struct publish_limits *l, struct buf *record,
+                              struct problem *p);
 /* Appends a record for each line that is not blank.  lines: the line of each
  * event, u32 from 1. */
-bool publish_parse_batch(const struct http_request *r, struct slice body,
-                         const struct publish_limits *l, struct buf *records, uint32_t *count,
-                         struct buf *lines, struct problem *p);
+MUST_CHECK bool publish_parse_batch(const struct http_request *r, struct slice body,
+                                    const struct publish_limits *l, struct buf *records,
+                                    uint32_t *count, struct buf *lines, struct problem *p);
 /* What every event is held to, wherever it was read: its topic and its size. */
-bool publish_check(const struct event *e, const struct publish_limits *l, struct problem *p);
+MUST_CHECK bool publish_check(const struct event *e, const struct publish_limits *l,
+                              struct problem *p);
 
 #endif

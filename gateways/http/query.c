@@ -7,11 +7,8 @@
 
 #include "link.h"
 #include "mem.h"
-#include "url.h"
 
-/* --- the broker ------------------------------------------------------------------ */
-
-static void on_timeout(struct wheel_timer *t)
+static void query_on_timeout(struct wheel_timer *t)
 {
     struct query *q = CONTAINER_OF(t, struct query, timer);
     struct problem p = {0};
@@ -20,8 +17,8 @@ static void on_timeout(struct wheel_timer *t)
     query_fail(q, &p);
 }
 
-static void on_reply(struct link_read *r, enum sluice_error error, struct slice text,
-                     struct zmsg *reply)
+static void query_on_reply(struct link_read *r, enum sluice_error error, struct slice text,
+                           struct zmsg *reply)
 {
     struct query *q = r->data;
     struct problem p = {0};
@@ -36,12 +33,12 @@ static void on_reply(struct link_read *r, enum sluice_error error, struct slice 
     query_fail(q, &p);
 }
 
-static void on_gone(struct exchange *x)
+static void query_on_gone(struct exchange *x)
 {
     (void)query_end(x->data);
 }
 
-static const struct exchange_owner query_owner = {.gone = on_gone};
+static const struct exchange_owner query_owner = {.gone = query_on_gone};
 
 void query_init(struct query *q, struct exchange *x,
                 void (*reply)(struct query *q, struct zmsg *reply), void (*freed)(struct query *q))
@@ -49,7 +46,7 @@ void query_init(struct query *q, struct exchange *x,
     q->x = x;
     q->reply = reply;
     q->freed = freed;
-    q->read.cb = on_reply;
+    q->read.cb = query_on_reply;
     q->read.data = q;
     x->owner = &query_owner;
     x->data = q;
@@ -66,7 +63,8 @@ void query_ask(struct query *q)
     const struct site_parts *use = &q->x->site->use;
 
     q->asking = true;
-    wheel_start(use->wheel, &q->timer, config_num(use->config, CFG_PUBLISH_TIMEOUT), on_timeout);
+    wheel_start(use->wheel, &q->timer, config_num(use->config, CFG_PUBLISH_TIMEOUT),
+                query_on_timeout);
     link_read(use->link, &q->read);
 }
 
@@ -97,51 +95,4 @@ void query_malformed(struct query *q)
     struct problem p = {.error = ERR_INTERNAL};
 
     query_fail(q, &p);
-}
-
-/* --- parameters -------------------------------------------------------------------- */
-
-bool query_param(const struct http_request *r, const char *name, struct buf *out, struct problem *p)
-{
-    struct slice rest = r->query, key, value;
-    struct buf decoded = {0};
-    bool found = false;
-
-    while (p->error == ERR_NONE && url_query_next(&rest, &key, &value)) {
-        buf_clear(&decoded);
-        if (!url_decode(key, &decoded) ||
-            !slice_eq((struct slice){(char *)decoded.p, decoded.len}, slice_of(name)))
-            continue;
-        if (found || !url_decode(value, out))
-            (void)problem_setf(p, ERR_BAD_REQUEST, name, "%s comes twice, or is malformed", name);
-        found = true;
-    }
-    buf_free(&decoded);
-    return found && p->error == ERR_NONE;
-}
-
-bool query_number(const struct http_request *r, const char *name, uint64_t min, uint64_t max,
-                  uint64_t *out, struct problem *p)
-{
-    struct buf text = {0};
-    uint64_t n;
-
-    if (query_param(r, name, &text, p)) {
-        if (slice_u64((struct slice){(char *)text.p, text.len}, &n) && n >= min && n <= max)
-            *out = n;
-        else
-            (void)problem_setf(p, ERR_BAD_REQUEST, name, "%s must be a number from %llu to %llu",
-                               name, (unsigned long long)min, (unsigned long long)max);
-    }
-    buf_free(&text);
-    return p->error == ERR_NONE;
-}
-
-bool query_flag(const struct http_request *r, const char *name, bool *out, struct problem *p)
-{
-    uint64_t n = *out;
-    bool ok = query_number(r, name, 0, 1, &n, p);
-
-    *out = n == 1;
-    return ok;
 }

@@ -34,14 +34,4 @@ struct exchange *query_end(struct query *q);
 void query_fail(struct query *q, const struct problem *p);
 void query_malformed(struct query *q); /* fails: the broker's answer cannot be read */
 
-/* A parameter of the request's query, decoded into out; false when it is not
- * there.  A malformed escape or a repeat is a problem. */
-bool query_param(const struct http_request *r, const char *name, struct buf *out,
-                 struct problem *p);
-/* The same for 0 or 1; *out stays when it is not there. */
-bool query_flag(const struct http_request *r, const char *name, bool *out, struct problem *p);
-/* The same for a number between min and max; *out stays when it is not there. */
-bool query_number(const struct http_request *r, const char *name, uint64_t min, uint64_t max,
-                  uint64_t *out, struct problem *p);
-
 #endif

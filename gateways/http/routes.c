@@ -3,7 +3,7 @@
  */
 #include "routes.h"
 
-#include "config.h"
+#include "cors.h"
 
 static bool path_matches(const struct route *route, struct slice path, struct slice *rest)
 {
@@ -83,42 +83,6 @@ bool route_body_ok(const struct route *route, const struct route_limits *l,
     return true;
 }
 
-/* --- CORS -------------------------------------------------------------------- */
-
-struct slice cors_origin(const struct routes *rs, const struct http_request *r)
-{
-    struct slice left = rs->allow_origin, one, origin;
-
-    if (left.len == 0)
-        return (struct slice){NULL, 0};
-    origin = http_request_header(r, "origin", NULL);
-    while (origin.p != NULL && config_list_next(&left, &one))
-        if (slice_eq(one, SLICE("*")) || slice_eq(one, origin))
-            return one;
-    return (struct slice){NULL, 0};
-}
-
-bool cors_is_preflight(const struct http_request *r)
-{
-    return slice_eq(r->method, SLICE("OPTIONS")) &&
-           http_request_header(r, "access-control-request-method", NULL).p != NULL;
-}
-
-/* Vary stands in answers to other origins too, for caches keep those as well. */
-size_t cors_fields(const struct routes *rs, struct slice origin,
-                   struct answer_field out[CORS_FIELDS])
-{
-    size_t n = 0;
-
-    if (rs->allow_origin.len > 0)
-        out[n++] = (struct answer_field){"Vary", SLICE("Origin")};
-    if (origin.p == NULL)
-        return n;
-    out[n++] = (struct answer_field){"Access-Control-Allow-Origin", origin};
-    out[n++] = (struct answer_field){"Access-Control-Expose-Headers", SLICE(CORS_EXPOSED)};
-    return n;
-}
-
 /* --- no handler -------------------------------------------------------------- */
 
 static void answer_options(struct exchange *x, struct slice origin, struct slice methods)
@@ -151,7 +115,7 @@ static void answer_method(struct exchange *x, const struct problem *p, struct sl
 void route_answer_none(struct exchange *x, struct slice origin, const struct problem *p,
                        const struct buf *allow)
 {
-    struct slice methods = {(char *)allow->p, allow->len};
+    struct slice methods = buf_slice(allow);
     bool any = slice_eq(x->request->path, SLICE("*"));
 
     if (slice_eq(x->request->method, SLICE("OPTIONS")) && (any || methods.len > 0))

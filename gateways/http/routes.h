@@ -24,38 +24,20 @@ struct routes {
 
 /* NULL: *p is the problem (404, 405); with 405 *allow is filled.  *rest: the
  * path behind the route's. */
-const struct route *route_find(const struct routes *rs, const struct http_request *r,
-                               struct slice *rest, struct buf *allow, struct problem *p);
+MUST_CHECK const struct route *route_find(const struct routes *rs, const struct http_request *r,
+                                          struct slice *rest, struct buf *allow, struct problem *p);
 struct route_limits {
     size_t max_payload, max_body;
 };
 size_t route_body_max(const struct route *route, const struct route_limits *l);
 /* What is wrong with a request before its body is read; false: *p says it. */
-bool route_body_ok(const struct route *route, const struct route_limits *l,
-                   const struct http_request *r, struct problem *p);
+MUST_CHECK bool route_body_ok(const struct route *route, const struct route_limits *l,
+                              const struct http_request *r, struct problem *p);
 /* A path that has no handler for the method: OPTIONS, CORS's preflight, 404, 405.
  * p and allow are route_find's, origin is cors_origin's. */
 void route_answer_none(struct exchange *x, struct slice origin, const struct problem *p,
                        const struct buf *allow);
 /* The methods of a path, as Allow lists them; false when there is no such path. */
 bool route_allow(const struct routes *rs, struct slice path, struct buf *allow);
-
-/* What Access-Control-Allow-Origin says to this request; p == NULL: nothing.
- * Lives as long as the routes. */
-struct slice cors_origin(const struct routes *rs, const struct http_request *r);
-bool cors_is_preflight(const struct http_request *r);
-/* What CORS adds to any answer, in `out`; returns how many fields. */
-#define CORS_FIELDS 3
-size_t cors_fields(const struct routes *rs, struct slice origin,
-                   struct answer_field out[CORS_FIELDS]);
-#define CORS_HEADERS                                                                               \
-    "Accept, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Producer-Epoch, "        \
-    "Producer-Id, Producer-Seq, Sluice-Correlation-Data, Sluice-Expiry, "                          \
-    "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, Sluice-Type"
-#define CORS_EXPOSED                                                                               \
-    "ETag, Retry-After, Producer-Epoch, Producer-Id, Producer-Seq, Sluice-Correlation-Data, "      \
-    "Sluice-Expiry, Sluice-Format, Sluice-Gap, Sluice-Id, Sluice-Next, "                           \
-    "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, "               \
-    "Sluice-Time, Sluice-Topic, Sluice-Type"
 
 #endif

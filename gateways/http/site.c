@@ -21,13 +21,23 @@ void site_add(struct site *s, const struct route *routes, size_t count)
 
     for (size_t i = 0; i < had + count; i++)
         list[i] = i < had ? s->routes.list[i] : routes[i - had];
-    site_free(s);
+    free((void *)(uintptr_t)s->routes.list);
     s->routes.list = list;
     s->routes.count = had + count;
 }
 
+struct run *site_run(struct site *s)
+{
+    if (s->run == NULL)
+        s->run = mem_zalloc(sizeof *s->run);
+    run_clear(s->run);
+    return s->run;
+}
+
 void site_free(struct site *s)
 {
+    free(s->run);
+    s->run = NULL;
     free((void *)(uintptr_t)s->routes.list);
     s->routes.list = NULL;
     s->routes.count = 0;

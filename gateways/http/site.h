@@ -29,12 +29,15 @@ struct site_parts {
 struct site {
     struct site_parts use;
     struct routes routes;
+    struct run *run; /* history: events that are being handed over; NULL: never yet */
 };
 
 /* allow_origin: the key of the gateway's own section. */
 void site_init(struct site *s, const struct site_parts *parts, enum config_key allow_origin);
 /* Behind those that are there; copied. */
 void site_add(struct site *s, const struct route *routes, size_t count);
+/* A run to fill and hand over at once; cleared. */
+struct run *site_run(struct site *s);
 void site_free(struct site *s); /* after the last exchange; one that was never made, too */
 
 /* Limits out of the configuration, as of now. */

@@ -17,7 +17,7 @@
 
 /* --- words --------------------------------------------------------------------- */
 
-bool cursor_parse(struct slice value, const char *field, uint64_t *id, struct problem *p)
+bool subscribe_cursor(struct slice value, const char *field, uint64_t *id, struct problem *p)
 {
     if (!slice_u64(value, id) || *id > EVENT_ID_MAX)
         return problem_setf(p, ERR_BAD_CURSOR, field, "%s must be an event ID: a number below 2^53",
@@ -25,7 +25,7 @@ bool cursor_parse(struct slice value, const char *field, uint64_t *id, struct pr
     return true;
 }
 
-bool duration_parse(struct slice s, uint64_t max, uint64_t *ms)
+bool subscribe_duration(struct slice s, uint64_t max, uint64_t *ms)
 {
     static const struct {
         struct slice name;
@@ -52,14 +52,14 @@ bool duration_parse(struct slice s, uint64_t max, uint64_t *ms)
     return false;
 }
 
-bool since_parse(struct slice value, const char *field, uint64_t now_ms, uint64_t *ms,
-                 struct problem *p)
+bool subscribe_since(struct slice value, const char *field, uint64_t now_ms, uint64_t *ms,
+                     struct problem *p)
 {
     uint64_t ago;
 
     if (time_get_rfc3339(value, ms))
         return true;
-    if (!duration_parse(value, now_ms, &ago)) /* not before 1970 */
+    if (!subscribe_duration(value, now_ms, &ago)) /* not before 1970 */
         return problem_setf(p, ERR_BAD_CURSOR, field,
                             "%s must be a time such as 2026-01-31T10:00:00Z, or a duration such "
                             "as 250ms, 10s, 5m, 2h or 7d",
@@ -131,11 +131,11 @@ static bool set_start(struct subscribe *s, const struct subscribe_limits *l, con
     s->start_field = field;
     if (strcmp(field, "since") == 0) {
         s->start.kind = START_SINCE;
-        return since_parse(value, field, l->now_ms, &s->start.arg, p);
+        return subscribe_since(value, field, l->now_ms, &s->start.arg, p);
     }
     if (strcmp(field, "after") == 0) {
         s->start.kind = START_AFTER;
-        return cursor_parse(value, field, &s->start.arg, p);
+        return subscribe_cursor(value, field, &s->start.arg, p);
     }
     if (!last_parse(value, l->max_last, &s->start.arg, p))
         return false;
@@ -195,7 +195,7 @@ static bool take_last_event_id(struct subscribe *s, const struct http_request *r
         return true;
     s->start.kind = START_AFTER;
     s->start_field = "Last-Event-ID";
-    return cursor_parse(id, "Last-Event-ID", &s->start.arg, p);
+    return subscribe_cursor(id, "Last-Event-ID", &s->start.arg, p);
 }
 
 /* One name and value; `name` and `value` only lend their room. */
@@ -214,8 +214,8 @@ static bool take_pair(struct subscribe *s, const struct subscribe_limits *l, str
     if (!url_decode(value_raw, value))
         return problem_set(p, ERR_BAD_REQUEST, (char *)name->p,
                            "A %-escape in the query is malformed");
-    return subscribe_set(s, l, (struct slice){(char *)name->p, len},
-                         (struct slice){(char *)value->p, value->len}, p) != SUBSCRIBE_BAD;
+    return subscribe_set(s, l, (struct slice){(char *)name->p, len}, buf_slice(value), p) !=
+           SUBSCRIBE_BAD;
 }
 
 static bool take_query(struct subscribe *s, const struct subscribe_limits *l, struct slice query,
@@ -241,7 +241,7 @@ static bool take_path(struct subscribe *s, const struct subscribe_limits *l, str
     if (!good)
         (void)problem_set(p, ERR_BAD_FILTER, "topic", "A %-escape in the path is malformed");
     else
-        good = subscribe_filter(s, l, (struct slice){(char *)topic.p, topic.len}, p);
+        good = subscribe_filter(s, l, buf_slice(&topic), p);
     buf_free(&topic);
     return good;
 }

@@ -42,26 +42,30 @@ enum subscribe_verdict { SUBSCRIBE_TAKEN, SUBSCRIBE_UNKNOWN, SUBSCRIBE_BAD };
 void subscribe_init(struct subscribe *s, size_t text_max); /* room for all filters together */
 void subscribe_free(struct subscribe *s);
 /* One parameter, decoded. */
-enum subscribe_verdict subscribe_set(struct subscribe *s, const struct subscribe_limits *l,
-                                     struct slice name, struct slice value, struct problem *p);
+MUST_CHECK enum subscribe_verdict subscribe_set(struct subscribe *s,
+                                                const struct subscribe_limits *l, struct slice name,
+                                                struct slice value, struct problem *p);
 /* A filter: checked, counted, copied. */
-bool subscribe_filter(struct subscribe *s, const struct subscribe_limits *l, struct slice filter,
-                      struct problem *p);
+MUST_CHECK bool subscribe_filter(struct subscribe *s, const struct subscribe_limits *l,
+                                 struct slice filter, struct problem *p);
 /* Path (%-encoded, may be empty when ?topic= names one), query and
  * Last-Event-ID.  Parameters that are not ours are left alone.  Initialises *s;
  * on failure it holds nothing. */
-bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
-                       const struct http_request *r, struct slice path, struct problem *p);
+MUST_CHECK bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
+                                  const struct http_request *r, struct slice path,
+                                  struct problem *p);
 
 /* May it have all of these topics? */
-bool subscribe_permitted(const struct subscribe *s, const struct principal *who, struct problem *p);
+MUST_CHECK bool subscribe_permitted(const struct subscribe *s, const struct principal *who,
+                                    struct problem *p);
 
 /* One word each, for other requests that share them. */
 /* 250ms 10s 5m 2h 7d; whatever is longer than max is max. */
-bool duration_parse(struct slice value, uint64_t max, uint64_t *ms);
-bool cursor_parse(struct slice value, const char *field, uint64_t *id, struct problem *p);
+MUST_CHECK bool subscribe_duration(struct slice value, uint64_t max, uint64_t *ms);
+MUST_CHECK bool subscribe_cursor(struct slice value, const char *field, uint64_t *id,
+                                 struct problem *p);
 /* RFC 3339, or a duration before now. */
-bool since_parse(struct slice value, const char *field, uint64_t now_ms, uint64_t *ms,
-                 struct problem *p);
+MUST_CHECK bool subscribe_since(struct slice value, const char *field, uint64_t now_ms,
+                                uint64_t *ms, struct problem *p);
 
 #endif

@@ -21,7 +21,7 @@ static bool word_since_get(struct slice value, const struct replay_limits *l, ui
     (void)l;
     if (time_get_rfc3339(value, arg))
         return true;
-    if (!duration_parse(value, REPLAY_AGO - 1, arg))
+    if (!subscribe_duration(value, REPLAY_AGO - 1, arg))
         return false;
     *arg |= REPLAY_AGO;
     return true;

@@ -72,7 +72,7 @@ static void gap_put(struct answer *a, struct buf *text, const struct gap *gap)
     if (gap->reason == GAP_NONE)
         return;
     event_json_put_gap(text, gap);
-    answer_field(a, "Sluice-Gap", (struct slice){(char *)text->p, text->len});
+    answer_field(a, "Sluice-Gap", buf_slice(text));
 }
 
 static void answer_reply(struct poll *p, const struct reply *r)
@@ -100,7 +100,7 @@ static void answer_reply(struct poll *p, const struct reply *r)
 
 static void answer_nothing(struct poll *p)
 {
-    struct etag next = etag_of(subscription_cursor(&p->subscription));
+    struct etag next = reply_etag(subscription_cursor(&p->subscription));
     bool unchanged = p->conditional && p->gap.reason == GAP_NONE;
     struct answer a = {.status = unchanged ? 304 : 204};
     struct buf none = {0}, gap = {0};
@@ -139,14 +139,14 @@ static uint64_t time_left(const struct poll *p)
     return now < p->ends ? p->ends - now : 0;
 }
 
-static void on_timer(struct wheel_timer *t);
+static void poll_on_timer(struct wheel_timer *t);
 
 static void timer_start(struct poll *p, uint64_t ms)
 {
-    wheel_start(p->x->site->use.wheel, &p->timer, ms, on_timer);
+    wheel_start(p->x->site->use.wheel, &p->timer, ms, poll_on_timer);
 }
 
-static void on_timer(struct wheel_timer *t)
+static void poll_on_timer(struct wheel_timer *t)
 {
     struct poll *p = CONTAINER_OF(t, struct poll, timer);
 
@@ -161,7 +161,7 @@ static void on_timer(struct wheel_timer *t)
 /* --- what the hub says ------------------------------------------------------------------- */
 
 /* A second gap before the answer continues the first. */
-static void on_gap(struct subscription *s, const struct gap *gap)
+static void poll_on_gap(struct subscription *s, const struct gap *gap)
 {
     struct poll *p = s->data;
     struct problem problem = {.gap = gap};
@@ -176,7 +176,7 @@ static void on_gap(struct subscription *s, const struct gap *gap)
     p->gap.requested = requested;
 }
 
-static void on_started(struct subscription *s, uint64_t cursor, const struct gap *gap)
+static void poll_on_started(struct subscription *s, uint64_t cursor, const struct gap *gap)
 {
     struct poll *p = s->data;
     uint64_t left = time_left(p);
@@ -185,10 +185,10 @@ static void on_started(struct subscription *s, uint64_t cursor, const struct gap
     p->started = true;
     timer_start(p, left > SEARCH_MS ? left : SEARCH_MS);
     if (gap != NULL)
-        on_gap(s, gap);
+        poll_on_gap(s, gap);
 }
 
-static size_t on_events(struct subscription *s, struct run *r)
+static size_t poll_on_events(struct subscription *s, struct run *r)
 {
     struct poll *p = s->data;
     struct reply_cache *c = &p->poller->replies;
@@ -199,7 +199,7 @@ static size_t on_events(struct subscription *s, struct run *r)
     return n;
 }
 
-static void on_caught_up(struct subscription *s)
+static void poll_on_caught_up(struct subscription *s)
 {
     struct poll *p = s->data;
     uint64_t left = time_left(p);
@@ -211,7 +211,7 @@ static void on_caught_up(struct subscription *s)
         timer_start(p, left);
 }
 
-static void on_failed(struct subscription *s, enum sluice_error error, struct slice text)
+static void poll_on_failed(struct subscription *s, enum sluice_error error, struct slice text)
 {
     struct problem problem = {0};
 
@@ -219,20 +219,20 @@ static void on_failed(struct subscription *s, enum sluice_error error, struct sl
     exchange_problem(poll_end(s->data), &problem);
 }
 
-static const struct subscription_ops subscription_ops = {.started = on_started,
-                                                         .events = on_events,
-                                                         .gap = on_gap,
-                                                         .failed = on_failed,
-                                                         .caught_up = on_caught_up};
+static const struct subscription_ops subscription_ops = {.started = poll_on_started,
+                                                         .events = poll_on_events,
+                                                         .gap = poll_on_gap,
+                                                         .failed = poll_on_failed,
+                                                         .caught_up = poll_on_caught_up};
 
 /* --- what the client's side says ----------------------------------------------------------- */
 
-static void on_gone(struct exchange *x)
+static void poll_on_gone(struct exchange *x)
 {
     (void)poll_end(x->data);
 }
 
-static void on_hurry(struct exchange *x)
+static void poll_on_hurry(struct exchange *x)
 {
     struct poll *p = x->data;
 
@@ -241,7 +241,7 @@ static void on_hurry(struct exchange *x)
         answer_without_events(p);
 }
 
-static void on_drain(struct exchange *x)
+static void poll_on_drain(struct exchange *x)
 {
     struct poll *p = x->data;
 
@@ -252,7 +252,7 @@ static void on_drain(struct exchange *x)
 }
 
 static const struct exchange_owner poll_owner = {
-    .gone = on_gone, .drain = on_drain, .hurry = on_hurry};
+    .gone = poll_on_gone, .drain = poll_on_drain, .hurry = poll_on_hurry};
 
 /* --- HEAD ------------------------------------------------------------------------------------ */
 
@@ -261,7 +261,7 @@ static void head_freed(struct query *q)
     free(q);
 }
 
-static void on_head(struct query *q, struct zmsg *reply)
+static void poll_on_head(struct query *q, struct zmsg *reply)
 {
     struct answer a = {.status = 200, .content_type = "application/json"};
     struct buf none = {0};
@@ -272,7 +272,7 @@ static void on_head(struct query *q, struct zmsg *reply)
         query_malformed(q);
         return;
     }
-    next = etag_of(s.head);
+    next = reply_etag(s.head);
     place_put(&a, &next);
     exchange_answer(query_end(q), &a, &none);
 }
@@ -284,14 +284,14 @@ static void ask_head(struct exchange *x, const struct subscribe *s)
     struct wire_start_req m = {.mode = WIRE_LAST, .filter_count = 1, .filters = &filter};
     struct query *q = mem_zalloc(sizeof *q);
 
-    query_init(q, x, on_head, head_freed);
+    query_init(q, x, poll_on_head, head_freed);
     wire_start_req_put(query_frame(q), &m);
     query_ask(q);
 }
 
 /* --- the start -------------------------------------------------------------------- */
 
-static void subscribe(struct exchange *x, const struct poll_request *q)
+static void poll_subscribe(struct exchange *x, const struct poll_request *q)
 {
     const struct subscribe *s = &q->subscribe;
     struct poll *p = mem_zalloc(sizeof *p);
@@ -326,7 +326,7 @@ void poll_open(struct exchange *x)
     else if (slice_eq(x->request->method, SLICE("HEAD")))
         ask_head(x, &q.subscribe);
     else
-        subscribe(x, &q);
+        poll_subscribe(x, &q);
     poll_request_free(&q);
 }
 

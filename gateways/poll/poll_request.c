@@ -6,7 +6,7 @@
  */
 #include "poll_request.h"
 
-#include "query.h"
+#include "query_param.h"
 
 static bool take_wait(struct poll_request *q, const struct poll_limits *l,
                       const struct http_request *r, struct problem *p)
@@ -15,7 +15,7 @@ static bool take_wait(struct poll_request *q, const struct poll_limits *l,
 
     q->wait_ms = l->wait_ms;
     if (query_param(r, "wait", &text, p) &&
-        (!duration_parse((struct slice){(char *)text.p, text.len}, UINT64_MAX, &q->wait_ms) ||
+        (!subscribe_duration(buf_slice(&text), UINT64_MAX, &q->wait_ms) ||
          q->wait_ms > l->wait_max_ms))
         (void)problem_setf(p, ERR_BAD_REQUEST, "wait",
                            "wait must be a duration such as 30s or 0s, %llu s at most",
@@ -30,7 +30,7 @@ static bool take_limit(struct poll_request *q, const struct poll_limits *l,
     bool raw = q->subscribe.format == FORMAT_RAW;
 
     q->limit = raw ? 1 : l->limit;
-    if (!query_number(r, "limit", 1, l->limit_max, &q->limit, p))
+    if (!query_param_number(r, "limit", 1, l->limit_max, &q->limit, p))
         return false;
     return !raw || q->limit == 1 ||
            problem_set(p, ERR_BAD_REQUEST, "limit", "format=raw answers with one event at a time");
@@ -44,7 +44,7 @@ static bool etag_parse(struct slice tag, uint64_t *id, struct problem *p)
     if (tag.len < 2 || tag.p[0] != '"' || tag.p[tag.len - 1] != '"')
         return problem_set(p, ERR_BAD_CURSOR, "If-None-Match",
                            "If-None-Match must be one ETag of an answer of ours");
-    return cursor_parse((struct slice){tag.p + 1, tag.len - 2}, "If-None-Match", id, p);
+    return subscribe_cursor((struct slice){tag.p + 1, tag.len - 2}, "If-None-Match", id, p);
 }
 
 static bool take_if_none_match(struct poll_request *q, const struct http_request *r,

@@ -22,8 +22,9 @@ struct poll_request {
 
 /* As subscribe_request.  The cursor is, in this order, Last-Event-ID's, the
  * query's, If-None-Match's. */
-bool poll_request_read(struct poll_request *q, const struct poll_limits *l,
-                       const struct http_request *r, struct slice path, struct problem *p);
+MUST_CHECK bool poll_request_read(struct poll_request *q, const struct poll_limits *l,
+                                  const struct http_request *r, struct slice path,
+                                  struct problem *p);
 void poll_request_free(struct poll_request *q);
 
 #endif

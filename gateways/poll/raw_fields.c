@@ -28,7 +28,7 @@ static bool is_field_value(struct slice s)
 }
 
 /* The value is what was put behind `start`. */
-static bool add(struct raw_fields *f, const char *name, size_t start)
+static bool fields_add(struct raw_fields *f, const char *name, size_t start)
 {
     struct slice value = text_since(f, start);
 
@@ -39,7 +39,7 @@ static bool add(struct raw_fields *f, const char *name, size_t start)
 }
 
 /* Every value is copied through here, so that the room never has to grow. */
-static bool put(struct raw_fields *f, struct slice value)
+static bool fields_put(struct raw_fields *f, struct slice value)
 {
     if (f->text.len + value.len > RAW_BYTES_MAX)
         return false;
@@ -51,7 +51,7 @@ static bool add_text(struct raw_fields *f, const char *name, struct slice value)
 {
     size_t start = f->text.len;
 
-    return value.p == NULL || (put(f, value) && add(f, name, start));
+    return value.p == NULL || (fields_put(f, value) && fields_add(f, name, start));
 }
 
 static bool add_number(struct raw_fields *f, const char *name, uint64_t n)
@@ -59,12 +59,12 @@ static bool add_number(struct raw_fields *f, const char *name, uint64_t n)
     size_t start = f->text.len;
 
     buf_dec(&f->text, n);
-    return add(f, name, start);
+    return fields_add(f, name, start);
 }
 
 static bool add_made(struct raw_fields *f, const char *name, struct buf *made)
 {
-    bool good = add_text(f, name, (struct slice){(char *)made->p, made->len});
+    bool good = add_text(f, name, buf_slice(made));
 
     buf_free(made);
     return good;
@@ -114,8 +114,9 @@ static bool add_user(struct raw_fields *f, struct slice user)
     while (event_user_next(&user, &name, &value)) {
         size_t start = f->text.len;
 
-        if (name.len == 0 || memchr(name.p, '=', name.len) != NULL || !put(f, name) ||
-            !put(f, SLICE("=")) || !put(f, value) || !add(f, "Sluice-Property", start))
+        if (name.len == 0 || memchr(name.p, '=', name.len) != NULL || !fields_put(f, name) ||
+            !fields_put(f, SLICE("=")) || !fields_put(f, value) ||
+            !fields_add(f, "Sluice-Property", start))
             return false;
     }
     return true;
@@ -129,10 +130,10 @@ static bool set_content_type(struct raw_fields *f, const struct event_props *pro
         props->payload_format == 1 ? "text/plain; charset=utf-8" : "application/octet-stream";
     if (props->content_type.p == NULL)
         return true;
-    if (!put(f, props->content_type) || !is_field_value(text_since(f, start)))
+    if (!fields_put(f, props->content_type) || !is_field_value(text_since(f, start)))
         return false;
     f->content_type = (char *)f->text.p + start;
-    return put(f, (struct slice){"", 1});
+    return fields_put(f, (struct slice){"", 1});
 }
 
 static bool add_all(struct raw_fields *f, const struct event *e, const struct event_props *props)

@@ -20,7 +20,7 @@ struct raw_fields {
 
 /* False: header fields cannot carry this event (too much, a control character,
  * a name that holds "="); *f is empty then. */
-bool raw_fields_make(struct raw_fields *f, const struct event *e);
+MUST_CHECK bool raw_fields_make(struct raw_fields *f, const struct event *e);
 void raw_fields_free(struct raw_fields *f);
 
 #endif

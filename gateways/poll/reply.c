@@ -18,7 +18,7 @@ enum reply_kind { KIND_JSON, KIND_RAW };
 
 #define EVENT_FORM 0 /* an event's JSON form, kept with the event */
 
-struct etag etag_of(uint64_t next)
+struct etag reply_etag(uint64_t next)
 {
     struct etag t;
 
@@ -120,7 +120,7 @@ static struct reply *make_json(struct entry *const *entries, size_t count, uint6
     page_json_end(&body, true, next, gap);
     r->content_type = "application/json";
     r->body = shared_of(&body);
-    r->next = etag_of(next);
+    r->next = reply_etag(next);
     return r;
 }
 
@@ -157,7 +157,7 @@ static struct reply *make_raw(const struct event *e)
         as_json(r, e, &body);
     }
     r->body = body.len > 0 ? shared_of(&body) : NULL;
-    r->next = etag_of(e->id);
+    r->next = reply_etag(e->id);
     return r;
 }
 

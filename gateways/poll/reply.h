@@ -21,7 +21,7 @@ struct etag {
     char text[24];
     size_t len;
 };
-struct etag etag_of(uint64_t next);
+struct etag reply_etag(uint64_t next);
 
 struct reply {
     uint64_t *key;

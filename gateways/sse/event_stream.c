@@ -23,8 +23,9 @@
 #include "forms.h"
 #include "link.h"
 #include "mem.h"
-#include "query.h"
+#include "query_param.h"
 #include "reaper.h"
+#include "site.h"
 #include "sse.h"
 #include "topic.h"
 
@@ -93,7 +94,7 @@ static void stream_fail(struct event_stream *st, const struct problem *p)
 
 static void write_buf(struct event_stream *st, struct buf *b)
 {
-    exchange_write(st->x, (struct slice){(char *)b->p, b->len});
+    exchange_write(st->x, buf_slice(b));
     buf_free(b);
 }
 
@@ -117,11 +118,11 @@ static void put_gap(struct event_stream *st, struct buf *b, const struct gap *ga
     st->placed = true;
 }
 
-static void on_keepalive(struct wheel_timer *t);
+static void stream_on_keepalive(struct wheel_timer *t);
 
 static void keepalive_start(struct event_stream *st, uint64_t ms)
 {
-    wheel_start(st->x->site->use.wheel, &st->timer, ms, on_keepalive);
+    wheel_start(st->x->site->use.wheel, &st->timer, ms, stream_on_keepalive);
 }
 
 /* A position goes along when it has moved.  A client that has not taken the last
@@ -140,7 +141,7 @@ static void keepalive_write(struct event_stream *st)
     write_buf(st, &b);
 }
 
-static void on_keepalive(struct wheel_timer *t)
+static void stream_on_keepalive(struct wheel_timer *t)
 {
     struct event_stream *st = CONTAINER_OF(t, struct event_stream, timer);
     uint64_t quiet = exchange_quiet_ms(st->x), every = streams_of(st)->keepalive_ms;
@@ -194,7 +195,7 @@ static void fail_on_gap(struct event_stream *st, const struct gap *gap)
     stream_fail(st, &p);
 }
 
-static void on_gap(struct subscription *s, const struct gap *gap)
+static void stream_on_gap(struct subscription *s, const struct gap *gap)
 {
     struct event_stream *st = s->data;
     struct buf b = {0};
@@ -208,7 +209,7 @@ static void on_gap(struct subscription *s, const struct gap *gap)
 }
 
 /* The notice and its position are one block: who has seen the one has the other. */
-static void on_started(struct subscription *s, uint64_t cursor, const struct gap *gap)
+static void stream_on_started(struct subscription *s, uint64_t cursor, const struct gap *gap)
 {
     struct event_stream *st = s->data;
     struct buf b = {0};
@@ -226,14 +227,14 @@ static void on_started(struct subscription *s, uint64_t cursor, const struct gap
     write_buf(st, &b);
 }
 
-static size_t on_events(struct subscription *s, struct run *r)
+static size_t stream_on_events(struct subscription *s, struct run *r)
 {
     struct event_stream *st = s->data;
 
     return exchange_run(st->x, r, st->form, encoders[st->form]);
 }
 
-static void on_failed(struct subscription *s, enum sluice_error error, struct slice text)
+static void stream_on_failed(struct subscription *s, enum sluice_error error, struct slice text)
 {
     struct problem p = {0};
 
@@ -241,24 +242,26 @@ static void on_failed(struct subscription *s, enum sluice_error error, struct sl
     stream_fail(s->data, &p);
 }
 
-static const struct subscription_ops subscription_ops = {
-    .started = on_started, .events = on_events, .gap = on_gap, .failed = on_failed};
+static const struct subscription_ops subscription_ops = {.started = stream_on_started,
+                                                         .events = stream_on_events,
+                                                         .gap = stream_on_gap,
+                                                         .failed = stream_on_failed};
 
 /* --- what the client's side says ---------------------------------------------------------- */
 
-static void on_gone(struct exchange *x)
+static void stream_on_gone(struct exchange *x)
 {
     (void)stream_end(x->data);
 }
 
-static void on_writable(struct exchange *x)
+static void stream_on_writable(struct exchange *x)
 {
     struct event_stream *st = x->data;
 
     subscription_resume(&st->subscription);
 }
 
-static void on_drain(struct exchange *x)
+static void stream_on_drain(struct exchange *x)
 {
     struct event_stream *st = x->data;
 
@@ -269,18 +272,18 @@ static void on_drain(struct exchange *x)
 }
 
 static const struct exchange_owner stream_owner = {
-    .gone = on_gone, .writable = on_writable, .drain = on_drain};
+    .gone = stream_on_gone, .writable = stream_on_writable, .drain = stream_on_drain};
 
 /* --- the start -------------------------------------------------------------------- */
 
 /* The broker has not said yet where the stream begins. */
-static void on_waited(struct wheel_timer *t)
+static void stream_on_waited(struct wheel_timer *t)
 {
     struct event_stream *st = CONTAINER_OF(t, struct event_stream, timer);
     struct problem p = {0};
 
     if (link_is_up(st->x->site->use.link)) {
-        wheel_start(st->x->site->use.wheel, t, AWAY_MS, on_waited);
+        wheel_start(st->x->site->use.wheel, t, AWAY_MS, stream_on_waited);
         return;
     }
     if (is_ndjson(st) || st->on_gap_fail) {
@@ -323,7 +326,7 @@ static void subscribe_stream(struct exchange *x, const struct subscribe *s, uint
     st->on_gap_fail = s->on_gap_fail;
     x->owner = &stream_owner;
     x->data = st;
-    wheel_start(x->site->use.wheel, &st->timer, AWAY_MS, on_waited);
+    wheel_start(x->site->use.wheel, &st->timer, AWAY_MS, stream_on_waited);
     subscription_open(&st->subscription, x->site->use.hub, s->filters, s->filter_count, s->start,
                       &subscription_ops, st);
 }
@@ -350,7 +353,8 @@ void event_stream_open(struct exchange *x)
         exchange_problem(x, &p);
         return;
     }
-    if (!choose_form(x->request, &s, &form, &p) || !query_flag(x->request, "push", &x->push, &p) ||
+    if (!choose_form(x->request, &s, &form, &p) ||
+        !query_param_flag(x->request, "push", &x->push, &p) ||
         !subscribe_permitted(&s, &x->principal, &p))
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))

@@ -39,7 +39,7 @@ struct inflater *inflater_new(void);
 void inflater_free(struct inflater *i);
 /* Appends the message inflated: max bytes at most, and never much more memory
  * than came out.  Unless it is INFLATE_OK, what was appended means nothing. */
-enum inflate_verdict inflater_put(struct inflater *i, struct slice message, size_t max,
-                                  struct buf *out);
+MUST_CHECK enum inflate_verdict inflater_put(struct inflater *i, struct slice message, size_t max,
+                                             struct buf *out);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "cors.h"
 #include "digest.h"
 #include "site.h"
 
@@ -52,7 +53,7 @@ static bool is_same_address(const struct exchange *x, struct slice origin)
 static bool origin_ok(const struct exchange *x, const struct ws_handshake *h)
 {
     return h->origin.p == NULL || is_same_address(x, h->origin) ||
-           cors_origin(&x->site->routes, x->request).p != NULL;
+           cors_origin(x->site->routes.allow_origin, x->request).p != NULL;
 }
 
 bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h)

@@ -11,7 +11,8 @@
  * can open a WebSocket here, with the user's own network behind it, and its Origin is
  * all that tells.  Whoever sends none is no browser; one of the numeric address that is
  * asked (or localhost) is always allowed.  False: the exchange has been answered. */
-bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h);
+MUST_CHECK bool upgrade_read(struct exchange *x, const char *const *subprotocols,
+                             struct ws_handshake *h);
 /* What the answer says, with the proof that the key was read. */
 void upgrade_accept(struct ws_acceptance *a, const struct ws_handshake *h);
 

@@ -22,7 +22,7 @@
 
 /* --- pings ------------------------------------------------------------------------ */
 
-static void input_on_timer(struct wheel_timer *t);
+static void ws_input_on_timer(struct wheel_timer *t);
 
 static uint64_t tick_now(const struct ws_session *s)
 {
@@ -56,7 +56,7 @@ static void schedule(struct ws_session *s)
         next = message < next ? message : next;
     }
     if (next != UINT64_MAX)
-        wheel_start(ws->site->use.wheel, &s->timer, next, input_on_timer);
+        wheel_start(ws->site->use.wheel, &s->timer, next, ws_input_on_timer);
 }
 
 static void say_ping(struct ws_session *s)
@@ -68,7 +68,7 @@ static void say_ping(struct ws_session *s)
 
 /* A client that has yet to take what it was sent needs no ping behind it, and is
  * left in peace. */
-static void input_on_timer(struct wheel_timer *t)
+static void ws_input_on_timer(struct wheel_timer *t)
 {
     struct ws_session *s = CONTAINER_OF(t, struct ws_session, timer);
     const struct ws_gateway *ws = s->ws;
@@ -221,14 +221,14 @@ static void heard(struct ws_session *s)
         schedule(s);
 }
 
-static struct ws_session *input_session(struct channel *c)
+static struct ws_session *ws_input_session(struct channel *c)
 {
     return CONTAINER_OF(c, struct ws_session, channel);
 }
 
-static size_t input_on_input(struct channel *c, struct slice in)
+static size_t ws_input_on_input(struct channel *c, struct slice in)
 {
-    struct ws_session *s = input_session(c);
+    struct ws_session *s = ws_input_session(c);
     size_t used = 0;
     struct ws_message m;
     int n;
@@ -256,38 +256,38 @@ static size_t input_on_input(struct channel *c, struct slice in)
 
 /* --- the connection --------------------------------------------------------------- */
 
-static void input_on_writable(struct channel *c)
+static void ws_input_on_writable(struct channel *c)
 {
-    struct ws_session *s = input_session(c);
+    struct ws_session *s = ws_input_session(c);
 
     ws_subscribe_resume(s);
     ws_session_continue(s);
 }
 
 /* Whoever closes half of the connection is gone; what came before is still taken. */
-static void input_on_eof(struct channel *c)
+static void ws_input_on_eof(struct channel *c)
 {
-    struct ws_session *s = input_session(c);
+    struct ws_session *s = ws_input_session(c);
 
     if (!s->waiting)
         ws_session_leave(s);
 }
 
-static void input_on_drain(struct channel *c)
+static void ws_input_on_drain(struct channel *c)
 {
-    ws_session_close(input_session(c), WS_CLOSE_GOING_AWAY, "the server is going away");
+    ws_session_close(ws_input_session(c), WS_CLOSE_GOING_AWAY, "the server is going away");
 }
 
-static void input_on_gone(struct channel *c)
+static void ws_input_on_gone(struct channel *c)
 {
-    ws_session_end(input_session(c));
+    ws_session_end(ws_input_session(c));
 }
 
-static const struct channel_owner input_owner = {.input = input_on_input,
-                                                 .writable = input_on_writable,
-                                                 .eof = input_on_eof,
-                                                 .drain = input_on_drain,
-                                                 .gone = input_on_gone};
+static const struct channel_owner input_owner = {.input = ws_input_on_input,
+                                                 .writable = ws_input_on_writable,
+                                                 .eof = ws_input_on_eof,
+                                                 .drain = ws_input_on_drain,
+                                                 .gone = ws_input_on_gone};
 
 void ws_input_open(struct ws_session *s)
 {

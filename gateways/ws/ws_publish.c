@@ -57,7 +57,7 @@ static void close_raw(struct ws_session *s, enum sluice_error error)
     ws_session_close(s, code, error_text(error));
 }
 
-static void publish_on_ack(struct link_publish *lp, const struct wire_ack *a)
+static void ws_publish_on_ack(struct link_publish *lp, const struct wire_ack *a)
 {
     struct ws_publish *pub = CONTAINER_OF(lp, struct ws_publish, link);
     struct ws_session *s = pub->session;
@@ -84,13 +84,13 @@ static bool may_publish(const struct ws_session *s, const struct event *e, struc
     return publish_check(e, &limits, p);
 }
 
-static void publish_submit(struct ws_session *s, struct slice ref, const struct event *e)
+static void ws_publish_submit(struct ws_session *s, struct slice ref, const struct event *e)
 {
     struct ws_publish *pub = mem_zalloc(sizeof *pub + ref.len);
 
     event_record_put(&pub->link.records, e);
     pub->link.count = 1;
-    pub->link.cb = publish_on_ack;
+    pub->link.cb = ws_publish_on_ack;
     pub->session = s;
     pub->cost = cost_of(pub->link.records.len, ref.len);
     pub->ref_len = ref.len;
@@ -107,7 +107,7 @@ void ws_publish_event(struct ws_session *s)
     struct problem p = {0};
 
     if (may_publish(s, &r->event, &p))
-        publish_submit(s, r->ref, &r->event);
+        ws_publish_submit(s, r->ref, &r->event);
     else
         ws_session_refuse(s, r->ref, &p);
 }
@@ -123,7 +123,7 @@ void ws_publish_raw(struct ws_session *s, bool text, struct slice payload)
     event_props_put(&encoded, &props);
     e.props = buf_slice(&encoded);
     if (may_publish(s, &e, &p))
-        publish_submit(s, (struct slice){NULL, 0}, &e);
+        ws_publish_submit(s, (struct slice){NULL, 0}, &e);
     else
         ws_session_close(s, WS_CLOSE_POLICY, "this address cannot be published to");
     buf_free(&encoded);

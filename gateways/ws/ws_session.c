@@ -160,27 +160,27 @@ void ws_session_end(struct ws_session *s)
     reaper_take(s->ws->site->use.reaper, &s->reaped);
 }
 
-static void session_finish(struct ws_session *s)
+static void ws_session_finish(struct ws_session *s)
 {
     ws_session_flush(s);
     ws_session_end(s);
     channel_finish(&s->channel);
 }
 
-static void session_on_close_timeout(struct wheel_timer *t)
+static void ws_session_on_close_timeout(struct wheel_timer *t)
 {
-    session_finish(CONTAINER_OF(t, struct ws_session, timer));
+    ws_session_finish(CONTAINER_OF(t, struct ws_session, timer));
 }
 
 static void say_close(struct ws_session *s)
 {
     ws_close_put(ws_session_say(s), s->close_code, s->close_reason);
     if (s->peer_closed || s->broken) {
-        session_finish(s);
+        ws_session_finish(s);
         return;
     }
     s->state = WS_CLOSING;
-    wheel_start(s->ws->site->use.wheel, &s->timer, CLOSE_MS, session_on_close_timeout);
+    wheel_start(s->ws->site->use.wheel, &s->timer, CLOSE_MS, ws_session_on_close_timeout);
 }
 
 void ws_session_close(struct ws_session *s, unsigned code, const char *reason)
@@ -208,7 +208,7 @@ void ws_session_closed(struct ws_session *s, unsigned code)
 {
     s->peer_closed = true;
     if (s->state == WS_CLOSING)
-        session_finish(s);
+        ws_session_finish(s);
     else
         ws_session_close(s, code, "");
 }
@@ -235,5 +235,5 @@ void ws_session_break(struct ws_session *s, unsigned code)
     else if (s->state == WS_ENDING)
         say_close(s);
     else
-        session_finish(s);
+        ws_session_finish(s);
 }

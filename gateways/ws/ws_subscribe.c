@@ -49,7 +49,7 @@ static void fail_on_gap(struct ws_subscription *sub)
     ws_session_close(s, WS_CLOSE_GAP, "events after the cursor are gone");
 }
 
-static void subscribe_on_gap(struct subscription *subscription, const struct gap *gap)
+static void ws_subscribe_on_gap(struct subscription *subscription, const struct gap *gap)
 {
     struct ws_subscription *sub = subscription->data;
     struct ws_session *s = sub->session;
@@ -64,8 +64,8 @@ static void subscribe_on_gap(struct subscription *subscription, const struct gap
     ws_session_message_end(s, start);
 }
 
-static void subscribe_on_started(struct subscription *subscription, uint64_t cursor,
-                                 const struct gap *gap)
+static void ws_subscribe_on_started(struct subscription *subscription, uint64_t cursor,
+                                    const struct gap *gap)
 {
     struct ws_subscription *sub = subscription->data;
     struct ws_session *s = sub->session;
@@ -80,13 +80,13 @@ static void subscribe_on_started(struct subscription *subscription, uint64_t cur
         ws_session_message_end(s, start);
     }
     if (gap != NULL)
-        subscribe_on_gap(subscription, gap);
+        ws_subscribe_on_gap(subscription, gap);
     if (opening != NULL)
         opening->begun(s);
 }
 
-static void subscribe_on_failed(struct subscription *subscription, enum sluice_error error,
-                                struct slice text)
+static void ws_subscribe_on_failed(struct subscription *subscription, enum sluice_error error,
+                                   struct slice text)
 {
     struct ws_subscription *sub = subscription->data;
     struct ws_session *s = sub->session;
@@ -103,15 +103,15 @@ static void subscribe_on_failed(struct subscription *subscription, enum sluice_e
     }
 }
 
-static const struct subscription_ops subscription_ops = {.started = subscribe_on_started,
+static const struct subscription_ops subscription_ops = {.started = ws_subscribe_on_started,
                                                          .events = ws_fanout_events,
-                                                         .gap = subscribe_on_gap,
-                                                         .failed = subscribe_on_failed};
+                                                         .gap = ws_subscribe_on_gap,
+                                                         .failed = ws_subscribe_on_failed};
 
 /* --- their beginning -------------------------------------------------------------- */
 
-static void subscribe_begin(struct ws_session *s, const struct subscribe *words, struct slice ref,
-                            bool path)
+static void ws_subscribe_begin(struct ws_session *s, const struct subscribe *words,
+                               struct slice ref, bool path)
 {
     struct ws_subscription *sub = mem_zalloc(sizeof *sub + ref.len), *each;
 
@@ -134,7 +134,7 @@ static void subscribe_begin(struct ws_session *s, const struct subscribe *words,
 
 void ws_subscribe_path(struct ws_session *s, const struct subscribe *words)
 {
-    subscribe_begin(s, words, SLICE(WS_PATH_REF), true);
+    ws_subscribe_begin(s, words, SLICE(WS_PATH_REF), true);
 }
 
 static struct ws_subscription *find_ref(const struct ws_session *s, struct slice ref)
@@ -186,7 +186,7 @@ void ws_subscribe(struct ws_session *s)
         return;
     }
     if (take_words(s, &words, &p))
-        subscribe_begin(s, &words, ref, false);
+        ws_subscribe_begin(s, &words, ref, false);
     else
         ws_session_refuse(s, ref, &p);
     subscribe_free(&words);

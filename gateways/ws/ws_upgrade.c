@@ -30,19 +30,19 @@ static bool is_raw(const struct ws_handshake *h)
 
 /* --- the end of the wait ---------------------------------------------------------- */
 
-static void upgrade_accepted(struct ws_session *s)
+static void ws_upgrade_accepted(struct ws_session *s)
 {
     assert(s->state == WS_OPENING);
     upgrade_tunnel(s->x, &s->acceptance, &s->channel);
     ws_input_open(s);
 }
 
-static void upgrade_begin(struct ws_session *s)
+static void ws_upgrade_begin(struct ws_session *s)
 {
     channel_start(&s->channel);
 }
 
-static struct exchange *upgrade_give_up(struct ws_session *s)
+static struct exchange *ws_upgrade_give_up(struct ws_session *s)
 {
     struct exchange *x = s->x;
 
@@ -50,42 +50,42 @@ static struct exchange *upgrade_give_up(struct ws_session *s)
     return x;
 }
 
-static void upgrade_refuse(struct ws_session *s, const struct problem *p)
+static void ws_upgrade_refuse(struct ws_session *s, const struct problem *p)
 {
-    exchange_problem(upgrade_give_up(s), p);
+    exchange_problem(ws_upgrade_give_up(s), p);
 }
 
 /* Whoever sees its 101 misses nothing from then on. */
 static const struct ws_opening path_opening = {
-    .accepted = upgrade_accepted, .begun = upgrade_begin, .refused = upgrade_refuse};
+    .accepted = ws_upgrade_accepted, .begun = ws_upgrade_begin, .refused = ws_upgrade_refuse};
 
-static void upgrade_on_gone(struct exchange *x)
+static void ws_upgrade_on_gone(struct exchange *x)
 {
-    (void)upgrade_give_up(x->data);
+    (void)ws_upgrade_give_up(x->data);
 }
 
-static void upgrade_on_drain(struct exchange *x)
+static void ws_upgrade_on_drain(struct exchange *x)
 {
-    exchange_error(upgrade_give_up(x->data), ERR_UNAVAILABLE);
+    exchange_error(ws_upgrade_give_up(x->data), ERR_UNAVAILABLE);
 }
 
 /* The client has shut down its sending side: it will not be a WebSocket. */
-static void upgrade_on_hurry(struct exchange *x)
+static void ws_upgrade_on_hurry(struct exchange *x)
 {
-    exchange_error(upgrade_give_up(x->data), ERR_BAD_REQUEST);
+    exchange_error(ws_upgrade_give_up(x->data), ERR_BAD_REQUEST);
 }
 
 static const struct exchange_owner upgrade_owner = {
-    .gone = upgrade_on_gone, .drain = upgrade_on_drain, .hurry = upgrade_on_hurry};
+    .gone = ws_upgrade_on_gone, .drain = ws_upgrade_on_drain, .hurry = ws_upgrade_on_hurry};
 
-static void upgrade_on_waited(struct wheel_timer *t)
+static void ws_upgrade_on_waited(struct wheel_timer *t)
 {
     struct ws_session *s = CONTAINER_OF(t, struct ws_session, timer);
 
     if (link_is_up(s->ws->site->use.link))
-        wheel_start(s->ws->site->use.wheel, t, AWAY_MS, upgrade_on_waited);
+        wheel_start(s->ws->site->use.wheel, t, AWAY_MS, ws_upgrade_on_waited);
     else
-        exchange_error(upgrade_give_up(s), ERR_UNAVAILABLE);
+        exchange_error(ws_upgrade_give_up(s), ERR_UNAVAILABLE);
 }
 
 /* --- the request ------------------------------------------------------------------ */
@@ -149,7 +149,7 @@ static void open_path(struct exchange *x, struct ws_handshake *h, const struct s
     x->owner = &upgrade_owner;
     x->data = s;
     s->opening = &path_opening;
-    wheel_start(x->site->use.wheel, &s->timer, AWAY_MS, upgrade_on_waited);
+    wheel_start(x->site->use.wheel, &s->timer, AWAY_MS, ws_upgrade_on_waited);
     ws_subscribe_path(s, words);
 }
 
@@ -175,8 +175,8 @@ static void begin_empty(struct exchange *x, struct ws_handshake *h, struct probl
         return;
     }
     s = session_new(x, h);
-    upgrade_accepted(s);
-    upgrade_begin(s);
+    ws_upgrade_accepted(s);
+    ws_upgrade_begin(s);
 }
 
 void ws_upgrade(struct exchange *x)
