@@ -81,7 +81,7 @@ def test_a_certificate_that_cannot_be_read_is_told_and_nothing_else_happens(tmp_
 @pytest.mark.parametrize("who,before,after,named", [
     ("sse", "[limits]\nring = 8M\n", "[limits]\nring = 9M\n", "limits.ring"),
     ("sse", "[sse]\nkeepalive = 5s\n", "[sse]\nkeepalive = 6s\n", "sse.keepalive"),
-    ("broker", "[broker]\nqueue = 1M\n", "[broker]\nqueue = 2M\n", "broker.queue"),
+    ("broker", "[broker]\nreaders = 2\n", "[broker]\nreaders = 3\n", "broker.readers"),
 ])
 def test_a_reload_names_what_needs_a_restart(new_sluice, who, before, after, named):
     s = new_sluice(before)

@@ -50,7 +50,7 @@ def test_a_frozen_gateway_under_a_flood(start, subscribe):
     """Must show 6: the other gateway's clients keep their latency, the broker's
     memory stays bounded, and after SIGCONT nothing is missing or twice."""
     system = start()
-    with Gateway(system, system.port(17)) as frozen:
+    with Gateway(system, system.port(18)) as frozen:
         one = subscribe(frozen.port, "a")
         every = subscribe(frozen.port, "%23", accept=Stream.NDJSON)
         live, probed = subscribe(system.sse, "a"), subscribe(system.sse, "probe")
@@ -82,7 +82,7 @@ def test_a_frozen_gateway_under_a_flood(start, subscribe):
 def test_a_gateway_frozen_for_a_moment_again_and_again(start, subscribe):
     """Pauses too short for a heartbeat to notice: the credit does it."""
     system = start("[broker]\ngateway_credit = 1M\n")
-    with Gateway(system, system.port(17), "--broker-gateway-credit", "1M") as frozen:
+    with Gateway(system, system.port(18), "--broker-gateway-credit", "1M") as frozen:
         client = subscribe(frozen.port, "a")
         ids = []
         for _ in range(5):
@@ -98,7 +98,7 @@ def test_a_gateway_frozen_for_a_moment_again_and_again(start, subscribe):
 def test_the_broker_is_killed_while_a_gateway_is_frozen(start, subscribe):
     """What the thawed gateway still holds of the old broker does no harm."""
     system = start()
-    with Gateway(system, system.port(17)) as frozen:
+    with Gateway(system, system.port(18)) as frozen:
         client = subscribe(frozen.port, "a")
         ids = flood(system.apps, "a", payloads(1000))
         client.wait_count(500)
@@ -116,7 +116,7 @@ def test_a_publisher_at_a_gateway_that_freezes(start, subscribe):
     """Its publishes wait or are repeated; each is stored once."""
     system = start()
     client = subscribe(system.sse, "p")
-    with Gateway(system, system.port(17)) as frozen:
+    with Gateway(system, system.port(18)) as frozen:
         publisher = HttpPublisher("frozen", frozen.port, "p", producer=True)
         publisher.start()
         for _ in range(4):
