@@ -44,7 +44,7 @@ static bool hello_decode(const void *p, size_t len)
 
 static void hello_expect(void)
 {
-    ck_assert_uint_eq(hello.version, 2);
+    ck_assert_uint_eq(hello.version, WIRE_VERSION);
     ck_assert(same_uuid(hello.instance, INSTANCE));
     ck_assert(same_uuid(hello.log, LOG));
     ck_assert_uint_eq(hello.seen, ID);
@@ -54,12 +54,12 @@ static void hello_expect(void)
 static void hello_other_version_encode(struct buf *b)
 {
     buf_u8(b, WIRE_HELLO);
-    buf_u16(b, 3);
+    buf_u16(b, 4);
 }
 
 static void hello_other_version_expect(void)
 {
-    ck_assert_uint_eq(hello.version, 3);
+    ck_assert_uint_eq(hello.version, 4);
     ck_assert_uint_eq(hello.seen, 0);
     ck_assert_uint_eq(hello.name.len, 0);
 }
@@ -80,7 +80,7 @@ static bool hello_ok_decode(const void *p, size_t len)
 
 static void hello_ok_expect(void)
 {
-    ck_assert_uint_eq(hello_ok.version, 2);
+    ck_assert_uint_eq(hello_ok.version, WIRE_VERSION);
     ck_assert(same_uuid(hello_ok.log, LOG));
     ck_assert_uint_eq(hello_ok.head, HEAD);
     ck_assert_uint_eq(hello_ok.window, 8 << 20);
