@@ -128,6 +128,13 @@ X(MQTT_RETAIN_AVAILABLE, "mqtt", "retain_available", CONFIG_BOOL, "true", NULL,
   "clients may publish retained messages")
 X(MQTT_MAX_SUBSCRIPTIONS, "mqtt", "max_subscriptions", CONFIG_INT, "1024", NULL,
   "subscriptions of one session")
+X(MQTT_MAX_FILTERS, "mqtt", "max_filters", CONFIG_INT, "1024", NULL,
+  "filters in one SUBSCRIBE or UNSUBSCRIBE; at most 1024")
+X(MQTT_MAX_GROUPS, "mqtt", "max_groups", CONFIG_INT, "64", NULL,
+  "shared groups ($share/…) that one session may be in")
+X(MQTT_PROPERTIES, "mqtt", "properties", CONFIG_CHOICE, "asked", "asked,all",
+  "which MQTT 5.0 clients get user properties of ours (sluice-id, sluice-type, sluice-gap): "
+  "those that ask, or all")
 X(MQTT_MAX_CLIENT_ID, "mqtt", "max_client_id", CONFIG_INT, "256", NULL,
   "longest client identifier, bytes")
 X(MQTT_QUEUE_QOS0, "mqtt", "queue_qos0", CONFIG_BOOL, "false", NULL,

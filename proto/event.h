@@ -129,6 +129,12 @@ enum event_verdict event_props_get(struct slice props, struct event_props *out) 
 void event_props_put(struct buf *b, const struct event_props *p); /* tags in order */
 /* Takes the next user property off `user`; false at the end. */
 bool event_user_next(struct slice *user, struct slice *name, struct slice *value);
+/* Names that begin with "sluice-" are ours to say: what a publisher says under one is
+ * taken away at every door. */
+static inline bool event_user_is_ours(struct slice name)
+{
+    return slice_starts(name, SLICE("sluice-"));
+}
 /* Asserts that both are at most EVENT_USER_MAX bytes together. */
 void event_user_put(struct buf *user, struct slice name, struct slice value);
 /* What a publisher may say: sizes, UTF-8, control characters, the type's form. */

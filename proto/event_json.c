@@ -406,7 +406,8 @@ static bool read_pair(struct input *in, struct slice pair)
     value = event_json_read_string(in, raw[1]);
     if (2 + name.len + value.len > UINT16_MAX)
         return event_json_fail(in, "properties", event_verdict_text(EVENT_PROPS_TOO_LARGE));
-    event_user_put(&in->user, name, value);
+    if (!event_user_is_ours(name))
+        event_user_put(&in->user, name, value);
     return true;
 }
 

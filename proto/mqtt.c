@@ -26,6 +26,8 @@
     (MQTT_PROP_BIT(AUTH_METHOD) | MQTT_PROP_BIT(AUTH_DATA) | MQTT_PROP_BIT(REASON_STRING) |        \
      MQTT_PROP_BIT(USER_PROPERTY))
 
+#define FLAG_DUP 8
+
 /* --- reasons -------------------------------------------------------------------------- */
 
 const char *mqtt_reason_text(uint8_t reason)
@@ -39,6 +41,22 @@ const char *mqtt_reason_text(uint8_t reason)
     default:
         return "unknown reason";
     }
+}
+
+const char *mqtt_type_name(uint8_t type)
+{
+    static const char *const names[] = {
+        [MQTT_CONNECT] = "CONNECT",   [MQTT_CONNACK] = "CONNACK",
+        [MQTT_PUBLISH] = "PUBLISH",   [MQTT_PUBACK] = "PUBACK",
+        [MQTT_PUBREC] = "PUBREC",     [MQTT_PUBREL] = "PUBREL",
+        [MQTT_PUBCOMP] = "PUBCOMP",   [MQTT_SUBSCRIBE] = "SUBSCRIBE",
+        [MQTT_SUBACK] = "SUBACK",     [MQTT_UNSUBSCRIBE] = "UNSUBSCRIBE",
+        [MQTT_UNSUBACK] = "UNSUBACK", [MQTT_PINGREQ] = "PINGREQ",
+        [MQTT_PINGRESP] = "PINGRESP", [MQTT_DISCONNECT] = "DISCONNECT",
+        [MQTT_AUTH] = "AUTH",
+    };
+
+    return type < sizeof names / sizeof names[0] && names[type] != NULL ? names[type] : "packet";
 }
 
 uint8_t mqtt_return_code(enum mqtt_reason reason)
@@ -79,7 +97,7 @@ static bool first_byte_ok(uint8_t b)
     case MQTT_PUBREL:
     case MQTT_SUBSCRIBE:
     case MQTT_UNSUBSCRIBE:
-        return (b & 0x0f) == 2;
+        return (b & 0x0f & ~FLAG_DUP) == 2;
     default:
         return (b & 0x0f) == 0;
     }
@@ -116,8 +134,14 @@ enum mqtt_reason mqtt_head_check(enum mqtt_version v, const struct mqtt_head *h)
     case MQTT_PINGRESP:
         return MQTT_PROTOCOL_ERROR; /* a server's */
     case MQTT_AUTH:
-        if (v == MQTT_311)
+        if (v != MQTT_50)
             return MQTT_MALFORMED; /* a reserved type */
+        break;
+    case MQTT_PUBREL:
+    case MQTT_SUBSCRIBE:
+    case MQTT_UNSUBSCRIBE:
+        if (v != MQTT_31 && (h->flags & FLAG_DUP) != 0)
+            return MQTT_MALFORMED; /* 3.1 alone says when it is sent again */
         break;
     default:
         break;
@@ -160,12 +184,13 @@ static enum mqtt_reason reasoned_get(struct reader *r, uint64_t allowed, uint8_t
 
 /* --- PUBLISH ----------------------------------------------------------------------------- */
 
-static enum mqtt_reason publish_flags_get(uint8_t flags, struct mqtt_publish *m)
+static enum mqtt_reason publish_flags_get(enum mqtt_version v, uint8_t flags,
+                                          struct mqtt_publish *m)
 {
-    m->dup = (flags & 8) != 0;
+    m->dup = (flags & FLAG_DUP) != 0;
     m->qos = flags >> 1 & 3;
     m->retain = (flags & 1) != 0;
-    if (m->qos == 3 || (m->dup && m->qos == 0))
+    if (m->qos == 3 || (m->dup && m->qos == 0 && v != MQTT_31))
         return MQTT_MALFORMED; /* MQTT-3.3.1-4, -2 */
     return MQTT_OK;
 }
@@ -196,7 +221,7 @@ enum mqtt_reason mqtt_publish_get(enum mqtt_version v, uint8_t flags, struct sli
     enum mqtt_reason reason;
 
     *m = (struct mqtt_publish){0};
-    reason = publish_flags_get(flags, m);
+    reason = publish_flags_get(v, flags, m);
     if (reason != MQTT_OK)
         return reason;
     m->topic = mqtt_text_get(&r);
@@ -281,7 +306,7 @@ enum mqtt_reason mqtt_subscribe_get(enum mqtt_version v, struct slice body,
     m->topics = (struct slice){(const char *)r.p, r.left};
     if (reason == MQTT_OK && r.left == 0)
         reason = MQTT_PROTOCOL_ERROR; /* MQTT-3.8.3-2 */
-    while (reason == MQTT_OK && r.left > 0) {
+    for (; reason == MQTT_OK && r.left > 0; m->count++) {
         reason = filter_get(&r);
         if (reason == MQTT_OK)
             reason = options_check(v, reader_u8(&r));
@@ -300,7 +325,7 @@ enum mqtt_reason mqtt_unsubscribe_get(enum mqtt_version v, struct slice body,
     m->topics = (struct slice){(const char *)r.p, r.left};
     if (reason == MQTT_OK && r.left == 0)
         reason = MQTT_PROTOCOL_ERROR; /* MQTT-3.10.3-2 */
-    while (reason == MQTT_OK && r.left > 0)
+    for (; reason == MQTT_OK && r.left > 0; m->count++)
         reason = filter_get(&r);
     return reason;
 }

@@ -8,8 +8,9 @@
  * the specification names for what is wrong: 0x81 malformed, 0x82 protocol
  * error, 0x84 version, 0x85 client identifier, 0x90 topic name, 0x8F filter,
  * 0x94 topic alias, …; what they have written then means nothing, where nothing
- * else is said.  Version 3.1.1 has the same decoders with `version` 4: no
- * properties, no reason codes.
+ * else is said.  Versions 3.1.1 and 3.1 have the same decoders with `version` 4 and
+ * 3: no properties, no reason codes.  3.1 is what it was before 3.1.1 forbade things:
+ * DUP on what is sent again, a will's flags without a will.
  *
  * Encoders append one whole packet to a buf.
  */
@@ -21,7 +22,7 @@
 #define MQTT_REMAINING_MAX 268435455u /* 2.1.4 */
 #define MQTT_HEAD_MAX 5u              /* type and flags, four bytes of length */
 
-enum mqtt_version { MQTT_311 = 4, MQTT_50 = 5 };
+enum mqtt_version { MQTT_31 = 3, MQTT_311 = 4, MQTT_50 = 5 };
 
 enum mqtt_type {
     MQTT_CONNECT = 1,
@@ -91,6 +92,7 @@ enum mqtt_reason {
 #undef X
 };
 const char *mqtt_reason_text(uint8_t reason); /* "malformed packet" */
+const char *mqtt_type_name(uint8_t type);     /* "PUBLISH" */
 /* CONNACK's return code in 3.1.1 (its 3.2.2.3) for a reason; 0 says that there is
  * none, and the connection is closed without a CONNACK. */
 uint8_t mqtt_return_code(enum mqtt_reason reason);
@@ -105,11 +107,11 @@ struct mqtt_head {
 };
 /* Bytes of the header, 0: needs more, -1: malformed (type 0, reserved flags of a
  * type, a length of over four bytes, a ping with a body).  PUBLISH's flags are left
- * to its decoder. */
+ * to its decoder, and DUP, which 3.1 has elsewhere too, to mqtt_head_check. */
 int mqtt_head_get(struct mqtt_head *h, const void *p, size_t len) MUST_CHECK;
 /* What only the version tells: MQTT_MALFORMED for a length that is not in its
- * shortest form (5.0) and for AUTH (3.1.1), MQTT_PROTOCOL_ERROR for what only servers
- * send.  For a CONNECT, ask when its version is known. */
+ * shortest form (5.0), for AUTH (3.1.1) and for DUP where none may be (but in 3.1),
+ * MQTT_PROTOCOL_ERROR for what only servers send.  For a CONNECT, ask when its version is known. */
 enum mqtt_reason mqtt_head_check(enum mqtt_version v, const struct mqtt_head *h) MUST_CHECK;
 
 /* --- properties (2.2.2) ------------------------------------------------------ */
@@ -194,6 +196,7 @@ struct mqtt_connect {
      * form: then 0 if it was not reached, and what was asked with MQTT_BAD_VERSION
      * (0 when the protocol's name was not MQTT's either). */
     uint8_t version;
+    bool bridge;         /* the level's highest bit: Mosquitto's, it is a bridge */
     bool clean;          /* clean session, clean start */
     uint16_t keep_alive; /* seconds, 0: none */
     struct slice client; /* may be empty: the server assigns one */
@@ -231,6 +234,7 @@ struct mqtt_subscribe { /* and UNSUBSCRIBE */
     uint16_t packet_id;
     struct mqtt_props props;
     struct slice topics; /* walk with mqtt_subscribe_next; checked, at least one */
+    size_t count;        /* of them */
 };
 struct mqtt_topic_option {
     struct slice filter; /* UTF-8, not empty; whether it is a filter is the caller's question */

@@ -4,7 +4,8 @@
  *   name, level ─▶ flags ─▶ keep alive ─▶ properties ─▶ client ─▶ will ─▶ login
  *
  * The level is read first and decides whether there is more to read: of another
- * version than ours nothing else is understood.  What cannot be read, or is left at
+ * version than ours nothing else is understood.  Its highest bit says that a bridge of
+ * Mosquitto's comes.  What cannot be read, or is left at
  * the end, is malformed; flags that contradict each other are too.
  */
 #include "mqtt_bytes.h"
@@ -17,6 +18,8 @@
 #define FLAG_PASSWORD 0x40
 #define FLAG_USER 0x80
 #define WILL_QOS(flags) ((flags) >> 3 & 3)
+
+#define LEVEL_BRIDGE 0x80 /* Mosquitto's: 3.1 and 3.1.1 have no other word for it */
 
 #define CONNECT_PROPS                                                                              \
     (MQTT_PROP_BIT(SESSION_EXPIRY) | MQTT_PROP_BIT(RECEIVE_MAXIMUM) |                              \
@@ -33,16 +36,29 @@ static enum mqtt_reason get_version(struct reader *r, struct mqtt_connect *m)
 {
     struct slice name = mqtt_data_get(r);
     uint8_t level = reader_u8(r);
+    bool old = slice_eq(name, SLICE("MQIsdp")); /* 3.1's */
 
     if (r->bad)
         return MQTT_MALFORMED;
-    if (slice_eq(name, SLICE("MQTT"))) {
-        m->version = level;
-        return level == MQTT_311 || level == MQTT_50 ? MQTT_OK : MQTT_BAD_VERSION;
-    }
-    if (slice_eq(name, SLICE("MQIsdp"))) /* 3.1's */
-        m->version = level;
-    return MQTT_BAD_VERSION;
+    if (!old && !slice_eq(name, SLICE("MQTT")))
+        return MQTT_BAD_VERSION;
+    m->version = old ? MQTT_31 : level;
+    if (level == MQTT_50 && !old)
+        return MQTT_OK;
+    if ((level & ~LEVEL_BRIDGE) != (old ? MQTT_31 : MQTT_311))
+        return MQTT_BAD_VERSION;
+    m->bridge = (level & LEVEL_BRIDGE) != 0;
+    m->version = (uint8_t)(level & ~LEVEL_BRIDGE);
+    return MQTT_OK;
+}
+
+/* 3.1 does not look at what it has no use for. */
+static uint8_t flags_of(uint8_t version, uint8_t flags)
+{
+    if (version != MQTT_31)
+        return flags;
+    flags &= (uint8_t)~FLAG_RESERVED;
+    return (flags & FLAG_WILL) != 0 ? flags : flags & (FLAG_CLEAN | FLAG_PASSWORD | FLAG_USER);
 }
 
 static enum mqtt_reason check_flags(uint8_t version, uint8_t flags)
@@ -51,7 +67,7 @@ static enum mqtt_reason check_flags(uint8_t version, uint8_t flags)
         return MQTT_MALFORMED;
     if ((flags & FLAG_WILL) == 0 && (WILL_QOS(flags) != 0 || (flags & FLAG_WILL_RETAIN) != 0))
         return MQTT_MALFORMED; /* MQTT-3.1.2-11, -13 */
-    if (version == MQTT_311 && (flags & FLAG_PASSWORD) != 0 && (flags & FLAG_USER) == 0)
+    if (version != MQTT_50 && (flags & FLAG_PASSWORD) != 0 && (flags & FLAG_USER) == 0)
         return MQTT_MALFORMED; /* 3.1.1's MQTT-3.1.2-22 */
     return MQTT_OK;
 }
@@ -74,8 +90,8 @@ static enum mqtt_reason get_client(struct reader *r, struct mqtt_connect *m)
     m->client = mqtt_text_get(r);
     if (r->bad)
         return MQTT_MALFORMED;
-    /* 3.1.1's MQTT-3.1.3-8: nobody could come back to such a session. */
-    if (m->version == MQTT_311 && m->client.len == 0 && !m->clean)
+    /* 3.1.1's MQTT-3.1.3-8: nobody could come back to such a session.  3.1 has none. */
+    if (m->client.len == 0 && (m->version == MQTT_31 || (m->version == MQTT_311 && !m->clean)))
         return MQTT_BAD_CLIENT_ID;
     return MQTT_OK;
 }
@@ -109,11 +125,14 @@ static enum mqtt_reason get_will(struct reader *r, uint8_t flags, struct mqtt_co
     return r->bad ? MQTT_MALFORMED : will_check(w);
 }
 
+/* 3.1 lets both be missing though their flags are set. */
 static enum mqtt_reason get_login(struct reader *r, uint8_t flags, struct mqtt_connect *m)
 {
+    if (m->version == MQTT_31 && r->left == 0)
+        return r->bad ? MQTT_MALFORMED : MQTT_OK;
     if ((flags & FLAG_USER) != 0)
         m->user = mqtt_text_get(r);
-    if ((flags & FLAG_PASSWORD) != 0)
+    if ((flags & FLAG_PASSWORD) != 0 && !(m->version == MQTT_31 && r->left == 0))
         m->password = mqtt_data_get(r);
     return reader_done(r) ? MQTT_OK : MQTT_MALFORMED;
 }
@@ -128,7 +147,7 @@ enum mqtt_reason mqtt_connect_get(struct slice body, struct mqtt_connect *m)
     reason = get_version(&r, m);
     if (reason != MQTT_OK)
         return reason;
-    flags = reader_u8(&r);
+    flags = flags_of(m->version, reader_u8(&r));
     m->clean = (flags & FLAG_CLEAN) != 0;
     m->keep_alive = mqtt_u16_get(&r);
 

@@ -208,7 +208,8 @@ bool wire_start_get(const void *p, size_t len, struct wire_start *m) MUST_CHECK;
 
 void wire_event_req_put(struct buf *b, uint64_t ref, uint64_t id);
 bool wire_event_req_get(const void *p, size_t len, uint64_t *ref, uint64_t *id) MUST_CHECK;
-/* The reply is a page of one record (request: WIRE_EVENT), or ERR_NOT_FOUND. */
+/* The reply is a page of one record (request: WIRE_EVENT), or ERR_NOT_FOUND.  One past its
+ * expiry is there as long as the log has it: who has begun to deliver it goes on. */
 
 struct wire_topics_req {
     uint64_t ref;

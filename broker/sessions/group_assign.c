@@ -267,12 +267,15 @@ static void event_read(struct group *g, const struct wire_page *page)
 
     if (ev == NULL || ev->state != EVENT_FREE)
         return;
-    if (page->error == ERR_NOT_FOUND) {
+    if (page->error == ERR_NONE && event_record_get(&r, &e)) {
+        if (event_expired(&e, clock_ms()))
+            group_event_gone(g, ev);
+        else
+            (void)assign(g, ev, &e, page->records);
+    } else if (page->error == ERR_NOT_FOUND) {
         log_info("a shared event is gone before it was delivered",
                  LOG_SLICE("group", group_name(g)), LOG_U("id", ev->id));
         group_event_gone(g, ev);
-    } else if (page->error == ERR_NONE && event_record_get(&r, &e)) {
-        (void)assign(g, ev, &e, page->records);
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "clock.h"
 #include "event_json.h"
 #include "json.h"
 #include "mem.h"
@@ -38,6 +39,11 @@ static void lookup_on_event(struct query *q, struct zmsg *reply)
     r = reader_of(page.records.p, page.records.len);
     if (!event_record_get(&r, &e)) {
         query_malformed(q);
+        return;
+    }
+    if (event_expired(&e, clock_ms())) {
+        (void)problem_set(&p, ERR_NOT_FOUND, NULL, "There is no such event");
+        query_fail(q, &p);
         return;
     }
     if (!auth_may(&q->x->principal, AUTH_SUBSCRIBE, e.topic)) {

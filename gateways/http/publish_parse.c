@@ -140,14 +140,14 @@ static bool take_idempotency_key(struct draft *d, struct slice value, struct pro
 static bool take_property(struct draft *d, struct slice value, struct problem *p)
 {
     const char *mark = value.len > 0 ? memchr(value.p, '=', value.len) : NULL;
-    size_t name = mark != NULL ? (size_t)(mark - value.p) : 0;
+    struct slice name = {value.p, mark != NULL ? (size_t)(mark - value.p) : 0};
 
-    if (name == 0)
+    if (name.len == 0)
         return bad_header(p, "Sluice-Property", "must be name=value");
     if (value.len > UINT16_MAX - 2)
         return bad_header(p, "Sluice-Property", "is too long");
-    event_user_put(&d->user, (struct slice){value.p, name},
-                   (struct slice){mark + 1, value.len - name - 1});
+    if (!event_user_is_ours(name))
+        event_user_put(&d->user, name, (struct slice){mark + 1, value.len - name.len - 1});
     return true;
 }
 

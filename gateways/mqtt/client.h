@@ -37,6 +37,8 @@ struct client {
     uint16_t receive_maximum;
     uint16_t alias_maximum; /* of ours to it */
     bool problem_info;      /* reason strings and user properties are wanted everywhere */
+    bool wants_ours;        /* 5.0: it has asked for user properties of ours */
+    bool bridge;            /* Mosquitto's: no-local and retain-as-published, unsaid */
     bool clean;
     uint32_t expiry; /* of the session, as it is now */
     struct principal principal;
@@ -48,8 +50,9 @@ struct client {
     struct inbound *inbound;    /* its PUBLISHes on their way to the broker, in order */
     size_t inbound_bytes;       /* what they cost */
     uint32_t inbound_count;
+    uint64_t inbound_taken;  /* PUBLISHes, ever; those on their way are the last inbound_count */
     uint32_t receiving;      /* QoS 1 and 2 of its PUBLISHes not yet acknowledged whole */
-    struct waiting *waiting; /* SUBSCRIBEs behind the one at hand; NULL: none */
+    struct waiting *waiting; /* SUBSCRIBEs that cannot be taken yet; NULL: none */
 
     struct buf out;                       /* control packets of this turn */
     struct client *busy_prev, *busy_next; /* in mqttd.busy */
@@ -58,8 +61,20 @@ struct client {
     bool pump;      /* client_pump was called */
     bool ending;    /* client_end was called */
     uint8_t reason; /* and with what */
+    uint8_t packet; /* enum mqtt_type: the packet at hand; 0: none, the client has not asked */
     const char *text;
 };
+
+static inline bool client_is_5(const struct client *c)
+{
+    return c->version == MQTT_50;
+}
+
+/* User properties of ours may be said to it. */
+static inline bool client_hears_ours(const struct client *c)
+{
+    return client_is_5(c) && c->wants_ours;
+}
 
 static inline struct slice client_id(const struct client *c)
 {

@@ -8,7 +8,8 @@
  * All ways out end the client once (client_close), with its session, then its connection.
  * The will is published, but after a DISCONNECT of the client's that asks for none.
  *
- * How it fails: a DISCONNECT that is too large for the client goes without its words.
+ * How it fails: a DISCONNECT that is too large for the client goes without its words, or
+ * not at all.
  */
 #include "client_life.h"
 
@@ -23,7 +24,19 @@
 #include "session_life.h"
 #include "waiting.h"
 
+#define DISCONNECT_MIN 3 /* with a reason */
+
 /* --- what it is told at last -------------------------------------------------------------- */
+
+/* "SUBSCRIBE: malformed packet" */
+static void client_put_violation(const struct client *c, struct buf *props)
+{
+    struct buf text = {0};
+
+    buf_printf(&text, "%s: %s", mqtt_type_name(c->packet), mqtt_reason_text(c->reason));
+    mqtt_prop_put_text(props, MQTT_PROP_REASON_STRING, buf_slice(&text));
+    buf_free(&text);
+}
 
 static void client_put_text(struct client *c, struct buf *props)
 {
@@ -34,6 +47,8 @@ static void client_put_text(struct client *c, struct buf *props)
         mqtt_prop_put_text(props, MQTT_PROP_SERVER_REFERENCE, slice_of(server));
     else if (c->text != NULL)
         mqtt_prop_put_text(props, MQTT_PROP_REASON_STRING, slice_of(c->text));
+    else if (c->packet != 0)
+        client_put_violation(c, props);
 }
 
 /* Not before CONNACK (MQTT-3.14.0-1), and only in 5.0. */
@@ -46,7 +61,8 @@ static void client_say_disconnect(struct client *c)
     client_put_text(c, &props);
     if (!client_takes(c, MQTT_HEAD_MAX + 2 + props.len))
         props.len = 0;
-    mqtt_disconnect_put(&c->out, c->reason, buf_slice(&props));
+    if (client_takes(c, DISCONNECT_MIN))
+        mqtt_disconnect_put(&c->out, c->reason, buf_slice(&props));
     buf_free(&props);
 }
 

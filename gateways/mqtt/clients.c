@@ -109,16 +109,33 @@ static enum mqtt_reason clients_take(struct client *c, const struct mqtt_head *h
     }
 }
 
-/* What blocks it ends in client_up, clients_on_writable, an acknowledgement, or
- * clients_unblock_all. */
-static bool clients_is_blocked(struct client *c, uint8_t type)
+static bool clients_publish_blocked(struct client *c)
 {
-    if (c->state == CLIENT_ATTACHING || clients_answers_unread(c))
+    if (waiting_keeps_publishes(c))
         return true;
-    if (type != MQTT_PUBLISH || !inbound_full(c))
+    if (!inbound_full(c))
         return false;
     c->mqtt->link_full |= link_publish_full(c->mqtt->gateway->link);
     return true;
+}
+
+/* What blocks it ends in client_up, clients_on_writable, an acknowledgement, a SUBACK, or
+ * clients_unblock_all. */
+static bool clients_is_blocked(struct client *c, const struct mqtt_head *h)
+{
+    if (c->state == CLIENT_ATTACHING || clients_answers_unread(c))
+        return true;
+    if (c->state == CLIENT_NEW)
+        return false;
+    switch (h->type) {
+    case MQTT_PUBLISH:
+        return clients_publish_blocked(c);
+    case MQTT_SUBSCRIBE:
+    case MQTT_UNSUBSCRIBE:
+        return !waiting_has_room(c, h->remaining);
+    default:
+        return false;
+    }
 }
 
 static void clients_take_first(struct client *c, const struct mqtt_head *h, struct slice body)
@@ -138,11 +155,12 @@ static bool clients_on_packet(struct transport *t, const struct mqtt_head *h, st
 
     if (c->ending)
         return true; /* it does not know yet */
-    if (clients_is_blocked(c, h->type)) {
+    if (clients_is_blocked(c, h)) {
         c->unread = true;
         return false;
     }
     c->unread = false;
+    c->packet = h->type;
     c->heard = c->mqtt->gateway->wheel.tick;
     c->mqtt->report.messages_received++;
     metric_add(M_MQTT_PACKETS_RECEIVED, 1);
@@ -153,6 +171,7 @@ static bool clients_on_packet(struct transport *t, const struct mqtt_head *h, st
     reason = clients_take(c, h, body);
     if (reason != MQTT_OK)
         client_end(c, reason, NULL);
+    c->packet = c->ending ? c->packet : 0;
     return true;
 }
 

@@ -15,6 +15,7 @@
  *   0x88              the broker is away, or has no room for the session
  *   0x8C              a method of authentication: none is offered
  *   0x90 0x97 0x9A 0x9B   a will that could not be published
+ *   0x95              CONNACK would be larger than the client takes
  *
  * A client that is gone before the answer comes leaves the attach behind, which then
  * gives the session back.  Its will is published: the broker had accepted it.
@@ -43,19 +44,54 @@ struct connack {
 
 /* --- refusing ------------------------------------------------------------------------- */
 
+/* Words for what a reason alone does not say. */
+static const char *connect_why(enum mqtt_reason reason)
+{
+    switch (reason) {
+    case MQTT_BAD_CLIENT_ID:
+        return "the client identifier is too long, or holds control characters";
+    case MQTT_BAD_AUTH_METHOD:
+        return "no method of authentication is offered";
+    case MQTT_TOO_LARGE:
+        return "CONNACK would be larger than your maximum packet size";
+    case MQTT_NO_QOS:
+    case MQTT_NO_RETAIN:
+    case MQTT_BAD_TOPIC:
+    case MQTT_BAD_PAYLOAD_FORMAT:
+        return "the will could not be published";
+    case MQTT_UNAVAILABLE:
+        return "the broker is away, or has no room for the session";
+    default:
+        return mqtt_reason_text((uint8_t)reason);
+    }
+}
+
+static size_t connect_connack_size(const struct client *c, size_t props)
+{
+    if (!client_is_5(c))
+        return 4;
+    props += mqtt_varint_size((uint32_t)props) + 2;
+    return 1 + mqtt_varint_size((uint32_t)props) + props;
+}
+
 static void connect_say_refusal(struct client *c, enum mqtt_reason reason)
 {
     const char *server = c->mqtt->settings.server_reference;
     bool elsewhere = reason == MQTT_USE_ANOTHER || reason == MQTT_SERVER_MOVED;
-    uint8_t code = c->version == MQTT_50 ? (uint8_t)reason : mqtt_return_code(reason);
+    uint8_t code = client_is_5(c) ? (uint8_t)reason : mqtt_return_code(reason);
     struct buf props = {0}, packet = {0};
 
     if (c->version == 0 || code == 0)
         return;
     if (elsewhere && server != NULL)
         mqtt_prop_put_text(&props, MQTT_PROP_SERVER_REFERENCE, slice_of(server));
+    else if (reason != MQTT_BAD_VERSION) /* nobody knows what it would make of words */
+        mqtt_prop_put_text(&props, MQTT_PROP_REASON_STRING, slice_of(connect_why(reason)));
+    if (!client_takes(c, connect_connack_size(c, props.len)))
+        props.len = 0;
     mqtt_connack_put(&packet, c->version, false, code, buf_slice(&props));
-    transport_write(&c->transport, buf_slice(&packet));
+    if (client_takes(c, packet.len))
+        transport_write(&c->transport, buf_slice(&packet));
     buf_free(&props);
     buf_free(&packet);
 }
@@ -95,19 +131,40 @@ static void connect_put_words(const struct client *c, const struct connack *k, s
         mqtt_prop_put_number(b, MQTT_PROP_SERVER_KEEP_ALIVE, k->keep_alive);
 }
 
+static void connect_put_needed(const struct client *c, const struct connack *k, struct buf *b)
+{
+    if (!client_is_5(c))
+        return;
+    connect_put_limits(&c->mqtt->settings, b);
+    connect_put_words(c, k, b);
+}
+
+/* What must be in it is no larger than the client takes. */
+static bool connect_fits(const struct client *c)
+{
+    struct buf props = {0};
+    bool fits;
+
+    connect_put_needed(c, c->connack, &props);
+    fits = client_takes(c, connect_connack_size(c, props.len));
+    buf_free(&props);
+    return fits;
+}
+
 /* User properties are the first to go when it would be too large for the client. */
 static void connect_say_accepted(struct client *c, const struct connack *k)
 {
     struct buf props = {0}, packet = {0};
     size_t needed;
 
-    if (c->version == MQTT_50) {
-        connect_put_limits(&c->mqtt->settings, &props);
-        connect_put_words(c, k, &props);
+    if (client_is_5(c)) {
+        connect_put_needed(c, k, &props);
         needed = props.len;
-        packets_put_id(&props, k->head);
-        session_connack_props(c->session, &props);
-        if (!client_takes(c, MQTT_HEAD_MAX + 2 + mqtt_varint_size((uint32_t)props.len) + props.len))
+        if (c->wants_ours) {
+            packets_put_id(&props, k->head);
+            session_connack_props(c->session, &props);
+        }
+        if (!client_takes(c, connect_connack_size(c, props.len)))
             props.len = needed;
     }
     mqtt_connack_put(&packet, c->version, k->present, MQTT_OK, buf_slice(&props));
@@ -149,7 +206,7 @@ static void connect_let_in(struct client *c)
     struct connack *k = c->connack;
 
     c->connack = NULL;
-    metric_add(c->version == MQTT_50 ? M_MQTT_CONNECTS_5 : M_MQTT_CONNECTS_311, 1);
+    metric_add(client_is_5(c) ? M_MQTT_CONNECTS_5 : M_MQTT_CONNECTS_311, 1);
     connect_say_accepted(c, k);
     free(k);
     client_flush(c);
@@ -234,7 +291,7 @@ static void connect_take_keep_alive(struct client *c, const struct mqtt_connect 
     uint16_t max = c->mqtt->settings.max_keep_alive, seconds = m->keep_alive;
 
     /* Only 5.0 has a way to say so. */
-    if (c->version == MQTT_50 && max != 0 && (seconds == 0 || seconds > max))
+    if (client_is_5(c) && max != 0 && (seconds == 0 || seconds > max))
         seconds = k->keep_alive = max;
     c->keep_alive_ms = seconds * UINT64_C(1500);
 }
@@ -243,9 +300,9 @@ static void connect_take_expiry(struct client *c, const struct mqtt_connect *m, 
 {
     uint32_t max = c->mqtt->settings.max_session_expiry;
 
-    c->expiry = c->version == MQTT_50 ? mqtt_prop_number(&m->props, MQTT_PROP_SESSION_EXPIRY, 0)
-                : m->clean            ? 0
-                                      : UINT32_MAX;
+    c->expiry = client_is_5(c) ? mqtt_prop_number(&m->props, MQTT_PROP_SESSION_EXPIRY, 0)
+                : m->clean     ? 0
+                               : UINT32_MAX;
     k->expiry_capped = c->expiry > max;
     if (k->expiry_capped)
         c->expiry = max;
@@ -263,6 +320,16 @@ static void connect_take_principal(struct client *c, struct slice user)
     c->principal.name = (struct slice){c->user, name.len};
 }
 
+/* User properties that nobody has asked for upset clients that compare them. */
+static bool connect_asks_ours(const struct mqttd *m, const struct mqtt_props *p)
+{
+    struct slice value;
+
+    if (m->settings.properties_all)
+        return true;
+    return mqtt_user_get(p, SLICE("sluice-properties"), &value) && slice_eq(value, SLICE("on"));
+}
+
 static void connect_take_words(struct client *c, const struct mqtt_connect *m)
 {
     const struct mqtt_props *p = &m->props;
@@ -272,9 +339,10 @@ static void connect_take_words(struct client *c, const struct mqtt_connect *m)
     k->assigned = m->client.len == 0;
     c->id = k->assigned ? connect_assign_id() : mem_strndup(m->client.p, m->client.len);
     c->clean = m->clean;
-    c->max_packet = mqtt_prop_number(p, MQTT_PROP_MAXIMUM_PACKET_SIZE, UINT32_MAX);
     c->receive_maximum = (uint16_t)mqtt_prop_number(p, MQTT_PROP_RECEIVE_MAXIMUM, UINT16_MAX);
     c->alias_maximum = (uint16_t)mqtt_prop_number(p, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, 0);
+    c->wants_ours = connect_asks_ours(c->mqtt, p);
+    c->bridge = m->bridge;
     c->problem_info = mqtt_prop_number(p, MQTT_PROP_REQUEST_PROBLEM_INFO, 1) != 0;
     connect_take_principal(c, m->user);
     connect_take_keep_alive(c, m, k);
@@ -294,19 +362,25 @@ static enum mqtt_reason connect_put_will(const struct client *c, const struct mq
     return message_put(c->mqtt, &c->principal, &message, record);
 }
 
+/* What a bridge of Mosquitto's says about itself is for its own peers: let be. */
+static bool connect_has_will(const struct mqtt_connect *m)
+{
+    return m->has_will && !message_is_bridge_state(m->will.topic);
+}
+
 static enum mqtt_reason connect_put_attach(const struct client *c, const struct mqtt_connect *m,
                                            struct buf *body)
 {
     struct wire_attach w = {.client = client_id(c),
                             .principal = c->principal.name,
-                            .version = (uint8_t)c->version,
+                            .version = client_is_5(c) ? 5 : 4,
                             .clean = m->clean,
                             .expiry = c->expiry,
-                            .has_will = m->has_will};
+                            .has_will = connect_has_will(m)};
     enum mqtt_reason reason = MQTT_OK;
     struct buf will = {0};
 
-    if (m->has_will) {
+    if (w.has_will) {
         reason = connect_put_will(c, &m->will, &will);
         w.will = buf_slice(&will);
         w.will_delay = mqtt_prop_number(&m->will.props, MQTT_PROP_WILL_DELAY, 0);
@@ -323,7 +397,7 @@ static void connect_attach(struct client *c, const struct mqtt_connect *m)
     enum mqtt_reason reason;
 
     connect_take_words(c, m);
-    reason = connect_put_attach(c, m, &body);
+    reason = connect_fits(c) ? connect_put_attach(c, m, &body) : MQTT_TOO_LARGE;
     if (reason != MQTT_OK) {
         buf_free(&body);
         connect_refuse(c, reason);
@@ -333,12 +407,13 @@ static void connect_attach(struct client *c, const struct mqtt_connect *m)
     attach_begin(c, &body, connect_on_answer);
 }
 
-/* The form of the answer: of a version that we do not speak, the nearest one. */
+/* The form of the answer: of a version that we do not speak, the nearest one.  Levels with
+ * their highest bit set are bridges, which are of 3.1 and 3.1.1. */
 static enum mqtt_version connect_form_of(uint8_t version)
 {
-    if (version == 0)
-        return 0;
-    return version >= MQTT_50 ? MQTT_50 : MQTT_311;
+    if (version == 0 || version == MQTT_31)
+        return version;
+    return version >= MQTT_50 && version < 0x80 ? MQTT_50 : MQTT_311;
 }
 
 void connect_take(struct client *c, struct slice body)
@@ -347,6 +422,7 @@ void connect_take(struct client *c, struct slice body)
     enum mqtt_reason reason = mqtt_connect_get(body, &m);
 
     c->version = connect_form_of(m.version);
+    c->max_packet = mqtt_prop_number(&m.props, MQTT_PROP_MAXIMUM_PACKET_SIZE, UINT32_MAX);
     if (reason == MQTT_OK)
         reason = connect_check(c, &m);
     if (reason == MQTT_OK)

@@ -181,6 +181,7 @@ static bool writing_add(struct deliver_writing *w, struct entry *e, uint16_t pac
                            .dup = dup,
                            .retain = d->retain,
                            .packet_id = packet_id,
+                           .ours = client_hears_ours(s->client),
                            .sub_ids = d->ids,
                            .sub_id_count = d->id_count,
                            .gap = writing_gap_text(w),
@@ -281,9 +282,16 @@ static bool deliver_is_plain(const struct session *s, const struct run *r)
     return (flags & (EVENT_HAS_EXPIRY | (sub->retain_as_published ? EVENT_RETAIN : 0u))) == 0;
 }
 
+static unsigned deliver_form_of(const struct client *c)
+{
+    if (!client_is_5(c))
+        return PACKET_311;
+    return c->wants_ours ? PACKET_50 : PACKET_50_BARE;
+}
+
 static size_t deliver_plain(struct session *s, struct run *r)
 {
-    unsigned form = s->client->version == MQTT_50 ? PACKET_50 : PACKET_311;
+    unsigned form = deliver_form_of(s->client);
     size_t n;
 
     client_flush(s->client);
@@ -480,7 +488,7 @@ static void deliver_gap_remember(struct session *s, const struct gap *gap)
     s->gap->reason = gap->reason;
 }
 
-/* 3.1.1 has no properties. */
+/* Who hears no properties of ours. */
 static void deliver_gap_message(struct session *s, const struct gap *gap)
 {
     static const struct slice topic = {"$SYS/sluice/gap", 15};
@@ -503,7 +511,7 @@ void deliver_gap(struct session *s, const struct gap *gap)
     if (s->mqtt->settings.drop_session_on_gap) {
         s->client->expiry = 0;
         client_end(s->client, MQTT_ADMINISTRATIVE, "events of the session are gone");
-    } else if (s->client->version == MQTT_50) {
+    } else if (client_hears_ours(s->client)) {
         deliver_gap_remember(s, gap);
     } else {
         deliver_gap_message(s, gap);

@@ -55,7 +55,7 @@ bool inbound_full(const struct client *c)
 
     if (c->inbound_bytes >= INBOUND_BYTES || link_publish_full(m->gateway->link))
         return true;
-    return c->version == MQTT_311 && c->inbound_count >= m->settings.receive_maximum;
+    return !client_is_5(c) && c->inbound_count >= m->settings.receive_maximum;
 }
 
 /* --- identifiers of QoS 2 ------------------------------------------------------------------ */
@@ -144,15 +144,17 @@ static void received_forget_refused(struct session *s, uint16_t packet_id)
 
 /* The ID is left out where the client wants no such thing, or has no room for it. */
 static void inbound_say_ack(struct client *c, enum mqtt_type type, uint16_t packet_id,
-                            uint8_t reason, uint64_t id)
+                            uint8_t reason, uint64_t id, const char *why)
 {
     struct mqttd *m = c->mqtt;
     struct slice props = {NULL, 0};
 
     buf_clear(&m->props);
     buf_clear(&m->packet);
-    if (c->version == MQTT_50 && c->problem_info && id != 0)
+    if (client_hears_ours(c) && c->problem_info && id != 0)
         packets_put_id(&m->props, id);
+    if (client_is_5(c) && c->problem_info && why != NULL)
+        mqtt_prop_put_text(&m->props, MQTT_PROP_REASON_STRING, slice_of(why));
     if (m->props.len > 0 && client_takes(c, MQTT_HEAD_MAX + 4 + m->props.len))
         props = buf_slice(&m->props);
     mqtt_ack_put(&m->packet, c->version, type, packet_id, reason, props);
@@ -165,15 +167,32 @@ static void inbound_done(struct client *c)
         c->receiving--;
 }
 
+/* Words for what a reason alone does not say; NULL: nothing was refused. */
+static const char *inbound_why(const struct inbound *in)
+{
+    switch (in->reason) {
+    case MQTT_BAD_TOPIC:
+        return "the topic, or the response topic, is none that can be published to";
+    case MQTT_QUOTA:
+        return "the payload or its properties are too large, or there is no room";
+    case MQTT_IMPLEMENTATION:
+        return "control characters in a property, or the event could not be stored";
+    case MQTT_BAD_PAYLOAD_FORMAT:
+        return "the payload is not the UTF-8 that it is said to be";
+    default:
+        return in->reason >= MQTT_UNSPECIFIED ? mqtt_reason_text(in->reason) : NULL;
+    }
+}
+
 static void inbound_say(struct client *c, const struct inbound *in)
 {
     if (in->qos == 1) {
         inbound_done(c);
-        inbound_say_ack(c, MQTT_PUBACK, in->packet_id, in->reason, in->id);
+        inbound_say_ack(c, MQTT_PUBACK, in->packet_id, in->reason, in->id, inbound_why(in));
     } else if (in->qos == 2) {
         if (in->reason >= MQTT_UNSPECIFIED)
             inbound_done(c);
-        inbound_say_ack(c, MQTT_PUBREC, in->packet_id, in->reason, in->id);
+        inbound_say_ack(c, MQTT_PUBREC, in->packet_id, in->reason, in->id, inbound_why(in));
         FAILPOINT_AFTER(mqtt_pubrec_left, client_flush(c));
     }
 }
@@ -195,6 +214,8 @@ static void inbound_say_answered(struct client *c)
         free(in);
     }
     client_unblock(c);
+    if (c->waiting != NULL)
+        client_pump(c);
 }
 
 /* --- refusals -------------------------------------------------------------------------------- */
@@ -208,7 +229,7 @@ static void inbound_refuse(struct client *c, struct inbound *in, enum mqtt_reaso
         log_info("a client's publish was refused", LOG_SLICE("client", client_id(c)),
                  LOG_U("qos", in->qos), LOG_S("reason", mqtt_reason_text((uint8_t)reason)));
     in->answered = true;
-    in->reason = c->version == MQTT_50 ? (uint8_t)reason : MQTT_OK;
+    in->reason = client_is_5(c) ? (uint8_t)reason : MQTT_OK;
 }
 
 static bool inbound_is_temporary(uint16_t error)
@@ -250,7 +271,7 @@ static void inbound_not_stored(struct client *c, struct inbound *in, uint16_t er
         received_forget_refused(c->session, in->packet_id);
     if (write && error == ERR_FENCED)
         client_end(c, MQTT_TAKEN_OVER, NULL);
-    else if (c->version == MQTT_311 && in->qos > 0 && inbound_is_temporary(error))
+    else if (!client_is_5(c) && in->qos > 0 && inbound_is_temporary(error))
         client_end(c, MQTT_UNSPECIFIED, "a publish could not be stored");
     inbound_refuse(c, in, inbound_reason_of(error));
 }
@@ -298,6 +319,7 @@ static struct inbound *inbound_new(struct client *c, const struct mqtt_publish *
     in->link.cb = inbound_on_ack;
     DL_APPEND(c->inbound, in);
     c->inbound_count++;
+    c->inbound_taken++;
     return in;
 }
 
@@ -345,6 +367,15 @@ static void inbound_submit_event(struct client *c, const struct mqtt_publish *m)
         return;
     }
     inbound_refuse(c, in, reason);
+    inbound_say_answered(c);
+}
+
+/* Of what a bridge says about itself: taken, and no event. */
+static void inbound_let_be(struct client *c, const struct mqtt_publish *m)
+{
+    if (m->qos == 2)
+        received_put(c->session, m->packet_id);
+    inbound_new(c, m)->answered = true;
     inbound_say_answered(c);
 }
 
@@ -404,7 +435,7 @@ static enum mqtt_reason inbound_count(struct client *c, const struct mqtt_publis
 {
     if (m->qos == 0)
         return MQTT_OK;
-    if (c->version == MQTT_50 && c->receiving >= c->mqtt->settings.receive_maximum)
+    if (client_is_5(c) && c->receiving >= c->mqtt->settings.receive_maximum)
         return MQTT_RECEIVE_MAXIMUM;
     c->receiving++;
     return MQTT_OK;
@@ -429,9 +460,13 @@ enum mqtt_reason inbound_publish(struct client *c, uint8_t flags, struct slice b
         return MQTT_OK;
     }
     reason = inbound_count(c, &m);
-    if (reason == MQTT_OK)
+    if (reason != MQTT_OK)
+        return reason;
+    if (message_is_bridge_state(m.topic))
+        inbound_let_be(c, &m);
+    else
         inbound_submit_event(c, &m);
-    return reason;
+    return MQTT_OK;
 }
 
 /* --- PUBREL ----------------------------------------------------------------------- */
@@ -440,7 +475,7 @@ static void inbound_released(struct client *c, uint16_t packet_id)
 {
     FAILPOINT(mqtt_in_released);
     inbound_done(c);
-    inbound_say_ack(c, MQTT_PUBCOMP, packet_id, MQTT_OK, 0);
+    inbound_say_ack(c, MQTT_PUBCOMP, packet_id, MQTT_OK, 0, NULL);
     FAILPOINT_AFTER(mqtt_pubcomp_left, client_flush(c));
 }
 
@@ -473,7 +508,7 @@ enum mqtt_reason inbound_pubrel(struct client *c, struct slice body)
     if (e != NULL)
         inbound_release(c->session, e);
     else
-        inbound_say_ack(c, MQTT_PUBCOMP, m.packet_id, MQTT_ID_NOT_FOUND, 0);
+        inbound_say_ack(c, MQTT_PUBCOMP, m.packet_id, MQTT_ID_NOT_FOUND, 0, NULL);
     return MQTT_OK;
 }
 

@@ -135,19 +135,21 @@ void main_cursor_close(struct session *s)
     subscription_close(&s->main);
 }
 
-void main_cursor_join(struct sub *sub, uint64_t cursor)
+void main_cursor_join(struct session *s, const struct replay *r, uint64_t cursor)
 {
-    struct session *s = sub->session;
-    bool others = false;
-    const struct sub *o;
+    bool others = session_has_mains(s);
+    struct sub *sub;
 
-    DL_FOREACH (s->subs, o)
-        others = others || (o != sub && sub_is_mains(o));
     main_cursor_close(s);
     if (!others)
         s->cursor = cursor;
-    sub->from = cursor;
-    sub->dirty = true;
+    DL_FOREACH (s->subs, sub) {
+        if (sub->replay != r)
+            continue;
+        sub->replay = NULL;
+        sub->from = cursor;
+        sub->dirty = true;
+    }
     session_commit_later(s);
     main_cursor_open(s);
 }

@@ -9,13 +9,15 @@
 
 #include "session_state.h"
 
+struct replay;
+
 /* Opens it at the session's cursor if it may be open now: nothing is being sent again, it
  * is not held (session->main_held), there are filters.  Idempotent. */
 void main_cursor_open(struct session *s);
 /* Keeps the cursor.  Idempotent. */
 void main_cursor_close(struct session *s);
-/* The filter's own cursor stands at `cursor`, not before main's: from now on it is one of
- * main's; sub->replay is NULL by then. */
-void main_cursor_join(struct sub *sub, uint64_t cursor);
+/* The cursor of filters that replayed together stands at `cursor`, not before main's: from
+ * now on they are main's. */
+void main_cursor_join(struct session *s, const struct replay *r, uint64_t cursor);
 
 #endif

@@ -11,7 +11,7 @@ static bool message_put_users(struct buf *users, struct slice props)
 
     buf_clear(users);
     while (mqtt_prop_next(&props, &p)) {
-        if (p.id != MQTT_PROP_USER_PROPERTY || slice_starts(p.text, SLICE("sluice-")))
+        if (p.id != MQTT_PROP_USER_PROPERTY || event_user_is_ours(p.text))
             continue;
         if (p.text.len + p.value.len > EVENT_USER_MAX)
             return false;
@@ -83,4 +83,9 @@ enum mqtt_reason message_put(struct mqttd *m, const struct principal *who,
     }
     event_record_put(record, &e);
     return MQTT_OK;
+}
+
+bool message_is_bridge_state(struct slice topic)
+{
+    return slice_starts(topic, SLICE("$SYS/broker/connection/"));
 }

@@ -22,5 +22,8 @@ struct message {
  * properties too large), MQTT_IMPLEMENTATION (control characters in a text). */
 MUST_CHECK enum mqtt_reason message_put(struct mqttd *m, const struct principal *who,
                                         const struct message *message, struct buf *record);
+/* "$SYS/broker/connection/…": a bridge of Mosquitto's says there that it is up.  It is taken,
+ * and nothing is done with it. */
+bool message_is_bridge_state(struct slice topic);
 
 #endif

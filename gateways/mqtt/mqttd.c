@@ -19,6 +19,14 @@ static uint32_t packet_max(uint64_t payload)
     return size < MQTT_REMAINING_MAX ? (uint32_t)size : MQTT_REMAINING_MAX;
 }
 
+/* A place among them is 16 bits (sub.h). */
+static uint32_t mqttd_max_filters(const struct config *c)
+{
+    uint64_t n = config_num(c, CFG_MQTT_MAX_FILTERS);
+
+    return n < WIRE_FILTERS_MAX ? (uint32_t)n : WIRE_FILTERS_MAX;
+}
+
 void mqttd_settings_read(struct mqttd_settings *s, const struct config *c)
 {
     *s = (struct mqttd_settings){
@@ -33,6 +41,9 @@ void mqttd_settings_read(struct mqttd_settings *s, const struct config *c)
         .max_qos = (uint8_t)config_num(c, CFG_MQTT_MAX_QOS),
         .retain_available = config_bool(c, CFG_MQTT_RETAIN_AVAILABLE),
         .max_subscriptions = (uint32_t)config_num(c, CFG_MQTT_MAX_SUBSCRIPTIONS),
+        .max_shared = (uint32_t)config_num(c, CFG_MQTT_MAX_GROUPS),
+        .max_filters = mqttd_max_filters(c),
+        .properties_all = config_num(c, CFG_MQTT_PROPERTIES) == 1,
         .max_client_id = (uint32_t)config_num(c, CFG_MQTT_MAX_CLIENT_ID),
         .queue_qos0 = config_bool(c, CFG_MQTT_QUEUE_QOS0),
         .drop_session_on_gap = config_num(c, CFG_MQTT_ON_GAP) == 1,

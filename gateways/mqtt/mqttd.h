@@ -29,6 +29,9 @@ struct mqttd_settings {
     uint8_t max_qos;
     bool retain_available;
     uint32_t max_subscriptions;   /* of one session */
+    uint32_t max_shared;          /* of them, those of groups */
+    uint32_t max_filters;         /* in one SUBSCRIBE or UNSUBSCRIBE */
+    bool properties_all;          /* user properties of ours to all clients of 5.0 */
     uint32_t max_client_id;       /* bytes */
     bool queue_qos0;              /* events of QoS 0 are kept for offline sessions */
     bool drop_session_on_gap;     /* on_gap = drop-session */

@@ -5,8 +5,9 @@
  *   fixed header, topic, identifier, length │ sluice-id, the event's  │
  *   of the properties, the client's own     │ properties, the payload │
  *
- * sluice-id comes first in what is shared, so that it can be left out for a client
- * whose maximum packet size it would pass: it is the first to go, sluice-gap the next.
+ * sluice-id comes first in what is shared, sluice-type behind it, so that they can be left
+ * out for a client that has not asked for them, and the ID for one whose maximum packet
+ * size it would pass: it is the first to go, sluice-gap the next.
  *
  * How it fails: properties of a record that cannot be read (an older store's) are left
  * out; the rest is sent.
@@ -101,28 +102,29 @@ static void packets_put_text(struct buf *b, enum mqtt_property id, struct slice 
         mqtt_prop_put_text(b, id, s);
 }
 
-static void packets_put_event_props(struct buf *b, const struct event *e)
+static void packets_put_event_props(struct buf *b, const struct event *e, bool ours)
 {
     struct event_props p;
     struct slice name, value;
 
     if (event_props_get(e->props, &p) != EVENT_OK)
         return;
+    if (ours && p.type.p != NULL)
+        mqtt_prop_put_user(b, type_name, p.type);
     if (p.payload_format >= 0)
         mqtt_prop_put_number(b, MQTT_PROP_PAYLOAD_FORMAT, (uint32_t)p.payload_format);
     packets_put_text(b, MQTT_PROP_CONTENT_TYPE, p.content_type);
     packets_put_text(b, MQTT_PROP_RESPONSE_TOPIC, p.response_topic);
     packets_put_text(b, MQTT_PROP_CORRELATION_DATA, p.correlation);
-    if (p.type.p != NULL)
-        mqtt_prop_put_user(b, type_name, p.type);
     while (event_user_next(&p.user, &name, &value))
-        mqtt_prop_put_user(b, name, value);
+        if (!event_user_is_ours(name))
+            mqtt_prop_put_user(b, name, value);
 }
 
 static void packets_put_shared_props(struct buf *b, const struct event *e)
 {
     packets_put_id(b, e->id);
-    packets_put_event_props(b, e);
+    packets_put_event_props(b, e, true);
 }
 
 static void packets_encode_body_50(struct buf *b, const struct event *e)
@@ -147,6 +149,16 @@ static void packets_encode_50(struct buf *b, const struct event *e)
     buf_put_slice(b, e->payload);
 }
 
+static void packets_encode_50_bare(struct buf *b, const struct event *e)
+{
+    size_t start = b->len, props = packets_head_room(b, e->topic);
+    struct packets_head h = {.topic = e->topic, .payload = e->payload.len};
+
+    packets_put_event_props(b, e, false);
+    packets_head_put(b, start, props, &h);
+    buf_put_slice(b, e->payload);
+}
+
 static void packets_encode_311_framed(struct buf *b, const struct event *e)
 {
     size_t start = b->len;
@@ -163,9 +175,21 @@ static void packets_encode_50_framed(struct buf *b, const struct event *e)
     transport_frame(b, start);
 }
 
+static void packets_encode_50_bare_framed(struct buf *b, const struct event *e)
+{
+    size_t start = b->len;
+
+    packets_encode_50_bare(b, e);
+    transport_frame(b, start);
+}
+
 const form_encode packets_encoders[] = {
-    [PACKET_311] = packets_encode_311,         [PACKET_311_FRAMED] = packets_encode_311_framed,
-    [PACKET_50] = packets_encode_50,           [PACKET_50_FRAMED] = packets_encode_50_framed,
+    [PACKET_311] = packets_encode_311,
+    [PACKET_311_FRAMED] = packets_encode_311_framed,
+    [PACKET_50] = packets_encode_50,
+    [PACKET_50_FRAMED] = packets_encode_50_framed,
+    [PACKET_50_BARE] = packets_encode_50_bare,
+    [PACKET_50_BARE_FRAMED] = packets_encode_50_bare_framed,
     [PACKET_BODY_50] = packets_encode_body_50,
 };
 
@@ -202,6 +226,24 @@ static bool packets_fit(const struct packet_own *o, struct slice topic, size_t o
     return mqtt_publish_size(o->qos, topic.len, rest) <= o->max_size;
 }
 
+static void packets_skip(struct slice *s, size_t n)
+{
+    *s = (struct slice){s->p + n, s->len - n};
+}
+
+/* Of what is shared, the properties that are ours: they come first, the ID, then the type. */
+static size_t packets_ours_size(const struct event *e, struct slice shared)
+{
+    size_t size = packets_id_size(e->id);
+    struct slice props = {shared.p + size, shared.len - size - e->payload.len};
+    struct mqtt_prop p;
+
+    if (mqtt_prop_next(&props, &p) && p.id == MQTT_PROP_USER_PROPERTY &&
+        slice_eq(p.text, type_name))
+        size = shared.len - e->payload.len - props.len;
+    return size;
+}
+
 /* Appends the client's own properties; leaves out what is ours until the packet fits. */
 static bool packets_put_fitting(struct buf *b, const struct event *e, struct slice topic,
                                 struct packet_own *o, struct slice *shared)
@@ -209,14 +251,17 @@ static bool packets_put_fitting(struct buf *b, const struct event *e, struct sli
     size_t props = b->len, without_gap, skip = packets_id_size(e->id);
 
     packets_put_own_props(b, e, o);
+    if (!o->ours) {
+        packets_skip(shared, packets_ours_size(e, *shared));
+        return packets_fit(o, topic, b->len - props, *shared, e->payload.len);
+    }
     without_gap = b->len;
     o->gap_told = o->gap.len > 0;
     if (o->gap_told)
         mqtt_prop_put_user(b, gap_name, o->gap);
     if (packets_fit(o, topic, b->len - props, *shared, e->payload.len))
         return true;
-    shared->p += skip;
-    shared->len -= skip;
+    packets_skip(shared, skip);
     if (packets_fit(o, topic, b->len - props, *shared, e->payload.len))
         return true;
     b->len = without_gap;

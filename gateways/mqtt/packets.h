@@ -20,7 +20,9 @@ enum packet_form {
     PACKET_311_FRAMED,
     PACKET_50,
     PACKET_50_FRAMED,
-    PACKET_BODY_50, /* sluice-id, the event's properties, the payload */
+    PACKET_50_BARE, /* without properties of ours */
+    PACKET_50_BARE_FRAMED,
+    PACKET_BODY_50, /* properties of ours, the event's, the payload */
 };
 extern const form_encode packets_encoders[];
 
@@ -31,6 +33,7 @@ struct packet_own {
     bool dup, retain;
     uint16_t packet_id; /* QoS 1 and 2 */
     /* 5.0 */
+    bool ours;        /* with user properties of ours */
     uint16_t alias;   /* 0: none */
     bool topic_known; /* by the alias: it is left out */
     const uint32_t *sub_ids;

@@ -47,6 +47,7 @@ struct replay {
     uint32_t count; /* filters: those whose sub->replay this is */
     struct start start;
     replay_begun_cb begun;
+    bool open; /* own is */
     struct subscription own;
     struct wheel_timer recheck;
     uint64_t cursor; /* before it has started */
@@ -83,20 +84,15 @@ static void replay_close(struct replay *r)
 {
     DL_DELETE(r->session->replays, r);
     wheel_stop(&r->recheck);
-    subscription_close(&r->own);
+    if (r->open)
+        subscription_close(&r->own);
     reaper_take(&r->session->mqtt->gateway->reaper, &r->reaped);
 }
 
 static void replay_join(struct replay *r, uint64_t cursor)
 {
-    struct sub *sub, *next;
-
     replay_close(r);
-    for (sub = replay_filter_next(r, NULL); sub != NULL; sub = next) {
-        next = replay_filter_next(r, sub);
-        sub->replay = NULL;
-        main_cursor_join(sub, cursor);
-    }
+    main_cursor_join(r->session, r, cursor);
 }
 
 /* It has handed over everything up to its cursor. */
@@ -279,15 +275,19 @@ static void replay_own_open(struct replay *r)
          sub = replay_filter_next(r, sub))
         filters[n++] = sub_name(sub);
     assert(n == r->count);
+    r->open = true;
     subscription_open(&r->own, r->session->mqtt->gateway->hub, filters, n,
                       r->cursor != UNKNOWN ? from : replay_resolve(r->start), &replay_ops, r);
 }
 
-static void replay_own_open_again(struct replay *r)
+/* Its filters are others now: replay_open opens it again where it stood. */
+static void replay_own_shut(struct replay *r)
 {
+    if (!r->open)
+        return;
     r->cursor = replay_cursor_of(r);
+    r->open = false;
     subscription_close(&r->own);
-    replay_own_open(r);
 }
 
 /* One that begins at this very moment from just there. */
@@ -333,10 +333,31 @@ void replay_begin(struct sub *sub, struct reader *state, replay_begun_cb begun)
         r = replay_make(s, sub->start, cursor, beside);
     r->begun = begun;
     sub->replay = r;
-    if (r->count++ > 0)
-        replay_own_open_again(r);
-    else
-        replay_own_open(r);
+    r->count++;
+    replay_own_shut(r);
+}
+
+void replay_open(struct session *s)
+{
+    struct replay *r;
+
+    DL_FOREACH (s->replays, r)
+        if (!r->open)
+            replay_own_open(r);
+}
+
+size_t replay_count(const struct session *s)
+{
+    struct replay *r;
+    int n = 0;
+
+    DL_COUNT(s->replays, r, n);
+    return (size_t)n;
+}
+
+bool replay_is_another(const struct session *s, struct start start)
+{
+    return replay_find(s, start, UNKNOWN, session_cursor(s)) == NULL;
 }
 
 bool replay_has_begun(const struct sub *sub)
@@ -368,7 +389,8 @@ void replay_resume(struct session *s)
     struct replay *r;
 
     DL_FOREACH (s->replays, r)
-        subscription_resume(&r->own);
+        if (r->open)
+            subscription_resume(&r->own);
 }
 
 void replay_end(struct sub *sub)
@@ -379,7 +401,7 @@ void replay_end(struct sub *sub)
         return;
     sub->replay = NULL;
     if (--r->count > 0)
-        replay_own_open_again(r);
+        replay_own_shut(r);
     else
         replay_close(r);
 }

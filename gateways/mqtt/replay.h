@@ -23,6 +23,8 @@
 
 #include "session_state.h"
 
+#define REPLAY_CURSORS_MAX 64 /* of one session at a time: more starts are refused */
+
 /* --- words: pure ---------------------------------------------------------------------- */
 
 struct replay_limits {
@@ -49,9 +51,15 @@ bool replay_same_start(struct start a, struct start b);
 /* It is known where one more of the session's replays starts (replay_has_begun). */
 typedef void (*replay_begun_cb)(struct session *s);
 /* The filter replays from sub->start (not START_NOW), or, with `state`, goes on from where
- * replay_state_put left it; sub->replay is set until it joins main.  begun and that come later,
- * never from inside this. */
+ * replay_state_put left it, once replay_open was called; sub->replay is set until it joins
+ * main.  begun and that come later, never from inside this. */
 void replay_begin(struct sub *sub, struct reader *state, replay_begun_cb begun);
+/* All that have begun are opened: once for a packet's or a session's many. */
+void replay_open(struct session *s);
+/* Cursors of their own that the session has. */
+size_t replay_count(const struct session *s);
+/* One that would be a cursor more. */
+bool replay_is_another(const struct session *s, struct start start);
 /* It is known where it starts (or it does not replay): what comes later is later. */
 bool replay_has_begun(const struct sub *sub);
 /* For the item of the filter: 17 bytes, or one when it does not replay. */
@@ -61,7 +69,8 @@ void replay_state_put(const struct sub *sub, struct buf *value);
 MUST_CHECK bool replay_state_skip(struct reader *value, bool *replays);
 /* There is room again: all replays of the session. */
 void replay_resume(struct session *s);
-/* Unsubscribed, begun anew, or the session ends: idempotent. */
+/* Unsubscribed, begun anew, or the session ends: idempotent.  Others that replay together
+ * with it go on at replay_open. */
 void replay_end(struct sub *sub);
 
 #endif

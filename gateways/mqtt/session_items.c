@@ -20,6 +20,7 @@
 
 #define SUB_NO_LOCAL 1
 #define SUB_RETAIN 2
+#define SUB_WANTS_OURS 4
 #define GROUP_FROM_NOW UINT64_MAX /* start of a group: where the log is when it is made */
 
 static struct slice items_filter_key(struct buf *key, struct slice filter)
@@ -44,6 +45,12 @@ void session_items_put_progress(struct buf *items, uint64_t cursor, bool follows
     wire_item_put(items, &i);
 }
 
+static uint8_t items_options_of(const struct sub *sub)
+{
+    return (sub->no_local ? SUB_NO_LOCAL : 0) | (sub->retain_as_published ? SUB_RETAIN : 0) |
+           (sub->wants_ours ? SUB_WANTS_OURS : 0);
+}
+
 static void items_put_sub(const struct sub *sub, struct buf *items)
 {
     struct buf *key = &sub->session->mqtt->item_key, *value = &sub->session->mqtt->item_value;
@@ -53,7 +60,7 @@ static void items_put_sub(const struct sub *sub, struct buf *items)
     buf_u8(value, sub->qos);
     if (sub->kind == SUB_SHARED)
         buf_u64(value, sub->start.kind == START_AFTER ? sub->start.arg : GROUP_FROM_NOW);
-    buf_u8(value, (sub->no_local ? SUB_NO_LOCAL : 0) | (sub->retain_as_published ? SUB_RETAIN : 0));
+    buf_u8(value, items_options_of(sub));
     buf_u32(value, sub->id);
     buf_u64(value, sub->from);
     buf_u8(value, (uint8_t)sub->start.kind);
@@ -158,6 +165,9 @@ static bool items_sub_get(struct session *s, const struct wire_item *i)
     options = reader_u8(&r);
     sub->no_local = (options & SUB_NO_LOCAL) != 0;
     sub->retain_as_published = (options & SUB_RETAIN) != 0;
+    sub->wants_ours = (options & SUB_WANTS_OURS) != 0;
+    if (sub->wants_ours)
+        s->client->wants_ours = true;
     sub->id = reader_u32(&r);
     sub->from = reader_u64(&r);
     sub->start.kind = reader_u8(&r);
@@ -201,5 +211,6 @@ bool session_items_get(struct session *s, struct slice items)
         if (!items_get_one(s, &i))
             return false;
     flight_items_done(&s->flight);
+    replay_open(s);
     return !r.bad;
 }

@@ -70,7 +70,7 @@ struct session *session_new(struct client *c, const struct wire_attached *a)
 /* A session that a gap ends does so once it can say it. */
 bool session_check(struct session *s, void (*checked)(struct client *c))
 {
-    if (s->client->version != MQTT_50 || s->mqtt->settings.drop_session_on_gap)
+    if (!client_hears_ours(s->client) || s->mqtt->settings.drop_session_on_gap)
         return false;
     main_cursor_open(s);
     if (!s->main_open)

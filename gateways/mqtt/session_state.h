@@ -43,6 +43,7 @@ struct session {
     bool ended;
 
     struct sub *subs;
+    uint32_t sub_count, shared_count;  /* of them; those of groups */
     struct tombstones *sub_tombstones; /* filters, str16 each */
     struct subscription main;
     bool main_open;

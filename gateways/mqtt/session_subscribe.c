@@ -16,6 +16,7 @@
  */
 #include "session_subscribe.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include <utlist.h>
@@ -28,6 +29,7 @@
 #include "replay.h"
 #include "retained.h"
 #include "share.h"
+#include "sub_index.h"
 #include "sys_topics.h"
 #include "topic.h"
 
@@ -45,8 +47,10 @@ struct subscribing {
     bool unsubscribe;
     bool main_changed; /* its filters are others now */
     uint16_t packet_id;
+    const char *why; /* a reason string for the answer; NULL: nothing was refused */
     bool probing;
     struct subscription probe;
+    struct sub_index *index; /* while the packet is looked at */
     uint8_t *codes;
     size_t count;
     struct asked asked[];
@@ -81,6 +85,11 @@ void session_subscribe_free(struct session *s)
     tombstones_free(&s->sub_tombstones);
 }
 
+bool session_subscribe_awaits_client(const struct session *s)
+{
+    return s->subscribing != NULL && s->subscribing->stage == RETAINED;
+}
+
 /* --- the last steps --------------------------------------------------------------------- */
 
 void session_subscribe_end(struct session *s)
@@ -112,6 +121,7 @@ static void subscribe_retained_or_finish(struct session *s, struct subscribing *
     size_t n = 0;
 
     g->stage = RETAINED;
+    client_unblock(s->client); /* PUBLISHes that waited for the SUBACK */
     for (size_t i = 0; i < g->count; i++) {
         struct sub *sub = g->asked[i].sub;
 
@@ -159,8 +169,10 @@ static void subscribe_say_suback(struct session *s, const struct subscribing *g)
 
     buf_clear(&m->props);
     buf_clear(&m->packet);
-    if (s->client->version == MQTT_50 && s->client->problem_info && from > 0)
+    if (client_hears_ours(s->client) && s->client->problem_info && from > 0)
         packets_put_id(&m->props, from);
+    if (client_is_5(s->client) && s->client->problem_info && g->why != NULL)
+        mqtt_prop_put_text(&m->props, MQTT_PROP_REASON_STRING, slice_of(g->why));
     if (client_takes(s->client, MQTT_HEAD_MAX + 4 + m->props.len + g->count))
         props = buf_slice(&m->props);
     mqtt_suback_put(&m->packet, s->client->version, type, g->packet_id, g->codes, g->count, props);
@@ -283,6 +295,7 @@ static void subscribe_on_failed(struct subscription *probe, enum sluice_error er
         g->asked[i] = (struct asked){NULL, false, false};
         g->codes[i] = error == ERR_TOO_MANY ? MQTT_QUOTA : MQTT_UNSPECIFIED;
     }
+    g->why = "the server has no room for a filter more";
     subscribe_write_items(s, g);
 }
 
@@ -318,8 +331,20 @@ static struct subscribing *subscribing_new(struct session *s, uint16_t packet_id
     g->packet_id = packet_id;
     g->count = count;
     g->codes = mem_zalloc(count);
+    g->index = sub_index_new(s, count);
     s->subscribing = g;
     return g;
+}
+
+/* Its filters are known: the cursors that they need are opened, each once. */
+static void subscribing_looked_at(struct subscribing *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (g->asked[i].sub != NULL)
+            g->asked[i].sub->asked = 0;
+    sub_index_free(g->index);
+    g->index = NULL;
+    replay_open(g->session);
 }
 
 static uint32_t subscribe_max_subscriptions(const struct mqttd *m)
@@ -327,15 +352,6 @@ static uint32_t subscribe_max_subscriptions(const struct mqttd *m)
     uint32_t n = m->settings.max_subscriptions;
 
     return n < WIRE_FILTERS_MAX ? n : WIRE_FILTERS_MAX;
-}
-
-static uint32_t subscribe_count_subs(const struct session *s)
-{
-    const struct sub *sub;
-    int n = 0;
-
-    DL_COUNT(s->subs, sub, n);
-    return (uint32_t)n;
 }
 
 /* What a rule says of everything that the filter matches: the last rule that covers it
@@ -425,14 +441,35 @@ static bool subscribe_wants_retained(const struct session *s, const struct sub *
 /* The same filter earlier in this packet: the later one decides. */
 static bool subscribe_take_over(struct subscribing *g, size_t i)
 {
-    for (size_t k = 0; k < i; k++) {
-        if (g->asked[k].sub != g->asked[i].sub)
-            continue;
-        g->asked[i].probe = g->asked[k].probe && sub_is_mains(g->asked[i].sub);
-        g->asked[k] = (struct asked){NULL, false, false};
-        return true;
-    }
-    return false;
+    struct sub *sub = g->asked[i].sub;
+    size_t k = sub->asked;
+
+    sub->asked = (uint16_t)(i + 1);
+    if (k == 0)
+        return false;
+    g->asked[i].probe = g->asked[k - 1].probe && sub_is_mains(sub);
+    g->asked[k - 1] = (struct asked){NULL, false, false};
+    return true;
+}
+
+/* What one session may have at a time; else it is said why. */
+static bool subscribe_has_room(struct subscribing *g, struct slice key, struct start start,
+                               bool is_new)
+{
+    const struct session *s = g->session;
+    enum sub_kind kind = sub_kind_of(key);
+    const char *why = NULL;
+
+    if (is_new && s->sub_count >= subscribe_max_subscriptions(s->mqtt))
+        why = "the session has as many subscriptions as it may have";
+    else if (is_new && kind == SUB_SHARED && s->shared_count >= s->mqtt->settings.max_shared)
+        why = "the session is in as many groups as it may be in";
+    else if (start.kind != START_NOW && kind == SUB_PLAIN &&
+             replay_count(s) >= REPLAY_CURSORS_MAX && replay_is_another(s, start))
+        why = "the session replays from as many places as it may";
+    if (why != NULL)
+        g->why = why;
+    return why == NULL;
 }
 
 static uint8_t subscribe_take_filter(struct subscribing *g, size_t i,
@@ -441,21 +478,22 @@ static uint8_t subscribe_take_filter(struct subscribing *g, size_t i,
 {
     struct session *s = g->session;
     enum mqtt_reason code = subscribe_check(s, key, start);
-    struct sub *sub = sub_find(s, key);
-    bool is_new = sub == NULL;
+    struct sub *sub = sub_index_find(g->index, key);
+    bool is_new = sub == NULL, bridge = s->client->bridge;
 
-    if (code == MQTT_OK && is_new &&
-        subscribe_count_subs(s) >= subscribe_max_subscriptions(s->mqtt))
+    if (code == MQTT_OK && !subscribe_has_room(g, key, start, is_new))
         code = MQTT_QUOTA;
     if (code != MQTT_OK)
         return (uint8_t)code;
     if (is_new) {
         sub = sub_add(s, key);
         sub->from = UINT64_MAX; /* until it is known */
+        sub_index_put(g->index, sub);
     }
     sub->qos = subscribe_grant(s->mqtt, sub, o->qos);
-    sub->no_local = o->no_local;
-    sub->retain_as_published = o->retain_as_published;
+    sub->no_local = o->no_local || (bridge && sub->kind != SUB_SHARED);
+    sub->retain_as_published = o->retain_as_published || bridge;
+    sub->wants_ours = s->client->wants_ours;
     sub->id = id;
     subscribe_take_start(g, sub, start, is_new);
     g->asked[i].sub = sub;
@@ -468,18 +506,35 @@ static uint8_t subscribe_take_filter(struct subscribing *g, size_t i,
 }
 
 /* No-local on a shared subscription is the one thing that ends the client (3.8.3-4). */
-static enum mqtt_reason subscribe_check_all(const struct mqtt_subscribe *m, size_t *count)
+static enum mqtt_reason subscribe_check_all(const struct mqtt_subscribe *m)
 {
     struct slice topics = m->topics;
     struct mqtt_topic_option o;
 
-    *count = 0;
-    while (mqtt_subscribe_next(&topics, &o)) {
+    while (mqtt_subscribe_next(&topics, &o))
         if (o.no_local && sub_kind_of(o.filter) == SUB_SHARED)
             return MQTT_PROTOCOL_ERROR;
-        ++*count;
-    }
     return MQTT_OK;
+}
+
+/* Who says a word of ours understands them. */
+static bool subscribe_knows_ours(const struct mqtt_subscribe *m)
+{
+    struct slice rest = m->props.bytes;
+    struct mqtt_prop p;
+
+    while (mqtt_prop_next(&rest, &p))
+        if (p.id == MQTT_PROP_USER_PROPERTY && event_user_is_ours(p.text))
+            return true;
+    return false;
+}
+
+static void subscribe_refused(struct subscribing *g, uint8_t code)
+{
+    if (code < MQTT_UNSPECIFIED || g->why != NULL)
+        return;
+    g->why = code == MQTT_BAD_FILTER ? "a filter, or where it is to start, makes no sense"
+                                     : mqtt_reason_text(code);
 }
 
 static uint8_t subscribe_ask(struct subscribing *g, size_t i, const struct mqtt_topic_option *o,
@@ -506,20 +561,20 @@ enum mqtt_reason session_subscribe(struct session *s, const struct mqtt_subscrib
     struct mqtt_topic_option o;
     struct subscribing *g;
     struct buf scratch = {0};
-    enum mqtt_reason reason;
-    size_t count;
+    enum mqtt_reason reason = subscribe_check_all(m);
 
-    if (s->subscribing != NULL)
-        return MQTT_BUSY;
-    reason = subscribe_check_all(m, &count);
+    assert(s->subscribing == NULL);
     if (reason != MQTT_OK)
         return reason;
-    g = subscribing_new(s, m->packet_id, count);
+    s->client->wants_ours = s->client->wants_ours || subscribe_knows_ours(m);
+    g = subscribing_new(s, m->packet_id, m->count);
     for (size_t i = 0; mqtt_subscribe_next(&topics, &o); i++) {
         g->codes[i] = subscribe_ask(g, i, &o, m, &scratch);
-        if (s->client->version == MQTT_311 && g->codes[i] > MQTT_GRANTED_2)
+        subscribe_refused(g, g->codes[i]);
+        if (!client_is_5(s->client) && g->codes[i] > MQTT_GRANTED_2)
             g->codes[i] = MQTT_UNSPECIFIED;
     }
+    subscribing_looked_at(g);
     buf_free(&scratch);
     subscribe_begin(s, g);
     return MQTT_OK;
@@ -538,10 +593,11 @@ static uint8_t subscribe_drop(struct subscribing *g, struct slice filter, struct
     if (replay_filter_get(filter, &limits, scratch, &key, &start) != MQTT_OK ||
         !sub_name_parse(key, &inner))
         return MQTT_BAD_FILTER;
-    sub = sub_find(g->session, key);
+    sub = sub_index_find(g->index, key);
     if (sub == NULL)
         return MQTT_NO_SUBSCRIPTION;
     g->main_changed = g->main_changed || sub_is_mains(sub);
+    sub_index_drop(g->index, sub);
     subscribe_remove(sub);
     return MQTT_OK;
 }
@@ -551,17 +607,15 @@ enum mqtt_reason session_unsubscribe(struct session *s, const struct mqtt_subscr
     struct slice topics = m->topics, filter;
     struct subscribing *g;
     struct buf scratch = {0};
-    size_t count = 0;
 
-    if (s->subscribing != NULL)
-        return MQTT_BUSY;
-    while (mqtt_unsubscribe_next(&topics, &filter))
-        count++;
-    g = subscribing_new(s, m->packet_id, count);
+    assert(s->subscribing == NULL);
+    g = subscribing_new(s, m->packet_id, m->count);
     g->unsubscribe = true;
-    topics = m->topics;
-    for (size_t i = 0; mqtt_unsubscribe_next(&topics, &filter); i++)
+    for (size_t i = 0; mqtt_unsubscribe_next(&topics, &filter); i++) {
         g->codes[i] = subscribe_drop(g, filter, &scratch);
+        subscribe_refused(g, g->codes[i]);
+    }
+    subscribing_looked_at(g);
     buf_free(&scratch);
     subscribe_write_items(s, g);
     return MQTT_OK;

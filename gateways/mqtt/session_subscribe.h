@@ -9,11 +9,13 @@
 
 #include "session_state.h"
 
-/* A reason that is not MQTT_OK ends the client, but MQTT_BUSY: one is at hand; show the
- * packet again when client_pump is called (the packets behind it must be read on: the
- * caller keeps a bounded queue of waiting ones). */
+/* None is at hand (s->subscribing); client_pump says when.  A reason that is not MQTT_OK
+ * ends the client. */
 MUST_CHECK enum mqtt_reason session_subscribe(struct session *s, const struct mqtt_subscribe *m);
 MUST_CHECK enum mqtt_reason session_unsubscribe(struct session *s, const struct mqtt_subscribe *m);
+
+/* The one at hand has been answered, and waits until the client takes retained messages. */
+bool session_subscribe_awaits_client(const struct session *s);
 
 /* What was being written is written, or a replay has begun: the one at hand may go on. */
 void session_subscribe_go_on(struct session *s);

@@ -297,7 +297,8 @@ void share_joined(struct sub *sub)
         s->share->session = s;
         DL_APPEND(share_out_of(s->mqtt)->members, s->share);
     }
-    s->share->groups++;
+    s->share->groups += !sub->joined; /* it may be subscribed again */
+    sub->joined = true;
     share_touch(s->share);
 }
 
@@ -311,7 +312,8 @@ void share_left(struct sub *sub)
     DL_FOREACH_SAFE (sm->queue, a, next)
         if (a->sub == sub)
             share_give_back(sm, a);
-    sm->groups--;
+    sm->groups -= sub->joined;
+    sub->joined = false;
     share_touch(sm);
 }
 

@@ -84,6 +84,8 @@ struct sub *sub_add(struct session *s, struct slice filter)
     if (sub->kind == SUB_SHARED)
         sub->group = group_name_new(filter);
     DL_APPEND(s->subs, sub);
+    s->sub_count++;
+    s->shared_count += sub->kind == SUB_SHARED;
     s->mqtt->report.subscriptions++;
     return sub;
 }
@@ -98,6 +100,8 @@ void sub_free(struct sub *sub)
     if (s->tree != NULL)
         (void)filter_tree_remove(s->tree, sub_name(sub));
     DL_DELETE(s->subs, sub);
+    s->sub_count--;
+    s->shared_count -= sub->kind == SUB_SHARED;
     s->mqtt->report.subscriptions--;
     group_name_unref(sub->group);
     free(sub);

@@ -18,7 +18,8 @@ enum sub_kind { SUB_PLAIN, SUB_SHARED, SUB_SYS };
 
 /* A filter of the session. */
 struct sub {
-    struct sub *prev, *next; /* of the session; few, so a hash would cost more than it saves */
+    struct sub *prev, *next; /* of the session; few, so a lasting hash would cost more than it
+                                saves: see sub_index.h */
     struct session *session;
     struct replay *replay;    /* it has a cursor of its own; NULL: main's */
     struct group_name *group; /* SUB_SHARED */
@@ -31,6 +32,9 @@ struct sub {
     bool no_local : 1, retain_as_published : 1;
     bool dirty : 1, writing : 1;  /* its item: to be written, being written */
     bool unacked : 1, acking : 1; /* the same of what SUBSCRIBE said, which SUBACK waits for */
+    bool wants_ours : 1;          /* its SUBSCRIBE had user properties of ours */
+    bool joined : 1;              /* SUB_SHARED: share.c counts it */
+    uint16_t asked;               /* while a SUBSCRIBE is looked at: its place there, from 1 */
     char filter[]; /* "a/#", "$share/g/a/#", "$SYS/#": as UNSUBSCRIBE says it; NUL-terminated */
 };
 

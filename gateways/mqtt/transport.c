@@ -308,7 +308,10 @@ void transport_frame(struct buf *b, size_t start)
 
 void transport_write(struct transport *t, struct slice packets)
 {
-    struct buf frame = {0};
+    struct buf frames = {0};
+    struct mqtt_head h;
+    size_t at, size;
+    int head;
 
     if (t->conn == NULL)
         return;
@@ -316,9 +319,14 @@ void transport_write(struct transport *t, struct slice packets)
         conn_write(t->conn, packets.p, packets.len);
         return;
     }
-    ws_frame_put(&frame, WS_BINARY, packets);
-    conn_write(t->conn, frame.p, frame.len);
-    buf_free(&frame);
+    for (at = 0; at < packets.len; at += size) {
+        head = mqtt_head_get(&h, packets.p + at, packets.len - at);
+        assert(head > 0); /* they are our own */
+        size = (size_t)head + h.remaining;
+        ws_frame_put(&frames, WS_BINARY, (struct slice){packets.p + at, size});
+    }
+    conn_write(t->conn, frames.p, frames.len);
+    buf_free(&frames);
 }
 
 size_t transport_run(struct transport *t, struct run *r, unsigned form, form_encode encode,

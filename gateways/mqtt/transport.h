@@ -4,8 +4,8 @@
  *
  * Packets go in and come out the same either way.  What comes in is handed on in
  * whole packets, wherever TCP, frames or messages cut them: a packet may span
- * frames, a frame may hold many.  Over WebSocket each write is one frame, and each
- * event of a run its own.
+ * frames, a frame may hold many.  What goes out over WebSocket is one packet a frame,
+ * for there are clients (Paho's for C) that wait for ever for what stands behind one.
  *
  *     conn_ops.input ──▶ transport_input ──▶ ops->packet, one at a time
  *

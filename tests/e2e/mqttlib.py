@@ -108,9 +108,15 @@ class Will:
     props: dict = field(default_factory=dict)
 
 
+ASKS = ("sluice-properties", "on")  # who says this in CONNECT gets user properties of ours
+
+
 def connect(client="", version=V5, clean=True, keep_alive=0, will=None, user=None, password=None,
-            name="MQTT", flags=0, **props):
-    """flags: further bits of the connect flags."""
+            name="MQTT", flags=0, asks=True, **props):
+    """flags: further bits of the connect flags; asks: for user properties of ours."""
+    if asks and version == V5:
+        said = props.get("user", [])
+        props["user"] = (said if isinstance(said, list) else [said]) + [ASKS]
     flags |= clean << 1
     if will:
         flags |= 4 | will.qos << 3 | will.retain << 5

@@ -50,6 +50,7 @@ static inline void put_connect(struct buf *b, const struct wish *wish)
         mqtt_prop_put_number(&props, MQTT_PROP_RECEIVE_MAXIMUM, wish->maximum);
     if (wish->size != 0)
         mqtt_prop_put_number(&props, MQTT_PROP_MAXIMUM_PACKET_SIZE, wish->size);
+    mqtt_prop_put_user(&props, SLICE("sluice-properties"), SLICE("on"));
     if (wish->version != MQTT_311)
         packet_put_props(b, &props);
     packet_put_text(b, SLICE("me"));

@@ -161,7 +161,8 @@ static enum mqtt_reason connect(struct slice body)
 
     if (reason != MQTT_OK)
         return reason;
-    assert(m.version == MQTT_311 || m.version == MQTT_50);
+    assert(m.version == MQTT_31 || m.version == MQTT_311 || m.version == MQTT_50);
+    assert(!m.bridge || m.version != MQTT_50);
     check_text(m.client);
     check_text(m.user);
     check_props(&m.props);
@@ -312,7 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 
     if (len == 0)
         return 0;
-    v = (p[0] & 1) != 0 ? MQTT_50 : MQTT_311;
+    v = (p[0] & 1) != 0 ? MQTT_50 : (p[0] & 2) != 0 ? MQTT_31 : MQTT_311;
     in = (struct slice){in.p + 1, len - 1};
     while ((size = mqtt_head_get(&h, in.p, in.len)) > 0) {
         assert(h.remaining <= MQTT_REMAINING_MAX && (size_t)size <= MQTT_HEAD_MAX);

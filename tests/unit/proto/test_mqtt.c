@@ -57,7 +57,7 @@ START_TEST(a_length_has_four_bytes_at_most)
 }
 END_TEST
 
-/* 2.1.3-1; PUBLISH's are its own. */
+/* 2.1.3-1; PUBLISH's are its own, and DUP is the version's to judge. */
 START_TEST(each_type_has_its_flags)
 {
     for (unsigned type = 0; type < 16; type++)
@@ -65,12 +65,23 @@ START_TEST(each_type_has_its_flags)
             uint8_t bytes[2] = {(uint8_t)(type << 4 | flags), 0};
             unsigned right =
                 type == MQTT_PUBREL || type == MQTT_SUBSCRIBE || type == MQTT_UNSUBSCRIBE ? 2 : 0;
-            bool good = type == MQTT_PUBLISH || (type != 0 && flags == right);
+            unsigned dup = right == 2 ? 8 : 0;
+            bool good = type == MQTT_PUBLISH || (type != 0 && (flags & ~dup) == right);
             struct slice in = guarded(bytes, sizeof bytes);
 
             ck_assert_int_eq(mqtt_head_get(&h, in.p, in.len), good ? 2 : -1);
             ck_assert_int_eq(mqtt_head_get(&h, in.p, 1), good ? 0 : -1); /* known at once */
         }
+}
+END_TEST
+
+/* 3.1 alone says that it sends something again. */
+START_TEST(dup_of_subscribe_is_of_3_1)
+{
+    ck_assert_int_eq(head("8a 00"), 2);
+    ck_assert_int_eq(mqtt_head_check(MQTT_31, &h), MQTT_OK);
+    ck_assert_int_eq(mqtt_head_check(MQTT_311, &h), MQTT_MALFORMED);
+    ck_assert_int_eq(mqtt_head_check(MQTT_50, &h), MQTT_MALFORMED);
 }
 END_TEST
 
@@ -553,6 +564,7 @@ static TCase *headers(void)
     tcase_add_test(t, a_header_cut_short_needs_more);
     tcase_add_test(t, a_length_has_four_bytes_at_most);
     tcase_add_test(t, each_type_has_its_flags);
+    tcase_add_test(t, dup_of_subscribe_is_of_3_1);
     tcase_add_test(t, a_ping_has_no_body);
     tcase_add_test(t, the_length_takes_the_shortest_form_in_50);
     tcase_add_test(t, some_packets_are_not_for_clients_to_send);

@@ -98,9 +98,9 @@ START_TEST(other_versions_are_named)
         const char *body;
         uint8_t version;
     } others[] = {
-        {"<MQIsdp> 03 02 003c <me>", 3}, {"<MQTT> 03", 3},
+        {"<MQIsdp> 04 02 003c <me>", 3}, {"<MQTT> 03", 3},
         {"<MQTT> 06 ff ffff", 6},        {"<MQTT> 00 02 003c <me>", 0},
-        {"<MQTT> 84 02 0000 <b>", 0x84}, {"<mqtt> 04 02 0000 <m>", 0},
+        {"<MQTT> 85 02 0000 <b>", 0x85}, {"<mqtt> 04 02 0000 <m>", 0},
         {"<MQTT5> 05 02 0000 <me>", 0},  {"<> 04", 0},
     };
 
@@ -108,6 +108,33 @@ START_TEST(other_versions_are_named)
         ck_assert_uint_eq(get(others[i].body), MQTT_BAD_VERSION);
         ck_assert_uint_eq(m.version, others[i].version);
     }
+}
+END_TEST
+
+START_TEST(bridges_say_so_in_the_level)
+{
+    ck_assert_uint_eq(get("<MQTT> 84 00 003c <b>"), MQTT_OK);
+    ck_assert(m.bridge && m.version == MQTT_311);
+    ck_assert_uint_eq(get("<MQIsdp> 83 00 003c <b>"), MQTT_OK);
+    ck_assert(m.bridge && m.version == MQTT_31);
+    ck_assert_uint_eq(get("<MQTT> 04 00 003c <b>"), MQTT_OK);
+    ck_assert(!m.bridge);
+}
+END_TEST
+
+/* It disregards flags that mean nothing, and lets user and password be missing. */
+START_TEST(version_3_1_is_taken_as_it_was)
+{
+    ck_assert_uint_eq(get("<MQIsdp> 03 02 003c <me>"), MQTT_OK);
+    ck_assert(m.version == MQTT_31 && slice_eq(m.client, SLICE("me")));
+    ck_assert_uint_eq(get("<MQIsdp> 03 3b 003c <me>"), MQTT_OK);
+    ck_assert(!m.has_will && m.clean);
+    ck_assert_uint_eq(get("<MQIsdp> 03 c2 003c <me>"), MQTT_OK);
+    ck_assert_ptr_null(m.user.p);
+    ck_assert_uint_eq(get("<MQIsdp> 03 c2 003c <me> <user>"), MQTT_OK);
+    ck_assert(slice_eq(m.user, SLICE("user")) && m.password.p == NULL);
+    ck_assert_uint_eq(get("<MQIsdp> 03 02 003c <>"), MQTT_BAD_CLIENT_ID);
+    ck_assert_uint_eq(get("<MQIsdp> 03 02 003c <me> <x>"), MQTT_MALFORMED);
 }
 END_TEST
 
@@ -216,6 +243,8 @@ int main(void)
     tcase_add_test(t, a_token_needs_no_user_in_50);
     tcase_add_test(t, a_will_and_a_password_may_hold_any_bytes);
     tcase_add_test(t, other_versions_are_named);
+    tcase_add_test(t, bridges_say_so_in_the_level);
+    tcase_add_test(t, version_3_1_is_taken_as_it_was);
     tcase_add_test(t, the_version_is_known_after_other_errors_too);
     tcase_add_loop_test(t, a_connect_against_the_rules_is_refused, 0, COUNT(refused));
     tcase_add_loop_test(t, a_connect_cut_short_is_malformed, 0, COUNT(cut));

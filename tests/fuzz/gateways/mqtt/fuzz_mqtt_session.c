@@ -98,7 +98,7 @@ static void check_written(struct peer *p)
         int n = mqtt_head_get(&h, p->written.p + at, p->written.len - at);
 
         assert(n > 0 && p->written.len - at >= (size_t)n + h.remaining);
-        assert(!p->greeted || (size_t)n + h.remaining <= p->max_packet);
+        assert((size_t)n + h.remaining <= p->max_packet);
         check_packet(p, &h, (struct slice){(char *)p->written.p + at + n, h.remaining});
         at += (size_t)n + h.remaining;
     }
@@ -119,6 +119,8 @@ static void connect_props(struct peer *p, struct buf *b, uint8_t how)
         mqtt_prop_put_number(&props, MQTT_PROP_MAXIMUM_PACKET_SIZE, p->max_packet = 60);
     if ((how & 64) != 0)
         mqtt_prop_put_number(&props, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, 4);
+    if (how % 3 != 0)
+        mqtt_prop_put_user(&props, SLICE("sluice-properties"), SLICE("on"));
     packet_put_props(b, &props);
     buf_free(&props);
 }
@@ -134,8 +136,13 @@ static void send_connect(struct peer *p, uint8_t how)
     p->version = v5 ? MQTT_50 : MQTT_311;
     p->receive_maximum = UINT16_MAX;
     p->max_packet = UINT32_MAX;
-    packet_put_text(&b, SLICE("MQTT"));
-    buf_u8(&b, p->version);
+    if (!v5 && how % 11 == 0 && name.len > 0) { /* 3.1, whose packets are those of 3.1.1 */
+        packet_put_text(&b, SLICE("MQIsdp"));
+        buf_u8(&b, MQTT_31);
+    } else {
+        packet_put_text(&b, SLICE("MQTT"));
+        buf_u8(&b, p->version | (!v5 && how % 2 == 0 ? 0x80 : 0)); /* a bridge */
+    }
     buf_u8(&b, (uint8_t)((clean ? 2 : 0) | (will ? 4 | 8 : 0)));
     packet_put_u16(&b, how % 7 == 0 ? 1 : 0);
     if (v5)

@@ -151,7 +151,7 @@ END_TEST
 
 START_TEST(test_50_pieces_are_what_the_whole_is)
 {
-    struct packet_own o = {.version = MQTT_50};
+    struct packet_own o = {.version = MQTT_50, .ours = true};
     struct buf whole = {0};
     struct entry *e = small_event();
 
@@ -170,7 +170,7 @@ START_TEST(test_50_carries_what_the_event_has)
                             .payload_format = 1,
                             .type = SLICE("alarm"),
                             .origin = SLICE("me")};
-    struct packet_own o = {.version = MQTT_50};
+    struct packet_own o = {.version = MQTT_50, .ours = true};
     struct buf user = {0}, props = {0};
     struct event e = {.id = 7, .time = 1, .topic = SLICE("t"), .payload = SLICE("x")};
     struct mqtt_publish m;
@@ -195,10 +195,47 @@ START_TEST(test_50_carries_what_the_event_has)
 }
 END_TEST
 
+START_TEST(test_50_bare_has_nothing_of_ours)
+{
+    packets_encoders[PACKET_50_BARE](&packet, &small_event()->e);
+    assert_bytes("\x30\x08\0\3a/b\0hi", 10);
+}
+END_TEST
+
+/* One payload looks like a property of ours. */
+START_TEST(test_50_pieces_without_what_is_ours)
+{
+    static const struct slice payloads[] = {{"x", 1}, {"\x26\0\x0bsluice-type\0\1x", 17}};
+    struct event_props p = {.payload_format = -1, .type = SLICE("alarm")};
+    struct packet_own o = {.version = MQTT_50};
+    struct buf user = {0}, props = {0};
+    struct mqtt_publish m;
+    struct slice value;
+
+    event_user_put(&user, SLICE("k"), SLICE("v"));
+    p.user = buf_slice(&user);
+    event_props_put(&props, &p);
+    for (size_t i = 0; i < 4; i++) {
+        struct event e = {.id = 7, .time = 1, .topic = SLICE("t"), .payload = payloads[i % 2]};
+
+        if (i / 2 != 0)
+            e.props = buf_slice(&props);
+        ck_assert(make(entry_of(&e), &o));
+        m = decode(MQTT_50);
+        ck_assert(slice_eq(m.payload, payloads[i % 2]));
+        ck_assert(!mqtt_user_get(&m.props, SLICE("sluice-id"), &value));
+        ck_assert(!mqtt_user_get(&m.props, SLICE("sluice-type"), &value));
+        ck_assert_int_eq(mqtt_user_get(&m.props, SLICE("k"), &value), i / 2 != 0);
+    }
+    buf_free(&user);
+    buf_free(&props);
+}
+END_TEST
+
 START_TEST(test_50_subscription_identifiers)
 {
     static const uint32_t ids[] = {1, 268435455};
-    struct packet_own o = {.version = MQTT_50, .sub_ids = ids, .sub_id_count = 2};
+    struct packet_own o = {.version = MQTT_50, .ours = true, .sub_ids = ids, .sub_id_count = 2};
 
     ck_assert(make(small_event(), &o));
     ck_assert_ptr_nonnull(memmem(packet.p, packet.len, "\x0b\x01\x0b\xff\xff\xff\x7f", 7));
@@ -209,7 +246,7 @@ static uint32_t expiry_left(uint64_t now_ms)
 {
     struct event e = {
         .id = 1, .time = 10000, .topic = SLICE("t"), .flags = EVENT_HAS_EXPIRY, .expiry = 5};
-    struct packet_own o = {.version = MQTT_50, .now_ms = now_ms};
+    struct packet_own o = {.version = MQTT_50, .ours = true, .now_ms = now_ms};
     struct mqtt_publish m;
 
     teardown();
@@ -230,7 +267,7 @@ END_TEST
 
 START_TEST(test_50_alias_with_and_without_the_topic)
 {
-    struct packet_own o = {.version = MQTT_50, .alias = 3};
+    struct packet_own o = {.version = MQTT_50, .ours = true, .alias = 3};
     struct mqtt_publish m;
 
     ck_assert(make(small_event(), &o));
@@ -248,7 +285,7 @@ END_TEST
 
 START_TEST(test_ours_are_the_first_to_go)
 {
-    struct packet_own o = {.version = MQTT_50, .gap = SLICE("{}")};
+    struct packet_own o = {.version = MQTT_50, .ours = true, .gap = SLICE("{}")};
     struct mqtt_publish m;
     struct slice value;
     size_t whole;
@@ -315,7 +352,9 @@ int main(void)
 {
     return RUN_TESTS("packets", setup, teardown, test_311_whole, test_311_pieces_with_an_identifier,
                      test_311_sent_again, test_311_shares_the_payload_as_it_lies_in_the_record,
-                     test_50_whole_has_its_id, test_50_framed_is_the_same_in_one_binary_frame,
+                     test_50_whole_has_its_id, test_50_bare_has_nothing_of_ours,
+                     test_50_pieces_without_what_is_ours,
+                     test_50_framed_is_the_same_in_one_binary_frame,
                      test_50_pieces_are_what_the_whole_is, test_50_carries_what_the_event_has,
                      test_50_subscription_identifiers, test_50_expiry_is_counted_down,
                      test_50_alias_with_and_without_the_topic, test_ours_are_the_first_to_go,

@@ -150,6 +150,7 @@ static void add_replay(void)
     replay_filter(0, start);
     if (one_in(2))
         replay_filter(1, start);
+    replay_open(&session);
 }
 
 static void state_of(const struct sub *sub, struct buf *state)
@@ -182,6 +183,7 @@ static void take_up_anew(void)
             replay_begin(replaying[i], &r, on_begun);
         buf_free(&states[i]);
     }
+    replay_open(&session);
     main_cursor_open(&session);
 }
 

@@ -413,16 +413,14 @@ START_TEST(packets_of_a_message_wait_for_their_owner)
 }
 END_TEST
 
-START_TEST(packets_go_out_in_a_frame)
+/* Paho's client for C waits for ever for what stands behind the first. */
+START_TEST(packets_go_out_in_a_frame_each)
 {
     uint8_t out[16];
 
-    transport_write(&t, SLICE("abc"));
-    ck_assert_uint_eq(receive(out, sizeof out), 5);
-    ck_assert_mem_eq(out,
-                     "\x82\x03"
-                     "abc",
-                     5);
+    transport_write(&t, (struct slice){"\xd0\0\x40\2\0\7\xd0", 8});
+    ck_assert_uint_eq(receive(out, sizeof out), 14);
+    ck_assert_mem_eq(out, "\x82\2\xd0\0\x82\4\x40\2\0\7\x82\2\xd0\0", 14);
 }
 END_TEST
 
@@ -456,7 +454,7 @@ int main(void)
                   a_fragmented_message_is_put_together_around_a_ping, text_is_answered_with_1003,
                   what_is_no_frame_is_answered_with_1002, a_close_is_answered_once,
                   finishing_says_close, packets_of_a_message_wait_for_their_owner,
-                  packets_go_out_in_a_frame, pieces_go_out_in_a_frame_each);
+                  packets_go_out_in_a_frame_each, pieces_go_out_in_a_frame_each);
 
     return plain | framed;
 }
