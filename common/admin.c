@@ -10,6 +10,7 @@
  * method 405, to another path 404.
  */
 #include <assert.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +146,18 @@ static void admin_answer_text(struct connection *c, const char *status, const ch
     admin_answer(c, status, "text/plain; charset=utf-8", slice_of(text), head_only);
 }
 
+/* What the allocator has handed out, of all its arenas. */
+static uint64_t admin_memory(void)
+{
+#ifdef __GLIBC__
+    struct mallinfo2 m = mallinfo2();
+
+    return (uint64_t)m.uordblks + (uint64_t)m.hblkhd;
+#else
+    return 0;
+#endif
+}
+
 static void admin_answer_metrics(struct connection *c, bool head_only)
 {
     struct admin *a = c->admin;
@@ -153,6 +166,7 @@ static void admin_answer_metrics(struct connection *c, bool head_only)
     if (a->ops.refresh != NULL)
         a->ops.refresh(a->arg);
     metric_set(M_READY, a->ops.ready(a->arg));
+    metric_set(M_MEMORY, admin_memory());
     metrics_render(&body, a->who);
     admin_answer(c, "200 OK", "text/plain; version=0.0.4; charset=utf-8", buf_slice(&body),
                  head_only);

@@ -11,7 +11,7 @@
 #include "mem.h"
 #include "metrics.h"
 
-enum metric_type { COUNTER, GAUGE, HISTOGRAM };
+enum metric_type { COUNTER, GAUGE, HISTOGRAM, PEAK };
 
 static const struct {
     char who;
@@ -35,7 +35,7 @@ static const struct {
 };
 #define BUCKETS ARRAY_LEN(buckets)
 
-/* A counter or gauge uses value; a histogram the rest, its last bucket being
+/* A counter, gauge or peak uses value; a histogram the rest, its last bucket being
  * all that is above the highest bound. */
 static struct {
     _Atomic uint64_t value;
@@ -70,6 +70,16 @@ uint64_t metric_get(enum metric m)
     return metrics_load(&cells[m].value);
 }
 
+void metric_peak_us(enum metric m, uint64_t us)
+{
+    uint64_t seen = atomic_load_explicit(&cells[m].value, memory_order_relaxed);
+
+    assert(list[m].type == PEAK);
+    while (us > seen && !atomic_compare_exchange_weak_explicit(
+                            &cells[m].value, &seen, us, memory_order_relaxed, memory_order_relaxed))
+        continue;
+}
+
 void metric_observe_us(enum metric m, uint64_t us)
 {
     size_t i = 0;
@@ -98,15 +108,29 @@ static void render_histogram(struct buf *b, enum metric m)
     buf_printf(b, "%s_count %llu\n", name, (unsigned long long)count);
 }
 
+static void render_us(struct buf *b, const char *name, uint64_t us)
+{
+    buf_printf(b, "%s %llu.%06llu\n", name, (unsigned long long)(us / 1000000),
+               (unsigned long long)(us % 1000000));
+}
+
+/* What was highest is told once. */
+static void render_peak(struct buf *b, enum metric m)
+{
+    render_us(b, list[m].name, atomic_exchange_explicit(&cells[m].value, 0, memory_order_relaxed));
+}
+
 static void render_one(struct buf *b, enum metric m)
 {
-    static const char *const type_names[] = {"counter", "gauge", "histogram"};
+    static const char *const type_names[] = {"counter", "gauge", "histogram", "gauge"};
     const char *name = list[m].name;
 
     buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, list[m].help, name,
                type_names[list[m].type]);
     if (list[m].type == HISTOGRAM)
         render_histogram(b, m);
+    else if (list[m].type == PEAK)
+        render_peak(b, m);
     else
         buf_printf(b, "%s %llu\n", name, (unsigned long long)metric_get(m));
 }

@@ -4,6 +4,9 @@
  * X(ID, who, type, name, help)   who: 'b' broker, 'g' gateways, '*' both
  */
 X(READY, '*', GAUGE, "sluice_ready", "1 while /readyz says so")
+X(LOOP_STALL, '*', PEAK, "sluice_loop_stall_seconds",
+  "Longest turn of the process's loop since the last scrape, sleep not counted")
+X(MEMORY, '*', GAUGE, "sluice_memory_bytes", "Memory allocated and not given back")
 X(STORE_FAILING, 'b', GAUGE, "sluice_store_failing", "1 while the store takes no events")
 X(COMMITS_FAILED, 'b', COUNTER, "sluice_commits_failed_total",
   "Transactions that could not be written, their publishes refused")

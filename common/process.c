@@ -1,5 +1,5 @@
 /*
- * process.c - signals and draining, the ready byte, folders.
+ * process.c - signals and draining, how long turns of the loop take, the ready byte, folders.
  *
  *   SIGTERM or SIGINT ──▶ drain() ──(second signal, or drain_ms)──▶ abandon()
  *
@@ -20,6 +20,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "metrics.h"
 #include "process.h"
 
 #define SAME_STOP_MS 500
@@ -33,6 +34,8 @@ struct process {
     bool draining, abandoned, closing;
     uv_signal_t term, interrupt, hangup;
     uv_timer_t deadline;
+    uv_check_t check;
+    uint64_t turn_at, idle; /* when the last turn ended, and how long we had slept by then: ns */
     unsigned handles;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -124,6 +127,25 @@ static void start_signal(struct process *p, uv_loop_t *loop, uv_signal_t *h, int
     (void)rc;
 }
 
+/* From one to the next is a turn and a sleep, which libuv measures for us. */
+static void process_on_check(uv_check_t *h)
+{
+    struct process *p = CONTAINER_OF(h, struct process, check);
+    uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(h->loop);
+
+    metric_peak_us(M_LOOP_STALL, (now - p->turn_at - (idle - p->idle)) / 1000);
+    p->turn_at = now;
+    p->idle = idle;
+}
+
+static void process_watch_turns(struct process *p, uv_loop_t *loop)
+{
+    (void)uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
+    (void)uv_check_init(loop, &p->check);
+    (void)uv_check_start(&p->check, process_on_check);
+    p->turn_at = uv_hrtime();
+}
+
 struct process *process_start(uv_loop_t *loop, uint64_t drain_ms, const struct process_ops *ops,
                               void *arg)
 {
@@ -140,7 +162,8 @@ struct process *process_start(uv_loop_t *loop, uint64_t drain_ms, const struct p
     start_signal(p, loop, &p->interrupt, SIGINT);
     start_signal(p, loop, &p->hangup, SIGHUP);
     (void)uv_timer_init(loop, &p->deadline);
-    p->handles = 4;
+    process_watch_turns(p, loop);
+    p->handles = 5;
     return p;
 }
 
@@ -162,10 +185,12 @@ void process_close(struct process *p, void (*closed)(void *arg), void *arg)
     p->closed = closed;
     p->closed_arg = arg;
     p->deadline.data = p;
+    p->check.data = p;
     uv_close((uv_handle_t *)&p->term, process_on_closed);
     uv_close((uv_handle_t *)&p->interrupt, process_on_closed);
     uv_close((uv_handle_t *)&p->hangup, process_on_closed);
     uv_close((uv_handle_t *)&p->deadline, process_on_closed);
+    uv_close((uv_handle_t *)&p->check, process_on_closed);
     /* It ends by itself now: a late signal must not turn its exit into a death. */
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);

@@ -17,7 +17,8 @@ struct process_ops {
                                  * twice at once): end now */
 };
 /* Handles SIGTERM, SIGINT, SIGHUP, ignores SIGPIPE and SIGXFSZ, raises the limit
- * of open files to its hard maximum, and sets the umask to 077. */
+ * of open files to its hard maximum, sets the umask to 077, and measures the loop's turns
+ * (sluice_loop_stall_seconds). */
 struct process *process_start(uv_loop_t *loop, uint64_t drain_ms, const struct process_ops *ops,
                               void *arg);
 void process_close(struct process *p, void (*closed)(void *arg), void *arg);
