@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "clock.h"
 #include "store_reader.h"
 #include "topic.h"
 

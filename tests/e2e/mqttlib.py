@@ -114,15 +114,12 @@ ASKS = ("sluice-properties", "on")  # who says this in CONNECT gets user propert
 def connect(client="", version=V5, clean=True, keep_alive=0, will=None, user=None, password=None,
             name="MQTT", flags=0, asks=True, **props):
     """flags: further bits of the connect flags; asks: for user properties of ours."""
-    if asks and version == V5:
-        said = props.get("user", [])
-        props["user"] = (said if isinstance(said, list) else [said]) + [ASKS]
     flags |= clean << 1
     if will:
         flags |= 4 | will.qos << 3 | will.retain << 5
     flags |= (user is not None) << 7 | (password is not None) << 6
     body = data(name) + bytes([version, flags]) + struct.pack(">H", keep_alive)
-    body += properties(props) if version == V5 else b""
+    body += properties({**props, **({"user": ASKS} if asks else {})}) if version == V5 else b""
     body += data(client)
     if will:
         body += properties(will.props) if version == V5 else b""

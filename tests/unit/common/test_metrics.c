@@ -75,6 +75,15 @@ START_TEST(a_histogram_has_cumulative_buckets_sum_and_count)
 }
 END_TEST
 
+START_TEST(a_peak_is_told_once)
+{
+    metric_peak_us(M_LOOP_STALL, 1500);
+    metric_peak_us(M_LOOP_STALL, 20);
+    ck_assert(shows('g', "\nsluice_loop_stall_seconds 0.001500\n"));
+    ck_assert(shows('g', "\nsluice_loop_stall_seconds 0.000000\n"));
+}
+END_TEST
+
 START_TEST(every_line_is_help_type_or_sample)
 {
     for (const char *p = render('b'); *p != '\0'; p = strchr(p, '\n') + 1) {
@@ -96,6 +105,7 @@ int main(void)
     tcase_add_test(t, a_gauge_rises_falls_and_is_set);
     tcase_add_test(t, a_process_shows_its_own_metrics_and_the_common_ones);
     tcase_add_test(t, a_histogram_has_cumulative_buckets_sum_and_count);
+    tcase_add_test(t, a_peak_is_told_once);
     tcase_add_test(t, every_line_is_help_type_or_sample);
     suite_add_tcase(s, t);
     return run_suite(s);
