@@ -53,6 +53,8 @@ static bool retained_hand_run(struct retained_walk *w, struct run *r)
     if (n > 0)
         retained_after_set(w, r->entries[n - 1]->e.topic);
     w->waiting = n < r->count;
+    if (w->waiting)
+        client_unblock(w->session->client); /* it is read on for its acknowledgements */
     run_clear(r);
     return !w->waiting;
 }
@@ -192,6 +194,11 @@ void retained_begin(struct session *s, struct sub *const *subs, size_t count, re
     memcpy(w->subs, subs, count * sizeof *w->subs);
     s->retained = w;
     retained_ask(w);
+}
+
+bool retained_waits(const struct session *s)
+{
+    return s->retained != NULL && s->retained->waiting;
 }
 
 void retained_resume(struct session *s)

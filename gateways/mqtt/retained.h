@@ -19,6 +19,7 @@ typedef void (*retained_done_cb)(struct session *s);
  * unless retained_end does.  None is under way. */
 void retained_begin(struct session *s, struct sub *const *subs, size_t count,
                     retained_done_cb done);
+bool retained_waits(const struct session *s); /* for room at the client */
 /* There is room again. */
 void retained_resume(struct session *s);
 /* The session ends; idempotent. */

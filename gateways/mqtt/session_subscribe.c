@@ -87,7 +87,7 @@ void session_subscribe_free(struct session *s)
 
 bool session_subscribe_awaits_client(const struct session *s)
 {
-    return s->subscribing != NULL && s->subscribing->stage == RETAINED;
+    return s->subscribing != NULL && s->subscribing->stage == RETAINED && retained_waits(s);
 }
 
 /* --- the last steps --------------------------------------------------------------------- */
@@ -121,7 +121,6 @@ static void subscribe_retained_or_finish(struct session *s, struct subscribing *
     size_t n = 0;
 
     g->stage = RETAINED;
-    client_unblock(s->client); /* PUBLISHes that waited for the SUBACK */
     for (size_t i = 0; i < g->count; i++) {
         struct sub *sub = g->asked[i].sub;
 

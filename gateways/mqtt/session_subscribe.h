@@ -14,7 +14,8 @@
 MUST_CHECK enum mqtt_reason session_subscribe(struct session *s, const struct mqtt_subscribe *m);
 MUST_CHECK enum mqtt_reason session_unsubscribe(struct session *s, const struct mqtt_subscribe *m);
 
-/* The one at hand has been answered, and waits until the client takes retained messages. */
+/* The one at hand has been answered, and waits until the client takes retained messages:
+ * its acknowledgements may stand behind a PUBLISH. */
 bool session_subscribe_awaits_client(const struct session *s);
 
 /* What was being written is written, or a replay has begun: the one at hand may go on. */

@@ -151,6 +151,15 @@ def test_publish_does_not_overtake_a_waiting_subscribe(mqtt, version):
         assert c.take(PUBLISH).said == (topic, b"after", 0, False)
 
 
+@versions
+def test_publishes_behind_many_subscribes(mqtt, version):
+    """As MQTT.js says them when it comes back: none overtakes."""
+    c = mqtt.connect("c", version)
+    c.send(*(subscribe(n, [(f"{mqtt.t}/{n}", 1)], version) for n in range(1, 301)),
+           *(publish(f"{mqtt.t}/{n}", b"x", 1, n, version=version) for n in range(1, 301)))
+    assert [c.message().topic for _ in range(300)] == [f"{mqtt.t}/{n}" for n in range(1, 301)]
+
+
 def test_acknowledgements_behind_subscribes_and_publishes_are_seen(mqtt):
     """The first SUBSCRIBE's retained messages need them."""
     for n in range(5):
