@@ -56,7 +56,8 @@ static void set_clear(struct store_reader *r, struct filter_set *set)
 {
     const struct topics *topics = &r->s->topics;
 
-    memset(set->bits, 0, set->words * sizeof *set->bits);
+    if (set->words > 0) /* else there are no bits to point at */
+        memset(set->bits, 0, set->words * sizeof *set->bits);
     set->seen = 1;
     set->matched = 0;
     set->removed_to = 0;
