@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "no_crypto.h"
 #include "zmtp.h"
 #include "zmtp_handshake.h"
 
@@ -111,54 +112,6 @@ static void check_greeting(const uint8_t *p, size_t len)
 }
 
 /* --- the handshake ---------------------------------------------------------------- */
-
-static void no_random(void *out, size_t len)
-{
-    memset(out, 7, len);
-}
-
-static void no_pair(uint8_t public[ZMTP_KEY], uint8_t secret[ZMTP_KEY])
-{
-    memset(public, 1, ZMTP_KEY);
-    memset(secret, 2, ZMTP_KEY);
-}
-
-static bool no_agree(uint8_t key[ZMTP_KEY], const uint8_t public[ZMTP_KEY],
-                     const uint8_t secret[ZMTP_KEY])
-{
-    memcpy(key, public, ZMTP_KEY);
-    return secret[0] < 128;
-}
-
-static void no_seal(uint8_t *out, const uint8_t *plain, size_t len, const uint8_t nonce[ZMTP_NONCE],
-                    const uint8_t key[ZMTP_KEY])
-{
-    memcpy(out, nonce, ZMTP_SEAL);
-    if (len > 0)
-        memcpy(out + ZMTP_SEAL, plain, len);
-    (void)key;
-}
-
-static bool no_open(uint8_t *out, const uint8_t *box, size_t len, const uint8_t nonce[ZMTP_NONCE],
-                    const uint8_t key[ZMTP_KEY])
-{
-    (void)nonce;
-    (void)key;
-    memcpy(out, box + ZMTP_SEAL, len - ZMTP_SEAL);
-    return box[0] != 0xff;
-}
-
-static void no_wipe(void *p, size_t len)
-{
-    memset(p, 0, len);
-}
-
-static const struct zmtp_crypto no_crypto = {.random = no_random,
-                                             .pair = no_pair,
-                                             .agree = no_agree,
-                                             .seal = no_seal,
-                                             .open = no_open,
-                                             .wipe = no_wipe};
 
 static bool password(void *arg, struct slice user, struct slice word)
 {
