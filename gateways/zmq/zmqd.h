@@ -40,6 +40,7 @@ struct zmqd {
     struct zpeer *speaking;                     /* have something to write at the turn's end */
     struct zpeer *dirty;                        /* SUB: their prefixes have changed */
     size_t held;                                /* of held_max */
+    size_t publishing;                          /* peers with publishes under way */
     size_t documents;                           /* bytes of histories, made or being made */
     struct zmtp_unit unit, boxed;               /* what was decoded last */
     struct buf plain;                           /* out of a box */

@@ -17,6 +17,8 @@
 #include "metrics.h"
 
 #define ANSWERS_MAX (64u * 1024) /* unread answers; then the peer is not read */
+#define WINDOWS 4                /* so many publish_windows are shared by all who publish */
+#define SHARE_MIN (8u * 1024)
 #define COMMAND_MAX (8u * 1024)
 #define PLAIN_KEPT (256u * 1024) /* of the scratch buffer */
 
@@ -99,11 +101,23 @@ static size_t zpeer_unread(const struct zpeer *p)
     return p->out.len + p->conn.out.len - p->conn.out_at;
 }
 
+/* What it may have unacknowledged.  Publishes go to the broker in the order in which they
+ * came: the more peers publish, the less each may have before all others. */
+static size_t zpeer_window(const struct zpeer *p)
+{
+    const struct zmqd *d = p->d;
+    size_t window = d->settings.publish_window;
+    size_t share = d->publishing > 0 ? WINDOWS * window / d->publishing : window;
+
+    share = share > SHARE_MIN ? share : SHARE_MIN;
+    return share < window ? share : window;
+}
+
 /* Whatever blocks it ends in zpeer_acknowledged, zpeer_on_writable, zpeer_continue or the
  * turn. */
 static bool zpeer_is_blocked(const struct zpeer *p)
 {
-    bool full = p->unacknowledged >= p->d->settings.publish_window ||
+    bool full = p->unacknowledged >= zpeer_window(p) ||
                 (p->publishes != NULL && link_publish_full(p->d->gateway->link));
 
     return full || p->history != NULL || p->document > 0 || zpeer_unread(p) > ANSWERS_MAX;

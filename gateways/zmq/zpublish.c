@@ -94,6 +94,17 @@ static void zpublish_free(struct zpublish *pub)
     free(pub);
 }
 
+static void zpublish_remove(struct zpublish *pub)
+{
+    struct zpeer *p = pub->peer;
+
+    DL_DELETE(p->publishes, pub);
+    p->unacknowledged -= pub->cost;
+    if (p->publishes == NULL)
+        p->d->publishing--;
+    pub->peer = NULL;
+}
+
 static void zpublish_on_ack(struct link_publish *lp, const struct wire_ack *a)
 {
     struct zpublish *pub = CONTAINER_OF(lp, struct zpublish, link);
@@ -101,8 +112,7 @@ static void zpublish_on_ack(struct link_publish *lp, const struct wire_ack *a)
 
     if (p != NULL) {
         zpublish_answer(pub, a);
-        DL_DELETE(p->publishes, pub);
-        p->unacknowledged -= pub->cost;
+        zpublish_remove(pub);
         zpeer_acknowledged(p);
     }
     zpublish_free(pub);
@@ -134,6 +144,7 @@ static void zpublish_submit(struct zpeer *p, const struct zanswer *to, const str
     pub->ref_len = (uint16_t)ref_len;
     if (ref_len > 0)
         memcpy(pub->ref, to->ref.p, ref_len);
+    p->d->publishing += p->publishes == NULL;
     DL_APPEND(p->publishes, pub);
     p->unacknowledged += pub->cost;
     link_publish(p->d->gateway->link, &pub->link);
@@ -155,12 +166,8 @@ void zpublish(struct zpeer *p, const struct zanswer *to, struct slice topic, str
 
 void zpublishes_leave(struct zpeer *p)
 {
-    struct zpublish *pub;
-
-    while ((pub = p->publishes) != NULL) {
-        DL_DELETE(p->publishes, pub);
-        pub->peer = NULL;
-    }
+    while (p->publishes != NULL)
+        zpublish_remove(p->publishes);
 }
 
 /* --- PUSH and PUB ------------------------------------------------------------------- */

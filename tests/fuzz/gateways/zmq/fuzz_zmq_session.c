@@ -460,7 +460,7 @@ static void end(void)
     while (played.publishes != NULL)
         acknowledge(ERR_UNAVAILABLE);
     hub_free(w.gateway.hub);
-    assert(w.zmqd.held == 0 && w.zmqd.documents == 0);
+    assert(w.zmqd.held == 0 && w.zmqd.documents == 0 && w.zmqd.publishing == 0);
     assert(w.zmqd.speaking == NULL && w.zmqd.dirty == NULL);
     reaper_close(&w.gateway.reaper);
     free(w.peer);
