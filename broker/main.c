@@ -309,7 +309,7 @@ static bool broker_open_admin(struct broker *b)
         return true;
     if (!auth_listen_allowed(b->config, listen))
         return false;
-    b->admin = admin_start(&b->loop, listen, 'b', &ops, b);
+    b->admin = admin_start(&b->loop, listen, config_text(b->config, CFG_HTTP_HOSTS), 'b', &ops, b);
     return b->admin != NULL;
 }
 

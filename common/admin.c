@@ -6,7 +6,8 @@
  * it; a peer that takes longer is closed.  With CONNECTIONS_MAX of them, or few
  * descriptors left, one that says nothing makes room: it keeps no probe out.
  *
- * The answer to a bad head is 400 (or what proto/http1 calls for), to another
+ * It has the gate of http_gate.h: a page that a browser shows cannot read it.  The answer
+ * to a bad head is 400 (or what proto/http1 calls for), to another
  * method 405, to another path 404.
  */
 #include <assert.h>
@@ -21,6 +22,7 @@
 #include "address.h"
 #include "admin.h"
 #include "http1.h"
+#include "http_gate.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
@@ -36,6 +38,7 @@ struct admin {
     struct admin_ops ops;
     void *arg;
     char who;
+    struct http_gate gate;
     uv_tcp_t listener;
     struct connection *connections; /* all open ones */
     unsigned count;
@@ -190,11 +193,24 @@ static void admin_answer_ready(struct connection *c, bool head_only)
     admin_answer_text(c, "200 OK", text, head_only);
 }
 
+static void admin_answer_forbidden(struct connection *c, enum http_gate_verdict v, bool head_only)
+{
+    struct buf text = {0};
+
+    metric_add(M_HTTP_FORBIDDEN, 1);
+    buf_printf(&text, "%s: %s\n", http_gate_field(v), http_gate_text(v));
+    admin_answer(c, "403 Forbidden", "text/plain; charset=utf-8", buf_slice(&text), head_only);
+    buf_free(&text);
+}
+
 static void admin_answer_request(struct connection *c, const struct http_request *r)
 {
     bool head_only = slice_eq(r->method, SLICE("HEAD"));
+    enum http_gate_verdict v = http_gate_check(&c->admin->gate, r, false);
 
-    if (!head_only && !slice_eq(r->method, SLICE("GET")))
+    if (v != HTTP_GATE_PASSES)
+        admin_answer_forbidden(c, v, head_only);
+    else if (!head_only && !slice_eq(r->method, SLICE("GET")))
         admin_answer_text(c, "405 Method Not Allowed", "method not allowed\n", false);
     else if (slice_eq(r->path, SLICE("/healthz")))
         admin_answer_text(c, "200 OK", "ok\n", head_only);
@@ -363,7 +379,7 @@ static int admin_listen(struct admin *a, const char *text)
     return rc;
 }
 
-struct admin *admin_start(uv_loop_t *loop, const char *listen, char who,
+struct admin *admin_start(uv_loop_t *loop, const char *listen, const char *hosts, char who,
                           const struct admin_ops *ops, void *arg)
 {
     struct admin *a = mem_zalloc(sizeof *a);
@@ -372,6 +388,8 @@ struct admin *admin_start(uv_loop_t *loop, const char *listen, char who,
     a->ops = *ops;
     a->arg = arg;
     a->who = who;
+    a->gate.hosts = slice_of(hosts);
+    a->gate.listen[0] = slice_of(listen);
     (void)uv_tcp_init(loop, &a->listener);
     rc = admin_listen(a, listen);
     if (rc == 0)

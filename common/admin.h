@@ -19,9 +19,10 @@ struct admin_ops {
     /* What /readyz says besides, while it is ready, or NULL; may be NULL. */
     const char *(*note)(void *arg);
 };
-/* listen: "address:port", not empty.  NULL on failure, already logged; the loop
- * must still be run to let go of what was begun.  who: see metrics.h */
-struct admin *admin_start(uv_loop_t *loop, const char *listen, char who,
+/* listen: "address:port", not empty; hosts: [http] hosts, see http_gate.h; both outlive it.  NULL
+ * on failure, already logged; the loop must still be run to let go of what was begun.  who: see
+ * metrics.h */
+struct admin *admin_start(uv_loop_t *loop, const char *listen, const char *hosts, char who,
                           const struct admin_ops *ops, void *arg) MUST_CHECK;
 /* Ends open connections too, then calls closed.  When a is NULL, at once. */
 void admin_close(struct admin *a, void (*closed)(void *arg), void *arg);

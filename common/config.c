@@ -468,7 +468,7 @@ struct config *config_reload(const struct config *c)
 
 static bool concerns(const struct config *c, const char *section)
 {
-    static const char *const shared[] = {"sluice", "limits", "tls"};
+    static const char *const shared[] = {"sluice", "limits", "tls", "http"};
 
     for (size_t i = 0; i < ARRAY_LEN(shared); i++)
         if (strcmp(section, shared[i]) == 0)
@@ -516,7 +516,8 @@ const char *config_text(const struct config *c, enum config_key k)
 
 uint64_t config_num(const struct config *c, enum config_key k)
 {
-    assert(config_keys[k].type != CONFIG_TEXT && config_keys[k].type != CONFIG_LIST);
+    assert(config_keys[k].type != CONFIG_TEXT && config_keys[k].type != CONFIG_LIST &&
+           config_keys[k].type != CONFIG_HOSTS && config_keys[k].type != CONFIG_ORIGINS);
     return c->values[k].num;
 }
 

@@ -19,7 +19,9 @@
 
 enum config_type {
     CONFIG_TEXT,
-    CONFIG_LIST, /* comma-separated; kept as text, walk with config_list_next */
+    CONFIG_LIST,    /* comma-separated; kept as text, walk with config_list_next */
+    CONFIG_HOSTS,   /* such a list of names, see http_gate.h */
+    CONFIG_ORIGINS, /* the same of origins */
     CONFIG_INT,
     CONFIG_SIZE,     /* 64k, 32M, 1G: powers of 1024 */
     CONFIG_DURATION, /* 250ms, 10s, 5m, 2h, 7d; a bare number is an error */

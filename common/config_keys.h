@@ -4,6 +4,11 @@
  *
  * X(ID, section, key, type, default, choices, help)
  */
+#define HTTP_CORS_HEADERS                                                                          \
+    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, "         \
+    "Last-Event-ID, Producer-Epoch, Producer-Id, Producer-Seq, Sluice-Correlation-Data, "          \
+    "Sluice-Expiry, Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, "               \
+    "Sluice-Retain, Sluice-Type, traceparent, tracestate"
 #define GATEWAY_KEYS(ID, section, port, admin_port)                                                \
     X(ID##_LISTEN, section, "listen", CONFIG_LIST, "127.0.0.1:" port, NULL,                        \
       "addresses to serve clients on; with TLS once [tls] certificate is set")                     \
@@ -13,8 +18,13 @@
       "off: this gateway speaks no TLS, whatever [tls] says")                                      \
     X(ID##_ADMIN, section, "admin_listen", CONFIG_TEXT, "127.0.0.1:" admin_port, NULL,             \
       "address of /healthz, /readyz and /metrics; empty: none")                                    \
-    X(ID##_ALLOW_ORIGIN, section, "allow_origin", CONFIG_LIST, "", NULL,                           \
-      "origins whose pages may call (CORS) or open a WebSocket; * is any; empty: none")
+    X(ID##_ALLOW_ORIGIN, section, "allow_origin", CONFIG_ORIGINS, "", NULL,                        \
+      "origins whose pages may call (CORS) or open a WebSocket, such as https://example.com or "   \
+      "https://*.example.com; * is any; empty: none but the gateway's own")                        \
+    X(ID##_ALLOW_HEADERS, section, "allow_headers", CONFIG_LIST, HTTP_CORS_HEADERS, NULL,          \
+      "header fields that such pages may send; * is any")                                          \
+    X(ID##_ALLOW_CREDENTIALS, section, "allow_credentials", CONFIG_BOOL, "false", NULL,            \
+      "such pages may send cookies and client certificates along")
 
 X(DATA, "sluice", "data", CONFIG_TEXT, "sluice-data", NULL,
   "folder of the database, and of run/ with the sockets between the processes")
@@ -170,6 +180,10 @@ X(ZMQ_MAX_SUBSCRIPTIONS, "zmq", "max_subscriptions", CONFIG_INT, "100", NULL,
 X(ZMQ_MAX_PREFIXES, "zmq", "max_prefixes", CONFIG_INT, "1024", NULL,
   "subscriptions of one SUB; with more its connection ends")
 
+X(HTTP_HOSTS, "http", "hosts", CONFIG_HOSTS, "", NULL,
+  "names that requests may ask for (Host), such as example.com or *.example.com, beside "
+  "addresses, localhost, the names in listen, and names without a dot; * is any")
+
 X(TLS_CERTIFICATE, "tls", "certificate", CONFIG_LIST, "", NULL,
   "PEM files, each with a certificate and the chain behind it; once set, gateways speak "
   "TLS.  The first is for clients that ask for a name which none is for")
@@ -226,3 +240,4 @@ X(REPLAY_TURN, "limits", "replay_turn", CONFIG_SIZE, "4M", NULL,
 X(READY_FD, "process", "ready_fd", CONFIG_INT, "-1", NULL,
   "descriptor that gets one byte when the process is ready; for supervisors")
 #undef GATEWAY_KEYS
+#undef HTTP_CORS_HEADERS

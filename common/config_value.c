@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "config_internal.h"
+#include "http_gate.h"
 #include "mem.h"
 #include "wire.h"
 
@@ -264,6 +265,10 @@ const char *config_value_parse(enum config_type type, const char *choices, struc
     case CONFIG_TEXT:
     case CONFIG_LIST:
         return NULL;
+    case CONFIG_HOSTS:
+        return http_gate_hosts_wrong(text);
+    case CONFIG_ORIGINS:
+        return http_gate_origins_wrong(text);
     case CONFIG_INT:
         return parse_int(text, num);
     case CONFIG_SIZE:

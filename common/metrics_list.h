@@ -65,6 +65,8 @@ X(PUBLISH_PENDING, 'g', GAUGE, "sluice_publishes_pending",
 X(LINK_UP, 'g', GAUGE, "sluice_link_up", "1 while the broker is connected")
 X(HTTP_REQUESTS, 'g', COUNTER, "sluice_http_requests_total", "HTTP requests")
 X(HTTP_BAD, 'g', COUNTER, "sluice_http_malformed_total", "Malformed HTTP requests")
+X(HTTP_FORBIDDEN, '*', COUNTER, "sluice_http_forbidden_total",
+  "HTTP requests refused because of their Host or Origin")
 X(H2_STREAMS, 'g', GAUGE, "sluice_http2_streams", "HTTP/2 streams open")
 X(H2_REFUSED, 'g', COUNTER, "sluice_http2_streams_refused_total",
   "HTTP/2 streams refused because of a limit")

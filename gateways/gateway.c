@@ -320,7 +320,7 @@ static bool gateway_open_admin(struct gateway *g)
         return true;
     if (!auth_listen_allowed(g->config, listen))
         return false;
-    g->admin = admin_start(&g->loop, listen, 'g', &ops, g);
+    g->admin = admin_start(&g->loop, listen, config_text(g->config, CFG_HTTP_HOSTS), 'g', &ops, g);
     return g->admin != NULL;
 }
 

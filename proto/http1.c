@@ -51,13 +51,6 @@ static int take_crlf(struct http1_cursor *c)
     return rc == OK ? take_char(c, '\n') : rc;
 }
 
-static bool all_in(struct slice s, enum http_char set)
-{
-    struct http1_cursor c = {s.p, s.p + s.len};
-
-    return take_run(&c, set).len == s.len;
-}
-
 /* --- the request line --------------------------------------------------------- */
 
 static int parse_method(struct http_request *r, struct http1_cursor *c)
@@ -151,11 +144,11 @@ static int parse_headers(struct http_request *r, struct http1_cursor *c)
 static int check_host(const struct http_request *r)
 {
     bool repeated;
-    struct slice host = http_request_header(r, "host", &repeated);
+    struct slice host = http_request_header(r, "host", &repeated), name, port;
 
     if (repeated || (host.p == NULL && r->minor > 0))
         return HTTP1_BAD;
-    return host.p == NULL || all_in(host, CHAR_HOST) ? OK : HTTP1_BAD;
+    return host.p == NULL || http_host_split(host, &name, &port) ? OK : HTTP1_BAD;
 }
 
 /* RFC 9112, 6.3, less every case that has more than one reading. */

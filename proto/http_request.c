@@ -3,6 +3,7 @@
  */
 #include "http_request.h"
 
+#include "hex.h"
 #include "http_chars.h"
 
 /* --- lists ------------------------------------------------------------------------ */
@@ -31,13 +32,69 @@ bool http_list_next(struct slice *list, struct slice *item)
     return true;
 }
 
+/* --- who is asked ----------------------------------------------------------------- */
+
+/* An IPv6 address in brackets, roughly: what it names is nobody's business here. */
+static bool is_bracketed(struct slice s)
+{
+    size_t colons = 0;
+
+    if (s.len < 4 || s.p[0] != '[' || s.p[s.len - 1] != ']')
+        return false;
+    for (size_t i = 1; i < s.len - 1; i++) {
+        colons += s.p[i] == ':';
+        if (hex_value(s.p[i]) < 0 && s.p[i] != ':' && s.p[i] != '.')
+            return false;
+    }
+    return colons >= 2;
+}
+
+static bool is_reg_name(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (!http_char_is(s.p[i], CHAR_HOST) || strchr(":[]", s.p[i]) != NULL)
+            return false;
+        if (s.p[i] == '%' &&
+            (s.len - i < 3 || hex_value(s.p[i + 1]) < 0 || hex_value(s.p[i + 2]) < 0))
+            return false;
+    }
+    return s.len > 0;
+}
+
+static bool is_port(struct slice s)
+{
+    uint64_t n;
+
+    return s.len == 0 || (slice_u64(s, &n) && n <= UINT16_MAX);
+}
+
+bool http_host_split(struct slice host, struct slice *name, struct slice *port)
+{
+    size_t end = host.len;
+
+    while (end > 0 && host.p[end - 1] != ':' && host.p[end - 1] != ']')
+        end--;
+    *name = host;
+    *port = (struct slice){NULL, 0};
+    if (end > 0 && host.p[end - 1] == ':') {
+        *name = (struct slice){host.p, end - 1};
+        *port = (struct slice){host.p + end, host.len - end};
+    }
+    return host.len == 0 || ((is_bracketed(*name) || is_reg_name(*name)) && is_port(*port));
+}
+
+struct slice http_request_host(const struct http_request *r)
+{
+    return r->authority.p != NULL ? r->authority : http_request_header(r, "host", NULL);
+}
+
 /* --- the target ------------------------------------------------------------------- */
 
-/* Takes scheme and authority off an absolute-form target (RFC 9112, 3.2.2).  Who
- * is asked does not matter here: all names mean this server. */
-static bool strip_authority(struct slice *target)
+/* Takes scheme and authority off an absolute-form target (RFC 9112, 3.2.2). */
+static bool strip_authority(struct slice *target, struct slice *authority)
 {
     static const struct slice schemes[] = {{"http://", 7}, {"https://", 8}};
+    struct slice name, port;
     size_t skip = 0, end;
 
     for (int i = 0; i < 2; i++)
@@ -49,6 +106,9 @@ static bool strip_authority(struct slice *target)
         end++;
     if (skip == 0 || end == skip)
         return false;
+    *authority = (struct slice){target->p + skip, end - skip};
+    if (!http_host_split(*authority, &name, &port))
+        return false;
     *target = (struct slice){target->p + end, target->len - end};
     return target->len == 0 || target->p[0] == '/' || target->p[0] == '?';
 }
@@ -58,11 +118,12 @@ bool http_request_target_split(struct http_request *r, struct slice target)
     const char *mark;
 
     r->query = (struct slice){NULL, 0};
+    r->authority = (struct slice){NULL, 0};
     if (slice_eq(target, SLICE("*"))) {
         r->path = target;
         return slice_eq(r->method, SLICE("OPTIONS"));
     }
-    if (target.p[0] != '/' && !strip_authority(&target))
+    if (target.p[0] != '/' && !strip_authority(&target, &r->authority))
         return false;
     mark = memchr(target.p, '?', target.len);
     r->path = target;

@@ -17,9 +17,10 @@ struct http_header {
 /* Slices point into the bytes that it was read from, or at "/" for `http://host`. */
 struct http_request {
     struct slice method;
-    struct slice path;  /* still %-encoded; begins with '/', or "*" for OPTIONS */
-    struct slice query; /* after '?', still encoded; empty when none */
-    unsigned minor;     /* HTTP/1.minor; 1 in HTTP/2 */
+    struct slice path;      /* still %-encoded; begins with '/', or "*" for OPTIONS */
+    struct slice query;     /* after '?', still encoded; empty when none */
+    struct slice authority; /* of an absolute target; p == NULL: it was none */
+    unsigned minor;         /* HTTP/1.minor; 1 in HTTP/2 */
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
     uint64_t content_length; /* 0 when none was given */
@@ -30,8 +31,8 @@ struct http_request {
     bool upgrade;         /* Connection: upgrade with an Upgrade header */
 };
 
-/* Path and query out of a target; r->method is there already.  False when it is none.
- * An absolute target's authority is passed over. */
+/* Path, query and authority out of a target; r->method is there already.  False when it
+ * is none. */
 MUST_CHECK bool http_request_target_set(struct http_request *r, struct slice target);
 /* The same for a target whose characters are known to be those of one. */
 MUST_CHECK bool http_request_target_split(struct http_request *r, struct slice target);
@@ -44,6 +45,12 @@ bool http_request_has_token(const struct http_request *r, const char *name, cons
 
 /* The Accept header names the media type (without wildcards, whatever its q). */
 bool http_request_accepts(const struct http_request *r, const char *media_type);
+
+/* Who is asked: an absolute target says it, else Host (RFC 9112, 3.2.2); empty: nobody said. */
+struct slice http_request_host(const struct http_request *r);
+/* "name", "name:80", "[::1]:80" into its parts, the brackets with the name; either may be
+ * empty, the name only with the port.  False when it is none. */
+MUST_CHECK bool http_host_split(struct slice host, struct slice *name, struct slice *port);
 
 /* The media type of a Content-Type value, without its parameters. */
 struct slice http_media_type(struct slice content_type);

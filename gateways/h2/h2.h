@@ -142,8 +142,8 @@ struct h2_stream {
     struct h2_request *request; /* until the handler has had it */
     struct buf in;              /* its body; of a channel, what has yet to be taken */
     size_t body_max;
-    size_t counted;       /* of both, in h2->bodies */
-    struct slice origin;  /* Access-Control-Allow-Origin of the answer */
+    size_t counted; /* of both, in h2->bodies */
+    struct cors cors;
     struct buf authority; /* when events are pushed */
     uint64_t promised_to; /* and up to which event they were */
 

@@ -64,7 +64,7 @@ void h2_head_respond(struct h2_stream *st, const struct answer *a, size_t length
         head_put(&h, "content-type", slice_of(a->content_type));
     head_put_all(&h, a->fields, a->field_count);
     head_put_all(&h, a->more, a->more_count);
-    head_put_all(&h, cors, cors_fields(h2->site->routes.allow_origin, st->origin, cors));
+    head_put_all(&h, cors, cors_fields(&st->cors, cors));
     if (length != SIZE_MAX)
         head_put(&h, "content-length", number(size, length));
     h2_session_respond(st->conn->session, st->id, h.fields, h.count, body);

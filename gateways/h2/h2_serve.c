@@ -90,7 +90,7 @@ static void no_route(struct h2_stream *st, const struct problem *p, const struct
 {
     wheel_stop(&st->timer);
     st->state = H2_BUSY;
-    route_answer_none(&st->x, st->origin, p, allow);
+    route_answer_none(&st->x, &st->cors, p, allow);
     h2_stream_forget(st);
 }
 
@@ -116,8 +116,13 @@ static void take_request(struct h2_stream *st, struct http_request *r, bool ende
     struct problem p = {0};
     struct buf allow = {0};
     struct slice rest;
-    const struct route *route = route_find(&h2->site->routes, r, &rest, &allow, &p);
+    const struct route *route;
 
+    if (!route_admits(&h2->site->routes, r, st->conn->conn.tls != NULL, &p)) {
+        h2_serve_refuse(st, &p);
+        return;
+    }
+    route = route_find(&h2->site->routes, r, &rest, &allow, &p);
     if (route == NULL) {
         no_route(st, &p, &allow);
     } else if (!route_body_ok(route, &h2->bodies_max, r, &p)) {
@@ -174,7 +179,7 @@ static void h2_serve_on_head(void *stream, bool ended, bool too_large)
                               .principal = {conn_peer_subject(&st->conn->conn)}};
     st->head_only = slice_eq(r.method, SLICE("HEAD"));
     st->connect = h2_request_protocol(st->request).p != NULL;
-    st->origin = cors_origin(h2->site->routes.allow_origin, &r);
+    cors_read(&st->cors, &h2->site->routes.cors, &r);
     if (p.error != ERR_NONE)
         h2_serve_refuse(st, &p);
     else

@@ -93,6 +93,7 @@ void h2_stream_over(struct h2_stream *st)
     h->h2->streams--;
     metric_sub(M_H2_STREAMS, 1);
     buf_free(&st->authority);
+    cors_clear(&st->cors);
     if (st->promised)
         promise_over(h);
     reaper_take(h->h2->site->use.reaper, &st->reaped);

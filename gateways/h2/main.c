@@ -25,7 +25,7 @@ static void h2_start(struct gateway *g)
     g->protocol = p;
     p->streams.keepalive_ms = config_num(g->config, CFG_H2_KEEPALIVE);
     p->streams.retry_ms = config_num(g->config, CFG_H2_RETRY);
-    site_init(&p->site, &parts, CFG_H2_ALLOW_ORIGIN);
+    site_init(&p->site, &parts, "h2");
     p->sockets = ws_gateway_new(&p->site);
     site_add(&p->site,
              (const struct route[]){

@@ -3,19 +3,32 @@
  */
 #include "cors.h"
 
-#include "config.h"
+#include <stdlib.h>
 
-struct slice cors_origin(struct slice allow_origin, const struct http_request *r)
+#include "http_gate.h"
+#include "mem.h"
+
+/* Where there are credentials browsers do not take "*" (3.2.5). */
+void cors_read(struct cors *c, const struct cors_rules *rules, const struct http_request *r)
 {
-    struct slice one, origin;
+    struct slice origin = http_request_header(r, "origin", NULL);
+    bool any = false;
 
-    if (allow_origin.len == 0)
-        return (struct slice){NULL, 0};
-    origin = http_request_header(r, "origin", NULL);
-    while (origin.p != NULL && config_list_next(&allow_origin, &one))
-        if (slice_eq(one, SLICE("*")) || slice_eq(one, origin))
-            return one;
-    return (struct slice){NULL, 0};
+    *c = (struct cors){.rules = rules};
+    if (origin.p == NULL || !http_gate_lists(rules->origins, origin, &any))
+        return;
+    if (any && !rules->credentials) {
+        c->origin = SLICE("*");
+        return;
+    }
+    c->text = mem_strndup(origin.p, origin.len);
+    c->origin = (struct slice){c->text, origin.len};
+}
+
+void cors_clear(struct cors *c)
+{
+    free(c->text);
+    *c = (struct cors){.text = NULL};
 }
 
 bool cors_is_preflight(const struct http_request *r)
@@ -25,16 +38,17 @@ bool cors_is_preflight(const struct http_request *r)
 }
 
 /* Vary stands in answers to other origins too, for caches keep those as well. */
-size_t cors_fields(struct slice allow_origin, struct slice origin,
-                   struct answer_field out[CORS_FIELDS])
+size_t cors_fields(const struct cors *c, struct answer_field out[CORS_FIELDS])
 {
     size_t n = 0;
 
-    if (allow_origin.len > 0)
+    if (c->rules != NULL && c->rules->origins.len > 0)
         out[n++] = (struct answer_field){"Vary", SLICE("Origin")};
-    if (origin.p == NULL)
+    if (c->origin.p == NULL)
         return n;
-    out[n++] = (struct answer_field){"Access-Control-Allow-Origin", origin};
+    out[n++] = (struct answer_field){"Access-Control-Allow-Origin", c->origin};
     out[n++] = (struct answer_field){"Access-Control-Expose-Headers", SLICE(CORS_EXPOSED)};
+    if (c->rules->credentials)
+        out[n++] = (struct answer_field){"Access-Control-Allow-Credentials", SLICE("true")};
     return n;
 }

@@ -8,18 +8,25 @@
 #include "answer.h"
 #include "http_request.h"
 
-/* What Access-Control-Allow-Origin says to this request; p == NULL: nothing.  Points into
- * the list, a CONFIG_LIST; where that is empty CORS is off. */
-struct slice cors_origin(struct slice allow_origin, const struct http_request *r);
+struct cors_rules {
+    struct slice origins; /* a CONFIG_ORIGINS; empty: CORS is off */
+    struct slice headers; /* that pages may send */
+    bool credentials;
+};
+
+/* What is said in the answers to a request; zero-initialised: nothing. */
+struct cors {
+    const struct cors_rules *rules;
+    struct slice origin; /* of Access-Control-Allow-Origin; p == NULL: it is not allowed */
+    char *text;          /* of origin, where that is the client's own word */
+};
+/* rules stay. */
+void cors_read(struct cors *c, const struct cors_rules *rules, const struct http_request *r);
+void cors_clear(struct cors *c); /* after the last answer, and before it is read anew */
 bool cors_is_preflight(const struct http_request *r);
 /* What CORS adds to any answer, in `out`; returns how many fields. */
-#define CORS_FIELDS 3
-size_t cors_fields(struct slice allow_origin, struct slice origin,
-                   struct answer_field out[CORS_FIELDS]);
-#define CORS_HEADERS                                                                               \
-    "Accept, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Producer-Epoch, "        \
-    "Producer-Id, Producer-Seq, Sluice-Correlation-Data, Sluice-Expiry, "                          \
-    "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, Sluice-Type"
+#define CORS_FIELDS 4
+size_t cors_fields(const struct cors *c, struct answer_field out[CORS_FIELDS]);
 #define CORS_EXPOSED                                                                               \
     "ETag, Retry-After, Producer-Epoch, Producer-Id, Producer-Seq, Sluice-Correlation-Data, "      \
     "Sluice-Expiry, Sluice-Format, Sluice-Gap, Sluice-Id, Sluice-Next, "                           \

@@ -46,10 +46,10 @@ struct http_conn {
     struct exchange x;
     struct http *http;
     struct http_body *body;
-    struct slice origin; /* Access-Control-Allow-Origin of the answer */
-    uint32_t seen;       /* bytes of a cut head that were parsed before */
-    uint32_t ignored;    /* bytes a stream's client sent */
-    uint8_t state;       /* enum http_state */
+    struct cors cors;
+    uint32_t seen;    /* bytes of a cut head that were parsed before */
+    uint32_t ignored; /* bytes a stream's client sent */
+    uint8_t state;    /* enum http_state */
     bool keep, minor, head_only, timing;
 };
 
@@ -94,7 +94,7 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
         put_field(b, a->fields[i].name, a->fields[i].value);
     for (size_t i = 0; i < a->more_count; i++)
         put_field(b, a->more[i].name, a->more[i].value);
-    count = cors_fields(h->http->site->routes.allow_origin, h->origin, cors);
+    count = cors_fields(&h->cors, cors);
     for (size_t i = 0; i < count; i++)
         put_field(b, cors[i].name, cors[i].value);
     if (!h->keep)
@@ -314,7 +314,7 @@ static void no_route(struct http_conn *h, const struct http_request *r, const st
     h->keep = h->keep && !has_body(r);
     h->state = BUSY;
     conn_timer(&h->conn, 0, NULL);
-    route_answer_none(&h->x, h->origin, p, allow);
+    route_answer_none(&h->x, &h->cors, p, allow);
 }
 
 static void http_dispatch(struct http_conn *h, const struct route *route, struct slice rest,
@@ -335,7 +335,8 @@ static void begin_exchange(struct http_conn *h, const struct http_request *r)
     h->keep = r->keep_alive;
     h->minor = r->minor > 0;
     h->head_only = slice_eq(r->method, SLICE("HEAD"));
-    h->origin = cors_origin(h->http->site->routes.allow_origin, r);
+    cors_clear(&h->cors);
+    cors_read(&h->cors, &h->http->site->routes.cors, r);
     h->seen = 0;
 }
 
@@ -455,9 +456,15 @@ static size_t take_request(struct http_conn *h, const struct http_request *r, st
     struct problem p = {0};
     struct slice path_rest;
     struct buf allow = {0};
-    const struct route *route = route_find(&h->http->site->routes, r, &path_rest, &allow, &p);
+    const struct routes *routes = &h->http->site->routes;
+    const struct route *route;
     size_t used = n;
 
+    if (!route_admits(routes, r, h->conn.tls != NULL, &p)) {
+        http_refuse(h, &p, !has_body(r));
+        return used;
+    }
+    route = route_find(routes, r, &path_rest, &allow, &p);
     if (route == NULL)
         no_route(h, r, &p, &allow);
     else if (!route_body_ok(route, &h->http->bodies_max, r, &p))
@@ -597,6 +604,7 @@ static void http_on_gone(struct conn *c)
     bool pending = h->state == BUSY || h->state == STREAM;
 
     body_free(h);
+    cors_clear(&h->cors);
     h->state = OVER;
     if (pending)
         h->x.owner->gone(&h->x);

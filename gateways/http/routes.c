@@ -3,7 +3,8 @@
  */
 #include "routes.h"
 
-#include "cors.h"
+#include "metrics.h"
+#include "site.h"
 
 static bool path_matches(const struct route *route, struct slice path, struct slice *rest)
 {
@@ -55,6 +56,19 @@ const struct route *route_find(const struct routes *rs, const struct http_reques
     return NULL;
 }
 
+/* --- the gate ---------------------------------------------------------------- */
+
+bool route_admits(const struct routes *rs, const struct http_request *r, bool secure,
+                  struct problem *p)
+{
+    enum http_gate_verdict v = http_gate_check(&rs->gate, r, secure);
+
+    if (v == HTTP_GATE_PASSES)
+        return true;
+    metric_add(M_HTTP_FORBIDDEN, 1);
+    return problem_set(p, ERR_FORBIDDEN, http_gate_field(v), http_gate_text(v));
+}
+
 /* --- bodies ------------------------------------------------------------------ */
 
 size_t route_body_max(const struct route *route, const struct route_limits *l)
@@ -85,16 +99,25 @@ bool route_body_ok(const struct route *route, const struct route_limits *l,
 
 /* --- no handler -------------------------------------------------------------- */
 
-static void answer_options(struct exchange *x, struct slice origin, struct slice methods)
+/* "*" does not stand for Authorization, nor for anything once there are credentials. */
+static struct slice allowed_headers(const struct cors *c, const struct http_request *r)
+{
+    struct slice list = c->rules->headers;
+    struct slice asked = http_request_header(r, "access-control-request-headers", NULL);
+
+    return slice_eq(list, SLICE("*")) && asked.len > 0 ? asked : list;
+}
+
+static void answer_options(struct exchange *x, const struct cors *c, struct slice methods)
 {
     struct answer a = {.status = 204};
     struct buf none = {0};
 
     if (methods.len > 0) /* OPTIONS * names no resource */
         answer_field(&a, "Allow", methods);
-    if (origin.p != NULL && cors_is_preflight(x->request)) {
+    if (c->origin.p != NULL && cors_is_preflight(x->request)) {
         answer_field(&a, "Access-Control-Allow-Methods", methods);
-        answer_field(&a, "Access-Control-Allow-Headers", SLICE(CORS_HEADERS));
+        answer_field(&a, "Access-Control-Allow-Headers", allowed_headers(c, x->request));
         answer_field(&a, "Access-Control-Max-Age", SLICE("86400"));
     }
     exchange_answer(x, &a, &none);
@@ -112,14 +135,14 @@ static void answer_method(struct exchange *x, const struct problem *p, struct sl
     exchange_answer(x, &a, &body);
 }
 
-void route_answer_none(struct exchange *x, struct slice origin, const struct problem *p,
+void route_answer_none(struct exchange *x, const struct cors *c, const struct problem *p,
                        const struct buf *allow)
 {
     struct slice methods = buf_slice(allow);
     bool any = slice_eq(x->request->path, SLICE("*"));
 
     if (slice_eq(x->request->method, SLICE("OPTIONS")) && (any || methods.len > 0))
-        answer_options(x, origin, methods);
+        answer_options(x, c, methods);
     else
         answer_method(x, p, methods);
 }

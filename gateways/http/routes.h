@@ -1,10 +1,12 @@
 /*
- * routes.h - which handler a request is for, and CORS; for every HTTP carrier.
+ * routes.h - which handler a request is for, and who may come; for every HTTP carrier.
  */
 #ifndef HTTP_ROUTES_H
 #define HTTP_ROUTES_H
 
+#include "cors.h"
 #include "exchange.h"
+#include "http_gate.h"
 
 enum route_body { ROUTE_NO_BODY, ROUTE_PAYLOAD, ROUTE_BATCH }; /* which limit holds */
 
@@ -19,9 +21,13 @@ struct route {
 struct routes {
     const struct route *list;
     size_t count;
-    struct slice allow_origin; /* a CONFIG_LIST; empty: CORS is off */
+    struct http_gate gate; /* who may come */
+    struct cors_rules cors;
 };
 
+/* May the request come in (http_gate.h)?  False: *p says why not.  secure: over TLS. */
+MUST_CHECK bool route_admits(const struct routes *rs, const struct http_request *r, bool secure,
+                             struct problem *p);
 /* NULL: *p is the problem (404, 405); with 405 *allow is filled.  *rest: the
  * path behind the route's. */
 MUST_CHECK const struct route *route_find(const struct routes *rs, const struct http_request *r,
@@ -34,8 +40,8 @@ size_t route_body_max(const struct route *route, const struct route_limits *l);
 MUST_CHECK bool route_body_ok(const struct route *route, const struct route_limits *l,
                               const struct http_request *r, struct problem *p);
 /* A path that has no handler for the method: OPTIONS, CORS's preflight, 404, 405.
- * p and allow are route_find's, origin is cors_origin's. */
-void route_answer_none(struct exchange *x, struct slice origin, const struct problem *p,
+ * p and allow are route_find's. */
+void route_answer_none(struct exchange *x, const struct cors *c, const struct problem *p,
                        const struct buf *allow);
 /* The methods of a path, as Allow lists them; false when there is no such path. */
 bool route_allow(const struct routes *rs, struct slice path, struct buf *allow);

@@ -3,15 +3,43 @@
  */
 #include "site.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "clock.h"
 #include "mem.h"
 
-void site_init(struct site *s, const struct site_parts *parts, enum config_key allow_origin)
+static enum config_key site_key(const char *section, const char *name)
 {
+    return config_find(slice_of(section), slice_of(name));
+}
+
+/* Names in the addresses that are listened on are names of ours. */
+static void site_gate_init(struct http_gate *g, const struct config *c, const char *section)
+{
+    static const char *const listens[] = {"listen", "listen_plain", "listen_ws", "listen_ws_plain"};
+    enum config_key k;
+
+    static_assert(ARRAY_LEN(listens) == HTTP_GATE_LISTENS, "there is room for each");
+    g->hosts = slice_of(config_text(c, CFG_HTTP_HOSTS));
+    g->origins = slice_of(config_text(c, site_key(section, "allow_origin")));
+    for (size_t i = 0; i < ARRAY_LEN(listens); i++) {
+        k = site_key(section, listens[i]);
+        if (k < CFG_COUNT)
+            g->listen[i] = slice_of(config_address(c, k));
+    }
+}
+
+void site_init(struct site *s, const struct site_parts *parts, const char *section)
+{
+    const struct config *c = parts->config;
+    struct routes *rs = &s->routes;
+
     *s = (struct site){.use = *parts};
-    s->routes.allow_origin = slice_of(config_text(parts->config, allow_origin));
+    site_gate_init(&rs->gate, c, section);
+    rs->cors.origins = rs->gate.origins;
+    rs->cors.headers = slice_of(config_text(c, site_key(section, "allow_headers")));
+    rs->cors.credentials = config_bool(c, site_key(section, "allow_credentials"));
 }
 
 void site_add(struct site *s, const struct route *routes, size_t count)

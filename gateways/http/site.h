@@ -32,8 +32,8 @@ struct site {
     struct run *run; /* history: events that are being handed over; NULL: never yet */
 };
 
-/* allow_origin: the key of the gateway's own section. */
-void site_init(struct site *s, const struct site_parts *parts, enum config_key allow_origin);
+/* section: the gateway's own. */
+void site_init(struct site *s, const struct site_parts *parts, const char *section);
 /* Behind those that are there; copied. */
 void site_add(struct site *s, const struct route *routes, size_t count);
 /* A run to fill and hand over at once; cleared. */

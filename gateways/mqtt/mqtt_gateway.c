@@ -143,7 +143,7 @@ static void mqtt_gateway_open_site(struct mqttd *m)
     const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
     const struct route upgrade = {"GET", "/", ROUTE_NO_BODY, mqtt_gateway_on_upgrade, m};
 
-    site_init(&m->site, &parts, CFG_MQTT_ALLOW_ORIGIN);
+    site_init(&m->site, &parts, "mqtt");
     site_add(&m->site, &upgrade, 1);
     m->http = http_new(&m->site);
 }

@@ -26,7 +26,7 @@ static void poll_start(struct gateway *g)
 
     g->protocol = p;
     poller_init(&p->poller, g->config);
-    site_init(&p->site, &parts, CFG_POLL_ALLOW_ORIGIN);
+    site_init(&p->site, &parts, "poll");
     site_add(&p->site, routes, ARRAY_LEN(routes));
     log_routes_add(&p->site);
     p->http = http_new(&p->site);

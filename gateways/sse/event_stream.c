@@ -162,15 +162,23 @@ static uint8_t form_opened(const struct event_stream *st)
     return is_ndjson(st) && st->x->chunks ? NDJSON_CHUNKS : st->form;
 }
 
-static void open_stream(struct event_stream *st)
+/* no-transform: whoever compresses on the way waits until it is worth it. */
+static struct answer stream_head(bool ndjson)
 {
     struct answer a = {.status = 200,
                        .content_type =
-                           is_ndjson(st) ? "application/x-ndjson" : "text/event-stream"};
+                           ndjson ? "application/x-ndjson" : "text/event-stream; charset=utf-8"};
+
+    answer_field(&a, "Cache-Control", SLICE("no-cache, no-transform"));
+    answer_field(&a, "X-Accel-Buffering", SLICE("no"));
+    return a;
+}
+
+static void open_stream(struct event_stream *st)
+{
+    struct answer a = stream_head(is_ndjson(st));
     struct buf b = {0};
 
-    answer_field(&a, "Cache-Control", SLICE("no-cache, no-store"));
-    answer_field(&a, "X-Accel-Buffering", SLICE("no"));
     st->x->chunks = is_ndjson(st);
     exchange_begin(st->x, &a);
     st->open = true;
@@ -334,9 +342,7 @@ static void subscribe_stream(struct exchange *x, const struct subscribe *s, uint
 /* HEAD: what GET would say, without a subscription behind it. */
 static void answer_head(struct exchange *x, uint8_t form)
 {
-    struct answer a = {.status = 200,
-                       .content_type =
-                           form == NDJSON ? "application/x-ndjson" : "text/event-stream"};
+    struct answer a = stream_head(form == NDJSON);
     struct buf none = {0};
 
     exchange_answer(x, &a, &none);

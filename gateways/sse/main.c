@@ -27,7 +27,7 @@ static void sse_start(struct gateway *g)
     g->protocol = sse;
     sse->streams.keepalive_ms = config_num(g->config, CFG_SSE_KEEPALIVE);
     sse->streams.retry_ms = config_num(g->config, CFG_SSE_RETRY);
-    site_init(&sse->site, &parts, CFG_SSE_ALLOW_ORIGIN);
+    site_init(&sse->site, &parts, "sse");
     site_add(&sse->site, routes, ARRAY_LEN(routes));
     log_routes_add(&sse->site);
     sse->http = http_new(&sse->site);

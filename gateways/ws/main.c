@@ -21,7 +21,7 @@ static void ws_start(struct gateway *g)
     const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
 
     g->protocol = ws;
-    site_init(&ws->site, &parts, CFG_WS_ALLOW_ORIGIN);
+    site_init(&ws->site, &parts, "ws");
     ws->sessions = ws_gateway_new(&ws->site);
     site_add(&ws->site,
              (const struct route[]){

@@ -1,8 +1,8 @@
 /*
  * upgrade.c - the checks that come before a 101.
  *
- * How it fails: 426 to whom no WebSocket is asked for, 400 to a malformed handshake,
- * 403 to an Origin that is not on the list.
+ * How it fails: 426 to whom no WebSocket is asked for, 400 to a malformed handshake.
+ * Whose pages may connect, the gate has asked already (http_gate.h).
  */
 #include "upgrade.h"
 
@@ -26,36 +26,6 @@ static void require_upgrade(struct exchange *x, const char *why)
     exchange_answer(x, &a, &body);
 }
 
-/* A numeric address, or localhost; a name can be made to point here by anybody who owns
- * it (DNS rebinding). */
-static bool is_address(struct slice host)
-{
-    size_t i = 0;
-
-    if (slice_starts(host, SLICE("localhost:")) || slice_starts(host, SLICE("[")))
-        return true;
-    while (i < host.len && strchr("0123456789.:", host.p[i]) != NULL)
-        i++;
-    return i == host.len && i > 0;
-}
-
-/* It comes from the very address that it asks.  Clients that are no browsers say so. */
-static bool is_same_address(const struct exchange *x, struct slice origin)
-{
-    struct slice host = http_request_header(x->request, "host", NULL);
-    const char *at = memmem(origin.p, origin.len, "://", 3);
-    size_t scheme = at != NULL ? (size_t)(at - origin.p) + 3 : origin.len;
-
-    return host.p != NULL && is_address(host) &&
-           slice_eq_nocase(host, (struct slice){origin.p + scheme, origin.len - scheme});
-}
-
-static bool origin_ok(const struct exchange *x, const struct ws_handshake *h)
-{
-    return h->origin.p == NULL || is_same_address(x, h->origin) ||
-           cors_origin(x->site->routes.allow_origin, x->request).p != NULL;
-}
-
 bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws_handshake *h)
 {
     const char *why = NULL;
@@ -68,8 +38,6 @@ bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws
     }
     if (status != 0)
         (void)problem_set(&p, ERR_BAD_REQUEST, NULL, why);
-    else if (!origin_ok(x, h))
-        (void)problem_set(&p, ERR_FORBIDDEN, "Origin", "Pages of this origin may not connect here");
     if (p.error != ERR_NONE)
         exchange_problem(x, &p);
     return p.error == ERR_NONE;

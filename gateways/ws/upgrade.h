@@ -7,10 +7,7 @@
 #include "exchange.h"
 #include "ws_handshake.h"
 
-/* Reads the handshake (see ws_handshake.h) and checks the Origin: a page of any site
- * can open a WebSocket here, with the user's own network behind it, and its Origin is
- * all that tells.  Whoever sends none is no browser; one of the numeric address that is
- * asked (or localhost) is always allowed.  False: the exchange has been answered. */
+/* Reads the handshake (see ws_handshake.h).  False: the exchange has been answered. */
 MUST_CHECK bool upgrade_read(struct exchange *x, const char *const *subprotocols,
                              struct ws_handshake *h);
 /* What the answer says, with the proof that the key was read. */

@@ -11,6 +11,7 @@ from selenium import webdriver
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "faults"))
+sys.path.insert(0, str(HERE.parent / "e2e"))
 
 from chromium_flags import FLAGS  # noqa: E402
 from faultlib import TIMEOUT, System  # noqa: E402

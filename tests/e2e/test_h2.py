@@ -170,7 +170,7 @@ def test_head_has_no_body(h2):
     with h2.connect() as c:
         x = c.request("HEAD", "/topics")
         assert (x.status, x.body) == (200, b"") and int(x.headers["content-length"]) > 0
-        assert c.request("HEAD", "/events/a").headers["content-type"] == "text/event-stream"
+        assert c.request("HEAD", "/events/a").headers["content-type"] == "text/event-stream; charset=utf-8"
 
 
 def test_expect_100_continue(h2):
@@ -220,7 +220,7 @@ def test_sse_on_a_stream(h2):
     with h2.connect() as c:
         s = c.stream("a/b")
         s.started()
-        assert s.headers["content-type"] == "text/event-stream"
+        assert s.headers["content-type"] == "text/event-stream; charset=utf-8"
         event_id = h2.publish("a/b", "hello")
         (event,) = s.events(1)
         assert (event.id, event.data) == (event_id, "hello")

@@ -25,7 +25,7 @@ def test_an_event_arrives_with_its_id(sluice):
 def test_the_head_of_a_stream(sluice):
     s = sluice.stream("a")
     assert s.status == 200
-    assert s.headers["content-type"] == "text/event-stream"
+    assert s.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert "no-cache" in s.headers["cache-control"]
     assert s.headers["x-accel-buffering"] == "no"
     assert s.headers["connection"] == "close"
@@ -131,7 +131,7 @@ def test_an_accept_header_that_names_neither_is_refused(sluice):
 
 def test_head_says_what_get_would(sluice):
     r = sluice.request("HEAD", "/events/a")
-    assert r.status_code == 200 and r.headers["Content-Type"] == "text/event-stream"
+    assert r.status_code == 200 and r.headers["Content-Type"] == "text/event-stream; charset=utf-8"
 
 
 # --- where it starts

@@ -72,7 +72,7 @@ static void open_admin(void)
     refreshes = closed = 0;
     port = free_port();
     (void)snprintf(listen_on, sizeof listen_on, "127.0.0.1:%u", port);
-    admin = admin_start(&loop, listen_on, 'g', &ops, NULL);
+    admin = admin_start(&loop, listen_on, "", 'g', &ops, NULL);
     ck_assert_ptr_nonnull(admin);
 }
 
@@ -304,8 +304,8 @@ START_TEST(an_address_in_use_is_an_error)
 {
     static const struct admin_ops ops = {.ready = is_ready};
 
-    ck_assert_ptr_null(admin_start(&loop, listen_on, 'g', &ops, NULL));
-    ck_assert_ptr_null(admin_start(&loop, "nonsense", 'g', &ops, NULL));
+    ck_assert_ptr_null(admin_start(&loop, listen_on, "", 'g', &ops, NULL));
+    ck_assert_ptr_null(admin_start(&loop, "nonsense", "", 'g', &ops, NULL));
 }
 END_TEST
 
