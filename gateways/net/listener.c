@@ -28,12 +28,14 @@
 #include "log.h"
 #include "mem.h"
 #include "process.h"
+#include "unix_socket.h"
 
 #define BACKLOG 4096
 #define ACCEPT_TURN 256
 #define PAUSE_MS 200
 #define BUSY_MS 100
 #define LOG_EVERY_MS 5000
+#define IPC "ipc://"
 
 struct listener {
     struct conns *conns;
@@ -44,6 +46,7 @@ struct listener {
     uint64_t logged_at;
     int fd;
     struct claim claim;
+    char *path; /* of a socket in the file system; NULL: it has a port */
 };
 
 static void listener_on_poll(uv_poll_t *poll, int status, int events);
@@ -107,7 +110,7 @@ static void listener_welcome(struct listener *l, int fd, const struct sockaddr *
         listener_refuse(l, fd, "max_connections");
         return;
     }
-    if (cs->max_per_address > 0) {
+    if (cs->max_per_address > 0 && l->path == NULL) {
         address = address_count_take(&cs->addresses, peer, cs->max_per_address);
         if (address == NULL) {
             listener_refuse(l, fd, "max_connections_per_address");
@@ -230,6 +233,18 @@ static int listener_claim(struct listener *l, const struct sockaddr *address)
     return claim_take(&l->claim, l->conns->claims, address, kind);
 }
 
+/* What stands behind ipc:// is a path; 0 or an errno. */
+static int listener_listen_path(struct listener *l, const char *path)
+{
+    int error = unix_socket_listen(path, BACKLOG, &l->fd);
+
+    if (error != 0)
+        l->fd = -1;
+    else
+        l->path = mem_strndup(path, strlen(path));
+    return error;
+}
+
 /* 0 or an errno. */
 static int listener_listen(struct listener *l, const struct sockaddr *address, socklen_t len)
 {
@@ -250,6 +265,7 @@ static void listener_free(struct listener *l)
     if (l->fd >= 0)
         (void)close(l->fd);
     claim_drop(&l->claim);
+    free(l->path);
     free(l);
 }
 
@@ -262,8 +278,9 @@ struct listener *listener_open(struct conns *cs, const char *address, struct tls
     int error;
 
     *l = (struct listener){.conns = cs, .tls = tls, .options = *o, .fd = -1, .claim = {.fd = -1}};
-    error = -address_parse(address, &parsed, &len);
-    if (error == 0)
+    if (strncmp(address, IPC, sizeof IPC - 1) == 0)
+        error = listener_listen_path(l, address + sizeof IPC - 1);
+    else if ((error = -address_parse(address, &parsed, &len)) == 0)
         error = listener_listen(l, (struct sockaddr *)&parsed, len);
     if (error != 0) {
         log_error("cannot listen", LOG_S("address", address), LOG_S("error", strerror(error)),
@@ -290,5 +307,7 @@ void listener_close(struct listener *l)
     uv_close((uv_handle_t *)&l->poll, listener_on_closed);
     (void)close(l->fd);
     l->fd = -1;
+    if (l->path != NULL)
+        unix_socket_remove(l->path);
     claim_drop(&l->claim);
 }

@@ -21,8 +21,8 @@ struct listener_options {
     const char *const *alpn;
 };
 
-/* address: "host:port"; tls is borrowed, NULL for plain.  NULL, logged, when it cannot
- * be listened on. */
+/* address: "host:port", or "ipc://path" for a socket in the file system; tls is borrowed,
+ * NULL for plain.  NULL, logged, when it cannot be listened on. */
 struct listener *listener_open(struct conns *cs, const char *address, struct tls_server *tls,
                                const struct listener_options *o) MUST_CHECK;
 void listener_close(struct listener *l); /* frees itself; NULL does nothing */

@@ -687,3 +687,48 @@ def test_keys_that_do_not_do_stop_the_start(tmp_path, config, text):
     p = s.add("zmq").start(wait=False)
     assert p.popen.wait(20) == 1
     assert text in p.logged()
+
+
+# --- ipc -----------------------------------------------------------------------------------------------
+
+def ipc_system(tmp_path):
+    path = f"ipc://{tmp_path}/apps"
+    return Sluice(tmp_path / "s", f"[zmq]\nlisten = {path}\n", gateways=("zmq",)), path
+
+
+def test_ipc_is_listened_on_taken_over_and_removed(tmp_path):
+    s, path = ipc_system(tmp_path)
+    s.start()
+    c = Context(path)
+    app = c(zmq.DEALER)
+    assert ask(app, "ping", "1") == [b"pong", b"1"]
+    assert (tmp_path / "apps").stat().st_mode & 0o077 == 0
+    s.processes["zmq"].kill()
+    assert (tmp_path / "apps").is_socket()
+    s.processes["zmq"].start()
+    assert ask(app, "ping", "2") == [b"pong", b"2"]
+    c.close()
+    s.processes["zmq"].stop()
+    assert not (tmp_path / "apps").exists()
+    s.end()
+
+
+def test_an_ipc_path_in_use_is_refused(tmp_path):
+    s, path = ipc_system(tmp_path)
+    s.start()
+    second = s.add("zmq-2").start(wait=False)
+    assert second.popen.wait(20) == 1
+    assert "cannot listen" in second.logged()
+    c = Context(path)
+    assert ask(c(zmq.DEALER), "ping", "1") == [b"pong", b"1"]
+    c.close()
+    s.processes.pop("zmq-2")
+    s.end()
+
+
+@pytest.mark.parametrize("path", ["", "/tmp/" + "x" * 103, "/nonexistent/folder/apps"])
+def test_an_ipc_path_that_does_not_do_stops_the_start(tmp_path, path):
+    s = Sluice(tmp_path, f"[zmq]\nlisten = ipc://{path}\n", gateways=())
+    p = s.add("zmq").start(wait=False)
+    assert p.popen.wait(20) == 1
+    assert "cannot listen" in p.logged()
