@@ -17,6 +17,7 @@
 #include "fanout.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <uthash.h>
 
@@ -55,6 +56,7 @@ struct fanout_peer {
 struct fanout {
     struct fanout_ops ops;
     uint64_t credit;
+    unsigned filters_max;
     struct interest *interest;
     struct fanout_peer *peers[SLOTS_MAX];
     struct slots joined;
@@ -64,12 +66,13 @@ struct fanout {
     size_t picked_count, picked_room;
 };
 
-struct fanout *fanout_new(const struct fanout_ops *ops, uint64_t credit)
+struct fanout *fanout_new(const struct fanout_ops *ops, uint64_t credit, unsigned filters)
 {
     struct fanout *f = mem_zalloc(sizeof *f);
 
     f->ops = *ops;
     f->credit = credit;
+    f->filters_max = filters == 0 ? UINT_MAX : filters;
     f->interest = interest_new();
     return f;
 }
@@ -148,7 +151,7 @@ enum sluice_error fanout_filter_add(struct fanout *f, struct fanout_peer *p, uin
         return ERR_BAD_FILTER;
     if (fanout_filter_find(p, ref) != NULL)
         return ERR_BAD_REQUEST;
-    if (HASH_COUNT(p->filters) >= FANOUT_FILTERS_MAX)
+    if (HASH_COUNT(p->filters) >= f->filters_max)
         return ERR_TOO_MANY;
     pf = mem_zalloc(sizeof *pf);
     pf->ref = ref;

@@ -17,8 +17,6 @@
 #include "store.h"
 #include "zsock.h"
 
-#define FANOUT_FILTERS_MAX 100000 /* of one gateway; then filters are refused */
-
 struct fanout;
 struct fanout_peer; /* one gateway, from hello until its link ends */
 
@@ -32,7 +30,8 @@ struct fanout_ops {
     void *arg; /* of topic_name */
 };
 
-struct fanout *fanout_new(const struct fanout_ops *ops, uint64_t credit);
+/* filters: of one gateway; then they are refused; 0: no limit. */
+struct fanout *fanout_new(const struct fanout_ops *ops, uint64_t credit, unsigned filters);
 void fanout_free(struct fanout *f); /* after every gateway has left */
 
 /* A gateway whose stream begins at head.  NULL: SLOTS_MAX are there already. */

@@ -36,6 +36,7 @@
 #include "reads.h"
 #include "sessions.h"
 #include "store.h"
+#include "topic.h"
 
 #define FOLDER_MODE 0750
 #define LINGER_MS 1000
@@ -284,6 +285,7 @@ static bool broker_open_sockets(struct broker *b)
 {
     const struct config *c = b->config;
     const struct peers_options peers = {
+        .filters = (unsigned)config_num(c, CFG_MAX_FILTERS_TOTAL),
         .credit = config_num(c, CFG_GATEWAY_CREDIT),
         .window = config_num(c, CFG_PUBLISH_WINDOW),
         .max_payload = config_num(c, CFG_MAX_PAYLOAD),
@@ -363,6 +365,7 @@ int main(int argc, char **argv)
         return outcome == CONFIG_EXIT_OK ? EXIT_SUCCESS : EXIT_FAILURE;
     log_init("broker", (enum log_level)config_num(b.config, CFG_LOG_LEVEL),
              (enum log_format)config_num(b.config, CFG_LOG_FORMAT));
+    topic_limit_levels((unsigned)config_num(b.config, CFG_MAX_LEVELS));
     (void)uv_loop_init(&b.loop);
     if (!broker_start(&b)) {
         b.exit_code = EXIT_FAILURE;

@@ -471,7 +471,7 @@ struct peers *peers_new(uv_loop_t *loop, struct store *store, struct sessions *s
         free(all);
         return NULL;
     }
-    all->fanout = fanout_new(&ops, o->credit);
+    all->fanout = fanout_new(&ops, o->credit, o->filters);
     (void)uv_check_init(loop, &all->turn);
     (void)uv_timer_init(loop, &all->tick);
     all->turn.data = all;

@@ -16,8 +16,9 @@
 
 struct peers;
 struct peers_options {
-    uint64_t credit; /* live bytes unconfirmed, per gateway */
-    uint64_t window; /* publish bytes unacknowledged, per gateway */
+    unsigned filters; /* of one gateway */
+    uint64_t credit;  /* live bytes unconfirmed, per gateway */
+    uint64_t window;  /* publish bytes unacknowledged, per gateway */
     uint64_t max_payload;
     uint64_t max_body;  /* bounds one unit, and so one frame */
     uint32_t max_batch; /* events in one unit */

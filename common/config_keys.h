@@ -55,9 +55,6 @@ X(MAX_BYTES, "broker", "max_bytes", CONFIG_SIZE, "1G", NULL,
   "events kept in all, bytes; 0: no limit")
 X(MAX_AGE, "broker", "max_age", CONFIG_DURATION, "7d", NULL,
   "how long events are kept; 0s: for ever")
-X(MAX_TOPICS, "limits", "max_topics", CONFIG_INT, "1000000", NULL,
-  "topics that the log may hold; then publishes to new ones are refused, once no empty one "
-  "is left to be forgotten; each takes some 300 bytes of memory and its name; 0: 16,777,215")
 X(TOPIC_IDLE, "broker", "topic_idle", CONFIG_DURATION, "7d", NULL,
   "an empty topic unused for so long is forgotten")
 X(PRODUCER_IDLE, "broker", "producer_idle", CONFIG_DURATION, "7d", NULL,
@@ -213,6 +210,18 @@ X(MAX_PER_ADDRESS, "limits", "max_connections_per_address", CONFIG_INT, "0", NUL
   "connections from one address; 0: no limit")
 X(MAX_FILTERS, "limits", "max_filters", CONFIG_INT, "64", NULL,
   "topics and filters in one subscription")
+X(MAX_LEVELS, "limits", "max_levels", CONFIG_INT, "32", NULL, "levels of a topic or filter")
+X(MAX_TOPICS, "limits", "max_topics", CONFIG_INT, "1000000", NULL,
+  "topics that the log may hold; then publishes to new ones are refused, once no empty one "
+  "is left to be forgotten; each takes some 500 bytes of memory and its name; 0: 16,000,000")
+X(MAX_FILTERS_TOTAL, "limits", "max_filters_total", CONFIG_INT, "100000", NULL,
+  "different filters of one gateway process; a client may hold a sixteenth of those that are "
+  "free")
+X(MAX_FILTER_LEVELS, "limits", "max_filter_levels", CONFIG_INT, "16384", NULL,
+  "levels of all filters of one client; those of a filter with + count four times, because "
+  "each may be looked at for an event")
+X(HISTORY_MEMORY, "limits", "history_memory", CONFIG_SIZE, "32M", NULL,
+  "history documents that a gateway composes at once, bytes; further requests wait")
 X(MAX_LAST, "limits", "max_last", CONFIG_INT, "10000", NULL, "largest N of last=N")
 X(HEADER_TIMEOUT, "limits", "header_timeout", CONFIG_DURATION, "10s", NULL,
   "time for a request's head to arrive")

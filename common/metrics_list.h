@@ -46,6 +46,12 @@ X(TLS_FAILED, 'g', COUNTER, "sluice_tls_handshakes_failed_total",
   "TLS handshakes refused, broken off or timed out")
 X(TLS_EXPIRY, 'g', GAUGE, "sluice_tls_certificate_expiry_seconds",
   "When the first TLS certificate expires, in seconds since 1970; 0 without TLS")
+X(FILTERS, 'g', GAUGE, "sluice_filters", "Different filters registered with the broker")
+X(FILTERS_REFUSED, 'g', COUNTER, "sluice_filters_refused_total",
+  "Subscriptions refused because their client held its share of filters")
+X(HISTORY_BYTES, 'g', GAUGE, "sluice_history_bytes", "Bytes of history documents being composed")
+X(HISTORY_REFUSED, 'g', COUNTER, "sluice_history_refused_total",
+  "History requests refused because too many waited")
 X(SUBSCRIPTIONS, 'g', GAUGE, "sluice_subscriptions", "Subscriptions open")
 X(DELIVERED, 'g', COUNTER, "sluice_deliveries_total", "Events handed to subscribers")
 X(SENT_BYTES, 'g', COUNTER, "sluice_sent_bytes_total", "Bytes written to clients")

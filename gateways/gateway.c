@@ -27,6 +27,7 @@
 #include "log.h"
 #include "mem.h"
 #include "process.h"
+#include "topic.h"
 
 #define HUB_TICK_MS 1000
 #define LINGER_MS 10000 /* of feeds that nobody subscribes to any more */
@@ -171,6 +172,8 @@ static bool gateway_open_broker(struct gateway *g)
     struct hub_limits limits = {.ring = config_num(g->config, CFG_RING),
                                 .page_cache = config_num(g->config, CFG_PAGE_CACHE),
                                 .turn = config_num(g->config, CFG_REPLAY_TURN),
+                                .filters = config_num(g->config, CFG_MAX_FILTERS_TOTAL),
+                                .filter_levels = config_num(g->config, CFG_MAX_FILTER_LEVELS),
                                 .linger_ms = linger_ms != 0 ? linger_ms : LINGER_MS};
 
     g->hub = hub_new(&to_link, &limits);
@@ -448,6 +451,7 @@ int gateway_main(const struct gateway_spec *spec, int argc, char **argv)
     g.spec = spec;
     log_init(spec->section, (enum log_level)config_num(g.config, CFG_LOG_LEVEL),
              (enum log_format)config_num(g.config, CFG_LOG_FORMAT));
+    topic_limit_levels((unsigned)config_num(g.config, CFG_MAX_LEVELS));
     gateway_make_loop(&g);
     if (!gateway_start(&g)) {
         code = EXIT_FAILURE;

@@ -16,6 +16,14 @@ static const struct slice reserved[] = {
     {"$last/", 6},
 };
 
+/* Set once, while the process has one thread. */
+static unsigned levels_max = TOPIC_LEVELS;
+
+void topic_limit_levels(unsigned max)
+{
+    levels_max = max;
+}
+
 static bool topic_has(struct slice s, char c)
 {
     return s.len != 0 && memchr(s.p, c, s.len) != NULL;
@@ -31,6 +39,15 @@ static bool is_wildcard(char c)
     return c == '+' || c == '#';
 }
 
+static unsigned topic_levels(struct slice s)
+{
+    unsigned n = 1;
+
+    for (size_t i = 0; i < s.len; i++)
+        n += s.p[i] == '/';
+    return n;
+}
+
 /* What names and filters have in common. */
 static enum topic_verdict check_text(struct slice s)
 {
@@ -42,6 +59,8 @@ static enum topic_verdict check_text(struct slice s)
         return TOPIC_HAS_NUL;
     if (!utf8_valid(s.p, s.len))
         return TOPIC_NOT_UTF8;
+    if (topic_levels(s) > levels_max)
+        return TOPIC_TOO_DEEP;
     return TOPIC_OK;
 }
 
@@ -91,6 +110,8 @@ const char *topic_verdict_text(enum topic_verdict v)
         return "it is empty";
     case TOPIC_TOO_LONG:
         return "it is longer than 1024 bytes";
+    case TOPIC_TOO_DEEP:
+        return "it has more levels than [limits] max_levels allows";
     case TOPIC_NOT_UTF8:
         return "it is not UTF-8";
     case TOPIC_HAS_NUL:

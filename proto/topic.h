@@ -1,7 +1,8 @@
 /*
  * topic.h - topic names and filters (MQTT 5.0, 4.7; the same at every gateway).
  *
- * A name is UTF-8, 1 to TOPIC_MAX bytes, no NUL, no '+' or '#'.  A filter may
+ * A name is UTF-8, 1 to TOPIC_MAX bytes, of a limited number of levels, no NUL, no '+'
+ * or '#'.  A filter may
  * hold '+' (one whole level) and '#' (the rest; last, and a whole level).
  * A wildcard in the first level does not match names that begin with '$'.
  */
@@ -11,11 +12,13 @@
 #include "bytes.h"
 
 #define TOPIC_MAX 1024
+#define TOPIC_LEVELS 32 /* unless a process says otherwise */
 
 enum topic_verdict {
     TOPIC_OK,
     TOPIC_EMPTY,
     TOPIC_TOO_LONG,
+    TOPIC_TOO_DEEP, /* more levels than topic_limit_levels says */
     TOPIC_NOT_UTF8,
     TOPIC_HAS_NUL,
     TOPIC_HAS_WILDCARD, /* '+' or '#' in a name */
@@ -23,6 +26,8 @@ enum topic_verdict {
     TOPIC_RESERVED,     /* publishing to $SYS/ $share/ $after/ $last/ */
 };
 
+/* For the whole process, at its start, before there are threads. */
+void topic_limit_levels(unsigned max);
 enum topic_verdict topic_check(struct slice name) MUST_CHECK;         /* as a name */
 enum topic_verdict topic_check_publish(struct slice name) MUST_CHECK; /* and not reserved */
 enum topic_verdict filter_check(struct slice filter) MUST_CHECK;

@@ -74,7 +74,8 @@ struct h2_conn {
     struct gather *gather;      /* what this turn has to say */
     struct h2_stream *streams, *waiting;
     size_t stream_count;
-    size_t promised; /* of them, those that were pushed */
+    struct quota quota; /* of all its streams */
+    size_t promised;    /* of them, those that were pushed */
     struct h2_conn *speaking_prev, *speaking_next;
     bool speaking, idle, draining, over;
 };

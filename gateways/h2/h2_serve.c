@@ -176,7 +176,8 @@ static void h2_serve_on_head(void *stream, bool ended, bool too_large)
     st->x = (struct exchange){.ops = &h2_answer_ops,
                               .site = h2->site,
                               .request = &r,
-                              .principal = {conn_peer_subject(&st->conn->conn)}};
+                              .principal = {conn_peer_subject(&st->conn->conn)},
+                              .quota = &st->conn->quota};
     st->head_only = slice_eq(r.method, SLICE("HEAD"));
     st->connect = h2_request_protocol(st->request).p != NULL;
     cors_read(&st->cors, &h2->site->routes.cors, &r);

@@ -24,6 +24,7 @@
 #include "shared.h"
 
 struct exchange;
+struct quota;
 struct channel;
 struct site;
 
@@ -63,8 +64,9 @@ struct exchange {
     struct slice rest;                  /* of the path, behind the route's; %-encoded */
     struct slice body;
     struct principal principal;
-    bool chunks; /* stream: wished for by the handler, see begin */
-    bool push;   /* the same, see begin */
+    struct quota *quota; /* of its connection, when that may have several; else NULL */
+    bool chunks;         /* stream: wished for by the handler, see begin */
+    bool push;           /* the same, see begin */
 };
 
 /* --- for handlers ------------------------------------------------------------ */

@@ -24,9 +24,12 @@
 
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #include "clock.h"
 #include "event_json.h"
 #include "mem.h"
+#include "metrics.h"
 #include "page_json.h"
 #include "query.h"
 #include "query_param.h"
@@ -36,7 +39,11 @@
 #define LIMIT_MAX 1000
 #define ANSWER_BYTES (1024u * 1024) /* more than that, and the document ends with its page */
 #define ANSWER_MS 5000              /* the same for a long search */
-#define LINE_FORM 0                 /* of our own blocks; no subscriber sees them */
+#define DOCUMENT_BYTES (ANSWER_BYTES + WIRE_PAGE_BYTES)
+#define ANSWER_SMALL (64u * 1024) /* so much is sent as it is, and costs nothing any more */
+#define WAITING_MAX 256           /* documents that wait for memory; further ones are refused */
+#define WAITING_MS 20             /* between two looks at it */
+#define LINE_FORM 0               /* of our own blocks; no subscriber sees them */
 
 struct events_query {
     struct query q;
@@ -54,6 +61,10 @@ struct events_query {
     uint64_t give_up_at; /* monotonic ms */
     struct gap gap;
     struct buf body;
+    size_t charged; /* of the site's document bytes: for the body and a page on its way */
+    bool waiting;   /* for room there */
+    uint64_t waits_until;
+    struct events_query *prev, *next;
 };
 
 static struct events_query *events_of(struct query *q)
@@ -61,10 +72,45 @@ static struct events_query *events_of(struct query *q)
     return CONTAINER_OF(q, struct events_query, q);
 }
 
+/* --- what documents may take ----------------------------------------------------------- */
+
+/* A document is charged for what it may become before its first page is asked for, then
+ * for what it is, until the client has been sent it.  Who finds no room waits in line; who
+ * has begun goes on, so that those in line never wait for each other. */
+static void documents_charge(struct events_query *e, size_t bytes)
+{
+    struct site_documents *all = &e->q.x->site->documents;
+
+    all->bytes = all->bytes - e->charged + bytes;
+    e->charged = bytes;
+    metric_set(M_HISTORY_BYTES, all->bytes);
+}
+
+static bool documents_have_room(const struct events_query *e)
+{
+    const struct site *site = e->q.x->site;
+
+    return site->documents.bytes == 0 || site->documents.bytes + DOCUMENT_BYTES <=
+                                             config_num(site->use.config, CFG_HISTORY_MEMORY);
+}
+
+static void documents_leave(struct events_query *e)
+{
+    struct site_documents *all = &e->q.x->site->documents;
+
+    if (!e->waiting)
+        return;
+    DL_DELETE(all->waiting, e);
+    all->waiting_count--;
+    e->waiting = false;
+}
+
 static void events_freed(struct query *q)
 {
     struct events_query *e = events_of(q);
 
+    documents_leave(e);
+    documents_charge(e, 0);
     free(e->filters);
     free(e->text);
     buf_free(&e->body);
@@ -132,6 +178,67 @@ static void ask_page(struct events_query *e)
     query_ask(&e->q);
 }
 
+static void documents_refuse(struct events_query *e)
+{
+    struct problem p = {0};
+
+    metric_add(M_HISTORY_REFUSED, 1);
+    (void)problem_set(&p, ERR_BUSY, NULL, "Too many history documents are being composed");
+    query_fail(&e->q, &p);
+}
+
+static void history_on_waited(struct wheel_timer *t);
+
+static void documents_wait(struct events_query *e)
+{
+    wheel_start(e->q.x->site->use.wheel, &e->q.timer, WAITING_MS, history_on_waited);
+}
+
+static void document_begin(struct events_query *e)
+{
+    struct site_documents *all = &e->q.x->site->documents;
+
+    if (all->waiting == NULL && documents_have_room(e)) {
+        documents_charge(e, DOCUMENT_BYTES);
+        ask_page(e);
+        return;
+    }
+    if (all->waiting_count == WAITING_MAX) {
+        documents_refuse(e);
+        return;
+    }
+    DL_APPEND(all->waiting, e);
+    all->waiting_count++;
+    e->waiting = true;
+    e->waits_until = clock_mono_ms() + config_num(e->q.x->site->use.config, CFG_PUBLISH_TIMEOUT);
+    documents_wait(e);
+}
+
+/* The first in line goes on once there is room. */
+static void history_on_waited(struct wheel_timer *t)
+{
+    struct events_query *e = CONTAINER_OF(t, struct events_query, q.timer);
+
+    if (e->q.x->site->documents.waiting == e && documents_have_room(e)) {
+        documents_leave(e);
+        documents_charge(e, DOCUMENT_BYTES);
+        e->give_up_at = clock_mono_ms() + ANSWER_MS;
+        ask_page(e);
+    } else if (clock_mono_ms() >= e->waits_until) {
+        documents_refuse(e);
+    } else {
+        documents_wait(e);
+    }
+}
+
+static void ask_first(struct events_query *e)
+{
+    if (e->ndjson)
+        ask_page(e);
+    else
+        document_begin(e);
+}
+
 /* All of the page is taken. */
 static void advance(struct events_query *e, const struct wire_page *page)
 {
@@ -193,13 +300,29 @@ static void fail_on_gap(struct events_query *e, const struct gap *gap)
 
 /* --- one JSON document --------------------------------------------------------------------- */
 
+/* It is charged for until the last of it is sent. */
+static void answer_large(struct events_query *e, struct buf *body)
+{
+    struct answer a = {.status = 200, .content_type = "application/json"};
+    struct shared *large = shared_of(body);
+
+    documents_charge(e, large->bytes.cap);
+    shared_charge(large, &e->q.x->site->documents.bytes, e->charged);
+    e->charged = 0; /* the bytes' now */
+    exchange_answer_shared(query_end(&e->q), &a, large);
+    shared_unref(large);
+}
+
 static void answer_document(struct events_query *e)
 {
     struct buf body = e->body;
 
     e->body = (struct buf){0};
     page_json_end(&body, !e->descending || !e->ended, e->cursor, &e->gap);
-    exchange_json(query_end(&e->q), 200, &body);
+    if (body.len <= ANSWER_SMALL)
+        exchange_json(query_end(&e->q), 200, &body);
+    else
+        answer_large(e, &body);
 }
 
 static void put_page(struct events_query *e, struct slice records)
@@ -233,6 +356,7 @@ static void document_page(struct events_query *e, const struct wire_page *page,
                      : *gap;
     }
     put_page(e, page->records);
+    documents_charge(e, e->body.cap > DOCUMENT_BYTES ? e->body.cap : DOCUMENT_BYTES);
     advance(e, page);
     if (enough(e))
         answer_document(e);
@@ -410,7 +534,7 @@ static void history_on_start(struct query *q, struct zmsg *reply)
     if (!e->descending)
         e->cursor = lowest;
     e->q.reply = history_on_page;
-    ask_page(e);
+    ask_first(e);
 }
 
 /* --- where it begins ---------------------------------------------------------------------- */
@@ -443,7 +567,7 @@ static void history_begin(struct events_query *e)
     if (starts_at_broker(e))
         ask_start(e);
     else
-        ask_page(e);
+        ask_first(e);
 }
 
 void history_events(struct exchange *x)

@@ -26,8 +26,17 @@ struct site_parts {
     struct reaper *reaper;
 };
 
+/* History documents: see history.c. */
+struct events_query;
+struct site_documents {
+    size_t bytes; /* of those composed and those not yet sent */
+    struct events_query *waiting;
+    unsigned waiting_count;
+};
+
 struct site {
     struct site_parts use;
+    struct site_documents documents;
     struct routes routes;
     struct run *run; /* history: events that are being handed over; NULL: never yet */
 };

@@ -268,6 +268,15 @@ bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
     return false;
 }
 
+bool subscribe_fits(const struct subscribe *s, const struct hub *h, const struct quota *q,
+                    struct problem *p)
+{
+    static const struct quota none = {0};
+
+    return quota_allows(h, q != NULL ? q : &none, s->filters, s->filter_count) ||
+           problem_set(p, ERR_TOO_MANY, "topic", QUOTA_TEXT);
+}
+
 bool subscribe_permitted(const struct subscribe *s, const struct principal *who, struct problem *p)
 {
     for (size_t i = 0; i < s->filter_count; i++)

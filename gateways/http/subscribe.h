@@ -15,6 +15,7 @@
 #include "http_request.h"
 #include "hub.h"
 #include "problem.h"
+#include "quota.h"
 
 enum subscribe_format { FORMAT_DEFAULT, FORMAT_RAW, FORMAT_JSON };
 
@@ -58,6 +59,9 @@ MUST_CHECK bool subscribe_request(struct subscribe *s, const struct subscribe_li
 /* May it have all of these topics? */
 MUST_CHECK bool subscribe_permitted(const struct subscribe *s, const struct principal *who,
                                     struct problem *p);
+/* q: what its client holds already; NULL: nothing, it has this subscription alone. */
+MUST_CHECK bool subscribe_fits(const struct subscribe *s, const struct hub *h,
+                               const struct quota *q, struct problem *p);
 
 /* One word each, for other requests that share them. */
 /* 250ms 10s 5m 2h 7d; whatever is longer than max is max. */

@@ -221,7 +221,9 @@ void feeds_linger(struct hub *h, uint64_t now_ms)
 
 void feeds_trim(struct hub *h)
 {
-    while (h->idle_filters > IDLE_FILTERS_MAX)
+    size_t most = h->limits.filters / IDLE_SHARE;
+
+    while (h->idle_filters > (most > 0 ? most : IDLE_FILTERS_MAX))
         feed_free(h->idle);
 }
 

@@ -20,7 +20,8 @@
 #include "pages.h"
 #include "ring.h"
 
-#define IDLE_FILTERS_MAX 10000 /* a tenth of what the broker takes of one gateway */
+#define IDLE_SHARE 10          /* of all filters, those that linger are a tenth at most … */
+#define IDLE_FILTERS_MAX 10000 /* … or so many, where there is no limit */
 
 struct hub_filter {
     UT_hash_handle hh; /* by ref */

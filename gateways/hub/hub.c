@@ -301,6 +301,7 @@ void hub_tick(struct hub *h)
         hub_queue_all_others(h);
     }
     metric_set(M_RING_BYTES, h->ring.bytes);
+    metric_set(M_FILTERS, filter_tree_count(h->tree));
     metric_set(M_SUBSCRIPTIONS, h->subscriptions);
     metric_set(M_HEAD, h->flushed);
     metric_set(M_LINK_UP, h->up);

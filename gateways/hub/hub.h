@@ -79,6 +79,7 @@ struct subscription {
     struct subscription *prev, *next; /* in its feed: the heads, or the others */
     struct subscription **waiting;    /* the list that the next pair is of */
     struct subscription *wait_prev, *wait_next;
+    struct quota *quota;           /* it is charged to, or NULL */
     struct bundle *bundle;         /* NULL: it is alone */
     struct subscription *due_next; /* in the bundle: those with events of this turn */
     size_t due_at;                 /* of its feed's turn, how far it was handed on */
@@ -124,11 +125,13 @@ struct hub_link {
 };
 
 struct hub_limits {
-    size_t ring;        /* bytes */
-    size_t page_cache;  /* bytes */
-    size_t turn;        /* bytes of events to all who pull, in one turn; at least one pulls */
-    uint64_t linger_ms; /* a feed stays so long after its last subscription: its filters
-                           registered, its pages in the cache */
+    size_t ring;          /* bytes */
+    size_t page_cache;    /* bytes */
+    size_t turn;          /* bytes of events to all who pull, in one turn; at least one pulls */
+    size_t filters;       /* different ones; 0: no limit */
+    size_t filter_levels; /* of one client, see quota.h; 0: no limit */
+    uint64_t linger_ms;   /* a feed stays so long after its last subscription: its filters
+                             registered, its pages in the cache */
 };
 
 struct hub *hub_new(const struct hub_link *link, const struct hub_limits *limits);

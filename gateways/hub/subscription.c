@@ -20,6 +20,7 @@
 #include "feed.h"
 #include "mem.h"
 #include "metrics.h"
+#include "quota.h"
 
 #define TURN_RUNS 4 /* runs for one subscription in a turn, then others have theirs */
 
@@ -72,6 +73,7 @@ void subscription_close(struct subscription *s)
     if (s->state == SUB_CLOSED)
         return;
     subscription_unwait(s);
+    quota_release(s);
     bundle_leave(s);
     asking_cancel(s);
     froms_drop(s);

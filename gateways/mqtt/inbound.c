@@ -396,8 +396,9 @@ static void inbound_publish_again(struct client *c, const struct mqtt_publish *m
 static enum mqtt_reason inbound_refuse_decoded(struct client *c, const struct mqtt_publish *m,
                                                enum mqtt_reason reason)
 {
+    enum topic_verdict v = topic_check(m->topic);
     bool whole = reason == MQTT_BAD_PAYLOAD_FORMAT ||
-                 (reason == MQTT_BAD_TOPIC && topic_check(m->topic) == TOPIC_TOO_LONG);
+                 (reason == MQTT_BAD_TOPIC && (v == TOPIC_TOO_LONG || v == TOPIC_TOO_DEEP));
 
     if (!whole)
         return reason;

@@ -44,6 +44,7 @@ struct session {
 
     struct sub *subs;
     uint32_t sub_count, shared_count;  /* of them; those of groups */
+    struct quota held;                 /* of filters: those of subs */
     struct tombstones *sub_tombstones; /* filters, str16 each */
     struct subscription main;
     bool main_open;

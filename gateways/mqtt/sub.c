@@ -86,6 +86,8 @@ struct sub *sub_add(struct session *s, struct slice filter)
     DL_APPEND(s->subs, sub);
     s->sub_count++;
     s->shared_count += sub->kind == SUB_SHARED;
+    s->held.filters++;
+    s->held.levels += quota_levels(sub_name(sub));
     s->mqtt->report.subscriptions++;
     return sub;
 }
@@ -102,6 +104,8 @@ void sub_free(struct sub *sub)
     DL_DELETE(s->subs, sub);
     s->sub_count--;
     s->shared_count -= sub->kind == SUB_SHARED;
+    s->held.filters--;
+    s->held.levels -= quota_levels(sub_name(sub));
     s->mqtt->report.subscriptions--;
     group_name_unref(sub->group);
     free(sub);

@@ -18,6 +18,12 @@ struct shared *shared_of(struct buf *b)
     return s;
 }
 
+void shared_charge(struct shared *s, size_t *account, size_t charge)
+{
+    s->account = account;
+    s->charge = charge;
+}
+
 void shared_ref(struct shared *s)
 {
     s->refs++;
@@ -28,6 +34,8 @@ void shared_unref(struct shared *s)
     if (s == NULL || --s->refs > 0)
         return;
     assert(s->holders == 0);
+    if (s->account != NULL)
+        *s->account -= s->charge;
     buf_free(&s->bytes);
     free(s);
 }

@@ -308,6 +308,8 @@ static void poll_subscribe(struct exchange *x, const struct poll_request *q)
     timer_start(p, AWAY_MS);
     subscription_open(&p->subscription, x->site->use.hub, s->filters, s->filter_count, s->start,
                       &subscription_ops, p);
+    if (x->quota != NULL)
+        quota_charge(x->quota, &p->subscription);
 }
 
 void poll_open(struct exchange *x)
@@ -321,7 +323,8 @@ void poll_open(struct exchange *x)
         exchange_problem(x, &p);
         return;
     }
-    if (!subscribe_permitted(&q.subscribe, &x->principal, &p))
+    if (!subscribe_permitted(&q.subscribe, &x->principal, &p) ||
+        !subscribe_fits(&q.subscribe, x->site->use.hub, x->quota, &p))
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))
         ask_head(x, &q.subscribe);

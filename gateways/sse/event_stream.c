@@ -337,6 +337,8 @@ static void subscribe_stream(struct exchange *x, const struct subscribe *s, uint
     wheel_start(x->site->use.wheel, &st->timer, AWAY_MS, stream_on_waited);
     subscription_open(&st->subscription, x->site->use.hub, s->filters, s->filter_count, s->start,
                       &subscription_ops, st);
+    if (x->quota != NULL)
+        quota_charge(x->quota, &st->subscription);
 }
 
 /* HEAD: what GET would say, without a subscription behind it. */
@@ -361,7 +363,8 @@ void event_stream_open(struct exchange *x)
     }
     if (!choose_form(x->request, &s, &form, &p) ||
         !query_param_flag(x->request, "push", &x->push, &p) ||
-        !subscribe_permitted(&s, &x->principal, &p))
+        !subscribe_permitted(&s, &x->principal, &p) ||
+        !subscribe_fits(&s, x->site->use.hub, x->quota, &p))
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))
         answer_head(x, form);

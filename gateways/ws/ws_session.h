@@ -92,7 +92,9 @@ struct ws_session {
     struct channel channel; /* from OPEN on */
     struct wheel_timer timer;
     uint8_t state;
-    bool raw; /* sluice.raw */
+    struct quota own;    /* of filters, unless … */
+    struct quota *quota; /* … its carrier has one for all its sessions */
+    bool raw;            /* sluice.raw */
     bool speaking;
     bool waiting;     /* input was left unread */
     bool pinged;      /* and nothing has come since */

@@ -125,6 +125,7 @@ static void ws_subscribe_begin(struct ws_session *s, const struct subscribe *wor
     s->bundle.events = ws_fanout_shared;
     subscription_open(&sub->subscription, s->ws->site->use.hub, words->filters, words->filter_count,
                       words->start, &subscription_ops, sub);
+    quota_charge(s->quota, &sub->subscription);
     if (s->subscription_count == 2)
         DL_FOREACH (s->subscriptions, each)
             bundle_join(&s->bundle, &each->subscription);
@@ -160,7 +161,8 @@ static bool take_words(const struct ws_session *s, struct subscribe *words, stru
         if (subscribe_set(words, &limits, slice_of(r->words[i].name), r->words[i].value, p) ==
             SUBSCRIBE_BAD)
             return false;
-    return subscribe_permitted(words, &s->principal, p);
+    return subscribe_permitted(words, &s->principal, p) &&
+           subscribe_fits(words, s->ws->site->use.hub, s->quota, p);
 }
 
 static bool may_begin(const struct ws_session *s, struct problem *p)

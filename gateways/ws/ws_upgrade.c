@@ -130,6 +130,7 @@ static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h
     s = ws_session_new(ws, is_raw(h), h->deflate);
     s->x = x;
     s->principal = x->principal;
+    s->quota = x->quota != NULL ? x->quota : &s->own;
     upgrade_accept(&s->acceptance, h);
     return s;
 }
@@ -160,7 +161,8 @@ static void begin_subscribed(struct exchange *x, struct ws_handshake *h, struct 
 
     if (!subscribe_request(&words, &limits, x->request, x->rest, p))
         return;
-    if (words_ok(&words, is_raw(h), &x->principal, p))
+    if (words_ok(&words, is_raw(h), &x->principal, p) &&
+        subscribe_fits(&words, x->site->use.hub, x->quota, p))
         open_path(x, h, &words);
     subscribe_free(&words);
 }

@@ -173,6 +173,8 @@ void zcursor_subscribe(struct zpeer *p, const struct zanswer *to, struct slice f
 
     if (!zcursor_may(p, to, &why) || !zwords_read(p->d, filters, options, &credit, &words, &why)) {
         zanswer_problem(p, to, &why);
+    } else if (!subscribe_fits(&words, p->d->gateway->hub, &p->quota, &why)) {
+        zanswer_problem(p, to, &why);
     } else {
         z = zcursor_new(p, to);
         z->credit = credit.value;
@@ -181,6 +183,7 @@ void zcursor_subscribe(struct zpeer *p, const struct zanswer *to, struct slice f
         p->cursor_count++;
         subscription_open(&z->subscription, p->d->gateway->hub, words.filters, words.filter_count,
                           words.start, &zcursor_ops, z);
+        quota_charge(&p->quota, &z->subscription);
     }
     subscribe_free(&words);
 }

@@ -45,6 +45,7 @@ struct zpeer {
     struct conn conn; /* first */
     struct zmqd *d;
     const struct zpeer_role *role; /* from OPEN on */
+    struct quota quota;
     uint8_t state;
     uint8_t type;  /* enum zmtp_type */
     uint8_t minor; /* of its version */

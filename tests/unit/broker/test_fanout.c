@@ -154,7 +154,7 @@ static void setup(void)
     batch = (struct store_batch){0};
     head = 0;
     names_asked = 0;
-    fanout = fanout_new(&ops, CREDIT);
+    fanout = fanout_new(&ops, CREDIT, 100000);
 }
 
 static void teardown(void)
@@ -350,7 +350,7 @@ static struct fanout *fanout_with_credit(uint64_t credit)
     const struct fanout_ops ops = {fake_send, fake_name, NULL};
 
     fanout_free(fanout);
-    fanout = fanout_new(&ops, credit);
+    fanout = fanout_new(&ops, credit, 100000);
     return fanout;
 }
 

@@ -55,6 +55,20 @@ START_TEST(a_name_is_1_to_1024_bytes)
 }
 END_TEST
 
+START_TEST(names_and_filters_have_so_many_levels)
+{
+    ck_assert_int_eq(TOPIC_LEVELS, 32);
+    ck_assert_int_eq(topic_check(SLICE("///////////////////////////////")), TOPIC_OK);
+    ck_assert_int_eq(topic_check(SLICE("////////////////////////////////")), TOPIC_TOO_DEEP);
+    ck_assert_int_eq(filter_check(SLICE("///////////////////////////////#")), TOPIC_OK);
+    ck_assert_int_eq(filter_check(SLICE("////////////////////////////////#")), TOPIC_TOO_DEEP);
+    topic_limit_levels(2);
+    ck_assert_int_eq(topic_check(SLICE("a/b")), TOPIC_OK);
+    ck_assert_int_eq(topic_check_publish(SLICE("a/b/c")), TOPIC_TOO_DEEP);
+    topic_limit_levels(TOPIC_LEVELS);
+}
+END_TEST
+
 START_TEST(a_name_has_no_nul_wildcard_or_bad_utf8)
 {
     ck_assert_int_eq(topic_check(SLICE("a\0b")), TOPIC_HAS_NUL);
@@ -275,6 +289,7 @@ static Suite *suite(void)
 
     tcase_add_test(t, any_utf8_is_a_name);
     tcase_add_test(t, a_name_is_1_to_1024_bytes);
+    tcase_add_test(t, names_and_filters_have_so_many_levels);
     tcase_add_test(t, a_name_has_no_nul_wildcard_or_bad_utf8);
     tcase_add_test(t, reserved_names_cannot_be_published);
     tcase_add_test(t, wildcards_are_whole_levels_and_the_rest_comes_last);
