@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "store_removal.h"
 
+#define PRESSED_MS 250u    /* between passes while the table of topics is nearly full */
 #define LOOK_TOPICS 65536u /* in one step */
 #define VACUUM_PAGES 1024u /* so many free pages are left alone */
 #define IDLE_MIN_MS 1000u
@@ -139,7 +140,9 @@ bool expire_step(struct store *s, uint32_t rows)
     if (s->failing == NULL && forget_crowd(s, rows))
         return true;
     if (s->retention_next == 0) {
-        if (mono < s->retention_at)
+        uint64_t early = forget_is_pressed(s) ? RETENTION_MS - PRESSED_MS : 0;
+
+        if (mono + early < s->retention_at)
             return idle_step(s);
         if (log_step(s, now, rows))
             return true;

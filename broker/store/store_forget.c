@@ -41,6 +41,8 @@ void forget_release(struct store *s)
     if (topics->limbo_count < RELEASE_COUNT && now < s->release_at)
         return;
     s->release_at = now + RELEASE_MS;
+    if (topics->limbo_count >= RELEASE_COUNT && topics->limbo->dirty)
+        s->flush_at = 0; /* it waits for the list of rows to write */
     if (!may_go(s, topics->limbo))
         return;
     gate_close(&s->gate);
@@ -60,11 +62,16 @@ static uint32_t room_wanted(uint32_t max)
     return room > 0 ? room : 1;
 }
 
+bool forget_is_pressed(const struct store *s)
+{
+    uint32_t max = s->retention->max_topics;
+
+    return max != 0 && topics_count(&s->topics) + room_wanted(max) > max;
+}
+
 static bool is_crowded(const struct store *s)
 {
-    uint32_t max = s->retention->max_topics, count = topics_count(&s->topics);
-
-    return max != 0 && s->topics.idle != NULL && count + room_wanted(max) > max;
+    return s->topics.idle != NULL && forget_is_pressed(s);
 }
 
 /* What the loop may ask for. */

@@ -242,6 +242,7 @@ void forget_topic(struct store *s, struct topic *t); /* with the topics' lock he
 void forget_release(struct store *s);                /* numbers that nobody holds any more */
 /* Makes room in a table that fills up, one slice; true: more. */
 bool forget_crowd(struct store *s, uint32_t rows);
+bool forget_is_pressed(const struct store *s); /* the table is nearly full */
 
 /* --- store_delete.c ------------------------------------------------------- */
 void delete_begin(struct store *s, struct store_request *r); /* fixes how far it reaches */
