@@ -205,8 +205,7 @@ static const char *parse_scaled(struct slice text, const struct config_unit *uni
     for (; units->name != NULL; units++) {
         if (!slice_eq_nocase(unit, slice_of(units->name)))
             continue;
-        return __builtin_mul_overflow(number, units->factor, num) ? "the number is too large"
-                                                                  : NULL;
+        return __builtin_mul_overflow(number, units->factor, num) ? "too large a number" : NULL;
     }
     return wrong;
 }
@@ -236,7 +235,7 @@ static const char *parse_int(struct slice text, uint64_t *num)
 {
     if (!slice_u64(text, num))
         return "not a number";
-    return *num > INT32_MAX ? "the number is too large" : NULL;
+    return *num > INT32_MAX ? "too large a number" : NULL;
 }
 
 static const char *parse_bool(struct slice text, uint64_t *num)

@@ -149,7 +149,8 @@ static int run_configured(const struct command *c, const struct arguments *args)
     in.operands = config_operands(config, &in.operand_count);
     if (in.operand_count < c->min_operands ||
         (c->max_operands >= 0 && in.operand_count > c->max_operands))
-        rc = cli_fail(CLI_USAGE, "usage: sluice %s %s", c->name, c->operands);
+        rc = cli_fail(CLI_USAGE, "usage: sluice %s%s%s", c->name, *c->operands == '\0' ? "" : " ",
+                      c->operands);
     else
         rc = c->run(&in);
     config_free(config);

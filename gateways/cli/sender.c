@@ -361,7 +361,7 @@ static void sender_on_tick(uv_timer_t *h)
     if (i->sent)
         (void)snprintf(why, sizeof why, "no answer from the broker: it may be stored or not");
     else
-        (void)snprintf(why, sizeof why, "the broker is away (%s): not stored", s->o->endpoint);
+        (void)snprintf(why, sizeof why, "sluice-zmq is away (%s): not stored", s->o->endpoint);
     sender_give_up(s, s->first, why);
 }
 

@@ -14,6 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "clock.h"
@@ -79,10 +80,13 @@ static int no_passphrase(char *buffer, int size, int writing, void *arg)
 
 /* --- one context ------------------------------------------------------------------- */
 
+/* The first error is the cause ("No such file or directory"); those behind it only say through
+ * which of OpenSSL's parts it came ("system lib"). */
 static bool bad_file(const char *what, const char *file)
 {
-    unsigned long error = ERR_peek_last_error();
-    const char *reason = ERR_reason_error_string(error);
+    unsigned long error = ERR_peek_error();
+    const char *reason =
+        ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
 
     log_error(what, LOG_S("file", file), LOG_S("reason", reason != NULL ? reason : "unknown"));
     return false;

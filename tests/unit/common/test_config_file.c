@@ -124,6 +124,8 @@ static const struct {
     {"[retention \"a\"]\nhistory = some\n", "f:2: history: \"some\" is not one of keep,none\n"},
     {"[retention \"a\"]\nmax_events = -1\n", "f:2: max_events: \"-1\" is not a number\n"},
     {"[limits]\nring = 5x\n", "f:2: ring: \"5x\" is not a size such as 512, 64k, 32M or 1G\n"},
+    {"[broker]\nmax_age = 999999999999999d\n",
+     "f:2: max_age: \"999999999999999d\" is too large a number\n"},
     {"[limits]\nmax_batch = 0\n", "f:2: max_batch: \"0\" is outside 1 to 1000000\n"},
     {"[limits]\nmax_header = 65k\n", "f:2: max_header: \"65k\" is outside 1024 to 65536\n"},
     {"[limits]\nmax_filters = 257\n", "f:2: max_filters: \"257\" is outside 1 to 256\n"},
