@@ -7,6 +7,7 @@
 #include "h2_request.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "mem.h"
 
@@ -24,7 +25,8 @@ struct h2_request {
     struct buf text, cookie;
     struct place pseudo[PSEUDOS];
     bool given[PSEUDOS];
-    bool host;
+    struct place host;
+    bool has_host;
     size_t count; /* one more than fits: too many */
     struct place names[HTTP_HEADERS_MAX], values[HTTP_HEADERS_MAX];
 };
@@ -84,12 +86,50 @@ void h2_request_add(struct h2_request *q, struct slice name, struct slice value)
     } else if (slice_eq(name, SLICE("cookie"))) {
         add_cookie(q, value);
     } else if (q->count < HTTP_HEADERS_MAX) {
-        q->host = q->host || slice_eq(name, SLICE("host"));
         q->names[q->count] = keep(q, name);
-        q->values[q->count++] = keep(q, value);
+        q->values[q->count] = keep(q, value);
+        if (slice_eq(name, SLICE("host"))) {
+            q->host = q->values[q->count];
+            q->has_host = true;
+        }
+        q->count++;
     } else {
         q->count = HTTP_HEADERS_MAX + 1;
     }
+}
+
+/* A port that is the scheme's own, or empty, says nothing (RFC 3986, 6.2.3). */
+static struct slice without_port(struct slice host, struct slice port)
+{
+    size_t at = host.len - port.len;
+
+    if (host.len > port.len && host.p[at - 1] == ':' &&
+        slice_eq((struct slice){host.p + at, port.len}, port))
+        host.len = at - 1;
+    return host;
+}
+
+static struct slice plain_host(const struct h2_request *q, struct place host)
+{
+    bool tls = slice_eq_nocase(at(q, q->pseudo[SCHEME]), SLICE("https"));
+    struct slice s = without_port(at(q, host), tls ? SLICE("443") : SLICE("80"));
+
+    return without_port(s, SLICE(""));
+}
+
+static bool has_userinfo(struct slice s)
+{
+    return s.len > 0 && memchr(s.p, '@', s.len) != NULL;
+}
+
+bool h2_request_host_ok(const struct h2_request *q)
+{
+    struct place authority = q->pseudo[AUTHORITY];
+
+    if (has_userinfo(at(q, authority)) || has_userinfo(at(q, q->host)))
+        return false;
+    return !q->given[AUTHORITY] || !q->has_host ||
+           slice_eq_nocase(plain_host(q, authority), plain_host(q, q->host));
 }
 
 static bool put(struct http_request *r, struct slice name, struct slice value)
@@ -106,7 +146,7 @@ static bool put_fields(struct h2_request *q, struct http_request *r)
 
     for (size_t i = 0; i < own; i++)
         (void)put(r, at(q, q->names[i]), at(q, q->values[i]));
-    if (q->given[AUTHORITY] && !q->host && !put(r, SLICE("host"), at(q, q->pseudo[AUTHORITY])))
+    if (q->given[AUTHORITY] && !q->has_host && !put(r, SLICE("host"), at(q, q->pseudo[AUTHORITY])))
         return false;
     if (q->cookie.len > 0 && !put(r, SLICE("cookie"), buf_slice(&q->cookie)))
         return false;

@@ -160,7 +160,7 @@ static void h2_serve_on_field(void *stream, struct slice name, struct slice valu
         h2_request_add(st->request, name, value);
 }
 
-static void h2_serve_on_head(void *stream, bool ended, bool too_large)
+static bool h2_serve_on_head(void *stream, bool ended, bool too_large)
 {
     struct h2_stream *st = stream;
     struct h2 *h2 = st->conn->h2;
@@ -168,8 +168,10 @@ static void h2_serve_on_head(void *stream, bool ended, bool too_large)
     struct http_request r;
 
     if (st->state != H2_HEAD)
-        return;
+        return true;
     metric_add(M_HTTP_REQUESTS, 1);
+    if (!too_large && !h2_request_host_ok(st->request))
+        return false;
     p.error = h2_request_read(st->request, ended, &r);
     if (too_large)
         p.error = ERR_HEAD_TOO_LARGE;
@@ -186,6 +188,7 @@ static void h2_serve_on_head(void *stream, bool ended, bool too_large)
     else
         take_request(st, &r, ended);
     st->x.request = NULL;
+    return true;
 }
 
 static bool add_body(struct h2_stream *st, struct slice bytes, struct problem *p)

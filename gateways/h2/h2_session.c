@@ -3,7 +3,8 @@
  *
  * nghttp2 keeps streams, windows and HPACK, checks every frame, and refuses what breaks
  * the protocol.  Left to us: how large a head may be (it only announces that), how much
- * a client may send that serves nothing, and to say ENHANCE_YOUR_CALM then.
+ * a client may send that serves nothing, and to say ENHANCE_YOUR_CALM then; and what it
+ * lets pass because it forgets closed streams and reads no priorities.
  *
  * A glitch is a PING, SETTINGS, RST_STREAM or PRIORITY, an empty DATA, a frame that is
  * refused; and a WINDOW_UPDATE that no DATA frame has paid for.  One pays for two, its
@@ -18,6 +19,8 @@
 
 #include "clock.h"
 #include "glitches.h"
+#include "h2_past.h"
+#include "h2_walk.h"
 #include "mem.h"
 #include "metrics.h"
 
@@ -38,6 +41,8 @@ struct h2_session {
     void *arg;
     struct h2_session_limits limits;
     struct glitches glitches;
+    struct h2_past past;
+    struct h2_walk walk;
     size_t head;         /* bytes of the head that is being received */
     enum h2_error fault; /* what to say when receiving fails */
     bool dead;           /* nothing more is understood */
@@ -95,6 +100,48 @@ static bool serves_nothing(struct h2_session *s, const nghttp2_frame_hd *hd)
     default:
         return false;
     }
+}
+
+/* --- what nghttp2 lets pass ------------------------------------------------------- */
+
+/* A frame that is refused, with the whole connection. */
+static int refuse(struct h2_session *s, enum h2_error error)
+{
+    metric_add(M_HTTP_BAD, 1);
+    return h2_session_fail(s, error);
+}
+
+/* HEADERS or DATA on a stream that nghttp2 has forgotten, or never heard of. */
+static int check_gone(struct h2_session *s, const struct h2_frame *f)
+{
+    if (f->stream % 2 == 0) /* ours: a promise, if it is anything */
+        return f->stream != 0 && f->stream < nghttp2_session_get_next_stream_id(s->ng)
+                   ? refuse(s, H2_STREAM_CLOSED)
+                   : 0;
+    switch (h2_past_of(&s->past, f->stream)) {
+    case H2_PAST_SKIPPED:
+        return refuse(s, f->type == NGHTTP2_DATA ? H2_STREAM_CLOSED : H2_PROTOCOL_ERROR);
+    case H2_PAST_ENDED:
+        return refuse(s, H2_STREAM_CLOSED);
+    default: /* to come, or reset by us: the client may not know yet */
+        return 0;
+    }
+}
+
+static int check_frame(struct h2_session *s, const struct h2_frame *f)
+{
+    bool carries = f->type == NGHTTP2_HEADERS || f->type == NGHTTP2_DATA;
+    int rc = 0;
+
+    if (f->type == NGHTTP2_PRIORITY && (f->stream == 0 || f->stream == f->dependency))
+        return refuse(s, H2_PROTOCOL_ERROR);
+    if (carries && nghttp2_session_find_stream(s->ng, (int32_t)f->stream) == NULL)
+        rc = check_gone(s, f);
+    if (f->type == NGHTTP2_HEADERS)
+        h2_past_begin(&s->past, f->stream);
+    if (f->type == NGHTTP2_RST_STREAM || (carries && (f->flags & NGHTTP2_FLAG_END_STREAM) != 0))
+        h2_past_end(&s->past, f->stream);
+    return rc;
 }
 
 static int h2_session_on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
@@ -185,8 +232,12 @@ static int h2_session_on_frame_recv(nghttp2_session *ng, const nghttp2_frame *fr
     s->left = s->left || frame->hd.type == NGHTTP2_GOAWAY;
     if (stream == NULL || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        s->ops->head(stream, ended, s->head > s->limits.max_header);
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST &&
+        !s->ops->head(stream, ended, s->head > s->limits.max_header)) {
+        metric_add(M_HTTP_BAD, 1);
+        h2_session_reset(s, frame->hd.stream_id, H2_PROTOCOL_ERROR);
+        return glitch(s, REFUSED_COST);
+    }
     if (ended)
         s->ops->end(stream);
     return 0;
@@ -388,21 +439,47 @@ static enum h2_error error_of(int rc)
     }
 }
 
-bool h2_session_receive(struct h2_session *s, struct slice bytes)
+static int feed(struct h2_session *s, struct slice bytes)
 {
     ssize_t n;
+
+    if (bytes.len == 0)
+        return 0;
+    n = nghttp2_session_mem_recv(s->ng, (const uint8_t *)bytes.p, bytes.len);
+    return n < 0 ? (int)n : 0;
+}
+
+/* Each frame is looked at when nghttp2 has seen all before it, but not its header whole. */
+static int feed_frames(struct h2_session *s, struct slice bytes)
+{
+    size_t fed = 0, at = 0;
+    struct h2_frame f;
+    int rc = 0;
+
+    while (rc == 0 && h2_walk(&s->walk, bytes, &at, &f)) {
+        rc = feed(s, (struct slice){bytes.p + fed, at - 1 - fed});
+        if (rc == 0)
+            rc = check_frame(s, &f);
+        fed = at - 1;
+    }
+    return rc == 0 ? feed(s, (struct slice){bytes.p + fed, bytes.len - fed}) : rc;
+}
+
+bool h2_session_receive(struct h2_session *s, struct slice bytes)
+{
+    int rc;
 
     assert(!s->busy);
     if (s->dead)
         return false;
     s->busy = true;
-    n = nghttp2_session_mem_recv(s->ng, (const uint8_t *)bytes.p, bytes.len);
+    rc = feed_frames(s, bytes);
     s->busy = false;
-    if (n >= 0)
+    if (rc == 0)
         return true;
     s->dead = true;
     if (s->fault == H2_NO_ERROR)
-        s->fault = error_of((int)n);
+        s->fault = error_of(rc);
     if (s->fault == H2_ENHANCE_YOUR_CALM)
         metric_add(M_H2_CALMED, 1);
     h2_session_terminate(s, s->fault);

@@ -30,6 +30,7 @@ enum h2_error { /* RFC 9113, 7 */
                 H2_NO_ERROR = 0,
                 H2_PROTOCOL_ERROR = 1,
                 H2_INTERNAL_ERROR = 2,
+                H2_STREAM_CLOSED = 5,
                 H2_REFUSED_STREAM = 7,
                 H2_CANCEL = 8,
                 H2_ENHANCE_YOUR_CALM = 11,
@@ -42,8 +43,9 @@ struct h2_session_ops {
     /* Names are in lower case; pseudo fields come first. */
     void (*field)(void *stream, struct slice name, struct slice value);
     /* All fields are there; but for too_large, when the last ones were left out.
-     * ended: no body follows, and end() comes next. */
-    void (*head)(void *stream, bool ended, bool too_large);
+     * ended: no body follows, and end() comes next.  False: they are malformed, and the
+     * stream is reset. */
+    bool (*head)(void *stream, bool ended, bool too_large);
     /* The client's windows open again by h2_session_consume, or h2_session_discard. */
     void (*data)(void *stream, struct slice bytes);
     void (*end)(void *stream);

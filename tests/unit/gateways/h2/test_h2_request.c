@@ -2,6 +2,7 @@
 #include "run_suite.h"
 
 #include "h2_request.h"
+#include "mem.h"
 
 static struct h2_request *q;
 static struct http_request r;
@@ -49,6 +50,29 @@ START_TEST(test_a_host_of_its_own_wins)
     ck_assert_int_eq(with_path("/"), ERR_NONE);
     ck_assert_uint_eq(r.header_count, 1);
     ck_assert(is(r.headers[0].value, "other"));
+}
+END_TEST
+
+/* setup() has said :authority example.org:80. */
+START_TEST(test_a_host_that_differs_from_the_authority)
+{
+    static const struct {
+        const char *scheme, *host;
+        bool ok;
+    } cases[] = {{"http", "example.org:80", true},   {"http", "EXAMPLE.org", true},
+                 {"http", "example.org:", true},     {"http", "example.org:8080", false},
+                 {"http", "example.or", false},      {"http", "u@example.org:80", false},
+                 {"https", "example.org", false},    {"https", "example.org:80", true},
+                 {"https", "example.org:443", false}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        h2_request_free(q);
+        setup();
+        field(":scheme", cases[i].scheme);
+        ck_assert(h2_request_host_ok(q));
+        field("host", cases[i].host);
+        ck_assert_int_eq(h2_request_host_ok(q), cases[i].ok);
+    }
 }
 END_TEST
 
@@ -111,8 +135,9 @@ END_TEST
 
 int main(void)
 {
-    return RUN_TESTS(
-        "request", setup, teardown, test_what_a_request_line_says, test_a_host_of_its_own_wins,
-        test_crumbs_are_one_cookie, test_no_path_is_a_proxys_business, test_what_is_no_path,
-        test_a_body_without_a_length, test_more_fields_than_fit, test_what_is_to_be_connected_to);
+    return RUN_TESTS("request", setup, teardown, test_what_a_request_line_says,
+                     test_a_host_of_its_own_wins, test_a_host_that_differs_from_the_authority,
+                     test_crumbs_are_one_cookie, test_no_path_is_a_proxys_business,
+                     test_what_is_no_path, test_a_body_without_a_length, test_more_fields_than_fit,
+                     test_what_is_to_be_connected_to);
 }
