@@ -448,7 +448,9 @@ def test_the_broker_away_is_503(sluice):
 
 
 def test_a_waiting_poll_outlives_the_broker(sluice):
-    w = Waiting(sluice, "a")
+    """From a cursor: without one it would begin wherever the broker says so, which it may not
+    have said yet when it ends."""
+    w = Waiting(sluice, "a", after=sluice.publish("a", "before"))
     waiting(sluice)
     sluice.broker.restart()
     event_id = sluice.publish("a", "x")
