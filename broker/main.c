@@ -120,6 +120,7 @@ static void broker_refresh(void *arg)
     metric_set(M_HEAD, s.head);
     metric_set(M_TOPICS, s.topics);
     metric_set(M_TOPICS_MAX, s.max_topics);
+    metric_set(M_RETAINED_BYTES, s.retained_bytes);
     metric_set(M_STORED_BYTES, s.bytes);
     metric_set(M_WAL_FRAMES, s.wal_frames);
     metric_set(M_QUEUED_BYTES, s.queued_bytes);
@@ -185,6 +186,7 @@ static struct store_options broker_store_options(const struct config *c)
         .max_age_ms = config_num(c, CFG_MAX_AGE),
         .topic_idle_ms = config_num(c, CFG_TOPIC_IDLE),
         .producer_idle_ms = config_num(c, CFG_PRODUCER_IDLE),
+        .max_retained_bytes = config_num(c, CFG_MAX_RETAINED_BYTES),
         .max_topics = (uint32_t)config_num(c, CFG_MAX_TOPICS),
     };
 
@@ -194,8 +196,9 @@ static struct store_options broker_store_options(const struct config *c)
 
 static void broker_on_reload(void *arg)
 {
-    static const enum config_key applied[] = {CFG_LOG_LEVEL,  CFG_MAX_BYTES,     CFG_MAX_AGE,
-                                              CFG_TOPIC_IDLE, CFG_PRODUCER_IDLE, CFG_MAX_TOPICS};
+    static const enum config_key applied[] = {
+        CFG_LOG_LEVEL,     CFG_MAX_BYTES,  CFG_MAX_AGE,           CFG_TOPIC_IDLE,
+        CFG_PRODUCER_IDLE, CFG_MAX_TOPICS, CFG_MAX_RETAINED_BYTES};
     struct broker *b = arg;
     struct config *fresh = config_reload(b->config);
     struct store_options o;

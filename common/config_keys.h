@@ -214,6 +214,8 @@ X(MAX_LEVELS, "limits", "max_levels", CONFIG_INT, "32", NULL, "levels of a topic
 X(MAX_TOPICS, "limits", "max_topics", CONFIG_INT, "1000000", NULL,
   "topics that the log may hold; then publishes to new ones are refused, once no empty one "
   "is left to be forgotten; each takes some 500 bytes of memory and its name; 0: 16,000,000")
+X(MAX_RETAINED_BYTES, "limits", "max_retained_bytes", CONFIG_SIZE, "256M", NULL,
+  "retained messages in all, bytes; then further ones are refused; 0: no limit")
 X(MAX_FILTERS_TOTAL, "limits", "max_filters_total", CONFIG_INT, "100000", NULL,
   "different filters of one gateway process; a client may hold a sixteenth of those that are "
   "free")

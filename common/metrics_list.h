@@ -35,6 +35,7 @@ X(TOPICS, 'b', GAUGE, "sluice_topics", "Topics known")
 X(TOPICS_MAX, 'b', GAUGE, "sluice_topics_max", "Topics that the log may hold; 0: no limit")
 X(TOPICS_REFUSED, 'b', COUNTER, "sluice_topics_refused_total",
   "Publishes refused because their topic would have been one too many")
+X(RETAINED_BYTES, 'b', GAUGE, "sluice_retained_bytes", "Bytes of retained messages")
 X(STORED_BYTES, 'b', GAUGE, "sluice_stored_bytes", "Bytes of events kept")
 X(WAL_FRAMES, 'b', GAUGE, "sluice_wal_frames", "Frames in the write-ahead log")
 X(QUEUED_BYTES, 'b', GAUGE, "sluice_publish_queue_bytes", "Publish bytes waiting for the writer")

@@ -133,6 +133,7 @@ struct store_options {
     bool fsync;                     /* else commits survive a killed process only */
     uint64_t max_bytes, max_age_ms; /* of the whole log; 0: no limit */
     uint64_t topic_idle_ms, producer_idle_ms;
+    uint64_t max_retained_bytes;        /* then further retained messages are refused; 0: any */
     uint32_t max_topics;                /* more are refused (ERR_TOO_MANY); 0: no limit */
     const struct retention_rule *rules; /* copied */
     size_t rule_count;
@@ -140,6 +141,7 @@ struct store_options {
 
 struct store_status {
     uint64_t head, bytes, events, topics, retained, wal_frames, queued_bytes;
+    uint64_t retained_bytes;
     uint64_t max_topics; /* 0: no limit */
     bool topics_full;    /* a new one would be refused */
     const char *failing; /* NULL: appends are taken */

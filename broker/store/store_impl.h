@@ -59,6 +59,7 @@ struct retention {
     size_t count;
     uint64_t max_bytes, max_age_ms, topic_idle_ms, producer_idle_ms;
     uint32_t max_topics; /* 0: no limit but that of numbers */
+    uint64_t max_retained_bytes;
     uint64_t log_age_ms; /* the longest any topic keeps; 0: some keep for ever */
 };
 /* Something that the writer has finished and the loop thread announces, in order. */
@@ -94,6 +95,7 @@ struct store {
     struct gate gate;
     _Atomic uint64_t given; /* the highest ID that anyone may have seen */
     _Atomic uint64_t events, bytes, retained, wal_frames;
+    _Atomic uint64_t retained_bytes;
     _Atomic uint64_t announced; /* outcomes */
     _Atomic uint64_t max_topics;
     _Atomic bool topics_full;
@@ -225,6 +227,8 @@ uint32_t state_scan(struct store *s, struct store_request *r);        /* entries
 /* Within a transaction: what e, an event with EVENT_RETAIN, makes of its topic.
  * Returns by how many that changes their number: 1, 0 or -1. */
 int retained_set(struct store *s, const struct event *e);
+/* By how many bytes. */
+int64_t retained_growth(struct store *s, const struct event *e);
 /* One slice of those past their expiry; true: more. */
 bool retained_expire(struct store *s, uint64_t now, uint32_t rows);
 

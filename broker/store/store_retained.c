@@ -37,6 +37,19 @@ static bool retained_drop(struct store *s, struct slice topic)
     return db_changes(s->db) > 0;
 }
 
+int64_t retained_growth(struct store *s, const struct event *e)
+{
+    int64_t size = 0;
+
+    db_bind_text(s->st.retained_size, 1, e->topic);
+    if (db_step(s->st.retained_size))
+        size -= (int64_t)db_u64(s->st.retained_size, 0);
+    db_reset(s->st.retained_size);
+    if (e->payload.len > 0)
+        size += (int64_t)(e->topic.len + e->props.len + e->payload.len);
+    return size;
+}
+
 int retained_set(struct store *s, const struct event *e)
 {
     if (e->payload.len == 0)
@@ -48,7 +61,8 @@ int retained_set(struct store *s, const struct event *e)
 
 bool retained_expire(struct store *s, uint64_t now, uint32_t rows)
 {
-    uint32_t dropped;
+    uint32_t dropped = 0;
+    uint64_t bytes = 0;
     bool due;
 
     db_bind(s->st.find_stale, 1, now);
@@ -59,11 +73,13 @@ bool retained_expire(struct store *s, uint64_t now, uint32_t rows)
     write_begin(s);
     db_bind(s->st.drop_stale, 1, now);
     db_bind(s->st.drop_stale, 2, rows);
-    db_run(s->st.drop_stale);
-    dropped = db_changes(s->db);
+    for (; db_step(s->st.drop_stale); dropped++)
+        bytes += db_u64(s->st.drop_stale, 0);
+    db_reset(s->st.drop_stale);
     if (!write_commit(s))
         return false;
     atomic_fetch_sub(&s->retained, dropped);
+    atomic_fetch_sub(&s->retained_bytes, bytes);
     return dropped == rows;
 }
 

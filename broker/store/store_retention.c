@@ -33,6 +33,7 @@ struct retention *retention_new(const struct store_options *o)
     r->max_age_ms = o->max_age_ms;
     r->topic_idle_ms = o->topic_idle_ms;
     r->producer_idle_ms = o->producer_idle_ms;
+    r->max_retained_bytes = o->max_retained_bytes;
     r->max_topics = o->max_topics == 0 || o->max_topics >= TOPICS_END ? 0 : o->max_topics;
     r->log_age_ms = longest_age(r);
     return r;

@@ -9,6 +9,9 @@
 /* Retained messages past their expiry at ?1, in the terms of their index. */
 #define STALE " WHERE expiry IS NOT NULL AND time + expiry * 1000 <= ?1"
 
+/* What a retained message counts. */
+#define RETAINED_SIZE "length(topic) + length(props) + length(data)"
+
 #define WRITER_STATEMENTS(X)                                                                       \
     X(begin, "BEGIN IMMEDIATE")                                                                    \
     X(commit, "COMMIT")                                                                            \
@@ -65,7 +68,9 @@
     X(drop_retained, "DELETE FROM retained WHERE topic = ?1")                                      \
     X(find_stale, "SELECT 1 FROM retained INDEXED BY retained_expiry" STALE " LIMIT 1")            \
     X(drop_stale, "DELETE FROM retained WHERE n IN"                                                \
-                  " (SELECT n FROM retained INDEXED BY retained_expiry" STALE " LIMIT ?2)")
+                  " (SELECT n FROM retained INDEXED BY retained_expiry" STALE " LIMIT ?2)"         \
+                  " RETURNING " RETAINED_SIZE)                                                     \
+    X(retained_size, "SELECT " RETAINED_SIZE " FROM retained WHERE topic = ?1")
 
 struct writer_statements {
 #define X(name, sql) struct db_stmt *name;

@@ -327,6 +327,7 @@ void store_status(struct store *s, struct store_status *out)
         .bytes = atomic_load(&s->bytes),
         .events = atomic_load(&s->events),
         .topics = atomic_load(&s->topics.rows),
+        .retained_bytes = atomic_load(&s->retained_bytes),
         .max_topics = atomic_load(&s->max_topics),
         .topics_full = atomic_load(&s->topics_full),
         .retained = atomic_load(&s->retained),

@@ -34,7 +34,8 @@ struct txn {
     uint32_t rows;   /* of the map, written or read */
     size_t bytes;    /* of records, and of these rows */
     uint64_t stored, repeats;
-    int64_t retained;          /* more than before */
+    int64_t retained; /* more than before */
+    int64_t retained_bytes;
     struct topic **new_topics; /* rows inserted in this transaction */
     size_t new_count, new_room;
 };
@@ -42,7 +43,7 @@ struct txn {
 /* What a unit may have to take back. */
 struct point {
     uint64_t next, stored, repeats;
-    int64_t retained;
+    int64_t retained, retained_bytes;
     uint32_t count;
     size_t new_count;
 };
@@ -171,6 +172,7 @@ static void append_event(struct txn *t, struct topic *topic, struct store_event 
     }
     if ((ev->e.flags & EVENT_RETAIN) != 0) {
         txn_begin(t);
+        t->retained_bytes += retained_growth(t->s, &ev->e);
         t->retained += retained_set(t->s, &ev->e);
     }
     add_item(t, topic, ev);
@@ -184,6 +186,17 @@ static bool refuse_unit(struct store_result *result, enum sluice_error error, co
     result->error = error;
     result->text = text;
     return false;
+}
+
+static bool retained_has_room(struct txn *t, const struct event *e)
+{
+    uint64_t max = t->s->retention->max_retained_bytes;
+    int64_t bytes = (int64_t)atomic_load(&t->s->retained_bytes) + t->retained_bytes;
+
+    if (max == 0 || (e->flags & EVENT_RETAIN) == 0 || e->payload.len == 0 ||
+        (uint64_t)bytes + e->topic.len + e->props.len + e->payload.len <= max)
+        return true;
+    return retained_growth(t->s, e) <= 0;
 }
 
 /* False: refused, and result says why. */
@@ -201,6 +214,8 @@ static bool unit_event(struct txn *t, struct store_event *ev, struct store_resul
         if (v != PRODUCER_NEXT)
             return v == PRODUCER_REPEAT;
     }
+    if (!retained_has_room(t, &ev->e))
+        return refuse_unit(result, ERR_TOO_MANY, "Retained messages take as much as they may");
     topic = topic_for(t, topic, ev->e.topic);
     if (topic == NULL) {
         metric_add(M_TOPICS_REFUSED, 1);
@@ -216,8 +231,8 @@ static bool unit_event(struct txn *t, struct store_event *ev, struct store_resul
 
 static struct point point_of(const struct txn *t)
 {
-    return (struct point){t->next,     t->stored,           t->repeats,
-                          t->retained, t->out->batch.count, t->new_count};
+    return (struct point){t->next,           t->stored,           t->repeats,  t->retained,
+                          t->retained_bytes, t->out->batch.count, t->new_count};
 }
 
 static void return_to(struct txn *t, const struct point *p)
@@ -226,6 +241,7 @@ static void return_to(struct txn *t, const struct point *p)
     t->stored = p->stored;
     t->repeats = p->repeats;
     t->retained = p->retained;
+    t->retained_bytes = p->retained_bytes;
     t->out->batch.count = p->count;
     drop_new_topics(t, p->new_count);
 }
@@ -252,6 +268,18 @@ static bool has_room(struct txn *t, struct store_request *r)
     return true;
 }
 
+/* An event of it may be refused because of what it retains. */
+static bool may_retain_too_much(const struct store *s, const struct store_request *r)
+{
+    uint64_t max = s->retention->max_retained_bytes, bytes = atomic_load(&s->retained_bytes);
+
+    for (uint32_t i = 0; i < r->count && max != 0; i++)
+        if ((r->events[i].e.flags & EVENT_RETAIN) != 0)
+            bytes +=
+                r->events[i].e.topic.len + r->events[i].e.props.len + r->events[i].e.payload.len;
+    return max != 0 && bytes > max;
+}
+
 static bool may_crowd(const struct store *s, const struct store_request *r)
 {
     uint32_t max = s->retention->max_topics;
@@ -263,7 +291,8 @@ static bool may_crowd(const struct store *s, const struct store_request *r)
  * something to take back; a savepoint doubles the cost of a unit. */
 static void unit_append(struct txn *t, struct store_request *r)
 {
-    bool guarded = r->guarded || (r->count > 1 && may_crowd(t->s, r));
+    bool guarded =
+        r->guarded || (r->count > 1 && (may_crowd(t->s, r) || may_retain_too_much(t->s, r)));
     struct store *s = t->s;
     struct point before;
 
@@ -362,6 +391,7 @@ static bool txn_commit(struct txn *t)
     if (t->begun) {
         atomic_fetch_add(&s->topics.rows, t->new_count);
         atomic_fetch_add(&s->retained, (uint64_t)t->retained);
+        atomic_fetch_add(&s->retained_bytes, (uint64_t)t->retained_bytes);
         metric_add(M_COMMITS, 1);
         metric_observe_us(M_COMMIT_US, (uv_hrtime() - started) / 1000);
         write_fine(s);

@@ -533,9 +533,48 @@ static int run_limited(void)
                      begin_limited);
 }
 
+static enum sluice_error try_retain(const char *topic, const char *payload)
+{
+    struct store_event ev = event_of(topic, payload);
+    struct store_request r;
+
+    ev.e.flags = EVENT_RETAIN;
+    return submit_event(&ev, &r);
+}
+
+static uint64_t retained_bytes(void)
+{
+    struct store_status s;
+
+    store_status(store, &s);
+    return s.retained_bytes;
+}
+
+START_TEST(retained_messages_have_a_limit_of_their_own)
+{
+    options.max_retained_bytes = 20;
+    reopen();
+    ck_assert_int_eq(try_retain("a", "0123456"), ERR_NONE);
+    ck_assert_int_eq(try_retain("b", "0123456"), ERR_NONE);
+    ck_assert_uint_eq(retained_bytes(), 16);
+    ck_assert_int_eq(try_retain("c", "0123"), ERR_TOO_MANY);
+    ck_assert_int_eq(try_retain("c", "012"), ERR_NONE);
+    ck_assert_int_eq(try_retain("a", "01234567"), ERR_TOO_MANY);
+    ck_assert_int_eq(try_retain("a", "0000000"), ERR_NONE);
+    ck_assert_uint_eq(retained_bytes(), 20);
+    publish("c", "not retained");
+    ck_assert_int_eq(try_retain("b", ""), ERR_NONE);
+    ck_assert_uint_eq(retained_bytes(), 12);
+    reopen();
+    ck_assert_uint_eq(retained_bytes(), 12);
+    ck_assert_int_eq(try_retain("d", "0123456"), ERR_NONE);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
+        retained_messages_have_a_limit_of_their_own,
         a_retained_event_is_kept_beside_the_log,
         what_is_not_to_be_retained_changes_nothing,
         the_last_one_counts,
