@@ -152,7 +152,8 @@ X(MQTT_SERVER_REFERENCE, "mqtt", "server_reference", CONFIG_TEXT, "", NULL,
   "where MQTT 5.0 clients are sent when the process stops, as host:port; empty: nowhere")
 
 X(ZMQ_LISTEN, "zmq", "listen", CONFIG_LIST, "127.0.0.1:5550", NULL,
-  "addresses to serve ZeroMQ sockets on, with or without tcp:// before them")
+  "addresses to serve ZeroMQ sockets on, with or without tcp:// before them; "
+  "ipc://PATH: a socket in the file system")
 X(ZMQ_ADMIN, "zmq", "admin_listen", CONFIG_TEXT, "127.0.0.1:8097", NULL,
   "address of /healthz, /readyz and /metrics; empty: none")
 X(ZMQ_MECHANISM, "zmq", "mechanism", CONFIG_CHOICE, "null", "null,curve",

@@ -226,7 +226,12 @@ static int pub_run(const struct invocation *in)
     int rc = CLI_USAGE;
 
     endpoint_put(in->config, &endpoint);
-    if (read_options(&p))
+    if (endpoint.len == 1)
+        rc = cli_fail(CLI_FAILED, "[zmq] listen is empty: there is no door to publish through");
+    else if (config_num(in->config, CFG_ZMQ_MECHANISM) != 0)
+        rc = cli_fail(CLI_FAILED, "pub does not speak CURVE, which [zmq] mechanism asks for: "
+                                  "publish over HTTP");
+    else if (read_options(&p))
         rc = publish(&p, (char *)endpoint.p);
     buf_free(&p.headers);
     buf_free(&endpoint);

@@ -10,6 +10,8 @@ bool zheaders_get(struct slice headers, struct buf *store, struct event *e, stru
     struct event from = {.flags = 2 << EVENT_QOS_SHIFT};
     const char *field = "", *text = "";
 
+    if (headers.len > ZHEADERS_MAX)
+        return problem_set(why, ERR_BAD_EVENT, NULL, "The headers are too large");
     if (headers.len != 0 && !slice_eq(headers, SLICE("{}"))) {
         if (!event_json_get(headers, EVENT_JSON_TOPIC_OPTIONAL | EVENT_JSON_NO_PAYLOAD, NULL, store,
                             &from, &field, &text))

@@ -8,6 +8,8 @@
 #include "event.h"
 #include "problem.h"
 
+#define ZHEADERS_MAX (8u * EVENT_PROPS_MAX) /* bytes: all properties, and every escape */
+
 /* Sets what headers say of *e: flags, expiry, props; QoS is 2.  What they need is copied
  * into `store`, which is empty before and outlives *e. */
 bool zheaders_get(struct slice headers, struct buf *store, struct event *e, struct problem *why);

@@ -6,6 +6,9 @@
 #include "clock.h"
 #include "json.h"
 
+#define FILTERS_MAX (512u * 1024) /* bytes; JSON's escapes can be six times what they say */
+#define OPTIONS_MAX 4096u
+
 static bool filters_read(struct subscribe *words, const struct subscribe_limits *l,
                          struct slice filters, struct problem *why)
 {
@@ -15,7 +18,7 @@ static bool filters_read(struct subscribe *words, const struct subscribe_limits 
 
     if (filters.len == 0 || filters.p[0] != '[')
         return subscribe_filter(words, l, filters, why);
-    if (json_check(filters) != JSON_ARRAY)
+    if (filters.len > FILTERS_MAX || json_check(filters) != JSON_ARRAY)
         return problem_set(why, ERR_BAD_FILTER, "topic",
                            "The filters are neither a filter nor a JSON array of them");
     it = json_iter_of(filters);
@@ -95,8 +98,9 @@ static bool options_read(struct subscribe *words, const struct subscribe_limits 
 
     if (options.len == 0)
         return true;
-    if (json_check(options) != JSON_OBJECT)
-        return problem_set(why, ERR_BAD_REQUEST, "options", "The options are no JSON object");
+    if (options.len > OPTIONS_MAX || json_check(options) != JSON_OBJECT)
+        return problem_set(why, ERR_BAD_REQUEST, "options",
+                           "The options are no JSON object of 4,096 bytes at most");
     it = json_iter_of(options);
     while (json_member(&it, &key, &raw))
         if (!option_read(words, l, own, key, raw, why))

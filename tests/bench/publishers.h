@@ -2,7 +2,7 @@
  * publishers.h - four ways to hand events in, behind one face.
  *
  *   http://ADDRESS:PORT/PATH  POST over K kept connections, one request each at a time
- *   tcp://ADDRESS:PORT        ZeroMQ: a DEALER to the broker's `apps`, W unanswered at most
+ *   tcp://ADDRESS:PORT        ZeroMQ: a DEALER to sluice-zmq, W unanswered at most
  *   mqtt://ADDRESS:PORT       MQTT 3.1.1 at QoS 1 over one connection, W unanswered at most
  *   feed://ADDRESS:PORT       ready SSE frames into floor's feed; nothing is answered
  *

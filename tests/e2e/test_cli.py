@@ -465,3 +465,11 @@ def test_the_gateways_address_can_be_given(system, topic):
     publish(system, topic, "x")
     r = sluice("history", topic, "--json", "--sse-listen", f"127.0.0.1:{system.port(SSE)}")
     assert json.loads(r.stdout)["data"] == "x"
+
+
+@pytest.mark.parametrize("flags, text", [
+    (("--zmq-mechanism", "curve"), "CURVE"), (("--zmq-listen", ""), "no door")])
+def test_pub_without_a_door_says_so(flags, text):
+    done = subprocess.run([SLUICE, "pub", "a", "x", *flags], capture_output=True, text=True,
+                          timeout=TIMEOUT, check=False)
+    assert done.returncode == 1 and text in done.stderr

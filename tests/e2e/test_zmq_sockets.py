@@ -216,6 +216,16 @@ def test_words_that_make_no_sense_are_refused(zq, filters, options, code):
     assert ask(app, "ping", "8") == [b"pong", b"8"]
 
 
+def test_json_has_a_size(zq):
+    app = zq(zmq.DEALER)
+    large = '{"properties":[%s]}' % ",".join(['["k","v"]'] * 60_000)
+    assert ask(app, "publish", "1", "a", large, "x")[:3] == [b"error", b"1", b"bad_event"]
+    assert ask(app, "subscribe", "2", "a", '{"credit":1,%s"last":1}' % (" " * 5000))[:3] == \
+        [b"error", b"2", b"bad_request"]
+    assert ask(app, "subscribe", "3", json.dumps(["a"] * 200_000), "{}")[:3] == \
+        [b"error", b"3", b"bad_filter"]
+
+
 def test_refs_of_subscriptions_are_unique_on_a_connection(zq):
     app = zq(zmq.DEALER)
     assert ask(app, "subscribe", "s", "a", "{}")[0] == b"ok"

@@ -37,8 +37,7 @@ static void write_file(const char *text, mode_t mode)
 }
 
 /* Any key. */
-static const char secret_z85[] =
-    "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs";
+static const char secret_z85[] = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs";
 
 static void setup(void)
 {
