@@ -480,9 +480,8 @@ static uint8_t subscribe_take_filter(struct subscribing *g, size_t i,
     struct sub *sub = sub_index_find(g->index, key);
     bool is_new = sub == NULL, bridge = s->client->bridge;
 
-    if (code == MQTT_OK &&
-        (!subscribe_has_room(g, key, start, is_new) ||
-         (is_new && !quota_allows(s->mqtt->gateway->hub, &s->held, &key, 1))))
+    if (code == MQTT_OK && (!subscribe_has_room(g, key, start, is_new) ||
+                            (is_new && !quota_allows(s->mqtt->gateway->hub, &s->held, &key, 1))))
         code = MQTT_QUOTA;
     if (code != MQTT_OK)
         return (uint8_t)code;

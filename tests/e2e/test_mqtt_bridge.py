@@ -88,7 +88,7 @@ def test_it_comes_back_to_what_it_missed(mqtt, tmp_path):
         c = Client(port, V3)
         c.connect("c")
         c.subscribed("here/#", qos=1)
-        seen = wait_for(lambda: [n for n in range(5) if f"'here/missed'" in
+        seen = wait_for(lambda: [n for n in range(5) if "'here/missed'" in
                                  (tmp_path / "mosquitto.log").read_text()], "what it missed")
         assert seen
         c.close()

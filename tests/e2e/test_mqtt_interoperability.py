@@ -3,12 +3,11 @@ same small exchange through every client at hand: mosquitto's, Paho's, MQTT.js."
 
 import json
 import os
-import pathlib
 import subprocess
 
 import paho.mqtt.client as paho
 import pytest
-from mqttlib import PUBACK, PUBLISH, V3, V5, options, publish, subscribe
+from mqttlib import PUBACK, PUBLISH, options, publish, subscribe
 from sluicelib import TIMEOUT, wait_for
 
 
