@@ -69,7 +69,10 @@ X(SYS_INTERVAL, "broker", "sys_interval", CONFIG_DURATION, "10s", NULL,
 
 GATEWAY_KEYS(SSE, "sse", "8081", "8091")
 X(SSE_KEEPALIVE, "sse", "keepalive", CONFIG_DURATION, "15s", NULL,
-  "a quiet stream gets a comment and its position so often")
+  "a quiet stream gets a comment, and its position if that has moved, so often")
+X(SSE_ANNOUNCE, "sse", "announce", CONFIG_BOOL, "on", NULL,
+  "a stream tells where it begins and, while it is quiet, stands (sluice.start, "
+  "sluice.position); announce=on or off in the query goes before")
 X(SSE_RETRY, "sse", "retry", CONFIG_DURATION, "2s", NULL,
   "how long a browser waits before it reconnects (SSE's retry:); 0s: not said")
 
@@ -97,7 +100,10 @@ X(POLL_MAX_LIMIT, "poll", "max_limit", CONFIG_INT, "500", NULL, "the largest lim
 
 GATEWAY_KEYS(H2, "h2", "8084", "8094")
 X(H2_KEEPALIVE, "h2", "keepalive", CONFIG_DURATION, "15s", NULL,
-  "a quiet stream gets a comment and its position so often")
+  "a quiet stream gets a comment, and its position if that has moved, so often")
+X(H2_ANNOUNCE, "h2", "announce", CONFIG_BOOL, "on", NULL,
+  "a stream tells where it begins and, while it is quiet, stands (sluice.start, "
+  "sluice.position); announce=on or off in the query goes before")
 X(H2_RETRY, "h2", "retry", CONFIG_DURATION, "2s", NULL,
   "how long a browser waits before it reconnects (SSE's retry:); 0s: not said")
 X(H2_MAX_STREAMS, "h2", "max_streams", CONFIG_INT, "1000", NULL,
@@ -230,7 +236,7 @@ X(HEADER_TIMEOUT, "limits", "header_timeout", CONFIG_DURATION, "10s", NULL,
   "time for a request's head to arrive")
 X(BODY_TIMEOUT, "limits", "body_timeout", CONFIG_DURATION, "30s", NULL,
   "time for a request's body to arrive")
-X(IDLE_TIMEOUT, "limits", "idle_timeout", CONFIG_DURATION, "60s", NULL,
+X(IDLE_TIMEOUT, "limits", "idle_timeout", CONFIG_DURATION, "75s", NULL,
   "time that a kept connection may wait for its next request")
 X(PUBLISH_TIMEOUT, "limits", "publish_timeout", CONFIG_DURATION, "10s", NULL,
   "time that a publish may wait for the broker: 503 when it was never sent, else 504")

@@ -155,6 +155,35 @@ bool utf8_check_next(struct utf8_check *u, const char *p, size_t len)
     return true;
 }
 
+/* How much of a broken sequence one U+FFFD stands for: what could have begun a character. */
+static size_t utf8_broken(const char *p, size_t len)
+{
+    struct utf8_check u = {0};
+    size_t n = 0;
+
+    while (n < len && n < 3 && utf8_check_next(&u, p + n, 1))
+        n++;
+    return n > 0 ? n : 1;
+}
+
+void utf8_put_whole(struct buf *b, struct slice s)
+{
+    size_t run = 0, i = 0, size;
+
+    while (i < s.len) {
+        size = utf8_char((const unsigned char *)s.p + i, s.len - i);
+        if (size > 0) {
+            i += size;
+            continue;
+        }
+        buf_put(b, s.p + run, i - run);
+        buf_puts(b, "\xef\xbf\xbd");
+        i += utf8_broken(s.p + i, s.len - i);
+        run = i;
+    }
+    buf_put(b, s.p + run, s.len - run);
+}
+
 void buf_free(struct buf *b)
 {
     free(b->p);

@@ -77,6 +77,9 @@ bool slice_starts(struct slice s, struct slice prefix);
 bool slice_u64(struct slice s, uint64_t *out) MUST_CHECK;
 /* RFC 3629: no overlongs, no surrogates, nothing above U+10FFFF. */
 bool utf8_valid(const char *p, size_t len);
+struct buf;
+/* Appends it with U+FFFD for what is no UTF-8: one for each cut or impossible sequence. */
+void utf8_put_whole(struct buf *b, struct slice s);
 
 /* The same for text that comes in pieces, cut anywhere.  Zero-initialised is the
  * start. */

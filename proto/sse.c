@@ -91,16 +91,80 @@ void sse_put_raw(struct buf *b, const struct event *e)
     buf_u8(b, '\n');
 }
 
+/* A line of text that is whole; CR LF ends one line, not two. */
+static void sse_put_text_lines(struct buf *b, struct slice text)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.p[i] != '\r' && text.p[i] != '\n')
+            continue;
+        sse_put_line(b, text.p + start, i - start);
+        if (text.p[i] == '\r' && i + 1 < text.len && text.p[i + 1] == '\n')
+            i++;
+        start = i + 1;
+    }
+    sse_put_line(b, text.p + start, text.len - start);
+}
+
+static void put_without_nul(struct buf *b, struct slice s)
+{
+    const char *nul;
+
+    while (s.len > 0 && (nul = memchr(s.p, '\0', s.len)) != NULL) {
+        buf_put(b, s.p, (size_t)(nul - s.p));
+        buf_puts(b, "\xef\xbf\xbd");
+        s = (struct slice){nul + 1, s.len - (size_t)(nul + 1 - s.p)};
+    }
+    buf_put_slice(b, s);
+}
+
+void sse_put_text(struct buf *b, const struct event *e)
+{
+    struct buf whole = {0}, text = {0};
+
+    if (fits_raw(e->payload)) {
+        sse_put_raw(b, e);
+        return;
+    }
+    utf8_put_whole(&whole, e->payload);
+    put_without_nul(&text, buf_slice(&whole));
+    sse_put_head(b, e);
+    sse_put_text_lines(b, buf_slice(&text));
+    buf_u8(b, '\n');
+    buf_free(&whole);
+    buf_free(&text);
+}
+
 void sse_put_json(struct buf *b, const struct event *e)
 {
     sse_put_head(b, e);
     put_json_line(b, e);
 }
 
-void sse_put_id(struct buf *b, uint64_t id)
+static void put_place(struct buf *b, const char *name, uint64_t id)
 {
+    buf_printf(b, "event: sluice.%s\n", name);
     sse_put_id_line(b, id);
-    buf_u8(b, '\n');
+    buf_printf(b, "data: {\"%s\":\"", name);
+    buf_dec(b, id);
+    buf_u8(b, '"');
+}
+
+void sse_put_start(struct buf *b, uint64_t id, const struct gap *g)
+{
+    put_place(b, "start", id);
+    if (g != NULL) {
+        buf_puts(b, ",\"gap\":");
+        event_json_put_gap(b, g);
+    }
+    buf_put(b, "}\n\n", 3);
+}
+
+void sse_put_position(struct buf *b, uint64_t id)
+{
+    put_place(b, "position", id);
+    buf_put(b, "}\n\n", 3);
 }
 
 void sse_put_gap(struct buf *b, const struct gap *g)
@@ -116,7 +180,7 @@ void sse_put_retry(struct buf *b, unsigned ms)
 {
     buf_puts(b, "retry: ");
     buf_dec(b, ms);
-    buf_put(b, "\n\n", 2);
+    buf_u8(b, '\n');
 }
 
 void sse_put_comment(struct buf *b, const char *text)
@@ -124,7 +188,7 @@ void sse_put_comment(struct buf *b, const char *text)
     assert(strpbrk(text, "\r\n") == NULL);
     buf_put(b, ": ", 2);
     buf_puts(b, text);
-    buf_put(b, "\n\n", 2);
+    buf_u8(b, '\n');
 }
 
 void ndjson_put_event(struct buf *b, const struct event *e)

@@ -2,7 +2,8 @@
  * sse.h - events as Server-Sent Events (WHATWG HTML, 9.2) and as NDJSON lines.
  *
  * Raw sends the payload as data lines; one with CR, NUL or invalid UTF-8 goes
- * as `event: sluice.json` in JSON form instead.  Every function appends.
+ * as `event: sluice.json` in JSON form instead.  Text sends it in any case: CR ends a
+ * line, NUL and what is no UTF-8 is U+FFFD.  Every function appends.
  */
 #ifndef PROTO_SSE_H
 #define PROTO_SSE_H
@@ -10,12 +11,18 @@
 #include "event.h"
 
 void sse_put_raw(struct buf *b, const struct event *e);
+void sse_put_text(struct buf *b, const struct event *e);
 void sse_put_json(struct buf *b, const struct event *e);
-/* An `id:` line in a block without data: sets the client's Last-Event-ID. */
-void sse_put_id(struct buf *b, uint64_t id);
-void sse_put_gap(struct buf *b, const struct gap *g);  /* id: resumed_from */
-void sse_put_retry(struct buf *b, unsigned ms);        /* a block of its own */
-void sse_put_comment(struct buf *b, const char *text); /* ": text\n\n"; one line */
+/* Where a stream stands, as events: libraries take an ID from these alone, and some call
+ * for a block without data.
+ *   event: sluice.start, id: ID, data: {"start":"ID"}, with a gap {"start":"ID","gap":{…}}
+ *   event: sluice.position, id: ID, data: {"position":"ID"} */
+void sse_put_start(struct buf *b, uint64_t id, const struct gap *g);
+void sse_put_position(struct buf *b, uint64_t id);
+void sse_put_gap(struct buf *b, const struct gap *g); /* id: resumed_from */
+/* Lines that no empty one follows: they belong to the block that comes. */
+void sse_put_retry(struct buf *b, unsigned ms);
+void sse_put_comment(struct buf *b, const char *text); /* ": text" */
 
 void ndjson_put_event(struct buf *b, const struct event *e);
 void ndjson_put_gap(struct buf *b, const struct gap *g); /* {"gap":{…}} */

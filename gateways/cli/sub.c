@@ -92,6 +92,8 @@ static void print_message(struct sub *s, const struct sse_message *m)
         print_gap(s, m->data);
         return;
     }
+    if (slice_eq(m->type, SLICE("sluice.start")) || slice_eq(m->type, SLICE("sluice.position")))
+        return; /* the reader keeps their ID */
     if (s->format == FORMAT_RAW)
         print_raw(s, m);
     else

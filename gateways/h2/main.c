@@ -24,17 +24,19 @@ static void h2_start(struct gateway *g)
 
     g->protocol = p;
     p->streams.keepalive_ms = config_num(g->config, CFG_H2_KEEPALIVE);
+    p->streams.announce = config_bool(g->config, CFG_H2_ANNOUNCE);
     p->streams.retry_ms = config_num(g->config, CFG_H2_RETRY);
     site_init(&p->site, &parts, "h2");
     p->sockets = ws_gateway_new(&p->site);
-    site_add(&p->site,
-             (const struct route[]){
-                 {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &p->streams},
-                 {"GET", "/events", ROUTE_NO_BODY, event_stream_open, &p->streams},
-                 {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade, p->sockets},
-                 {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade, p->sockets},
-             },
-             4);
+    site_add(
+        &p->site,
+        (const struct route[]){
+            {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &p->streams, EVENT_STREAM_PARAMS},
+            {"GET", "/events", ROUTE_NO_BODY, event_stream_open, &p->streams, EVENT_STREAM_PARAMS},
+            {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade, p->sockets, SUBSCRIBE_PARAMS},
+            {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade, p->sockets, SUBSCRIBE_PARAMS},
+        },
+        4);
     log_routes_add(&p->site);
     p->h2 = h2_new(&p->site);
 }

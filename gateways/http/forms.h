@@ -5,9 +5,9 @@
 #define HTTP_FORMS_H
 
 enum {
-    FORMS_STREAM = 0,               /* six: event_stream.c */
+    FORMS_STREAM = 0,               /* seven: event_stream.c */
     FORM_NDJSON = FORMS_STREAM + 2, /* ndjson_put_event */
-    FORMS_WS = 6,                   /* six: ws_forms.h */
+    FORMS_WS = 7,                   /* six: ws_forms.h */
 };
 
 #endif

@@ -7,7 +7,9 @@
 #define HTTP_HISTORY_H
 
 #include "exchange.h"
+#include "subscribe.h"
 
+#define HISTORY_PARAMS SUBSCRIBE_PARAMS " until limit order"
 void history_events(struct exchange *x);
 
 #endif

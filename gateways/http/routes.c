@@ -3,8 +3,11 @@
  */
 #include "routes.h"
 
+#include <string.h>
+
 #include "metrics.h"
 #include "site.h"
+#include "url.h"
 
 static bool path_matches(const struct route *route, struct slice path, struct slice *rest)
 {
@@ -84,11 +87,50 @@ size_t route_body_max(const struct route *route, const struct route_limits *l)
     return 0;
 }
 
+/* Those that begin with "_" are an intermediary's (to get past a cache, say). */
+static bool param_is_known(const struct route *route, struct slice name)
+{
+    const char *p = route->params != NULL ? route->params : "";
+    size_t len;
+
+    if (slice_starts(name, SLICE("_")) || slice_eq(name, SLICE("access_token")) ||
+        strcmp(p, "*") == 0)
+        return true;
+    for (; *p != '\0'; p += len + (p[len] != '\0')) {
+        len = strcspn(p, " ");
+        if (slice_eq(name, (struct slice){p, len}))
+            return true;
+    }
+    return false;
+}
+
+/* A parameter that is misspelt would be believed to be in force. */
+static bool query_ok(const struct route *route, const struct http_request *r, struct problem *p)
+{
+    struct slice query = r->query, name, value;
+    struct buf text = {0};
+
+    while (p->error == ERR_NONE && url_query_next(&query, &name, &value)) {
+        buf_clear(&text);
+        if (!url_decode(name, &text)) {
+            (void)problem_set(p, ERR_BAD_REQUEST, NULL, "A %-escape in the query is malformed");
+        } else if (!param_is_known(route, buf_slice(&text))) {
+            buf_u8(&text, '\0');
+            (void)problem_setf(p, ERR_BAD_REQUEST, (char *)text.p, "There is no parameter %s here",
+                               (char *)text.p);
+        }
+    }
+    buf_free(&text);
+    return p->error == ERR_NONE;
+}
+
 bool route_body_ok(const struct route *route, const struct route_limits *l,
                    const struct http_request *r, struct problem *p)
 {
     size_t max = route_body_max(route, l);
 
+    if (!query_ok(route, r, p))
+        return false;
     if (r->content_length > max || (r->chunked && max == 0))
         return problem_setf(p, ERR_TOO_LARGE, "Content-Length",
                             "The body may hold %zu bytes at most here", max);

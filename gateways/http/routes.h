@@ -15,7 +15,8 @@ struct route {
     const char *path;   /* ends in '/': everything below it; else just this */
     enum route_body body;
     void (*handle)(struct exchange *x);
-    void *own; /* its handler's, which finds it in x->own */
+    void *own;          /* its handler's, which finds it in x->own */
+    const char *params; /* of the query, blanks between; NULL: there are none; "*": any */
 };
 
 struct routes {

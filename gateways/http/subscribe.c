@@ -1,9 +1,10 @@
 /*
  * subscribe.c - reading a subscription, word by word.
  *
- * Every refusal names the parameter.  Two starts in one query are refused, for
- * there is no telling which was meant; Last-Event-ID is not one of them: it is
- * the browser's, newer than the address it reconnects to, and wins.
+ * Every refusal names the parameter.  Two kinds of start in one query are refused, for
+ * there is no telling which was meant; Last-Event-ID is not one of them: it is the
+ * browser's, or its library's in the query, and newer than the address it reconnects to.
+ * Of several IDs the newest wins.
  */
 #include "subscribe.h"
 
@@ -84,6 +85,8 @@ void subscribe_init(struct subscribe *s, size_t text_max)
     s->filter_count = 0;
     s->start = (struct start){START_NOW, 0};
     s->start_field = NULL;
+    s->resumes = false;
+    s->resumed_after = 0;
     s->on_gap_fail = false;
     s->format = FORMAT_DEFAULT;
     s->text = mem_alloc(text_max);
@@ -126,6 +129,15 @@ bool subscribe_filter(struct subscribe *s, const struct subscribe_limits *l, str
 static bool set_start(struct subscribe *s, const struct subscribe_limits *l, const char *field,
                       struct slice value, struct problem *p)
 {
+    uint64_t had = s->start.arg;
+
+    if (s->start_field != NULL && strcmp(s->start_field, "after") == 0 &&
+        strcmp(field, "after") == 0) {
+        if (!subscribe_cursor(value, field, &s->start.arg, p))
+            return false;
+        s->start.arg = had > s->start.arg ? had : s->start.arg;
+        return true;
+    }
     if (s->start_field != NULL)
         return problem_setf(p, ERR_BAD_CURSOR, field, "Give one of after, since and last, once");
     s->start_field = field;
@@ -151,13 +163,17 @@ static bool set_on_gap(struct subscribe *s, struct slice value, struct problem *
     return true;
 }
 
-static bool set_format(struct subscribe *s, struct slice value, struct problem *p)
+static bool set_format(struct subscribe *s, const struct subscribe_limits *l, struct slice value,
+                       struct problem *p)
 {
-    s->format = slice_eq(value, SLICE("raw"))    ? FORMAT_RAW
-                : slice_eq(value, SLICE("json")) ? FORMAT_JSON
-                                                 : FORMAT_DEFAULT;
+    s->format = slice_eq(value, SLICE("raw"))               ? FORMAT_RAW
+                : slice_eq(value, SLICE("json"))            ? FORMAT_JSON
+                : l->text && slice_eq(value, SLICE("text")) ? FORMAT_TEXT
+                                                            : FORMAT_DEFAULT;
     if (s->format == FORMAT_DEFAULT)
-        return problem_set(p, ERR_BAD_REQUEST, "format", "format must be raw or json");
+        return problem_set(p, ERR_BAD_REQUEST, "format",
+                           l->text ? "format must be raw, json or text"
+                                   : "format must be raw or json");
     return true;
 }
 
@@ -175,7 +191,7 @@ enum subscribe_verdict subscribe_set(struct subscribe *s, const struct subscribe
     else if (slice_eq(name, SLICE("on_gap")))
         good = set_on_gap(s, value, p);
     else if (slice_eq(name, SLICE("format")))
-        good = set_format(s, value, p);
+        good = set_format(s, l, value, p);
     else
         return SUBSCRIBE_UNKNOWN;
     return good ? SUBSCRIBE_TAKEN : SUBSCRIBE_BAD;
@@ -183,7 +199,22 @@ enum subscribe_verdict subscribe_set(struct subscribe *s, const struct subscribe
 
 /* --- a request ------------------------------------------------------------------------ */
 
-/* The browser's cursor: of the last event it saw, whatever the address says. */
+/* The client's own cursor: of the last event it saw, whatever the address says. */
+static bool take_cursor(struct subscribe *s, const char *field, struct slice value,
+                        struct problem *p)
+{
+    uint64_t id;
+
+    if (value.len == 0)
+        return true;
+    if (!subscribe_cursor(value, field, &id, p))
+        return false;
+    if (!s->resumes || id > s->resumed_after)
+        s->resumed_after = id;
+    s->resumes = true;
+    return true;
+}
+
 static bool take_last_event_id(struct subscribe *s, const struct http_request *r, struct problem *p)
 {
     bool repeated;
@@ -191,11 +222,27 @@ static bool take_last_event_id(struct subscribe *s, const struct http_request *r
 
     if (repeated)
         return problem_set(p, ERR_BAD_CURSOR, "Last-Event-ID", "Last-Event-ID comes twice");
-    if (id.len == 0)
-        return true;
-    s->start.kind = START_AFTER;
+    return take_cursor(s, "Last-Event-ID", id, p);
+}
+
+/* It goes before since and last, and before an older after. */
+static void settle_start(struct subscribe *s)
+{
+    if (!s->resumes || (s->start.kind == START_AFTER && s->start.arg >= s->resumed_after))
+        return;
+    s->start = (struct start){START_AFTER, s->resumed_after};
     s->start_field = "Last-Event-ID";
-    return subscribe_cursor(id, "Last-Event-ID", &s->start.arg, p);
+}
+
+/* Libraries that may not set a header say it in the query. */
+static const char *cursor_name(struct slice name)
+{
+    static const char *const names[] = {"lastEventId", "last-event-id", "Last-Event-ID"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (slice_eq(name, slice_of(names[i])))
+            return names[i];
+    return NULL;
 }
 
 /* One name and value; `name` and `value` only lend their room. */
@@ -203,6 +250,7 @@ static bool take_pair(struct subscribe *s, const struct subscribe_limits *l, str
                       struct slice value_raw, struct buf *name, struct buf *value,
                       struct problem *p)
 {
+    const char *cursor;
     size_t len;
 
     buf_clear(name);
@@ -214,6 +262,9 @@ static bool take_pair(struct subscribe *s, const struct subscribe_limits *l, str
     if (!url_decode(value_raw, value))
         return problem_set(p, ERR_BAD_REQUEST, (char *)name->p,
                            "A %-escape in the query is malformed");
+    cursor = cursor_name((struct slice){(char *)name->p, len});
+    if (cursor != NULL)
+        return take_cursor(s, cursor, buf_slice(value), p);
     return subscribe_set(s, l, (struct slice){(char *)name->p, len}, buf_slice(value), p) !=
            SUBSCRIBE_BAD;
 }
@@ -253,6 +304,7 @@ static bool take_all(struct subscribe *s, const struct subscribe_limits *l,
         return false;
     if (!take_query(s, l, r->query, p) || !take_last_event_id(s, r, p))
         return false;
+    settle_start(s);
     if (s->filter_count == 0)
         return problem_set(p, ERR_BAD_FILTER, "topic", "Name a topic in the path or with ?topic=");
     return true;

@@ -6,7 +6,7 @@
  * subscribe_request reads a whole HTTP request.
  *
  *   topic    a filter; repeated      after   an ID        last    a number
- *   since    RFC 3339, or 10m        on_gap  notice|fail  format  raw|json
+ *   since    RFC 3339, or 10m        on_gap  notice|fail  format  raw|json|text
  */
 #ifndef HTTP_SUBSCRIBE_H
 #define HTTP_SUBSCRIBE_H
@@ -17,14 +17,18 @@
 #include "problem.h"
 #include "quota.h"
 
-enum subscribe_format { FORMAT_DEFAULT, FORMAT_RAW, FORMAT_JSON };
+enum subscribe_format { FORMAT_DEFAULT, FORMAT_RAW, FORMAT_JSON, FORMAT_TEXT };
 
 struct subscribe_limits {
     size_t max_filters;
     uint64_t max_last;
     uint64_t now_ms; /* UTC */
+    bool text;       /* format=text is possible here */
 };
 
+/* What of a query is read by subscribe_request, for a route. */
+#define SUBSCRIBE_PARAMS                                                                           \
+    "topic after since last on_gap format lastEventId last-event-id Last-Event-ID"
 #define SUBSCRIBE_FILTERS_MAX 256
 
 struct subscribe {
@@ -32,6 +36,8 @@ struct subscribe {
     size_t filter_count;
     struct start start;
     const char *start_field; /* the parameter that said it; NULL: none did */
+    bool resumes;            /* Last-Event-ID, or a library's word for it, was given */
+    uint64_t resumed_after;  /* the newest of these */
     bool on_gap_fail;
     enum subscribe_format format;
     char *text; /* owned */
@@ -50,8 +56,8 @@ MUST_CHECK enum subscribe_verdict subscribe_set(struct subscribe *s,
 MUST_CHECK bool subscribe_filter(struct subscribe *s, const struct subscribe_limits *l,
                                  struct slice filter, struct problem *p);
 /* Path (%-encoded, may be empty when ?topic= names one), query and
- * Last-Event-ID.  Parameters that are not ours are left alone.  Initialises *s;
- * on failure it holds nothing. */
+ * Last-Event-ID, of which the newest wins.  Parameters that are none of these are left to
+ * the route (routes.h).  Initialises *s; on failure it holds nothing. */
 MUST_CHECK bool subscribe_request(struct subscribe *s, const struct subscribe_limits *l,
                                   const struct http_request *r, struct slice path,
                                   struct problem *p);

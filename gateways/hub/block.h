@@ -22,7 +22,7 @@
 #include "pin.h"
 #include "zsock.h"
 
-#define FORMS_MAX 12 /* client forms in one gateway process, see forms.h */
+#define FORMS_MAX 13 /* client forms in one gateway process, see forms.h */
 
 /* Appends one event in a client's form.  Pure. */
 typedef void (*form_encode)(struct buf *out, const struct event *e);

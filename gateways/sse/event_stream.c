@@ -37,7 +37,8 @@ enum form {
     NDJSON = FORM_NDJSON,
     NDJSON_CHUNKS,
     NDJSON_PUSH,
-    SSE_PUSH
+    SSE_PUSH,
+    SSE_TEXT
 };
 
 struct event_stream {
@@ -50,12 +51,14 @@ struct event_stream {
     bool open;   /* the head is out */
     bool placed; /* the client knows where its stream begins */
     bool on_gap_fail;
+    bool announce; /* SSE: the client is told where it stands when there is no event */
 };
 
 static const form_encode encoders[] = {
     [SSE_RAW] = sse_put_raw,         [SSE_JSON] = sse_put_json,
     [NDJSON] = ndjson_put_event,     [NDJSON_CHUNKS] = ndjson_put_event_chunk,
     [NDJSON_PUSH] = ndjson_put_push, [SSE_PUSH] = sse_put_push,
+    [SSE_TEXT] = sse_put_text,
 };
 
 static const struct event_streams *streams_of(const struct event_stream *st)
@@ -65,7 +68,7 @@ static const struct event_streams *streams_of(const struct event_stream *st)
 
 static bool is_ndjson(const struct event_stream *st)
 {
-    return st->form >= NDJSON && st->form != SSE_PUSH;
+    return st->form >= NDJSON && st->form < SSE_PUSH;
 }
 
 /* --- the end ---------------------------------------------------------------------- */
@@ -94,8 +97,15 @@ static void stream_fail(struct event_stream *st, const struct problem *p)
 
 static void write_buf(struct event_stream *st, struct buf *b)
 {
-    exchange_write(st->x, buf_slice(b));
+    if (b->len > 0)
+        exchange_write(st->x, buf_slice(b));
     buf_free(b);
+}
+
+static void put_retry(const struct event_stream *st, struct buf *b)
+{
+    if (streams_of(st)->retry_ms > 0)
+        sse_put_retry(b, (unsigned)streams_of(st)->retry_ms);
 }
 
 static void put_position(struct event_stream *st, struct buf *b, uint64_t cursor)
@@ -103,7 +113,7 @@ static void put_position(struct event_stream *st, struct buf *b, uint64_t cursor
     if (is_ndjson(st))
         ndjson_put_upto(b, cursor);
     else
-        sse_put_id(b, cursor);
+        sse_put_position(b, cursor);
     st->said = cursor;
     st->placed = true;
 }
@@ -115,6 +125,23 @@ static void put_gap(struct event_stream *st, struct buf *b, const struct gap *ga
     else
         sse_put_gap(b, gap);
     st->said = gap->resumed_from;
+    st->placed = true;
+}
+
+/* The first block.  A gap is told by it, and as any other too. */
+static void put_start(struct event_stream *st, struct buf *b, uint64_t cursor,
+                      const struct gap *gap)
+{
+    if (!is_ndjson(st))
+        put_retry(st, b);
+    if (!is_ndjson(st) && st->announce)
+        sse_put_start(b, gap != NULL ? gap->resumed_from : cursor, gap);
+    if (gap != NULL)
+        put_gap(st, b, gap);
+    else if (is_ndjson(st))
+        ndjson_put_upto(b, cursor);
+    if (gap == NULL)
+        st->said = cursor;
     st->placed = true;
 }
 
@@ -136,7 +163,7 @@ static void keepalive_write(struct event_stream *st)
         return;
     if (!is_ndjson(st))
         sse_put_comment(&b, "");
-    if (st->placed && (is_ndjson(st) || cursor != st->said))
+    if (st->placed && (is_ndjson(st) || (st->announce && cursor != st->said)))
         put_position(st, &b, cursor);
     write_buf(st, &b);
 }
@@ -177,16 +204,11 @@ static struct answer stream_head(bool ndjson)
 static void open_stream(struct event_stream *st)
 {
     struct answer a = stream_head(is_ndjson(st));
-    struct buf b = {0};
 
     st->x->chunks = is_ndjson(st);
     exchange_begin(st->x, &a);
     st->open = true;
     st->form = form_opened(st);
-    if (!is_ndjson(st) && streams_of(st)->retry_ms > 0)
-        sse_put_retry(&b, (unsigned)streams_of(st)->retry_ms);
-    if (b.len > 0)
-        write_buf(st, &b);
     if (streams_of(st)->keepalive_ms > 0)
         keepalive_start(st, streams_of(st)->keepalive_ms);
     else
@@ -228,10 +250,7 @@ static void stream_on_started(struct subscription *s, uint64_t cursor, const str
     }
     if (!st->open)
         open_stream(st);
-    if (gap != NULL)
-        put_gap(st, &b, gap);
-    else
-        put_position(st, &b, cursor);
+    put_start(st, &b, cursor, gap);
     write_buf(st, &b);
 }
 
@@ -311,8 +330,9 @@ static bool choose_form(const struct http_request *r, const struct subscribe *s,
 
     if (http_request_accepts(r, "application/x-ndjson")) {
         *form = NDJSON;
-        return s->format != FORMAT_RAW ||
-               problem_set(p, ERR_BAD_REQUEST, "format", "NDJSON is JSON: format=raw is not");
+        return s->format == FORMAT_DEFAULT || s->format == FORMAT_JSON ||
+               problem_set(p, ERR_BAD_REQUEST, "format",
+                           "NDJSON is JSON: format=raw and format=text are not");
     }
     sse = http_request_header(r, "accept", NULL).p == NULL;
     for (size_t i = 0; i < ARRAY_LEN(sse_types); i++)
@@ -320,18 +340,39 @@ static bool choose_form(const struct http_request *r, const struct subscribe *s,
     if (!sse)
         return problem_set(p, ERR_NOT_ACCEPTABLE, "Accept",
                            "Streams come as text/event-stream or application/x-ndjson");
+    if (s->format == FORMAT_TEXT) {
+        *form = SSE_TEXT;
+        return true;
+    }
     *form =
         s->format == FORMAT_RAW || (s->format == FORMAT_DEFAULT && one_topic) ? SSE_RAW : SSE_JSON;
     return true;
 }
 
-static void subscribe_stream(struct exchange *x, const struct subscribe *s, uint8_t form)
+static bool take_announce(struct exchange *x, bool *announce, struct problem *p)
+{
+    const struct event_streams *streams = x->own;
+    struct buf text = {0};
+
+    *announce = streams->announce;
+    if (query_param(x->request, "announce", &text, p)) {
+        *announce = slice_eq(buf_slice(&text), SLICE("on"));
+        if (!*announce && !slice_eq(buf_slice(&text), SLICE("off")))
+            (void)problem_set(p, ERR_BAD_REQUEST, "announce", "announce must be on or off");
+    }
+    buf_free(&text);
+    return p->error == ERR_NONE;
+}
+
+static void subscribe_stream(struct exchange *x, const struct subscribe *s, uint8_t form,
+                             bool announce)
 {
     struct event_stream *st = mem_zalloc(sizeof *st);
 
     st->x = x;
     st->form = form;
     st->on_gap_fail = s->on_gap_fail;
+    st->announce = announce;
     x->owner = &stream_owner;
     x->data = st;
     wheel_start(x->site->use.wheel, &st->timer, AWAY_MS, stream_on_waited);
@@ -356,19 +397,21 @@ void event_stream_open(struct exchange *x)
     struct problem p = {0};
     struct subscribe s;
     uint8_t form = SSE_RAW;
+    bool announce;
 
+    limits.text = true;
     if (!subscribe_request(&s, &limits, x->request, x->rest, &p)) {
         exchange_problem(x, &p);
         return;
     }
     if (!choose_form(x->request, &s, &form, &p) ||
-        !query_param_flag(x->request, "push", &x->push, &p) ||
+        !query_param_flag(x->request, "push", &x->push, &p) || !take_announce(x, &announce, &p) ||
         !subscribe_permitted(&s, &x->principal, &p) ||
         !subscribe_fits(&s, x->site->use.hub, x->quota, &p))
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))
         answer_head(x, form);
     else
-        subscribe_stream(x, &s, form);
+        subscribe_stream(x, &s, form, announce);
     subscribe_free(&s);
 }

@@ -20,12 +20,13 @@ static void sse_start(struct gateway *g)
     struct sse *sse = mem_zalloc(sizeof *sse);
     const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
     const struct route routes[] = {
-        {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &sse->streams},
-        {"GET", "/events", ROUTE_NO_BODY, event_stream_open, &sse->streams},
+        {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &sse->streams, EVENT_STREAM_PARAMS},
+        {"GET", "/events", ROUTE_NO_BODY, event_stream_open, &sse->streams, EVENT_STREAM_PARAMS},
     };
 
     g->protocol = sse;
     sse->streams.keepalive_ms = config_num(g->config, CFG_SSE_KEEPALIVE);
+    sse->streams.announce = config_bool(g->config, CFG_SSE_ANNOUNCE);
     sse->streams.retry_ms = config_num(g->config, CFG_SSE_RETRY);
     site_init(&sse->site, &parts, "sse");
     site_add(&sse->site, routes, ARRAY_LEN(routes));

@@ -100,7 +100,9 @@ static bool subprotocol_ok(const struct ws_handshake *h, struct problem *p)
 /* Does the address say anything of a subscription? */
 static bool has_words(const struct exchange *x)
 {
-    static const char *const words[] = {"topic", "after", "since", "last", "on_gap", "format"};
+    static const char *const words[] = {"topic",       "after",         "since",
+                                        "last",        "on_gap",        "format",
+                                        "lastEventId", "last-event-id", "Last-Event-ID"};
     struct slice query = x->request->query, name, value;
 
     if (x->rest.p != NULL)

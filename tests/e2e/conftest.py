@@ -98,7 +98,7 @@ def npm():
     def get(package):
         with open(node / "lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (node / "node_modules" / package.split("@")[0]).is_dir():
+            if not (node / "node_modules" / package.rsplit("@", 1)[0]).is_dir():
                 done = subprocess.run(
                     ["npm", "install", "--prefix", node, "--no-audit", "--no-fund", package],
                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)

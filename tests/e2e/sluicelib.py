@@ -466,10 +466,17 @@ class Stream:
         return Item("event", value["id"], value.get("type"), line)
 
     def _block_item(self):
-        block = self._until(b"\n\n")
-        if block is None:
-            return None
         item, data = Item("comment"), []
+        block = ""
+        while (line := self._until(b"\n")) != "":
+            if line is None:
+                return None
+            if not block and line.startswith(":"):
+                return item
+            if not block and line.startswith("retry:"):
+                return Item("retry", data=line.removeprefix("retry:").strip())
+            block += line + "\n"
+        block = block.rstrip("\n")
         for line in block.split("\n"):
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")
@@ -484,7 +491,8 @@ class Stream:
             else:
                 assert name == "", block
         if data:
-            item.kind = "gap" if item.type == "sluice.gap" else "event"
+            item.kind = {"sluice.gap": "gap", "sluice.start": "position",
+                         "sluice.position": "position"}.get(item.type, "event")
             item.data = "\n".join(data)
         return item
 

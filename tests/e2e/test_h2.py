@@ -60,7 +60,7 @@ def test_curl_sees_the_event(h2):
         h2.wait_metric("sluice_subscriptions", 1, "h2")
         h2.publish("a/b", "hello")
         lines = iter(p.stdout.readline, b"")
-        assert next(line for line in lines if line.startswith(b"data:")) == b"data: hello\n"
+        assert b"data: hello\n" in lines
     finally:
         p.kill()
         p.wait()
@@ -73,7 +73,7 @@ def test_nghttp_sees_the_event(h2):
         h2.wait_metric("sluice_subscriptions", 1, "h2")
         h2.publish("a", "hello")
         lines = iter(p.stdout.readline, b"")
-        assert next(line for line in lines if line.startswith(b"data:")) == b"data: hello\n"
+        assert b"data: hello\n" in lines
     finally:
         p.kill()
         p.wait()

@@ -387,7 +387,9 @@ def sse_kind(fields, text):
     if not fields["data"]:
         assert not type_, f"a type without data: {text!r}"
         return Block("id", id_, "", "")
-    return Block("gap" if type_ == "sluice.gap" else "event", id_, type_, data)
+    kinds = {"sluice.gap": "gap", "sluice.start": "id", "sluice.position": "id"}
+    kind = kinds.get(type_, "event")
+    return Block(kind, id_, type_, data) if kind != "id" else Block("id", id_, "", "")
 
 
 class SseReader:

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "mem.h"
 #include "sse.h"
 #include "suite.h"
 
@@ -130,10 +131,46 @@ START_TEST(a_json_payload_over_several_lines_is_one)
 }
 END_TEST
 
-START_TEST(an_id_alone_has_no_data)
+START_TEST(a_place_is_an_event_with_its_id)
 {
-    sse_put_id(&b, EVENT_ID_MAX);
-    assert_bytes("id: 9007199254740991\n\n");
+    sse_put_retry(&b, 2000);
+    sse_put_start(&b, EVENT_ID_MAX, NULL);
+    sse_put_position(&b, 7);
+    assert_bytes("retry: 2000\nevent: sluice.start\nid: 9007199254740991\n"
+                 "data: {\"start\":\"9007199254740991\"}\n\n"
+                 "event: sluice.position\nid: 7\ndata: {\"position\":\"7\"}\n\n");
+}
+END_TEST
+
+START_TEST(a_start_behind_a_gap_says_so)
+{
+    sse_put_start(&b, 3, &(struct gap){1, 3, 2, GAP_DELETED});
+    assert_bytes("event: sluice.start\nid: 3\ndata: {\"start\":\"3\",\"gap\":{\"requested\":\"1\","
+                 "\"resumed_from\":\"3\",\"removed_to\":\"2\",\"reason\":\"deleted\"}}\n\n");
+}
+END_TEST
+
+static const struct {
+    struct slice payload;
+    const char *lines;
+} texts[] = {
+    {{"plain\n", 6}, "data: plain\ndata:\n"},
+    {{"a\rb\r\nc\n\rd", 9}, "data: a\ndata: b\ndata: c\ndata:\ndata: d\n"},
+    {{"a\0b\r", 4},
+     "data: a\xef\xbf\xbd"
+     "b\ndata:\n"},
+    {{"\xe2\x82", 2}, "data: \xef\xbf\xbd\n"},
+    {{"\xe2\x82x\xff\xf0\x9f\x98\x80", 8}, "data: \xef\xbf\xbdx\xef\xbf\xbd\xf0\x9f\x98\x80\n"},
+    {{"\xed\xa0\x80", 3}, "data: \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\n"},
+};
+
+START_TEST(text_is_lines_whatever_it_holds)
+{
+    e.payload = texts[_i].payload;
+    sse_put_text(&b, &e);
+    ck_assert(slice_starts(buf_slice(&b), SLICE("id: 42\n")));
+    ck_assert_msg(slice_eq((struct slice){(char *)b.p + 7, b.len - 8}, slice_of(texts[_i].lines)),
+                  "%.*s", (int)b.len, (char *)b.p);
 }
 END_TEST
 
@@ -145,11 +182,11 @@ START_TEST(a_gap_is_an_event_at_the_place_where_the_stream_goes_on)
 }
 END_TEST
 
-START_TEST(retry_and_comments_are_blocks_of_their_own)
+START_TEST(retry_and_comments_are_lines_without_a_block)
 {
     sse_put_retry(&b, 2000);
     sse_put_comment(&b, "waiting");
-    assert_bytes("retry: 2000\n\n: waiting\n\n");
+    assert_bytes("retry: 2000\n: waiting\n");
 }
 END_TEST
 
@@ -219,9 +256,11 @@ static Suite *suite(void)
     tcase_add_test(t, what_lines_cannot_carry_goes_as_json);
     tcase_add_test(t, the_json_form_names_the_type_too);
     tcase_add_test(t, a_json_payload_over_several_lines_is_one);
-    tcase_add_test(t, an_id_alone_has_no_data);
+    tcase_add_test(t, a_place_is_an_event_with_its_id);
+    tcase_add_test(t, a_start_behind_a_gap_says_so);
+    tcase_add_loop_test(t, text_is_lines_whatever_it_holds, 0, ARRAY_LEN(texts));
     tcase_add_test(t, a_gap_is_an_event_at_the_place_where_the_stream_goes_on);
-    tcase_add_test(t, retry_and_comments_are_blocks_of_their_own);
+    tcase_add_test(t, retry_and_comments_are_lines_without_a_block);
     tcase_add_test(t, ndjson_has_a_line_for_each);
     tcase_add_test(t, an_event_that_is_pushed_has_a_line_that_says_where);
     tcase_add_test(t, a_chunk_begins_with_its_size_in_hexadecimal);

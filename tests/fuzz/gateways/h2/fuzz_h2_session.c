@@ -591,15 +591,16 @@ static void start_process(void)
     reaper_init(&w.reaper, &w.wheel);
     site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, &w.wheel, &w.reaper}, "h2");
     w.sockets = ws_gateway_new(&w.site);
-    site_add(&w.site,
-             (const struct route[]){
-                 {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &w.streams},
-                 {"POST", "/events/", ROUTE_PAYLOAD, publish_event, NULL},
-                 {"GET", "/history/", ROUTE_NO_BODY, history_events, NULL},
-                 {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade, w.sockets},
-                 {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade, w.sockets},
-             },
-             5);
+    site_add(
+        &w.site,
+        (const struct route[]){
+            {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &w.streams, EVENT_STREAM_PARAMS},
+            {"POST", "/events/", ROUTE_PAYLOAD, publish_event, NULL, NULL},
+            {"GET", "/history/", ROUTE_NO_BODY, history_events, NULL, HISTORY_PARAMS},
+            {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade, w.sockets, SUBSCRIBE_PARAMS},
+            {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade, w.sockets, SUBSCRIBE_PARAMS},
+        },
+        5);
     w.streams.keepalive_ms = 500;
     w.streams.retry_ms = 1;
     w.h2 = (struct h2){

@@ -13,11 +13,11 @@ static void handle(struct exchange *x)
 }
 
 static const struct route list[] = {
-    {"GET", "/events/", ROUTE_NO_BODY, handle, NULL},
-    {"GET", "/events", ROUTE_NO_BODY, handle, NULL},
-    {"POST", "/events/", ROUTE_PAYLOAD, handle, NULL},
-    {"POST", "/events", ROUTE_BATCH, handle, NULL},
-    {"DELETE", "/history/", ROUTE_NO_BODY, handle, NULL},
+    {"GET", "/events/", ROUTE_NO_BODY, handle, NULL, NULL},
+    {"GET", "/events", ROUTE_NO_BODY, handle, NULL, NULL},
+    {"POST", "/events/", ROUTE_PAYLOAD, handle, NULL, NULL},
+    {"POST", "/events", ROUTE_BATCH, handle, NULL, NULL},
+    {"DELETE", "/history/", ROUTE_NO_BODY, handle, NULL, NULL},
 };
 static const struct route_limits limits = {.max_payload = 100, .max_body = 1000};
 
