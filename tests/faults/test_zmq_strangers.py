@@ -131,7 +131,7 @@ def pings(r, rng):
 def subscriptions(r, rng):
     r.open()
     for n in range(200):
-        r.send(message(b"subscribe", b"%d" % n, b"+/" * rng.randrange(3) + b"#",
+        r.send(message(b"subscribe", b"%d" % n, b"+/" * rng.randrange(40) + b"#",
                        b'{"after":0,"credit":%d}' % rng.randrange(3)))
 
 
