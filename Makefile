@@ -156,7 +156,7 @@ unit: unit-binaries ## unit tests only
 	@tests/unit/run $(UNIT_TESTS)
 e2e: all load failpoints ## end to end, browser and fault tests only
 	@BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -n 4 --dist load -p no:cacheprovider \
-	  tests/e2e tests/browser tests/faults tests/deploy $(PYTEST_ARGS)
+	  tests/e2e tests/browser tests/faults tests/prices tests/deploy $(PYTEST_ARGS)
 
 asan: deps deps-test ## the whole suite under address and undefined sanitizers
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan \

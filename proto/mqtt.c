@@ -190,7 +190,9 @@ static enum mqtt_reason publish_flags_get(enum mqtt_version v, uint8_t flags,
     m->dup = (flags & FLAG_DUP) != 0;
     m->qos = flags >> 1 & 3;
     m->retain = (flags & 1) != 0;
-    if (m->qos == 3 || (m->dup && m->qos == 0 && v != MQTT_31))
+    if (v == MQTT_31 && m->qos == 0)
+        m->dup = false; /* it means nothing there */
+    if (m->qos == 3 || (m->dup && m->qos == 0))
         return MQTT_MALFORMED; /* MQTT-3.3.1-4, -2 */
     return MQTT_OK;
 }

@@ -1,0 +1,120 @@
+"""What one request, packet or frame at its size limit costs: the longest turn of the loop
+of every process that it reaches, and the memory that it holds, by the processes' own
+metrics (sluice_loop_stall_seconds, sluice_memory_bytes).
+
+A Row says how a door is entered, what is sent, and what answers it.  All but its last byte
+is sent first: what is held then is what an unfinished one holds.  Then the rest, and the
+answer is waited for.  A machine that is busy with others stretches a turn, never shortens
+it: the best of some tries counts.
+"""
+
+import fcntl
+import os
+import pathlib
+import struct
+import termios
+import time
+from dataclasses import dataclass, field
+
+from sluicelib import BIN, wait_for
+
+STALL = 0.050         # seconds: the longest turn that anything may cause
+HELD = 4              # times its own size
+SLACK = 256 * 1024    # what allocators and buffers of the connection keep besides
+TRIES = 5
+
+
+def _loop():
+    start = time.perf_counter()
+    sum(range(1_000_000))
+    return time.perf_counter() - start
+
+
+def slowness():
+    """1 on a machine of our day, more on a slow one; sanitizers are slow everywhere."""
+    said = os.environ.get("SLUICE_TEST_SLOW")
+    if said:
+        return float(said)
+    sanitized = b"__asan_init" in pathlib.Path(BIN, "sluice-broker").read_bytes()
+    return max(1, min(_loop() for _ in range(5)) / 0.020) * (10 if sanitized else 1)
+
+
+@dataclass
+class Row:
+    """enter(system): a connection that sends (send or sendall).  answer(connection): waits
+    until all that was asked is answered, or it was closed."""
+
+    name: str
+    who: str
+    enter: object
+    raw: object            # bytes, or made of the connection
+    answer: object
+    memory: bool = True    # what it holds is bounded by its size: no subscriptions, say
+    others: tuple = ("broker",)
+    tries: int = TRIES
+    leave: object = field(default=lambda connection: connection.close())
+
+
+def _socket_of(connection):
+    raw = getattr(connection, "raw", connection)
+    raw = getattr(raw, "raw", raw)
+    return getattr(raw, "ws", raw).raw.socket if hasattr(raw, "ws") else raw.socket
+
+
+def _sent(sock):
+    """Everything has left our side."""
+    return struct.unpack("I", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0] == 0
+
+
+class Meter:
+    """The longest turns, and the memory, since it was made."""
+
+    def __init__(self, system, who):
+        self.system, self.who = system, who
+        self.stalls = dict.fromkeys(who, 0)
+        self.most = dict.fromkeys(who, 0)
+        self.before = {w: self._read(w)[1] for w in who}
+
+    def _read(self, who):
+        m = self.system.metrics(who)
+        return m["sluice_loop_stall_seconds"], m["sluice_memory_bytes"]
+
+    def look(self):
+        for w in self.who:
+            stall, memory = self._read(w)
+            self.stalls[w] = max(self.stalls[w], stall)
+            self.most[w] = max(self.most[w], memory - self.before[w])
+
+
+def once(system, row):
+    """({process: longest turn}, {process: bytes held}, size) of one."""
+    connection = row.enter(system)
+    raw = row.raw(connection) if callable(row.raw) else row.raw
+    sock = _socket_of(connection)
+    meter = Meter(system, (row.who, *row.others))
+    try:
+        sock.sendall(raw[:-1])
+        wait_for(lambda: _sent(sock), "it has left")
+        meter.look()
+        meter.look()
+        sock.sendall(raw[-1:])
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it was refused before its end
+    row.answer(connection)
+    meter.look()
+    row.leave(connection)
+    meter.look()
+    return meter.stalls, meter.most, len(raw)
+
+
+def best(system, row):
+    """Of some tries: the shortest of the longest turns, the least memory, for each process."""
+    stalls, held = {}, {}
+    for _ in range(row.tries):
+        got = once(system, row)
+        for w, stall in got[0].items():
+            stalls[w] = min(stall, stalls.get(w, stall))
+            held[w] = min(got[1][w], held.get(w, got[1][w]))
+        if max(stalls.values()) < STALL / 2:
+            break
+    return stalls, held, got[2]
