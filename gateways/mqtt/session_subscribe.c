@@ -234,13 +234,32 @@ static bool subscribe_has_old_mains(const struct session *s, const struct subscr
     return mains > fresh;
 }
 
-/* Main may stand further than this gateway, when its session was at another before. */
+/* The old filters have had what is up to main's cursor. */
+static void subscribe_set_back(struct session *s, uint64_t to)
+{
+    struct sub *sub;
+
+    DL_FOREACH (s->subs, sub) {
+        if (!sub_is_mains(sub) || sub->from >= s->cursor)
+            continue;
+        sub->from = s->cursor;
+        sub->dirty = true;
+    }
+    s->cursor = to;
+    session_commit_later(s);
+}
+
+/* Where the new filters begin.  Main may have passed that, in this very turn, or at the
+ * gateway where its session was before: then it goes back there, so that who publishes
+ * behind its SUBSCRIBE finds that.  Not while others replay, who go by main's cursor. */
 static uint64_t subscribe_settle_main(struct session *s, struct subscribing *g, uint64_t from)
 {
     s->main_held = true;
     main_cursor_close(s);
     if (!subscribe_has_old_mains(s, g))
         s->cursor = from;
+    else if (s->cursor > from && s->replays == NULL)
+        subscribe_set_back(s, from);
     return from > s->cursor ? from : s->cursor;
 }
 
