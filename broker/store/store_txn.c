@@ -70,7 +70,9 @@ static void insert_topic(struct txn *t, struct topic *topic)
     db_bind(st, 5, t->next);
     db_run(st);
     topic->has_row = true;
+    uv_rwlock_wrlock(&t->s->topics.lock); /* readers look at it */
     topic->born = t->next;
+    uv_rwlock_wrunlock(&t->s->topics.lock);
     topic->was_volatile = topic->limits.volatile_;
     if (t->new_count == t->new_room) {
         t->new_room = t->new_room == 0 ? 64 : t->new_room * 2;
