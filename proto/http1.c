@@ -151,18 +151,35 @@ static int check_host(const struct http_request *r)
     return host.p == NULL || http_host_split(host, &name, &port) ? OK : HTTP1_BAD;
 }
 
-/* RFC 9112, 6.3, less every case that has more than one reading. */
+/* How often the lines of codings, as one list, say chunked (which may be once). */
+static unsigned count_chunked(const struct http_request *r)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < r->header_count; i++) {
+        struct slice list = r->headers[i].value, item;
+
+        if (!slice_eq_nocase(r->headers[i].name, SLICE("transfer-encoding")))
+            continue;
+        while (http_list_next(&list, &item))
+            n += slice_eq_nocase(item, SLICE("chunked"));
+    }
+    return n;
+}
+
+/* RFC 9112, 6.3, less every case that has more than one reading.  Several lines of codings
+ * are one list, and of those only "chunked" alone is understood. */
 static int check_framing(struct http_request *r)
 {
     bool lengths, codings;
     struct slice length = http_request_header(r, "content-length", &lengths);
     struct slice coding = http_request_header(r, "transfer-encoding", &codings);
 
-    if (lengths || codings)
+    if (lengths || count_chunked(r) > 1)
         return HTTP1_BAD;
     if (coding.p != NULL && (length.p != NULL || r->minor == 0))
         return HTTP1_BAD;
-    if (coding.p != NULL && !slice_eq_nocase(coding, SLICE("chunked")))
+    if (coding.p != NULL && (codings || !slice_eq_nocase(coding, SLICE("chunked"))))
         return HTTP1_NOT_IMPLEMENTED;
     if (length.p != NULL && !slice_u64(length, &r->content_length))
         return HTTP1_BAD;

@@ -29,6 +29,8 @@
 #define STREAM_INPUT_MAX (64u * 1024) /* a stream's client has nothing more to say */
 #define BODY_INLINE 16384             /* an answer's body that is copied behind its head */
 
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
 enum http_state { HEAD, BODY, BUSY, STREAM, OVER };
 
 struct http {
@@ -51,6 +53,7 @@ struct http_conn {
     uint32_t ignored; /* bytes a stream's client sent */
     uint8_t state;    /* enum http_state */
     bool keep, minor, head_only, timing;
+    bool continues; /* it asks for a 100 before a 101 (RFC 9110, 7.8) */
 };
 
 static void http_on_head_timeout(struct wheel_timer *t);
@@ -284,6 +287,8 @@ static void http_tunnel(struct exchange *x, const struct answer *a, struct chann
     h->keep = true; /* no Connection but that of the upgrade */
     x->owner = NULL;
     buf_clear(out);
+    if (h->continues)
+        buf_puts(out, CONTINUE);
     put_head(h, out, a);
     buf_puts(out, "\r\n");
     conn_write(&h->conn, out->p, out->len);
@@ -337,6 +342,7 @@ static void begin_exchange(struct http_conn *h, const struct http_request *r)
     h->head_only = slice_eq(r->method, SLICE("HEAD"));
     cors_clear(&h->cors);
     cors_read(&h->cors, &h->http->site->routes.cors, r);
+    h->continues = r->expect_continue && r->upgrade;
     h->seen = 0;
 }
 
@@ -446,7 +452,7 @@ static size_t accept_head(struct http_conn *h, const struct http_request *r,
     h->state = BODY;
     conn_timer(&h->conn, h->http->body_timeout, http_on_body_timeout);
     if (r->expect_continue && rest.len == 0)
-        conn_write(&h->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        conn_write(&h->conn, CONTINUE, sizeof CONTINUE - 1);
     return n;
 }
 

@@ -5,21 +5,53 @@
 
 #include <string.h>
 
+#include "hex.h"
+#include "http_chars.h"
+#include "mem.h"
 #include "metrics.h"
 #include "site.h"
 #include "url.h"
+
+/* The characters of a path, one by one; an escaped one is the same where it needs none
+ * (RFC 3986, 6.2.2.2), and -1 where it does: %2F is no slash. */
+static int take_path_char(struct slice *path)
+{
+    int c = (unsigned char)path->p[0];
+    size_t used = 1;
+
+    if (c == '%' && path->len >= 3 && hex_value(path->p[1]) >= 0 && hex_value(path->p[2]) >= 0) {
+        c = hex_value(path->p[1]) << 4 | hex_value(path->p[2]);
+        used = 3;
+        if (!http_char_is((char)c, CHAR_UNRESERVED))
+            c = -1;
+    }
+    *path = (struct slice){path->p + used, path->len - used};
+    return c;
+}
 
 static bool path_matches(const struct route *route, struct slice path, struct slice *rest)
 {
     struct slice own = slice_of(route->path);
 
     *rest = (struct slice){NULL, 0};
+    for (size_t i = 0; i < own.len; i++)
+        if (path.len == 0 || take_path_char(&path) != (unsigned char)own.p[i])
+            return false;
     if (own.p[own.len - 1] != '/')
-        return slice_eq(own, path);
-    if (!slice_starts(path, own))
-        return false;
-    *rest = (struct slice){path.p + own.len, path.len - own.len};
+        return path.len == 0;
+    *rest = path;
     return true;
+}
+
+static bool method_is_known(struct slice method)
+{
+    static const char *const known[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                        "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (slice_eq(method, slice_of(known[i])))
+            return true;
+    return false;
 }
 
 static bool method_matches(const struct route *route, struct slice method)
@@ -52,7 +84,9 @@ const struct route *route_find(const struct routes *rs, const struct http_reques
     for (size_t i = 0; i < rs->count; i++)
         if (path_matches(&rs->list[i], r->path, rest) && method_matches(&rs->list[i], r->method))
             return &rs->list[i];
-    if (route_allow(rs, r->path, allow))
+    if (!method_is_known(r->method))
+        (void)problem_set(p, ERR_NOT_IMPLEMENTED, NULL, "There is no such method here");
+    else if (route_allow(rs, r->path, allow))
         (void)problem_set(p, ERR_METHOD, NULL, "");
     else
         (void)problem_set(p, ERR_NOT_FOUND, NULL, "");
@@ -134,7 +168,7 @@ bool route_body_ok(const struct route *route, const struct route_limits *l,
     if (r->content_length > max || (r->chunked && max == 0))
         return problem_setf(p, ERR_TOO_LARGE, "Content-Length",
                             "The body may hold %zu bytes at most here", max);
-    if (http_request_header(r, "expect", NULL).p != NULL && !r->expect_continue)
+    if (r->minor > 0 && http_request_header(r, "expect", NULL).p != NULL && !r->expect_continue)
         return problem_set(p, ERR_EXPECTATION, "Expect", "Only 100-continue is understood");
     return true;
 }

@@ -43,24 +43,41 @@ static bool etag_parse(struct slice tag, uint64_t *id, struct problem *p)
         tag = (struct slice){tag.p + 2, tag.len - 2};
     if (tag.len < 2 || tag.p[0] != '"' || tag.p[tag.len - 1] != '"')
         return problem_set(p, ERR_BAD_CURSOR, "If-None-Match",
-                           "If-None-Match must be one ETag of an answer of ours");
+                           "If-None-Match must be * or ETags of answers of ours");
     return subscribe_cursor((struct slice){tag.p + 1, tag.len - 2}, "If-None-Match", id, p);
+}
+
+/* Of several the newest: the client has had that.  "*" is whatever there is, so only what
+ * comes from now on is new. */
+static bool take_etags(struct poll_request *q, struct slice list, struct problem *p)
+{
+    struct start *start = &q->subscribe.start;
+    struct slice tag;
+    uint64_t id;
+
+    while (http_list_next(&list, &tag)) {
+        if (tag.len == 0 || slice_eq(tag, SLICE("*")))
+            continue;
+        if (!etag_parse(tag, &id, p))
+            return false;
+        if (start->kind != START_AFTER || id > start->arg)
+            *start = (struct start){START_AFTER, id};
+    }
+    return true;
 }
 
 static bool take_if_none_match(struct poll_request *q, const struct http_request *r,
                                struct problem *p)
 {
-    bool repeated;
-    struct slice tag = http_request_header(r, "if-none-match", &repeated);
-
-    q->conditional = tag.p != NULL && q->subscribe.start_field == NULL;
-    if (!q->conditional)
-        return true;
-    if (repeated)
-        return problem_set(p, ERR_BAD_CURSOR, "If-None-Match", "If-None-Match comes twice");
-    q->subscribe.start.kind = START_AFTER;
-    q->subscribe.start_field = "If-None-Match";
-    return etag_parse(tag, &q->subscribe.start.arg, p);
+    q->conditional =
+        http_request_header(r, "if-none-match", NULL).p != NULL && q->subscribe.start_field == NULL;
+    for (size_t i = 0; q->conditional && i < r->header_count; i++)
+        if (slice_eq_nocase(r->headers[i].name, SLICE("if-none-match")) &&
+            !take_etags(q, r->headers[i].value, p))
+            return false;
+    if (q->conditional)
+        q->subscribe.start_field = "If-None-Match";
+    return true;
 }
 
 bool poll_request_read(struct poll_request *q, const struct poll_limits *l,

@@ -175,10 +175,9 @@ def test_head_tells_where_the_log_ends(sluice):
     ({"after": "x"}, {}, "after"),
     ({"after": "1", "last": "1"}, {}, "last"),
     ({"topic": "a/#/b"}, {}, "topic"),
-    ({}, {"If-None-Match": "*"}, "If-None-Match"),
     ({}, {"If-None-Match": '"abc"'}, "If-None-Match"),
     ({}, {"If-None-Match": f'"{2**53}"'}, "If-None-Match"),
-    ({}, {"If-None-Match": '"1", "2"'}, "If-None-Match"),
+    ({}, {"If-None-Match": '"1", 2'}, "If-None-Match"),
 ])
 def test_a_bad_parameter_is_named(sluice, params, headers, field):
     r = poll(sluice, "a", headers, **params)

@@ -49,6 +49,7 @@ static void setup(void)
 {
     routes = (struct routes){.list = list, .count = sizeof list / sizeof *list};
     memset(&r, 0, sizeof r);
+    r.minor = 1;
     memset(&p, 0, sizeof p);
     x = (struct exchange){.ops = &ops, .request = &r};
 }
@@ -156,6 +157,8 @@ START_TEST(test_expectations)
     r.expect_continue = false;
     ck_assert(!body_ok(&list[2], 1));
     ck_assert_int_eq(p.error, ERR_EXPECTATION);
+    r.minor = 0; /* HTTP/1.0 has none */
+    ck_assert(body_ok(&list[2], 1));
 }
 END_TEST
 

@@ -124,8 +124,8 @@ END_TEST
 
 START_TEST(test_what_is_no_etag_of_ours)
 {
-    static const char *const tags[] = {
-        "123", "*", "\"", "\"\"", "\"x\"", "W/", "w/\"1\"", "\"1\", \"2\"", "\"9007199254740992\""};
+    static const char *const tags[] = {"123", "\"",      "\"\"",     "\"x\"",
+                                       "W/",  "w/\"1\"", "\"1\", 2", "\"9007199254740992\""};
 
     r.header_count = 1;
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
@@ -135,11 +135,22 @@ START_TEST(test_what_is_no_etag_of_ours)
 }
 END_TEST
 
-START_TEST(test_two_etags_are_none)
+START_TEST(test_of_several_etags_the_newest)
 {
-    header("If-None-Match", "\"1\"");
+    header("If-None-Match", "\"1\", W/\"7\",\"3\"");
     header("If-None-Match", "\"2\"");
-    refused("", "If-None-Match");
+    ck_assert(ask(""));
+    ck_assert(q.conditional);
+    ck_assert_uint_eq(q.subscribe.start.arg, 7);
+}
+END_TEST
+
+START_TEST(test_any_etag_is_what_there_is)
+{
+    header("If-None-Match", "*");
+    ck_assert(ask(""));
+    ck_assert(q.conditional);
+    ck_assert_int_eq(q.subscribe.start.kind, START_NOW);
 }
 END_TEST
 
@@ -149,5 +160,5 @@ int main(void)
                      test_no_more_than_the_maximum, test_a_wait_names_its_unit,
                      test_raw_is_one_event, test_an_etag_is_a_cursor, test_so_is_a_weak_one,
                      test_any_other_start_wins, test_what_is_no_etag_of_ours,
-                     test_two_etags_are_none);
+                     test_of_several_etags_the_newest, test_any_etag_is_what_there_is);
 }
