@@ -13,6 +13,7 @@
 #include "document.h"
 #include "json.h"
 #include "mem.h"
+#include "show.h"
 #include "table.h"
 #include "url.h"
 
@@ -63,7 +64,8 @@ static void put_payload(struct listing *l, struct slice event)
 static void put_event(struct listing *l, struct slice event)
 {
     if (l->json) {
-        printf("%.*s\n", (int)event.len, event.p);
+        show_text(event);
+        putchar('\n');
         return;
     }
     put_cell(l, event, "id", 0);

@@ -22,6 +22,7 @@
 #include "fetch.h"
 #include "json.h"
 #include "mem.h"
+#include "show.h"
 #include "sse_reader.h"
 #include "url.h"
 
@@ -75,7 +76,7 @@ static void print_raw(struct sub *s, const struct sse_message *m)
         payload = buf_slice(&s->payload);
     }
     print_id(s);
-    (void)fwrite(payload.p, 1, payload.len, stdout);
+    show_text(payload);
     putchar('\n');
 }
 
@@ -94,10 +95,12 @@ static void print_message(struct sub *s, const struct sse_message *m)
     }
     if (slice_eq(m->type, SLICE("sluice.start")) || slice_eq(m->type, SLICE("sluice.position")))
         return; /* the reader keeps their ID */
-    if (s->format == FORMAT_RAW)
+    if (s->format == FORMAT_RAW) {
         print_raw(s, m);
-    else
-        printf("%.*s\n", (int)m->data.len, m->data.p);
+    } else {
+        show_text(m->data);
+        putchar('\n');
+    }
     s->left--;
 }
 

@@ -8,6 +8,7 @@
 #include "document.h"
 #include "json.h"
 #include "mem.h"
+#include "show.h"
 #include "table.h"
 
 enum { TOPICS_JSON };
@@ -43,10 +44,12 @@ static void put_page(const struct buf *answer, struct table *t, bool json, struc
     if (!document_member(object, "topics", &list) || json_kind_of(list) != JSON_ARRAY)
         return;
     for (it = json_iter_of(list); json_element(&it, &topic);) {
-        if (json)
-            printf("%.*s\n", (int)topic.len, topic.p);
-        else
+        if (json) {
+            show_text(topic);
+            putchar('\n');
+        } else {
             topics_put_row(t, topic);
+        }
     }
     if (!json)
         table_flush(t, stdout);

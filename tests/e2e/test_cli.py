@@ -3,12 +3,14 @@
 import base64
 import json
 import os
+import pty
 import signal
 import subprocess
 import threading
 import time
 
 import pytest
+import requests
 
 from sluicelib import TIMEOUT, port_base, wait_for
 from up_util import SLUICE, SSE, Up
@@ -473,3 +475,22 @@ def test_pub_without_a_door_says_so(flags, text):
     done = subprocess.run([SLUICE, "pub", "a", "x", *flags], capture_output=True, text=True,
                           timeout=TIMEOUT, check=False)
     assert done.returncode == 1 and text in done.stderr
+
+
+@pytest.mark.parametrize("form", ["raw", "json"])
+def test_a_terminal_is_shown_control_characters(system, topic, form):
+    """It would obey them.  Into a pipe goes what came."""
+    payload = b"a\x1b[2J\x07\xc2\x9b \xc3\xa4\x7f"
+    url = f"http://127.0.0.1:{system.port(SSE)}/events/{topic}"
+    assert requests.post(url, payload, timeout=TIMEOUT).status_code == 201
+    command = system.command("sub", topic, "--after", "0", "-n", "1", "--format", form)
+    ours, theirs = pty.openpty()
+    assert subprocess.run(command, stdout=theirs, timeout=TIMEOUT, check=False).returncode == 0
+    os.close(theirs)
+    seen = os.read(ours, 4096)
+    os.close(ours)
+    assert not any(c in seen for c in (b"\x1b", b"\x07", b"\xc2\x9b", b"\x7f"))
+    if form == "raw":
+        assert seen == rb"a\x1b[2J\x07\xc2\x9b " + b"\xc3\xa4" + rb"\x7f" + b"\r\n"
+        piped = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=True)
+        assert piped.stdout == payload + b"\n"
