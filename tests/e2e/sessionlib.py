@@ -106,7 +106,7 @@ class SessionGateway(Gateway):
         self.join(hold)
 
     def join(self, hold=True):
-        self.ok = self.hello(version=2, name="mqtt")
+        self.ok = self.hello(name="mqtt")
         if hold:
             self.hold()
 
