@@ -53,9 +53,9 @@ static bool h2_listen(struct gateway *g)
 static void h2_turn_end(struct gateway *g)
 {
     struct h2_process *p = g->protocol;
+    bool more = ws_gateway_turn(p->sockets);
 
-    ws_gateway_turn(p->sockets);
-    if (h2_turn(p->h2))
+    if (h2_turn(p->h2) || more)
         gateway_wake(g);
 }
 

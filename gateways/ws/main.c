@@ -45,7 +45,8 @@ static void ws_turn_end(struct gateway *g)
 {
     struct ws *ws = g->protocol;
 
-    ws_gateway_turn(ws->sessions);
+    if (ws_gateway_turn(ws->sessions))
+        gateway_wake(g);
 }
 
 static void ws_free(struct gateway *g)

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #include "mem.h"
 #include "ws_session.h"
 
@@ -32,6 +34,7 @@ struct ws_gateway *ws_gateway_new(const struct site *site)
     ws->publish_window = config_num(c, CFG_WS_PUBLISH_WINDOW);
     ws->publish = site_publish_limits(site, NULL);
     ws->message_max = json_message_max(c);
+    ws->inflate_max = ws->publish.max_payload * 2 + MESSAGE_ROOM;
     ws->message_max_raw = ws->publish.max_payload;
     ws->held_max = config_num(c, CFG_PUBLISH_QUEUE);
     ws->inflater = inflater_new();
@@ -52,8 +55,25 @@ void ws_gateway_free(struct ws_gateway *ws)
     free(ws);
 }
 
-void ws_gateway_turn(struct ws_gateway *ws)
+/* Each that waits once; whoever must wait again goes behind the others. */
+static void ration_over(struct ws_gateway *ws)
 {
+    struct ws_session *s;
+    size_t count;
+
+    DL_COUNT2(ws->rationed, s, count, rationed_next);
+    ws->inflated_now = 0;
+    for (; count > 0 && ws->rationed != NULL; count--) {
+        s = ws->rationed;
+        ws_session_unration(s);
+        ws_session_continue(s);
+    }
+}
+
+bool ws_gateway_turn(struct ws_gateway *ws)
+{
+    ration_over(ws);
     while (ws->speaking != NULL)
         ws_session_turn(ws->speaking);
+    return ws->rationed != NULL;
 }

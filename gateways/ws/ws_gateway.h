@@ -11,8 +11,9 @@ struct ws_gateway;
 /* site is borrowed. */
 struct ws_gateway *ws_gateway_new(const struct site *site);
 void ws_gateway_free(struct ws_gateway *ws); /* after the last session */
-/* The end of a turn: what was gathered is written. */
-void ws_gateway_turn(struct ws_gateway *ws);
+/* The end of a turn: what was gathered is written.  True: more waits for the next one, and
+ * the loop must not sleep. */
+bool ws_gateway_turn(struct ws_gateway *ws);
 
 /* GET /events/{topic}, GET /events; CONNECT in HTTP/2.  The route's own is the
  * struct ws_gateway. */

@@ -14,11 +14,14 @@
  *   1011 1012        a publish under sluice.raw failed; the broker is away
  *   1001             the process ends
  */
+#include <utlist.h>
+
 #include "mem.h"
 #include "metrics.h"
 #include "ws_session.h"
 
-#define SCRATCH_MAX (64u * 1024) /* kept from message to message */
+#define INFLATE_TURN (512u * 1024) /* bytes that a turn inflates, and one message more */
+#define SCRATCH_MAX (64u * 1024)   /* kept from message to message */
 
 /* --- pings ------------------------------------------------------------------------ */
 
@@ -99,7 +102,9 @@ static bool inflate_message(struct ws_session *s, bool text, struct slice *paylo
     enum inflate_verdict v;
 
     buf_clear(out);
-    v = inflater_put(ws->inflater, *payload, s->decoder.message_max, out);
+    v = inflater_put(ws->inflater, *payload, s->raw ? s->decoder.message_max : ws->inflate_max,
+                     out);
+    ws->inflated_now += out->len;
     *payload = buf_slice(out);
     if (v == INFLATE_TOO_BIG)
         ws_session_close(s, WS_CLOSE_TOO_BIG, "a message inflates to too much");
@@ -226,6 +231,21 @@ static struct ws_session *ws_input_session(struct channel *c)
     return CONTAINER_OF(c, struct ws_session, channel);
 }
 
+/* A few bytes inflate to a thousand times as many: what all sessions may have of a turn is
+ * bounded, and the rest of them goes on in the next one, in order. */
+static bool inflated_enough(struct ws_session *s)
+{
+    struct ws_gateway *ws = s->ws;
+
+    if (!s->deflate.on || ws->inflated_now < INFLATE_TURN)
+        return false;
+    s->waiting = true;
+    if (!s->rationed)
+        DL_APPEND2(ws->rationed, s, rationed_prev, rationed_next);
+    s->rationed = true;
+    return true;
+}
+
 static size_t ws_input_on_input(struct channel *c, struct slice in)
 {
     struct ws_session *s = ws_input_session(c);
@@ -235,6 +255,8 @@ static size_t ws_input_on_input(struct channel *c, struct slice in)
 
     heard(s);
     while (used < in.len && !s->waiting && s->state != WS_OVER) {
+        if (inflated_enough(s))
+            break;
         n = ws_decode(&s->decoder, in.p + used, in.len - used, &m);
         if (n < 0) {
             ws_session_break(s, (unsigned)-n);

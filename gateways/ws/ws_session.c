@@ -95,6 +95,13 @@ bool ws_session_is_blocked(const struct ws_session *s)
     return full || s->out.len + channel_unread(&s->channel) > ANSWERS_MAX;
 }
 
+void ws_session_unration(struct ws_session *s)
+{
+    if (s->rationed)
+        DL_DELETE2(s->ws->rationed, s, rationed_prev, rationed_next);
+    s->rationed = false;
+}
+
 void ws_session_continue(struct ws_session *s)
 {
     if (!s->waiting || ws_session_is_blocked(s))
@@ -153,6 +160,7 @@ void ws_session_end(struct ws_session *s)
     publishes_leave(s);
     wheel_stop(&s->timer);
     not_speaking(s);
+    ws_session_unration(s);
     ws_session_hold(s, 0);
     ws_decoder_free(&s->decoder);
     buf_free(&s->out);

@@ -41,6 +41,9 @@ struct ws_gateway {
     struct publish_limits publish; /* of nobody: `who` is the session's */
     struct ws_forms forms;
     struct inflater *inflater;
+    size_t inflate_max;          /* bytes of one message */
+    size_t inflated_now;         /* bytes of all sessions in this turn */
+    struct ws_session *rationed; /* whose messages wait for the next turn */
     struct ws_session *speaking; /* have something to write at the turn's end */
     size_t held, held_max;       /* bytes of messages that are not whole yet */
     struct buf inflated;         /* the message in hand */
@@ -97,6 +100,7 @@ struct ws_session {
     bool raw;            /* sluice.raw */
     bool speaking;
     bool waiting;     /* input was left unread */
+    bool rationed;    /* because this turn has inflated enough */
     bool pinged;      /* and nothing has come since */
     bool peer_closed; /* the client's close frame has come */
     bool broken;      /* its bytes make no sense any more */
@@ -112,6 +116,7 @@ struct ws_session {
     uint64_t message_since; /* and at which what is held began */
     struct buf out;
     struct ws_session *speaking_prev, *speaking_next;
+    struct ws_session *rationed_prev, *rationed_next;
     struct ws_subscription *subscriptions; /* those resumed first come last */
     size_t subscription_count;
     struct bundle bundle; /* of all, when they are several */
@@ -134,6 +139,8 @@ void ws_session_refuse(struct ws_session *s, struct slice ref, const struct prob
 void ws_session_flush(struct ws_session *s);
 /* Must the client wait until its answers are read, or its publishes acknowledged? */
 bool ws_session_is_blocked(const struct ws_session *s);
+/* Its messages are inflated again. */
+void ws_session_unration(struct ws_session *s);
 /* The client's next bytes are looked at, if they waited for room. */
 void ws_session_continue(struct ws_session *s);
 /* It has something to say, and the turn is over. */

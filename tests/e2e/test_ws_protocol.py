@@ -2,6 +2,7 @@
 
 import os
 import struct
+import threading
 import time
 import zlib
 
@@ -343,3 +344,30 @@ def test_a_bomb_of_bytes(ws):
     c.send_frames(frame(BINARY, bomb, rsv=4))
     assert c.close_code() == 1009
     wait_for(lambda: ws.sluice.metrics("ws")["sluice_connections"] == 0, "it is gone")
+
+
+def test_what_inflates_is_rationed(ws):
+    """A few kilobytes become hundreds of megabytes: others get their turns between."""
+    a, b = ws.connect(deflate=DEFLATE), ws.connect()
+    space = " " * 1_900_000
+    packed = [frame(TEXT, deflate(f'{{"op":"ping",{space}"ref":{n}}}'.encode()), rsv=4)
+              for n in range(160)]
+    b.say("ping", ref=0).take("pong")
+    writer = threading.Thread(target=a.send_frames, args=packed)
+    writer.start()
+    longest, pinged = 0, 0
+    while pinged < 20:
+        start = time.monotonic()
+        b.say("ping", ref=0).take("pong")
+        longest, pinged = max(longest, time.monotonic() - start), pinged + 1
+    assert longest < 0.2
+    assert [a.take("pong")["ref"] for _ in packed] == list(range(len(packed)))
+    writer.join()
+
+
+def test_a_message_inflates_to_twice_a_payload(ws):
+    c = ws.connect(deflate=DEFLATE)
+    c.send_packed(TEXT, b'{"op":"ping","ref":1' + b" " * 2_000_000 + b"}")
+    assert c.take("pong")["ref"] == 1
+    c.send_packed(TEXT, b'{"op":"ping","ref":1' + b" " * 2_400_000 + b"}")
+    assert c.close_code() == 1009

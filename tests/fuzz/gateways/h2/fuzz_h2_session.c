@@ -644,7 +644,7 @@ static void begin(uint8_t how)
 static void turn(void)
 {
     (void)hub_turn(w.hub);
-    ws_gateway_turn(w.sockets);
+    (void)ws_gateway_turn(w.sockets);
     (void)h2_turn(&w.h2);
 }
 

@@ -225,7 +225,7 @@ static void writable(void)
 static void turn(void)
 {
     (void)hub_turn(w.hub);
-    ws_gateway_turn(&w.ws);
+    (void)ws_gateway_turn(&w.ws);
 }
 
 /* --- what went out ---------------------------------------------------------------- */
@@ -300,6 +300,7 @@ static void start_process(void)
                                .max_subscriptions = 5,
                                .publish_window = 2000,
                                .message_max = 2048,
+                               .inflate_max = 2048,
                                .message_max_raw = 256,
                                .publish = {.max_payload = 256, .max_batch = 1},
                                .held_max = 3000,
