@@ -30,7 +30,7 @@
 #define CREDIT(X) X(client, client) X(u64, epoch) X(u32, credit)
 #define DONE(X) X(client, client) X(u64, epoch) X(text, group) X(u64, id) X(flag, returned)
 #define FENCE(X) X(client, client) X(u64, epoch)
-#define ASSIGN(X) X(client, client) X(u64, epoch) X(text, group) X(record, record)
+#define ASSIGN(X) X(client, client) X(u64, epoch) X(text, group) X(last_record, record)
 #define SYS(X) X(text, topic) X(text, value)
 #define RETAINED_REQ(X) X(text, filter) X(text, after) X(u32, limit)
 #define RETAINED(X) X(u64, head) X(flag, more) X(u32, count)
@@ -120,6 +120,18 @@ static void put_record(struct buf *b, struct slice record)
 static struct slice get_record(struct reader *r)
 {
     return wire_records(r, 1);
+}
+
+/* To the frame's end; empty: as the one before. */
+static void put_last_record(struct buf *b, struct slice record)
+{
+    if (record.len != 0)
+        put_record(b, record);
+}
+
+static struct slice get_last_record(struct reader *r)
+{
+    return r->left > 0 ? get_record(r) : (struct slice){NULL, 0};
 }
 
 static void put_optional_record(struct buf *b, struct slice record)

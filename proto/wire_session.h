@@ -223,7 +223,8 @@ struct wire_assign {
     struct slice client;
     uint64_t epoch;
     struct slice group;
-    struct slice record; /* until the frame's end */
+    struct slice record; /* until the frame's end; empty: that of the ASSIGN before, on this
+                            link, so that an event of many groups travels once */
 };
 void wire_assign_put(struct buf *b, const struct wire_assign *m);
 bool wire_assign_get(struct reader *body, struct wire_assign *m) MUST_CHECK;

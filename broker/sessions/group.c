@@ -208,11 +208,15 @@ void group_member_send(const struct group_member *m, struct slice record)
 {
     const struct groups_session *s = m->client->session;
     struct wire_assign a = {s->client, s->epoch, group_name(m->group), record};
+    uint64_t id = event_record_id((const uint8_t *)record.p);
     struct buf frame = {0};
 
     metric_add(M_ASSIGNED, 1);
     if (s->peer->link == NULL)
         return;
+    if (s->peer->said == id)
+        a.record = (struct slice){"", 0}; /* its gateway has it: for another group's member */
+    s->peer->said = id;
     wire_call_begin(&frame, WIRE_CALL_ASSIGN);
     wire_assign_put(&frame, &a);
     m->group->all->call(s->peer->link, &frame);

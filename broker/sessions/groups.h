@@ -22,6 +22,7 @@ struct groups_peer {
     struct wire_uuid instance; /* by which it is known what it has taken over */
     void *link;                /* where calls go; NULL: its link has ended */
     uint64_t assigned;         /* groups': bytes of events that it has and is not done with */
+    uint64_t said;             /* groups': the event whose record was sent on the link last */
 };
 
 /* A session that is attached, as groups see it.  The caller's, from groups_attached

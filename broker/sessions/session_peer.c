@@ -86,6 +86,7 @@ struct session_peer *sessions_join(struct sessions *all, const struct wire_uuid 
     uint64_t grace = clock_mono_ms() + GRACE_LINK_MS;
 
     p->shared.link = link;
+    p->shared.said = 0;
     p->wants_sys = strcmp(name, "mqtt") == 0;
     if (p->deadline != 0 && p->deadline < grace)
         p->deadline = grace;

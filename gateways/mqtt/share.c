@@ -45,7 +45,8 @@ struct share_member {
 
 struct share_out {
     struct share_member *members, *turn;
-    struct buf done; /* entries of DONE, not yet told */
+    struct buf done;   /* entries of DONE, not yet told */
+    struct buf record; /* of the ASSIGN before: one without a record means it */
 };
 
 static struct share_out *share_out_of(struct mqttd *m)
@@ -157,6 +158,7 @@ void share_up(struct mqttd *m)
 
     if (m->share == NULL)
         return;
+    buf_free(&m->share->record);
     DL_FOREACH (m->share->members, sm) {
         sm->believed = 0;
         share_touch(sm);
@@ -182,6 +184,17 @@ static void share_give_back(struct share_member *sm, struct share_assigned *a)
 {
     share_done(sm->session, a->sub->group, share_entry_of(a)->e.id, true);
     share_assigned_free(sm, a);
+}
+
+/* False: there is none. */
+static bool share_record_get(struct share_out *out, struct slice *record)
+{
+    if (record->len > 0) {
+        buf_clear(&out->record);
+        buf_put_slice(&out->record, *record);
+    }
+    *record = buf_slice(&out->record);
+    return record->len > 0;
 }
 
 /* The block gets bytes of its own: the frame goes. */
@@ -267,7 +280,8 @@ void share_assign(struct mqttd *m, struct reader body)
     struct block *b;
     struct sub *sub;
 
-    if (!wire_assign_get(&body, &a) || (b = share_block_of(m, a.record)) == NULL) {
+    if (!wire_assign_get(&body, &a) || !share_record_get(share_out_of(m), &a.record) ||
+        (b = share_block_of(m, a.record)) == NULL) {
         log_error("an event of a shared group is malformed");
         return;
     }
@@ -347,6 +361,7 @@ void share_free(struct mqttd *m)
         return;
     assert(m->share->members == NULL);
     buf_free(&m->share->done);
+    buf_free(&m->share->record);
     free(m->share);
     m->share = NULL;
 }

@@ -103,6 +103,7 @@ class SessionGateway(Gateway):
         self.seq = 0
         self.answers, self.fences, self.assigned, self.sys = {}, [], [], {}
         self.held = {}
+        self.record, self.records = b"", 0
         self.join(hold)
 
     def join(self, hold=True):
@@ -146,8 +147,10 @@ class SessionGateway(Gateway):
             self.fences.append((client, epoch))
         else:
             group, raw = text_of(raw)
-            (flags,) = struct.unpack_from("<H", raw, 26)
-            self.assigned.append(Assigned(client, epoch, group, events_of(raw)[0], flags))
+            self.record = raw or self.record  # none: that of the one before
+            self.records += len(raw) > 0
+            (flags,) = struct.unpack_from("<H", self.record, 26)
+            self.assigned.append(Assigned(client, epoch, group, events_of(self.record)[0], flags))
 
     def recv(self):
         while True:

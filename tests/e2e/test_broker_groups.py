@@ -93,6 +93,14 @@ def test_groups_of_the_same_filter_each_get_all(gateway, app):
     assert got(gateway, 5, "m1") == got(gateway, 5, "m2") == expected
 
 
+def test_an_event_of_many_groups_travels_once(gateway, app):
+    for n in range(5):
+        member(gateway, f"m{n}", group=f"$share/g{n}/a/#")
+    expected = publish_all(app, 3)
+    assert sorted(got(gateway, 15)) == sorted(expected * 5)
+    assert gateway.records == 3
+
+
 def test_the_member_with_most_credit_gets_it(gateway, app):
     member(gateway, "m1", credit=2)
     member(gateway, "m2", credit=7)

@@ -125,12 +125,17 @@ static inline void text_add(struct buf *text, struct slice s, const char *betwee
 
 static inline void take_assign(struct gateway *g, struct reader body)
 {
+    static struct buf last;
     struct wire_assign m;
     struct event e;
     struct reader r;
 
     ck_assert(wire_assign_get(&body, &m));
-    r = reader_of(m.record.p, m.record.len);
+    if (m.record.len > 0) { /* none: that of the one before */
+        buf_clear(&last);
+        buf_put_slice(&last, m.record);
+    }
+    r = reader_of(last.p, last.len);
     ck_assert(event_record_get(&r, &e));
     text_add(&g->assigned, m.client, " ");
     buf_u8(&g->assigned, '=');
