@@ -276,6 +276,8 @@ static bool event_json_fail(struct input *in, const char *field, const char *why
     return false;
 }
 
+static const char not_text[] = "half a surrogate pair is no text";
+
 static bool event_json_fail_member(struct input *in, enum member m)
 {
     return event_json_fail(in, members[m].name, members[m].why);
@@ -325,6 +327,8 @@ static bool collect_member(struct input *in, struct slice key_raw, struct slice 
         return event_json_fail(in, members[m].name, "the member comes twice");
     if ((KIND(json_kind_of(raw)) & members[m].kinds) == 0)
         return event_json_fail_member(in, m);
+    if (m != MEMBER_DATA && !json_is_text(raw))
+        return event_json_fail(in, members[m].name, not_text);
     in->raw[m] = raw;
     return true;
 }
@@ -561,10 +565,13 @@ static bool read_payload(struct input *in)
         return json_get_base64(base64, in->store) || event_json_fail_member(in, MEMBER_DATA_BASE64);
     if (data.p == NULL)
         return true;
-    if (json_kind_of(data) == JSON_STRING && !event_json_is_content_type(in->props.content_type))
-        json_string_get(data, in->store);
-    else
+    if (json_kind_of(data) != JSON_STRING || event_json_is_content_type(in->props.content_type)) {
         buf_put_slice(in->store, data);
+        return true;
+    }
+    if (!json_is_text(data))
+        return event_json_fail(in, "data", not_text);
+    json_string_get(data, in->store);
     return true;
 }
 

@@ -8,9 +8,8 @@
  * early and never read past the end.
  *
  * What fails: json_check says JSON_BAD for everything that is not exactly one
- * value - a lone surrogate escape, a control character in a string, a leading
- * zero, depth, trailing bytes, an empty slice.  Names may repeat: who minds
- * must look himself.
+ * value - an escape that is none, a control character in a string, a leading zero, depth, trailing
+ * bytes, an empty slice.  Names may repeat: who minds must look himself.
  */
 #include "json.h"
 
@@ -75,20 +74,22 @@ static int32_t escaped_unit(const char *p, const char *end)
     return unit;
 }
 
-/* Reads `\uXXXX` or a pair of them; returns the bytes read, 0 for what names no
- * character: bad digits, half a surrogate pair. */
+#define NO_CHARACTER 0xfffdu /* what half a surrogate pair becomes */
+
+/* Reads `\uXXXX` or a pair of them; returns the bytes read, 0 for bad digits. */
 static size_t escaped_unicode(const char *p, const char *end, uint32_t *point)
 {
     int32_t unit = escaped_unit(p, end), low;
 
-    if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff))
+    if (unit < 0)
         return 0;
     *point = (uint32_t)unit;
-    if (unit < 0xd800 || unit > 0xdbff)
+    if (unit < 0xd800 || unit > 0xdfff)
         return 6;
-    low = escaped_unit(p + 6, end);
+    *point = NO_CHARACTER;
+    low = unit < 0xdc00 ? escaped_unit(p + 6, end) : -1;
     if (low < 0xdc00 || low > 0xdfff)
-        return 0;
+        return 6;
     *point = 0x10000 + (((uint32_t)unit - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
     return 12;
 }
@@ -343,6 +344,23 @@ static struct slice string_piece(struct slice *inside, char room[4])
     }
     *inside = (struct slice){inside->p + used, inside->len - used};
     return piece;
+}
+
+/* Only strings have backslashes. */
+bool json_is_text(struct slice value)
+{
+    const char *end = value.p + value.len, *at = value.p;
+    uint32_t point = 0;
+    size_t used;
+
+    while (at < end && (at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
+        used = escape_get(at, end, &point);
+        if (used == 0 ||
+            (used == 6 && point == NO_CHARACTER && escaped_unit(at, end) != NO_CHARACTER))
+            return false;
+        at += used;
+    }
+    return true;
 }
 
 void json_string_get(struct slice raw, struct buf *out)

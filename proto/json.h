@@ -2,8 +2,9 @@
  * json.h - strict JSON (RFC 8259) as a scanner over bytes, and a writer.
  *
  * The scanner builds no tree: it validates a value and hands out raw slices,
- * so that a payload's JSON passes byte for byte.  UTF-8 is checked, lone
- * surrogate escapes are refused, depth is at most JSON_DEPTH_MAX.
+ * so that a payload's JSON passes byte for byte.  UTF-8 is checked, depth is at most
+ * JSON_DEPTH_MAX.  Half a surrogate pair (\ud83d alone) is valid JSON and no text: who
+ * unescapes a string asks json_is_text before.
  */
 #ifndef PROTO_JSON_H
 #define PROTO_JSON_H
@@ -41,7 +42,10 @@ bool json_member(struct json_iter *it, struct slice *key_raw, struct slice *raw)
 bool json_element(struct json_iter *it, struct slice *raw);
 enum json_kind json_kind_of(struct slice raw);
 
-/* Unescapes a JSON string (quotes included in raw), appending to out. */
+/* Does every string in a value that json_check has accepted stand for characters? */
+bool json_is_text(struct slice value);
+/* Unescapes a JSON string (quotes included in raw), appending to out; half a surrogate
+ * pair becomes U+FFFD. */
 void json_string_get(struct slice raw, struct buf *out);
 bool json_string_is(struct slice raw, const char *text);   /* unescaped equals */
 bool json_u64(struct slice raw, uint64_t *out) MUST_CHECK; /* an integer, or a string of digits */

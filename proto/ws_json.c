@@ -55,7 +55,7 @@ static bool read_ref(struct ws_request *r, struct slice raw)
         r->ref = raw;
         return json_u64(raw, &number) && number <= EVENT_ID_MAX;
     }
-    if (json_kind_of(raw) != JSON_STRING)
+    if (json_kind_of(raw) != JSON_STRING || !json_is_text(raw))
         return false;
     text = ws_json_read_string(r, raw);
     if (text.len == 0 || text.len > WS_REF_MAX)
@@ -251,6 +251,8 @@ bool ws_request_parse(struct ws_request *r, struct slice message, struct ws_refu
     (void)buf_reserve(&r->text, message.len + REF_JSON_MAX);
     if (!read_head(r, message, why))
         return false;
+    if (r->op != WS_OP_PUBLISH && !json_is_text(message))
+        return ws_json_refuse(why, ERR_BAD_REQUEST, NULL, "half a surrogate pair is no text");
     return r->op == WS_OP_PUBLISH ? read_event(r, message, why) : read_members(r, message, why);
 }
 

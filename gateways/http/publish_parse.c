@@ -100,7 +100,7 @@ static bool take_correlation(struct draft *d, struct slice value, struct problem
     buf_puts(&quoted, "\"");
     buf_put_slice(&quoted, value);
     buf_puts(&quoted, "\"");
-    good = json_check(buf_slice(&quoted)) == JSON_STRING &&
+    good = json_check(buf_slice(&quoted)) == JSON_STRING && json_is_text(buf_slice(&quoted)) &&
            json_get_base64(buf_slice(&quoted), &d->correlation);
     buf_free(&quoted);
     if (!good || d->correlation.len > EVENT_PROPS_MAX)

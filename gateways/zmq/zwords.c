@@ -18,7 +18,7 @@ static bool filters_read(struct subscribe *words, const struct subscribe_limits 
 
     if (filters.len == 0 || filters.p[0] != '[')
         return subscribe_filter(words, l, filters, why);
-    if (filters.len > FILTERS_MAX || json_check(filters) != JSON_ARRAY)
+    if (filters.len > FILTERS_MAX || json_check(filters) != JSON_ARRAY || !json_is_text(filters))
         return problem_set(why, ERR_BAD_FILTER, "topic",
                            "The filters are neither a filter nor a JSON array of them");
     it = json_iter_of(filters);
@@ -98,7 +98,7 @@ static bool options_read(struct subscribe *words, const struct subscribe_limits 
 
     if (options.len == 0)
         return true;
-    if (options.len > OPTIONS_MAX || json_check(options) != JSON_OBJECT)
+    if (options.len > OPTIONS_MAX || json_check(options) != JSON_OBJECT || !json_is_text(options))
         return problem_set(why, ERR_BAD_REQUEST, "options",
                            "The options are no JSON object of 4,096 bytes at most");
     it = json_iter_of(options);

@@ -565,3 +565,21 @@ def test_a_thousand_streams_all_get_it(new_sluice):
     begin = time.monotonic()
     assert all(stream.events(1)[0].id == event_id for stream in streams)
     assert time.monotonic() - begin < TIMEOUT
+
+
+def test_half_a_surrogate_pair_is_json(sluice):
+    """By RFC 8259's grammar; it stays `data`, byte for byte."""
+    s = sluice.stream("a/#")
+    s.started()
+    whole = r'{"a":"\ud83d","b":["\ude00x"]}'
+    sluice.publish("a/1", whole, Content_Type="application/json")
+    r = sluice.request("POST", "/events", data=r'{"topic":"a/2","data":' + whole + "}\n",
+                       headers={"Content-Type": "application/x-ndjson"})
+    assert r.status_code == 201
+    for event in s.events(2):
+        assert f'"data":{whole}' in event.data
+    for line, field in [(r'{"topic":"a","data":"\ud83d"}', "data"),
+                        (r'{"topic":"a\ud83d","data":1}', "topic")]:
+        r = sluice.request("POST", "/events", data=line + "\n",
+                           headers={"Content-Type": "application/x-ndjson"})
+        assert (r.status_code, r.json()["field"]) == (400, field)

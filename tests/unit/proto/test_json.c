@@ -56,6 +56,9 @@ static const struct {
     {"\"a b\"", JSON_STRING},
     {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\u00E4\"", JSON_STRING},
     {"\"\\ud83d\\ude00\"", JSON_STRING},
+    {"\"\\ud83d\"", JSON_STRING}, /* half a pair */
+    {"\"\\ude00\"", JSON_STRING},
+    {"\"\\ud83d\\ud83dx\\n\"", JSON_STRING},
     {"\"\\u0000\"", JSON_STRING},
     {"\"\x7f\"", JSON_STRING},
     {"\"\xc3\xa4\xf0\x9f\x98\x80\"", JSON_STRING},
@@ -110,12 +113,6 @@ static const char *const bad[] = {
     "\"\\u",
     "\"\\ud83d\\u",
     "\"\\ud83d\\ude0",
-    /* half a surrogate pair */
-    "\"\\ud83d\"",
-    "\"\\ude00\"",
-    "\"\\ud83dx\"",
-    "\"\\ud83d\\ud83d\"",
-    "\"\\ud83d\\n\"",
     /* not UTF-8: alone, overlong, a surrogate, too high, cut short */
     "\"\x80\"",
     "\"\xc0\xaf\"",
@@ -254,6 +251,18 @@ START_TEST(strings_are_unescaped)
 {
     json_string_get(SLICE("\"a\\n\\u00e4\\ud83d\\ude00\\\\\\/\\u0000\\u20AC z\""), &b);
     assert_written("a\n\xc3\xa4\xf0\x9f\x98\x80\\/\0\xe2\x82\xac z");
+}
+END_TEST
+
+START_TEST(half_a_pair_is_no_text)
+{
+    b = (struct buf){0};
+    ck_assert(json_is_text(SLICE("[\"\\ud83d\\ude00\\ufffd\\\\ud83d\", {}]")));
+    ck_assert(!json_is_text(SLICE("{\"a\":\"\\ud83d\"}")));
+    ck_assert(!json_is_text(SLICE("\"\\ude00\\ud83d\"")));
+    json_string_get(SLICE("\"\\ud83d\\ude00\\ud83dx\\ude00\""), &b);
+    ck_assert(slice_eq(buf_slice(&b), SLICE("\xf0\x9f\x98\x80\xef\xbf\xbdx\xef\xbf\xbd")));
+    buf_free(&b);
 }
 END_TEST
 
@@ -411,6 +420,7 @@ static Suite *suite(void)
     tcase_add_test(write, line_breaks_between_tokens_become_spaces);
     tcase_add_loop_test(write, base64_is_written_and_read, 0, sizeof base64 / sizeof base64[0]);
     tcase_add_test(write, base64_may_come_with_escapes_as_any_string);
+    tcase_add_test(write, half_a_pair_is_no_text);
     tcase_add_loop_test(write, base64_that_is_not_exact_is_refused_and_leaves_nothing, 0,
                         sizeof bad_base64 / sizeof bad_base64[0]);
     suite_add_tcase(s, write);
