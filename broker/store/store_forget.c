@@ -20,12 +20,6 @@
 #define RELEASE_COUNT 4096u /* … or when so many are in it */
 #define ROOM_SHARE 8u       /* of the table is kept free while there is something to forget */
 
-void forget_topic(struct store *s, struct topic *t)
-{
-    topics_forget(&s->topics, t);
-    t->let_go = outcome_forgets(s, t->number);
-}
-
 /* --- limbo ------------------------------------------------------------------------- */
 
 static bool may_go(const struct store *s, const struct topic *t)

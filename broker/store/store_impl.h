@@ -171,9 +171,9 @@ void writer_start(struct store *s);
 /* --- store_outcome.c ------------------------------------------------------ */
 struct outcome *outcome_open(struct store *s);                 /* the one being filled */
 void outcome_answer(struct store *s, struct store_request *r); /* r is done */
-/* The topic of that number is no more; returns when that is known: once `announced` is
- * so high. */
-uint64_t outcome_forgets(struct store *s, uint32_t number);
+/* The topic is no more, and the loop hears of it: once `announced` is as high as its
+ * let_go.  With the topics' lock held. */
+void outcome_forget(struct store *s, struct topic *t);
 void outcome_deliver(struct store *s);                            /* what was filled, if anything */
 struct outcome *outcome_take_all(struct store *s);                /* loop; in order */
 void outcome_recycle(struct store *s, struct outcome *announced); /* loop */
@@ -242,8 +242,7 @@ bool stats_load(struct store *s) MUST_CHECK; /* at start: rows, then a recount *
 void removal_free(struct store *s); /* store_removal.h has the rest */
 
 /* --- store_forget.c ------------------------------------------------------- */
-void forget_topic(struct store *s, struct topic *t); /* with the topics' lock held */
-void forget_release(struct store *s);                /* numbers that nobody holds any more */
+void forget_release(struct store *s); /* numbers that nobody holds any more */
 /* Makes room in a table that fills up, one slice; true: more. */
 bool forget_crowd(struct store *s, uint32_t rows);
 bool forget_is_pressed(const struct store *s); /* the table is nearly full */

@@ -35,10 +35,11 @@ void outcome_answer(struct store *s, struct store_request *r)
     DL_APPEND(outcome_open(s)->requests, r);
 }
 
-uint64_t outcome_forgets(struct store *s, uint32_t number)
+void outcome_forget(struct store *s, struct topic *t)
 {
-    buf_u32(&outcome_open(s)->forgotten, number);
-    return s->delivered + 1;
+    topics_forget(&s->topics, t);
+    buf_u32(&outcome_open(s)->forgotten, t->number);
+    t->let_go = s->delivered + 1;
 }
 
 void outcome_deliver(struct store *s)

@@ -231,7 +231,7 @@ static void apply_change(struct store *s, const struct topic_change *c)
 
     t->stats = c->stats;
     if (c->forget)
-        forget_topic(s, t);
+        outcome_forget(s, t);
     else if (empties)
         topics_idle(&s->topics, t, true);
 }

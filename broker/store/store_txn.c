@@ -119,7 +119,7 @@ static void drop_new_topics(struct txn *t, size_t from)
         return;
     uv_rwlock_wrlock(&t->s->topics.lock);
     for (size_t i = from; i < t->new_count; i++)
-        forget_topic(t->s, t->new_topics[i]);
+        outcome_forget(t->s, t->new_topics[i]);
     uv_rwlock_wrunlock(&t->s->topics.lock);
     t->new_count = from;
 }
