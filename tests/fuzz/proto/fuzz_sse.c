@@ -131,6 +131,24 @@ static void check_stream(struct slice stream, const struct event *e, struct slic
     reading_free(&r);
 }
 
+/* One event of its own type, whose data is text; the payload itself where that is. */
+static void check_text(struct slice stream, const struct event *e, struct slice type)
+{
+    struct reading r = {0};
+    struct slice data;
+
+    read_stream(&r, stream);
+    data = bytes_of(&r.event_data);
+    assert(r.dispatched == 1 && slice_eq(bytes_of(&r.event_type), type));
+    assert(utf8_valid(data.p, data.len) &&
+           (data.len == 0 || memchr(data.p, '\0', data.len) == NULL));
+    if (utf8_valid(e->payload.p, e->payload.len) && e->payload.len > 0 &&
+        memchr(e->payload.p, '\r', e->payload.len) == NULL &&
+        memchr(e->payload.p, '\0', e->payload.len) == NULL)
+        assert(slice_eq(data, e->payload));
+    reading_free(&r);
+}
+
 static void check_chunk(struct buf *b)
 {
     struct buf copy = {0};
@@ -154,6 +172,9 @@ static void check_event(const struct event *e, struct slice type)
     sse_put_raw(&b, e);
     check_stream(bytes_of(&b), e, type, false);
     check_chunk(&b);
+    buf_clear(&b);
+    sse_put_text(&b, e);
+    check_text(bytes_of(&b), e, type);
     buf_clear(&b);
     sse_put_json(&b, e);
     check_stream(bytes_of(&b), e, type, true);
