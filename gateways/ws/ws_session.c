@@ -28,6 +28,7 @@ struct ws_session *ws_session_new(struct ws_gateway *ws, bool raw, struct ws_def
     s->raw = raw;
     s->deflate = deflate;
     s->decoder.deflate = deflate.on;
+    s->quota = &s->own;
     s->decoder.message_max = raw ? ws->message_max_raw : ws->message_max;
     return s;
 }

@@ -132,7 +132,8 @@ static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h
     s = ws_session_new(ws, is_raw(h), h->deflate);
     s->x = x;
     s->principal = x->principal;
-    s->quota = x->quota != NULL ? x->quota : &s->own;
+    if (x->quota != NULL)
+        s->quota = x->quota;
     upgrade_accept(&s->acceptance, h);
     return s;
 }
