@@ -304,7 +304,14 @@ def test_a_crowd_gets_in(new_tls, authority):
     """More at once than may shake hands at once."""
     s = new_tls("max_handshakes = 8\n")
     done, context = [], authority.context()
-    crowd = [threading.Thread(target=lambda: done.append(connect(s, context))) for _ in range(60)]
+
+    def come():
+        for _ in range(5):  # a thread of this test may be held up until it looks like a silent one
+            with contextlib.suppress(OSError):
+                done.append(connect(s, context))
+                return
+
+    crowd = [threading.Thread(target=come) for _ in range(60)]
     for t in crowd:
         t.start()
     for t in crowd:

@@ -8,7 +8,7 @@ import pytest
 from h2lib import Connection as H2
 from mqttlib import (AUTH, CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBREC, PUBREL,
                      SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE, V3, V5, PING, Client, Closed, ack,
-                     connect, data, packet, prop, publish, subscribe, unsubscribe, varint)
+                     data, packet, prop, publish, subscribe, unsubscribe, varint)
 from pricelib import HELD, SLACK, STALL, Row, best, slowness
 from sluicelib import Raw
 from wslib import BINARY, TEXT, WebSocket, frame
