@@ -30,6 +30,8 @@ static struct entry *entry_of(const struct event *e)
     struct buf b = {0};
     struct zmsg m;
 
+    if (block != NULL)
+        block_unref(block); /* of the event before */
     event_record_put(&b, e);
     zmsg_init_buf(&m, &b);
     block = block_new(&blocks, &m, reader_of(zmsg_data(&m), zmsg_size(&m)));
