@@ -100,6 +100,7 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
     count = cors_fields(&h->cors, cors);
     for (size_t i = 0; i < count; i++)
         put_field(b, cors[i].name, cors[i].value);
+    cors_clear(&h->cors); /* what ends the connection for its owner need not know of it */
     if (!h->keep)
         buf_puts(b, "Connection: close\r\n");
     else if (h->minor == 0)
