@@ -90,7 +90,7 @@ bool store_read_step(struct store_read *w, struct store_reader *r, struct buf *r
 {
     r->steps++;
     r->looks = 0;
-    r->step_ends = uv_hrtime() + STEP_NS;
+    r->step_ends = uv_hrtime() + r->step_ns;
     switch (w->kind) {
     case WIRE_PAGE:
         return page_step(w, r, reply);

@@ -30,6 +30,7 @@ struct store_reader *store_reader_open(struct store *s)
     enum db_error error;
 
     r->s = s;
+    r->step_ns = STEP_NS;
     r->db = db_open(s->path, true, &error);
     if (r->db != NULL) {
         db_exec(r->db, "PRAGMA cache_size = -8192; PRAGMA query_only = ON;");

@@ -10,7 +10,7 @@
  *
  * A request (struct store_read) goes forward in steps, each in a snapshot of its own and
  * on whichever reader is free.  A step ends when it has the answer, or when it has
- * taken STEP_NS; what it has to remember is in the request, never in the reader.
+ * taken step_ns; what it has to remember is in the request, never in the reader.
  */
 #ifndef STORE_READER_H
 #define STORE_READER_H
@@ -92,6 +92,7 @@ struct store_reader {
     struct filter_set *sets;
     size_t set_bytes;
     uint64_t steps;
+    uint64_t step_ns;   /* what a step may take */
     uint64_t step_ends; /* monotonic ns */
     uint32_t looks;
     struct matcher matcher;

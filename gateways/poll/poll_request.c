@@ -48,7 +48,7 @@ static bool etag_parse(struct slice tag, uint64_t *id, struct problem *p)
 }
 
 /* Of several the newest: the client has had that.  "*" is whatever there is, so only what
- * comes from now on is new. */
+ * comes from now on is new; a list that names nothing (RFC 9110, 5.6.1) asks nothing. */
 static bool take_etags(struct poll_request *q, struct slice list, struct problem *p)
 {
     struct start *start = &q->subscribe.start;
@@ -56,7 +56,10 @@ static bool take_etags(struct poll_request *q, struct slice list, struct problem
     uint64_t id;
 
     while (http_list_next(&list, &tag)) {
-        if (tag.len == 0 || slice_eq(tag, SLICE("*")))
+        if (tag.len == 0)
+            continue;
+        q->conditional = true;
+        if (slice_eq(tag, SLICE("*")))
             continue;
         if (!etag_parse(tag, &id, p))
             return false;
@@ -66,12 +69,14 @@ static bool take_etags(struct poll_request *q, struct slice list, struct problem
     return true;
 }
 
+/* A cursor that stands elsewhere in the request goes before. */
 static bool take_if_none_match(struct poll_request *q, const struct http_request *r,
                                struct problem *p)
 {
-    q->conditional =
-        http_request_header(r, "if-none-match", NULL).p != NULL && q->subscribe.start_field == NULL;
-    for (size_t i = 0; q->conditional && i < r->header_count; i++)
+    q->conditional = false;
+    if (q->subscribe.start_field != NULL)
+        return true;
+    for (size_t i = 0; i < r->header_count; i++)
         if (slice_eq_nocase(r->headers[i].name, SLICE("if-none-match")) &&
             !take_etags(q, r->headers[i].value, p))
             return false;

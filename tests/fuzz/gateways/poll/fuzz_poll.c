@@ -37,7 +37,8 @@ static void request(const char *p, size_t len)
         return;
     }
     assert(q.wait_ms <= limits.wait_max_ms && q.limit >= 1 && q.limit <= limits.limit_max);
-    assert(!q.conditional || q.subscribe.start.kind == START_AFTER);
+    assert(!q.conditional || q.subscribe.start.kind == START_AFTER ||
+           q.subscribe.start.kind == START_NOW);
     assert(q.subscribe.start.kind != START_AFTER || q.subscribe.start.arg <= EVENT_ID_MAX);
     poll_request_free(&q);
 }

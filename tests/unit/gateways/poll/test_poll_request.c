@@ -154,11 +154,22 @@ START_TEST(test_any_etag_is_what_there_is)
 }
 END_TEST
 
+START_TEST(test_no_etag_asks_nothing)
+{
+    header("If-None-Match", "");
+    header("If-None-Match", " , ");
+    ck_assert(ask(""));
+    ck_assert(!q.conditional);
+    ck_assert_ptr_null(q.subscribe.start_field);
+}
+END_TEST
+
 int main(void)
 {
     return RUN_TESTS("poll_request", setup, teardown, test_what_is_not_said, test_what_is_said,
                      test_no_more_than_the_maximum, test_a_wait_names_its_unit,
                      test_raw_is_one_event, test_an_etag_is_a_cursor, test_so_is_a_weak_one,
                      test_any_other_start_wins, test_what_is_no_etag_of_ours,
-                     test_of_several_etags_the_newest, test_any_etag_is_what_there_is);
+                     test_of_several_etags_the_newest, test_any_etag_is_what_there_is,
+                     test_no_etag_asks_nothing);
 }
