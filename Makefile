@@ -20,7 +20,7 @@ FORTIFY := $(if $(findstring -fsanitize,$(CFLAGS))$(findstring -O0,$(CFLAGS)),,\
 HARDEN := -fPIE -fstack-protector-strong $(FORTIFY)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -pthread \
               $(WARN) $(if $(WERROR),-Werror) $(HARDEN) $(CFLAGS) -MMD -MP
-LIBS    := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2 -lcurl -lsodium
+LIBS    := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -lzmq -luv -lsqlite3 -linih -lz -lm -lssl -lcrypto -lnghttp2 -lcurl -lsodium -lcrypt
 
 # Builds say a line a room, and what compilers complain of; each command, with all that it says,
 # is in the log.  V=1 shows the commands.
@@ -33,13 +33,14 @@ say = @$(if $(V),:,echo '  $(1)')
 # first; whoever links it links these behind it.
 MAY_proto           :=
 MAY_common          := proto
+MAY_common/auth     := common proto
 MAY_broker/store    := common proto
 MAY_broker/sessions := broker/store common proto
 MAY_broker          := broker/sessions broker/store common proto
 MAY_gateways/hub    := common proto
 MAY_gateways/link   := common proto
 MAY_gateways/net    := common proto
-below_http          := gateways/hub gateways/link gateways/net common proto
+below_http          := gateways/hub gateways/link gateways/net common/auth common proto
 MAY_gateways/http   := $(below_http)
 MAY_gateways        := $(below_http)
 a_protocol          := gateways gateways/http $(below_http)
@@ -49,8 +50,8 @@ MAY_gateways/poll   := $(a_protocol)
 MAY_gateways/h2     := gateways/sse gateways/ws $(a_protocol)
 MAY_gateways/mqtt   := gateways/ws $(a_protocol)
 MAY_gateways/zmq    := $(a_protocol)
-MAY_gateways/cli    := gateways/net common proto
-ROOMS := proto common broker/store broker/sessions broker gateways/hub gateways/link gateways/net \
+MAY_gateways/cli    := gateways/net common/auth common proto
+ROOMS := proto common common/auth broker/store broker/sessions broker gateways/hub gateways/link gateways/net \
          gateways/http gateways gateways/sse gateways/ws gateways/poll gateways/h2 gateways/mqtt \
          gateways/zmq gateways/cli
 # The rooms that are a process, and what each is called.

@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 
-#include "auth.h"
 #include "log.h"
 #include "mem.h"
+#include "reach.h"
 
 static bool ipc_allowed(struct slice endpoint, struct slice path)
 {
@@ -32,7 +32,7 @@ static bool endpoint_allowed(const struct config *c, struct slice endpoint)
         return false;
     }
     text = mem_strndup(endpoint.p, endpoint.len);
-    ok = auth_listen_allowed(c, text);
+    ok = reach_allows(c, text);
     free(text);
     return ok;
 }

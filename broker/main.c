@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #include "admin.h"
-#include "auth.h"
 #include "config.h"
 #include "endpoint.h"
 #include "log.h"
@@ -33,6 +32,7 @@
 #include "metrics.h"
 #include "peers.h"
 #include "process.h"
+#include "reach.h"
 #include "reads.h"
 #include "sessions.h"
 #include "store.h"
@@ -312,7 +312,7 @@ static bool broker_open_admin(struct broker *b)
 
     if (*listen == '\0')
         return true;
-    if (!auth_listen_allowed(b->config, listen))
+    if (!reach_allows(b->config, listen))
         return false;
     b->admin = admin_start(&b->loop, listen, config_text(b->config, CFG_HTTP_HOSTS), 'b', &ops, b);
     return b->admin != NULL;

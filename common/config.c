@@ -74,6 +74,12 @@ void config_free(struct config *c)
     for (size_t i = 0; i < c->rule_count; i++)
         free(c->rules[i].filter);
     free(c->rules);
+    for (size_t i = 0; i < c->role_count; i++) {
+        free(c->roles[i].name);
+        for (int verb = 0; verb < ROLE_VERBS; verb++)
+            free(c->roles[i].filters[verb]);
+    }
+    free(c->roles);
     for (int i = 0; i < c->argc; i++)
         free(c->argv[i]);
     free(c->argv);
@@ -536,6 +542,24 @@ const struct retention_rule *config_retention(const struct config *c, size_t *co
 {
     *count = c->rule_count;
     return c->rules;
+}
+
+bool config_auth(const struct config *c)
+{
+    static const enum config_key sources[] = {
+        CFG_AUTH_USERS, CFG_AUTH_JWKS,     CFG_AUTH_HMAC_KEY, CFG_AUTH_CERTIFICATE_ROLES,
+        CFG_AUTH_KEYS,  CFG_AUTH_CALLBACK, CFG_AUTH_ANONYMOUS};
+
+    for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+        if (config_text(c, sources[i])[0] != '\0')
+            return true;
+    return false;
+}
+
+const struct role_rule *config_roles(const struct config *c, size_t *count)
+{
+    *count = c->role_count;
+    return c->roles;
 }
 
 static const char *in_force(const struct config *c, enum config_key k)

@@ -46,6 +46,13 @@ struct retention_rule {
     bool volatile_; /* history = none */
 };
 
+/* [role "name"]: lists of filters by enum auth_verb, %u and %c for names in them; NULL: none. */
+#define ROLE_VERBS 3
+struct role_rule {
+    char *name;
+    char *filters[ROLE_VERBS];
+};
+
 struct config;
 
 enum config_outcome { CONFIG_GO, CONFIG_EXIT_OK, CONFIG_EXIT_BAD };
@@ -68,11 +75,14 @@ const char *config_text(const struct config *c, enum config_key k); /* "" when e
 uint64_t config_num(const struct config *c, enum config_key k);     /* int, size, ms, choice */
 bool config_bool(const struct config *c, enum config_key k);
 bool config_is_set(const struct config *c, enum config_key k); /* not the default */
+/* Some source of identity is configured under [auth]. */
+bool config_auth(const struct config *c);
 /* Key of that section and name, or CFG_COUNT; aliases count. */
 enum config_key config_find(struct slice section, struct slice name);
 /* Walks a CONFIG_LIST: *rest starts as slice_of(config_text(…)). */
 bool config_list_next(struct slice *rest, struct slice *item);
 const struct retention_rule *config_retention(const struct config *c, size_t *count);
+const struct role_rule *config_roles(const struct config *c, size_t *count);
 
 /* `port_base` and `data` applied: the listen address, endpoint or path in force.
  * With port_base N: sse N+1, ws N+2, poll N+3, h2 N+4, mqtt_ws N+5, mqtt N+6,

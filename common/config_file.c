@@ -17,6 +17,7 @@
 #include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config_internal.h"
@@ -33,6 +34,7 @@ struct file {
     char section[64];            /* a known one, or "" */
     bool skipping;               /* in a section that was refused */
     struct retention_rule *rule; /* in a [retention] section, else NULL */
+    struct role_rule *role;      /* in a [role] section, else NULL */
 };
 
 static void put_where(const struct file *f, char *out, size_t cap)
@@ -87,6 +89,25 @@ static void begin_retention(struct file *f, struct slice filter)
     f->skipping = false;
 }
 
+static void begin_role(struct file *f, struct slice name)
+{
+    struct config *c = f->c;
+
+    if (name.len == 0 || memchr(name.p, ',', name.len) != NULL || !utf8_valid(name.p, name.len)) {
+        config_file_error(f, "the name of a role is text without commas");
+        return;
+    }
+    for (size_t i = 0; i < c->role_count; i++)
+        if (slice_eq(slice_of(c->roles[i].name), name)) {
+            config_file_error(f, "there is a role \"%s\" already", c->roles[i].name);
+            return;
+        }
+    c->roles = mem_resize(c->roles, c->role_count + 1, sizeof *c->roles);
+    f->role = &c->roles[c->role_count++];
+    *f->role = (struct role_rule){.name = mem_strndup(name.p, name.len)};
+    f->skipping = false;
+}
+
 static bool section_exists(struct slice name)
 {
     if (slice_eq(name, SLICE(CONFIG_HIDDEN_SECTION)))
@@ -130,27 +151,55 @@ static bool split_at(struct slice s, struct slice close, struct slice *head, str
     return true;
 }
 
-/* s follows the opening bracket. */
+/* Sections that name what they are about: [retention "a/#"]. */
+static const struct {
+    const char *word;
+    void (*begin)(struct file *f, struct slice name);
+    const char *advice;
+} quoted[] = {
+    {"retention", begin_retention, "a retention section names its filter: [retention \"a/#\"]"},
+    {"role", begin_role, "a role section names the role: [role \"sensor\"]"},
+};
+
+/* s follows the opening bracket: which of them it is, *rest behind the first quote. */
+static int quoted_section(struct slice s, struct slice *rest)
+{
+    struct slice word;
+
+    if (!split_at(s, SLICE("\""), &word, rest))
+        return -1;
+    for (int i = 0; i < (int)ARRAY_LEN(quoted); i++)
+        if (slice_eq(trim(word), slice_of(quoted[i].word)))
+            return i;
+    return -1;
+}
+
+static void begin_unquoted(struct file *f, struct slice name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(quoted); i++)
+        if (slice_eq(name, slice_of(quoted[i].word))) {
+            config_file_error(f, "%s", quoted[i].advice);
+            return;
+        }
+    begin_plain(f, name);
+}
+
 static void begin_section(struct file *f, struct slice s)
 {
-    static const char quoted[] = "retention";
-    struct slice name, tail, gap;
-    bool filter;
+    struct slice name, tail;
+    int which = quoted_section(s, &tail);
 
     f->rule = NULL;
+    f->role = NULL;
     f->section[0] = '\0';
     f->skipping = true;
-    filter = slice_starts(s, SLICE(quoted)) && split_at(s, SLICE("\""), &gap, &tail) &&
-             slice_eq(trim(gap), SLICE(quoted));
-    if (!split_at(filter ? tail : s, filter ? SLICE("\"]") : SLICE("]"), &name, &tail) ||
+    if (!split_at(which >= 0 ? tail : s, which >= 0 ? SLICE("\"]") : SLICE("]"), &name, &tail) ||
         !only_comment(tail))
         config_file_error(f, "not a section: [%.*s", (int)s.len, s.p);
-    else if (filter)
-        begin_retention(f, name);
-    else if (slice_eq(trim(name), SLICE(quoted)))
-        config_file_error(f, "a retention section names its filter: [retention \"a/#\"]");
+    else if (which >= 0)
+        quoted[which].begin(f, name);
     else
-        begin_plain(f, trim(name));
+        begin_unquoted(f, trim(name));
 }
 
 /* --- keys ---------------------------------------------------------------------- */
@@ -202,6 +251,35 @@ static void set_rule_key(struct file *f, const char *name, const char *text)
         rule_set(f->rule, (enum rule_key)k, num);
 }
 
+/* Filters, as they are before names stand in them. */
+static const char *role_filters_wrong(const char *text)
+{
+    struct slice rest = slice_of(text), one;
+
+    while (config_list_next(&rest, &one))
+        if (filter_check(one) != TOPIC_OK)
+            return topic_verdict_text(filter_check(one));
+    return NULL;
+}
+
+static void set_role_key(struct file *f, const char *name, const char *text)
+{
+    static const char *const verbs[ROLE_VERBS] = {"publish", "subscribe", "manage"};
+    const char *wrong = role_filters_wrong(text);
+    size_t verb = 0;
+
+    while (verb < ROLE_VERBS && strcmp(verbs[verb], name) != 0)
+        verb++;
+    if (verb == ROLE_VERBS) {
+        config_file_error(f, "[role] has no key %s", name);
+    } else if (wrong != NULL) {
+        config_file_error(f, "%s: %s", name, wrong);
+    } else {
+        free(f->role->filters[verb]);
+        f->role->filters[verb] = mem_strdup(text);
+    }
+}
+
 /* NULL: there never was such a key. */
 static const char *advice_for(const char *section, const char *name)
 {
@@ -235,6 +313,8 @@ static int config_file_on_pair(void *user, const char *section, const char *name
     (void)section;
     if (f->rule != NULL)
         set_rule_key(f, name, value);
+    else if (f->role != NULL)
+        set_role_key(f, name, value);
     else if (f->section[0] != '\0')
         set_plain_key(f, name, value);
     else if (!f->skipping)

@@ -54,6 +54,8 @@ struct config {
     struct config_value values[CFG_COUNT];
     struct retention_rule *rules;
     size_t rule_count;
+    struct role_rule *roles;
+    size_t role_count;
     char *derived[CFG_COUNT]; /* what stands in for an address that was not set */
     struct buf errors;        /* one line each */
 };

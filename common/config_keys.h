@@ -205,6 +205,47 @@ X(TLS_HANDSHAKE_TIMEOUT, "tls", "handshake_timeout", CONFIG_DURATION, "10s", NUL
 X(TLS_MAX_HANDSHAKES, "tls", "max_handshakes", CONFIG_INT, "1000", NULL,
   "handshakes under way at one gateway process; for more, one that stands still makes room")
 
+X(AUTH_USERS, "auth", "users", CONFIG_TEXT, "", NULL,
+  "file of users, a line each: name:hash:role,role; sluice passwd writes it")
+X(AUTH_JWKS, "auth", "jwks", CONFIG_TEXT, "", NULL,
+  "keys that sign tokens (JWT): a JWKS file, or an https URL of one")
+X(AUTH_JWKS_REFRESH, "auth", "jwks_refresh", CONFIG_DURATION, "10m", NULL,
+  "how often that URL is asked again; for a key that is not known at once, once a minute at most")
+X(AUTH_HMAC_KEY, "auth", "hmac_key_file", CONFIG_TEXT, "", NULL,
+  "file with the secret of tokens signed with HS256, 32 bytes at least")
+X(AUTH_ISSUER, "auth", "issuer", CONFIG_TEXT, "", NULL, "iss that tokens must have; empty: any")
+X(AUTH_AUDIENCE, "auth", "audience", CONFIG_LIST, "", NULL,
+  "aud of which tokens must have one; empty: any")
+X(AUTH_LEEWAY, "auth", "leeway", CONFIG_DURATION, "5s", NULL,
+  "by how much the clock that made a token may differ from ours")
+X(AUTH_REVOKED, "auth", "revoked", CONFIG_TEXT, "", NULL,
+  "file of tokens that are not believed any more, a jti a line; read again on SIGHUP")
+X(AUTH_CERTIFICATE_ROLES, "auth", "certificate_roles", CONFIG_LIST, "", NULL,
+  "roles of whoever shows a client certificate that [tls] client_ca has verified")
+X(AUTH_KEYS, "auth", "keys", CONFIG_TEXT, "", NULL,
+  "file of ZeroMQ CURVE keys, a line each: name:public-key:role,role; sluice keygen makes keys")
+X(AUTH_CALLBACK, "auth", "callback", CONFIG_TEXT, "", NULL,
+  "URL that is asked, by POST of JSON, about credentials that none of these knows")
+X(AUTH_CALLBACK_TIMEOUT, "auth", "callback_timeout", CONFIG_DURATION, "2s", NULL,
+  "time for its answer; then 503")
+X(AUTH_CALLBACK_REQUESTS, "auth", "callback_requests", CONFIG_INT, "64", NULL,
+  "such requests waiting at once in one process; then 429")
+X(AUTH_CA, "auth", "ca_file", CONFIG_TEXT, "", NULL,
+  "certificates that the URLs of jwks and callback must be signed by; empty: the system's")
+X(AUTH_ANONYMOUS, "auth", "anonymous", CONFIG_LIST, "", NULL,
+  "roles of whoever shows nothing; empty: strangers are refused")
+X(AUTH_COOKIE, "auth", "cookie", CONFIG_TEXT, "", NULL,
+  "name of a cookie that holds a token; only pages of our own addresses and of allow_origin get "
+  "anywhere with it; empty: cookies are not looked at")
+X(AUTH_TIMEOUT, "auth", "auth_timeout", CONFIG_DURATION, "5s", NULL,
+  "time for a WebSocket that came without credentials to send {\"op\":\"auth\"}")
+X(AUTH_PASSWORD_CHECKS, "auth", "password_checks", CONFIG_INT, "64", NULL,
+  "passwords waiting to be checked at once in one process; then 429")
+X(AUTH_MAX_GRANTS, "auth", "max_grants", CONFIG_INT, "256", NULL,
+  "filters that one token, or one answer of the callback, may grant")
+X(AUTH_REMEMBER, "auth", "remember", CONFIG_INT, "10000", NULL,
+  "credentials that one process remembers after their last connection is gone")
+
 X(MAX_PAYLOAD, "limits", "max_payload", CONFIG_SIZE, "1M", NULL, "payload of one event, bytes")
 X(MAX_BODY, "limits", "max_body", CONFIG_SIZE, "8M", NULL,
   "body of one request, such as a batch, bytes")
@@ -215,6 +256,15 @@ X(MAX_CONNECTIONS, "limits", "max_connections", CONFIG_INT, "16000", NULL,
   "connections at one gateway process")
 X(MAX_PER_ADDRESS, "limits", "max_connections_per_address", CONFIG_INT, "0", NULL,
   "connections from one address; 0: no limit")
+X(PRINCIPAL_CONNECTIONS, "limits", "principal_connections", CONFIG_INT, "0", NULL,
+  "connections of one principal at one gateway process; 0: no limit")
+X(PRINCIPAL_SUBSCRIPTIONS, "limits", "principal_subscriptions", CONFIG_INT, "0", NULL,
+  "subscriptions of one principal at one gateway process; 0: no limit")
+X(PRINCIPAL_PUBLISH_RATE, "limits", "principal_publish_rate", CONFIG_INT, "0", NULL,
+  "events a second, and as many at once, that one principal may publish at one gateway process; "
+  "0: no limit")
+X(PRINCIPAL_PUBLISH_BYTES, "limits", "principal_publish_bytes", CONFIG_SIZE, "0", NULL,
+  "the same in payload bytes")
 X(MAX_FILTERS, "limits", "max_filters", CONFIG_INT, "64", NULL,
   "topics and filters in one subscription")
 X(MAX_LEVELS, "limits", "max_levels", CONFIG_INT, "32", NULL, "levels of a topic or filter")

@@ -169,7 +169,14 @@ static const char example_tail[] =
     "#max_age = 2h\n"
     "#max_events = 100000\n"
     "#max_bytes = 64M\n"
-    "#history = keep\n";
+    "#history = keep\n"
+    "\n"
+    "# Roles: what whoever has one may publish to, subscribe to and manage (DELETE), each a\n"
+    "# list of filters.  %u is the name of who comes, %c the client id of MQTT.\n"
+    "#[role \"sensor\"]\n"
+    "#publish = fleet/%u/#\n"
+    "#subscribe = fleet/%u/commands\n"
+    "#manage =\n";
 
 void config_example_put(struct buf *b)
 {

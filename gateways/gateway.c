@@ -23,10 +23,11 @@
 #include <stdlib.h>
 
 #include "admin.h"
-#include "auth.h"
+#include "authority.h"
 #include "log.h"
 #include "mem.h"
 #include "process.h"
+#include "reach.h"
 #include "topic.h"
 
 #define HUB_TICK_MS 1000
@@ -205,6 +206,7 @@ static void gateway_close_rest(struct gateway *g)
     reaper_close(&g->reaper);
     hub_free(g->hub);
     g->hub = NULL;
+    authority_close(g->authority);
     if (g->link != NULL)
         link_close(g->link, gateway_on_part_closed, NULL);
     admin_close(g->admin, NULL, NULL);
@@ -283,7 +285,29 @@ static void gateway_on_reload(void *arg)
                                               CFG_TLS_VERIFY,
                                               CFG_TLS_MIN_VERSION,
                                               CFG_TLS_HANDSHAKE_TIMEOUT,
-                                              CFG_TLS_MAX_HANDSHAKES};
+                                              CFG_TLS_MAX_HANDSHAKES,
+                                              CFG_AUTH_USERS,
+                                              CFG_AUTH_JWKS,
+                                              CFG_AUTH_JWKS_REFRESH,
+                                              CFG_AUTH_HMAC_KEY,
+                                              CFG_AUTH_ISSUER,
+                                              CFG_AUTH_AUDIENCE,
+                                              CFG_AUTH_LEEWAY,
+                                              CFG_AUTH_REVOKED,
+                                              CFG_AUTH_CERTIFICATE_ROLES,
+                                              CFG_AUTH_KEYS,
+                                              CFG_AUTH_CALLBACK,
+                                              CFG_AUTH_CALLBACK_TIMEOUT,
+                                              CFG_AUTH_CALLBACK_REQUESTS,
+                                              CFG_AUTH_CA,
+                                              CFG_AUTH_ANONYMOUS,
+                                              CFG_AUTH_PASSWORD_CHECKS,
+                                              CFG_AUTH_MAX_GRANTS,
+                                              CFG_AUTH_REMEMBER,
+                                              CFG_PRINCIPAL_CONNECTIONS,
+                                              CFG_PRINCIPAL_SUBSCRIPTIONS,
+                                              CFG_PRINCIPAL_PUBLISH_RATE,
+                                              CFG_PRINCIPAL_PUBLISH_BYTES};
     struct gateway *g = arg;
     struct config *fresh = config_reload(g->config);
 
@@ -292,6 +316,7 @@ static void gateway_on_reload(void *arg)
     config_log_unapplied(g->config, fresh, applied, ARRAY_LEN(applied));
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
     gateway_reload_tls(g, fresh);
+    (void)authority_reload(g->authority, fresh);
     config_free(fresh);
     log_info("configuration reloaded");
 }
@@ -321,7 +346,7 @@ static bool gateway_open_admin(struct gateway *g)
 
     if (*listen == '\0')
         return true;
-    if (!auth_listen_allowed(g->config, listen))
+    if (!reach_allows(g->config, listen))
         return false;
     g->admin = admin_start(&g->loop, listen, config_text(g->config, CFG_HTTP_HOSTS), 'g', &ops, g);
     return g->admin != NULL;
@@ -334,7 +359,7 @@ static bool gateway_listen_with(struct gateway *g, const char *addresses, struct
     struct listener *l;
     char *address;
 
-    if (!auth_listen_allowed(g->config, addresses))
+    if (!reach_allows_clients(g->config, addresses))
         return false;
     while (config_list_next(&rest, &one)) {
         if (g->listener_count == ARRAY_LEN(g->listeners)) {
@@ -424,7 +449,8 @@ static void gateway_make_loop(struct gateway *g)
 
 static bool gateway_start(struct gateway *g)
 {
-    if (!gateway_open_broker(g))
+    g->authority = authority_open(&g->loop, g->config);
+    if (g->authority == NULL || !gateway_open_broker(g))
         return false;
     wheel_start(&g->wheel, &g->tick, HUB_TICK_MS, gateway_on_tick);
     return gateway_open_admin(g) && gateway_open_doors(g);

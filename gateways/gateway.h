@@ -19,12 +19,15 @@
 
 struct gateway_spec;
 
+struct authority;
+
 struct gateway {
     const struct gateway_spec *spec;
     uv_loop_t loop;
     struct config *config;
     struct link *link;
     struct hub *hub;
+    struct authority *authority; /* who is believed */
     struct wheel wheel;
     struct reaper reaper;
     struct conns conns;

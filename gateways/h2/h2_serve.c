@@ -13,6 +13,7 @@
  */
 #include <assert.h>
 
+#include "authority.h"
 #include "cors.h"
 #include "h2.h"
 #include "mem.h"
@@ -160,6 +161,19 @@ static void h2_serve_on_field(void *stream, struct slice name, struct slice valu
         h2_request_add(st->request, name, value);
 }
 
+static void begin_caller(struct h2_stream *st)
+{
+    struct credentials shown = {.certificate = conn_peer_subject(&st->conn->conn)};
+    struct auth_answer answer;
+    struct auth_ask *later =
+        authority_ask(st->conn->h2->site->use.authority, &shown, &answer, NULL, NULL);
+
+    assert(later == NULL); /* nothing that takes time was shown */
+    (void)later;
+    if (answer.outcome == AUTH_KNOWN)
+        caller_begin(&st->x.caller, answer.principal);
+}
+
 static bool h2_serve_on_head(void *stream, bool ended, bool too_large)
 {
     struct h2_stream *st = stream;
@@ -175,11 +189,9 @@ static bool h2_serve_on_head(void *stream, bool ended, bool too_large)
     p.error = h2_request_read(st->request, ended, &r);
     if (too_large)
         p.error = ERR_HEAD_TOO_LARGE;
-    st->x = (struct exchange){.ops = &h2_answer_ops,
-                              .site = h2->site,
-                              .request = &r,
-                              .principal = {conn_peer_subject(&st->conn->conn)},
-                              .quota = &st->conn->quota};
+    st->x = (struct exchange){
+        .ops = &h2_answer_ops, .site = h2->site, .request = &r, .quota = &st->conn->quota};
+    begin_caller(st);
     st->head_only = slice_eq(r.method, SLICE("HEAD"));
     st->connect = h2_request_protocol(st->request).p != NULL;
     cors_read(&st->cors, &h2->site->routes.cors, &r);

@@ -101,6 +101,7 @@ void h2_stream_over(struct h2_stream *st)
         st->x.owner->gone(&st->x);
     else if (st->channel != NULL)
         st->channel->owner->gone(st->channel);
+    caller_end(&st->x.caller);
 }
 
 void h2_stream_wake(struct h2_stream *st)

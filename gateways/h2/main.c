@@ -20,7 +20,8 @@ struct h2_process {
 static void h2_start(struct gateway *g)
 {
     struct h2_process *p = mem_zalloc(sizeof *p);
-    const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
+    const struct site_parts parts = {g->config, g->authority, g->hub,
+                                     g->link,   &g->wheel,    &g->reaper};
 
     g->protocol = p;
     p->streams.keepalive_ms = config_num(g->config, CFG_H2_KEEPALIVE);

@@ -17,7 +17,7 @@
 #define HTTP_EXCHANGE_H
 
 #include "answer.h"
-#include "auth.h"
+#include "caller.h"
 #include "http_request.h"
 #include "problem.h"
 #include "run.h"
@@ -63,10 +63,10 @@ struct exchange {
     const struct http_request *request; /* NULL after the handler has returned */
     struct slice rest;                  /* of the path, behind the route's; %-encoded */
     struct slice body;
-    struct principal principal;
-    struct quota *quota; /* of its connection, when that may have several; else NULL */
-    bool chunks;         /* stream: wished for by the handler, see begin */
-    bool push;           /* the same, see begin */
+    struct caller caller; /* who asks; the carrier begins and ends it */
+    struct quota *quota;  /* of its connection, when that may have several; else NULL */
+    bool chunks;          /* stream: wished for by the handler, see begin */
+    bool push;            /* the same, see begin */
 };
 
 /* --- for handlers ------------------------------------------------------------ */

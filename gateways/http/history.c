@@ -586,7 +586,7 @@ void history_events(struct exchange *x)
     e->ndjson = http_request_accepts(x->request, "application/x-ndjson");
     e->give_up_at = clock_mono_ms() + ANSWER_MS;
     query_init(&e->q, x, starts_at_broker(e) ? history_on_start : history_on_page, events_freed);
-    if (!subscribe_permitted(&s, &x->principal, &p) || !take_params(e, x->request, &p))
+    if (!subscribe_permitted(&s, &x->caller, &p) || !take_params(e, x->request, &p))
         query_fail(&e->q, &p);
     else if (e->ndjson && slice_eq(x->request->method, SLICE("HEAD")))
         answer_head(e);

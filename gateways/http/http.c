@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "authority.h"
 #include "channel.h"
 #include "cors.h"
 #include "http_body.h"
@@ -293,6 +294,7 @@ static void http_tunnel(struct exchange *x, const struct answer *a, struct chann
     put_head(h, out, a);
     buf_puts(out, "\r\n");
     conn_write(&h->conn, out->p, out->len);
+    caller_end(&x->caller); /* whoever goes on has a copy */
     channel_of_conn(c, &h->conn);
 }
 
@@ -337,7 +339,8 @@ static void http_dispatch(struct http_conn *h, const struct route *route, struct
 static void begin_exchange(struct http_conn *h, const struct http_request *r)
 {
     metric_add(M_HTTP_REQUESTS, 1);
-    h->x = (struct exchange){.ops = &http1_ops, .site = h->http->site, .request = r};
+    h->x = (struct exchange){
+        .ops = &http1_ops, .site = h->http->site, .request = r, .caller = h->x.caller};
     h->keep = r->keep_alive;
     h->minor = r->minor > 0;
     h->head_only = slice_eq(r->method, SLICE("HEAD"));
@@ -539,13 +542,26 @@ static void http_on_idle_timeout(struct wheel_timer *t)
         conn_finish(&h->conn);
 }
 
+static void http_begin_caller(struct http_conn *h)
+{
+    struct credentials shown = {.certificate = conn_peer_subject(&h->conn)};
+    struct auth_answer answer;
+    struct auth_ask *later =
+        authority_ask(h->http->site->use.authority, &shown, &answer, NULL, NULL);
+
+    assert(later == NULL); /* nothing that takes time was shown */
+    (void)later;
+    if (answer.outcome == AUTH_KNOWN)
+        caller_begin(&h->x.caller, answer.principal);
+}
+
 static void http_on_opened(struct conn *c)
 {
     struct http_conn *h = http_of(c);
 
     h->http = c->data;
     h->state = HEAD;
-    h->x.principal.name = conn_peer_subject(c);
+    http_begin_caller(h);
     conn_timer(c, h->http->header_timeout, http_on_head_timeout);
     h->timing = true;
 }
@@ -617,6 +633,11 @@ static void http_on_gone(struct conn *c)
         h->x.owner->gone(&h->x);
 }
 
+static void http_on_over(struct conn *c)
+{
+    caller_end(&http_of(c)->x.caller);
+}
+
 /* Whoever closes half of a stream is taken for gone; requests that were sent
  * whole are still answered. */
 static void http_on_eof(struct conn *c)
@@ -648,7 +669,8 @@ static const struct conn_ops http_conn_ops = {.opened = http_on_opened,
                                               .writable = http_on_writable,
                                               .eof = http_on_eof,
                                               .drain = http_on_drain,
-                                              .gone = http_on_gone};
+                                              .gone = http_on_gone,
+                                              .over = http_on_over};
 
 /* --- the server ------------------------------------------------------------------- */
 

@@ -46,7 +46,7 @@ static void lookup_on_event(struct query *q, struct zmsg *reply)
         query_fail(q, &p);
         return;
     }
-    if (!auth_may(&q->x->principal, AUTH_SUBSCRIBE, e.topic)) {
+    if (!caller_may(&q->x->caller, AUTH_SUBSCRIBE, e.topic)) {
         query_fail(q, &p);
         return;
     }
@@ -144,7 +144,7 @@ static bool topics_params(const struct exchange *x, struct buf *filter, struct b
     if (query_param(x->request, "after", after, p) && after->len > TOPIC_MAX)
         return problem_set(p, ERR_BAD_REQUEST, "after", "after is longer than a topic can be");
     one = filter->len > 0 ? buf_slice(filter) : all;
-    if (p->error == ERR_NONE && !auth_may(&x->principal, AUTH_SUBSCRIBE, one))
+    if (p->error == ERR_NONE && !caller_may(&x->caller, AUTH_SUBSCRIBE, one))
         return problem_set(p, ERR_FORBIDDEN, "filter", "Listing these topics is not permitted");
     return p->error == ERR_NONE && query_param_number(x->request, "limit", 1, TOPICS_MAX, limit, p);
 }

@@ -164,7 +164,7 @@ static void publish_submit(struct publish *pub)
 
 void publish_event(struct exchange *x)
 {
-    struct publish_limits limits = site_publish_limits(x->site, &x->principal);
+    struct publish_limits limits = site_publish_limits(x->site, &x->caller);
     struct publish *pub = publish_new(x, PUBLISH_EVENT);
     struct problem p = {0};
 
@@ -176,7 +176,7 @@ void publish_event(struct exchange *x)
 
 void publish_batch(struct exchange *x)
 {
-    struct publish_limits limits = site_publish_limits(x->site, &x->principal);
+    struct publish_limits limits = site_publish_limits(x->site, &x->caller);
     struct publish *pub = publish_new(x, PUBLISH_BATCH);
     struct problem p = {0};
 
@@ -198,7 +198,7 @@ static bool remove_topic(const struct exchange *x, struct buf *topic, struct pro
     v = topic_check(name);
     if (v != TOPIC_OK)
         return problem_set(p, ERR_BAD_TOPIC, "topic", topic_verdict_text(v));
-    if (!auth_may(&x->principal, AUTH_MANAGE, name))
+    if (!caller_may(&x->caller, AUTH_MANAGE, name))
         return problem_set(p, ERR_FORBIDDEN, "topic", "Managing this topic is not permitted");
     return true;
 }

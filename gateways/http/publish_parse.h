@@ -7,13 +7,13 @@
 #ifndef HTTP_PUBLISH_PARSE_H
 #define HTTP_PUBLISH_PARSE_H
 
-#include "auth.h"
+#include "caller.h"
 #include "http_request.h"
 #include "problem.h"
 
 /* What a publisher may say, and who it is. */
 struct publish_limits {
-    const struct principal *who;
+    const struct caller *who;
     size_t max_payload;
     uint32_t max_batch; /* events in one batch */
 };

@@ -78,7 +78,7 @@ struct subscribe_limits site_subscribe_limits(const struct site *s)
                                      .now_ms = clock_ms()};
 }
 
-struct publish_limits site_publish_limits(const struct site *s, const struct principal *who)
+struct publish_limits site_publish_limits(const struct site *s, const struct caller *who)
 {
     return (struct publish_limits){.who = who,
                                    .max_payload = config_num(s->use.config, CFG_MAX_PAYLOAD),

@@ -13,6 +13,7 @@
 #include "routes.h"
 #include "subscribe.h"
 
+struct authority;
 struct link;
 struct reaper;
 struct wheel;
@@ -20,6 +21,7 @@ struct wheel;
 /* Borrowed; they outlive the site's last exchange. */
 struct site_parts {
     const struct config *config;
+    struct authority *authority; /* NULL: everybody may do everything */
     struct hub *hub;
     struct link *link;
     struct wheel *wheel;
@@ -51,6 +53,6 @@ void site_free(struct site *s); /* after the last exchange; one that was never m
 
 /* Limits out of the configuration, as of now. */
 struct subscribe_limits site_subscribe_limits(const struct site *s);
-struct publish_limits site_publish_limits(const struct site *s, const struct principal *who);
+struct publish_limits site_publish_limits(const struct site *s, const struct caller *who);
 
 #endif

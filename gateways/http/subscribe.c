@@ -329,10 +329,10 @@ bool subscribe_fits(const struct subscribe *s, const struct hub *h, const struct
            problem_set(p, ERR_TOO_MANY, "topic", QUOTA_TEXT);
 }
 
-bool subscribe_permitted(const struct subscribe *s, const struct principal *who, struct problem *p)
+bool subscribe_permitted(const struct subscribe *s, const struct caller *who, struct problem *p)
 {
     for (size_t i = 0; i < s->filter_count; i++)
-        if (!auth_may(who, AUTH_SUBSCRIBE, s->filters[i]))
+        if (!caller_may(who, AUTH_SUBSCRIBE, s->filters[i]))
             return problem_set(p, ERR_FORBIDDEN, "topic",
                                "Subscribing to this topic is not permitted");
     return true;

@@ -11,7 +11,7 @@
 #ifndef HTTP_SUBSCRIBE_H
 #define HTTP_SUBSCRIBE_H
 
-#include "auth.h"
+#include "caller.h"
 #include "http_request.h"
 #include "hub.h"
 #include "problem.h"
@@ -63,7 +63,7 @@ MUST_CHECK bool subscribe_request(struct subscribe *s, const struct subscribe_li
                                   struct problem *p);
 
 /* May it have all of these topics? */
-MUST_CHECK bool subscribe_permitted(const struct subscribe *s, const struct principal *who,
+MUST_CHECK bool subscribe_permitted(const struct subscribe *s, const struct caller *who,
                                     struct problem *p);
 /* q: what its client holds already; NULL: nothing, it has this subscription alone. */
 MUST_CHECK bool subscribe_fits(const struct subscribe *s, const struct hub *h,

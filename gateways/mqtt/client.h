@@ -15,6 +15,7 @@
 #ifndef MQTT_CLIENT_H
 #define MQTT_CLIENT_H
 
+#include "caller.h"
 #include "mqttd.h"
 #include "transport.h"
 
@@ -31,7 +32,6 @@ struct client {
 
     /* What CONNECT said. */
     char *id;               /* UTF-8, without control characters */
-    char *user;             /* what principal.name points to; NULL: nobody in particular */
     uint64_t keep_alive_ms; /* 1.5 times; 0: none */
     uint32_t max_packet;    /* of ours to it; UINT32_MAX: no limit */
     uint16_t receive_maximum;
@@ -41,7 +41,7 @@ struct client {
     bool bridge;            /* Mosquitto's: no-local and retain-as-published, unsaid */
     bool clean;
     uint32_t expiry; /* of the session, as it is now */
-    struct principal principal;
+    struct caller caller;
 
     struct aliases_in *aliases; /* NULL: none used */
     uint64_t heard;             /* tick of the wheel at the last packet */

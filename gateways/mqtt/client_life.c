@@ -86,7 +86,7 @@ static void client_close(struct client *c, bool will)
     aliases_in_free(c->aliases);
     buf_free(&c->out);
     free(c->id);
-    free(c->user);
+    caller_end(&c->caller);
     free(c->connack);
     DL_DELETE(m->clients, c);
     reaper_take(&m->gateway->reaper, &c->reaped);

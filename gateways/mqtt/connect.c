@@ -22,10 +22,12 @@
  */
 #include "connect.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "attach.h"
+#include "authority.h"
 #include "client_life.h"
 #include "failpoint.h"
 #include "log.h"
@@ -308,16 +310,24 @@ static void connect_take_expiry(struct client *c, const struct mqtt_connect *m, 
         c->expiry = max;
 }
 
-/* Who it is by its certificate, else who it says it is. */
-static void connect_take_principal(struct client *c, struct slice user)
+static void connect_take_principal(struct client *c)
 {
-    struct slice subject = conn_peer_subject(c->transport.conn);
-    struct slice name = subject.len > 0 ? subject : user;
+    struct credentials shown = {.certificate = conn_peer_subject(c->transport.conn)};
+    struct auth_answer answer;
+    struct auth_ask *later =
+        authority_ask(c->mqtt->gateway->authority, &shown, &answer, NULL, NULL);
 
-    if (name.p == NULL)
-        return;
-    c->user = mem_strndup(name.p, name.len);
-    c->principal.name = (struct slice){c->user, name.len};
+    assert(later == NULL); /* nothing that takes time was shown */
+    (void)later;
+    c->caller.client = slice_of(c->id);
+    if (answer.outcome == AUTH_KNOWN)
+        caller_begin(&c->caller, answer.principal);
+}
+
+/* Strangers share what they have. */
+static struct slice connect_owner(const struct client *c)
+{
+    return caller_is_anonymous(&c->caller) ? (struct slice){0} : caller_name(&c->caller);
 }
 
 /* User properties that nobody has asked for upset clients that compare them. */
@@ -344,7 +354,7 @@ static void connect_take_words(struct client *c, const struct mqtt_connect *m)
     c->wants_ours = connect_asks_ours(c->mqtt, p);
     c->bridge = m->bridge;
     c->problem_info = mqtt_prop_number(p, MQTT_PROP_REQUEST_PROBLEM_INFO, 1) != 0;
-    connect_take_principal(c, m->user);
+    connect_take_principal(c);
     connect_take_keep_alive(c, m, k);
     connect_take_expiry(c, m, k);
 }
@@ -359,7 +369,7 @@ static enum mqtt_reason connect_put_will(const struct client *c, const struct mq
                               .qos = will->qos,
                               .retain = will->retain};
 
-    return message_put(c->mqtt, &c->principal, &message, record);
+    return message_put(c->mqtt, &c->caller, &message, record);
 }
 
 /* What a bridge of Mosquitto's says about itself is for its own peers: let be. */
@@ -372,7 +382,7 @@ static enum mqtt_reason connect_put_attach(const struct client *c, const struct 
                                            struct buf *body)
 {
     struct wire_attach w = {.client = client_id(c),
-                            .principal = c->principal.name,
+                            .principal = connect_owner(c),
                             .version = client_is_5(c) ? 5 : 4,
                             .clean = m->clean,
                             .expiry = c->expiry,

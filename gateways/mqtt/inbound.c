@@ -360,7 +360,7 @@ static void inbound_submit_event(struct client *c, const struct mqtt_publish *m)
                               .qos = m->qos,
                               .retain = m->retain};
     struct inbound *in = inbound_new(c, m);
-    enum mqtt_reason reason = message_put(c->mqtt, &c->principal, &message, &in->link.records);
+    enum mqtt_reason reason = message_put(c->mqtt, &c->caller, &message, &in->link.records);
 
     if (reason == MQTT_OK) {
         inbound_submit(c, in);

@@ -55,17 +55,17 @@ static enum mqtt_reason message_put_props(struct mqttd *m, const struct message 
     return message_reason_of(v);
 }
 
-static enum mqtt_reason message_check(const struct mqttd *m, const struct principal *who,
+static enum mqtt_reason message_check(const struct mqttd *m, const struct caller *who,
                                       const struct message *message)
 {
     if (topic_check_publish(message->topic) != TOPIC_OK)
         return MQTT_BAD_TOPIC;
-    if (!auth_may(who, AUTH_PUBLISH, message->topic))
+    if (!caller_may(who, AUTH_PUBLISH, message->topic))
         return MQTT_NOT_AUTHORIZED;
     return message->payload.len <= m->settings.max_payload ? MQTT_OK : MQTT_QUOTA;
 }
 
-enum mqtt_reason message_put(struct mqttd *m, const struct principal *who,
+enum mqtt_reason message_put(struct mqttd *m, const struct caller *who,
                              const struct message *message, struct buf *record)
 {
     struct event e = {.topic = message->topic, .payload = message->payload};

@@ -20,7 +20,7 @@ struct message {
 /* MQTT_OK: the record was appended.  Else why no gateway takes such an event:
  * MQTT_BAD_TOPIC (reserved, too long), MQTT_NOT_AUTHORIZED, MQTT_QUOTA (payload or
  * properties too large), MQTT_IMPLEMENTATION (control characters in a text). */
-MUST_CHECK enum mqtt_reason message_put(struct mqttd *m, const struct principal *who,
+MUST_CHECK enum mqtt_reason message_put(struct mqttd *m, const struct caller *who,
                                         const struct message *message, struct buf *record);
 /* "$SYS/broker/connection/…": a bridge of Mosquitto's says there that it is up.  It is taken,
  * and nothing is done with it. */

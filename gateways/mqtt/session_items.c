@@ -12,7 +12,6 @@
 
 #include <utlist.h>
 
-#include "auth.h"
 #include "inbound.h"
 #include "log.h"
 #include "replay.h"
@@ -176,7 +175,7 @@ static bool items_sub_get(struct session *s, const struct wire_item *i)
     if (!replay_state_skip(&r, &replays) || !reader_done(&r) || sub->qos > 2 ||
         sub->start.kind > START_LAST)
         return false;
-    if (!auth_may(&s->client->principal, AUTH_SUBSCRIBE, filter)) {
+    if (!caller_may(&s->client->caller, AUTH_SUBSCRIBE, filter)) {
         log_info("a session's filter is no longer permitted", LOG_S("client", s->id),
                  LOG_SLICE("filter", name));
         sub_remove(sub);

@@ -21,7 +21,6 @@
 
 #include <utlist.h>
 
-#include "auth.h"
 #include "log.h"
 #include "main_cursor.h"
 #include "mem.h"
@@ -419,7 +418,7 @@ static enum mqtt_reason subscribe_check(const struct session *s, struct slice ke
 
     if (!sub_name_parse(key, &filter) || subscribe_is_misplaced(key, start))
         return MQTT_BAD_FILTER;
-    if (!auth_may(&s->client->principal, AUTH_SUBSCRIBE, filter))
+    if (!caller_may(&s->client->caller, AUTH_SUBSCRIBE, filter))
         return MQTT_NOT_AUTHORIZED;
     return MQTT_OK;
 }

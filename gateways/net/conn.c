@@ -429,6 +429,8 @@ static void conn_free(struct conn *c)
 {
     struct conns *cs = c->conns;
 
+    if (c->ops->over != NULL)
+        c->ops->over(c);
     DL_DELETE(cs->first, c);
     cs->count--;
     metric_sub(M_CONNECTIONS, 1);

@@ -55,6 +55,8 @@ struct conn_ops {
     void (*drain)(struct conn *c);
     /* The peer is lost or was cut off.  The last callback. */
     void (*gone)(struct conn *c);
+    /* Its memory goes, whoever ended it.  May be NULL. */
+    void (*over)(struct conn *c);
 };
 
 struct conn {

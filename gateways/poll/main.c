@@ -18,7 +18,8 @@ struct poll_gateway {
 static void poll_start(struct gateway *g)
 {
     struct poll_gateway *p = mem_zalloc(sizeof *p);
-    const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
+    const struct site_parts parts = {g->config, g->authority, g->hub,
+                                     g->link,   &g->wheel,    &g->reaper};
     const struct route routes[] = {
         {"GET", "/events/", ROUTE_NO_BODY, poll_open, &p->poller, SUBSCRIBE_PARAMS " wait limit"},
         {"GET", "/events", ROUTE_NO_BODY, poll_open, &p->poller, SUBSCRIBE_PARAMS " wait limit"},

@@ -323,7 +323,7 @@ void poll_open(struct exchange *x)
         exchange_problem(x, &p);
         return;
     }
-    if (!subscribe_permitted(&q.subscribe, &x->principal, &p) ||
+    if (!subscribe_permitted(&q.subscribe, &x->caller, &p) ||
         !subscribe_fits(&q.subscribe, x->site->use.hub, x->quota, &p))
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))

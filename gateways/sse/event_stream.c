@@ -406,7 +406,7 @@ void event_stream_open(struct exchange *x)
     }
     if (!choose_form(x->request, &s, &form, &p) ||
         !query_param_flag(x->request, "push", &x->push, &p) || !take_announce(x, &announce, &p) ||
-        !subscribe_permitted(&s, &x->principal, &p) ||
+        !subscribe_permitted(&s, &x->caller, &p) ||
         !subscribe_fits(&s, x->site->use.hub, x->quota, &p))
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))

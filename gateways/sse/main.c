@@ -18,7 +18,8 @@ struct sse {
 static void sse_start(struct gateway *g)
 {
     struct sse *sse = mem_zalloc(sizeof *sse);
-    const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
+    const struct site_parts parts = {g->config, g->authority, g->hub,
+                                     g->link,   &g->wheel,    &g->reaper};
     const struct route routes[] = {
         {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &sse->streams, EVENT_STREAM_PARAMS},
         {"GET", "/events", ROUTE_NO_BODY, event_stream_open, &sse->streams, EVENT_STREAM_PARAMS},

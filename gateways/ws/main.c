@@ -18,7 +18,8 @@ struct ws {
 static void ws_start(struct gateway *g)
 {
     struct ws *ws = mem_zalloc(sizeof *ws);
-    const struct site_parts parts = {g->config, g->hub, g->link, &g->wheel, &g->reaper};
+    const struct site_parts parts = {g->config, g->authority, g->hub,
+                                     g->link,   &g->wheel,    &g->reaper};
 
     g->protocol = ws;
     site_init(&ws->site, &parts, "ws");

@@ -80,7 +80,7 @@ static bool may_publish(const struct ws_session *s, const struct event *e, struc
 {
     struct publish_limits limits = s->ws->publish;
 
-    limits.who = &s->principal;
+    limits.who = &s->caller;
     return publish_check(e, &limits, p);
 }
 

@@ -166,6 +166,7 @@ void ws_session_end(struct ws_session *s)
     ws_decoder_free(&s->decoder);
     buf_free(&s->out);
     buf_free(&s->topic);
+    caller_end(&s->caller);
     reaper_take(s->ws->site->use.reaper, &s->reaped);
 }
 

@@ -107,7 +107,7 @@ struct ws_session {
     uint16_t close_code;
     const char *close_reason;
     struct ws_deflate deflate;
-    struct principal principal;
+    struct caller caller;
     struct ws_acceptance acceptance;
     struct ws_decoder decoder;
     size_t held;            /* by the decoder */

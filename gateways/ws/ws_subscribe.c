@@ -161,7 +161,7 @@ static bool take_words(const struct ws_session *s, struct subscribe *words, stru
         if (subscribe_set(words, &limits, slice_of(r->words[i].name), r->words[i].value, p) ==
             SUBSCRIBE_BAD)
             return false;
-    return subscribe_permitted(words, &s->principal, p) &&
+    return subscribe_permitted(words, &s->caller, p) &&
            subscribe_fits(words, s->ws->site->use.hub, s->quota, p);
 }
 

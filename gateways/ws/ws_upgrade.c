@@ -114,7 +114,7 @@ static bool has_words(const struct exchange *x)
     return false;
 }
 
-static bool words_ok(const struct subscribe *words, bool raw, const struct principal *who,
+static bool words_ok(const struct subscribe *words, bool raw, const struct caller *who,
                      struct problem *p)
 {
     if (words->format != FORMAT_DEFAULT && (words->format == FORMAT_RAW) != raw)
@@ -131,7 +131,7 @@ static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h
     h->deflate.on = h->deflate.on && ws->forms.deflater != NULL;
     s = ws_session_new(ws, is_raw(h), h->deflate);
     s->x = x;
-    s->principal = x->principal;
+    caller_copy(&s->caller, &x->caller);
     if (x->quota != NULL)
         s->quota = x->quota;
     upgrade_accept(&s->acceptance, h);
@@ -164,7 +164,7 @@ static void begin_subscribed(struct exchange *x, struct ws_handshake *h, struct 
 
     if (!subscribe_request(&words, &limits, x->request, x->rest, p))
         return;
-    if (words_ok(&words, is_raw(h), &x->principal, p) &&
+    if (words_ok(&words, is_raw(h), &x->caller, p) &&
         subscribe_fits(&words, x->site->use.hub, x->quota, p))
         open_path(x, h, &words);
     subscribe_free(&words);

@@ -171,7 +171,7 @@ void zcursor_subscribe(struct zpeer *p, const struct zanswer *to, struct slice f
     struct subscribe words = {0};
     struct zcursor *z;
 
-    if (!zcursor_may(p, to, &why) || !zwords_read(p->d, filters, options, &credit, &words, &why)) {
+    if (!zcursor_may(p, to, &why) || !zwords_read(p, filters, options, &credit, &words, &why)) {
         zanswer_problem(p, to, &why);
     } else if (!subscribe_fits(&words, p->d->gateway->hub, &p->quota, &why)) {
         zanswer_problem(p, to, &why);

@@ -289,7 +289,7 @@ void zhistory_ask(struct zpeer *p, const struct zanswer *to, struct slice filter
     struct problem why = {0};
     struct subscribe words;
 
-    if (!zwords_read(p->d, filters, options, &limit, &words, &why)) {
+    if (!zwords_read(p, filters, options, &limit, &words, &why)) {
         zanswer_problem(p, to, &why);
     } else if (p->d->documents + DOCUMENT_PRICE > DOCUMENTS_MAX) {
         zanswer_error(p, to, ERR_BUSY, "Too many histories are being read");

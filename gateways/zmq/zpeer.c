@@ -10,8 +10,10 @@
  */
 #include "zpeer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
+#include "authority.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
@@ -568,11 +570,24 @@ static size_t zpeer_on_input(struct conn *c, struct slice in)
 
 /* --- the connection ----------------------------------------------------------------- */
 
+static void zpeer_begin_caller(struct zpeer *p)
+{
+    const struct credentials shown = {0};
+    struct auth_answer answer;
+    struct auth_ask *later = authority_ask(p->d->gateway->authority, &shown, &answer, NULL, NULL);
+
+    assert(later == NULL); /* nothing was shown */
+    (void)later;
+    if (answer.outcome == AUTH_KNOWN)
+        caller_begin(&p->caller, answer.principal);
+}
+
 static void zpeer_on_opened(struct conn *c)
 {
     struct zpeer *p = zpeer_of(c);
 
     p->d = c->data;
+    zpeer_begin_caller(p);
     p->decoder.command_max = COMMAND_MAX;
     p->handshake.server = &p->d->server;
     if (p->d->server.mechanism == ZMTP_CURVE) {
@@ -619,6 +634,11 @@ static void zpeer_on_drain(struct conn *c)
         p->state = ZPEER_ENDING;
 }
 
+static void zpeer_on_over(struct conn *c)
+{
+    caller_end(&zpeer_of(c)->caller);
+}
+
 static void zpeer_on_gone(struct conn *c)
 {
     zpeer_end(zpeer_of(c));
@@ -629,7 +649,8 @@ const struct conn_ops zpeer_conn_ops = {.opened = zpeer_on_opened,
                                         .writable = zpeer_on_writable,
                                         .eof = zpeer_on_eof,
                                         .drain = zpeer_on_drain,
-                                        .gone = zpeer_on_gone};
+                                        .gone = zpeer_on_gone,
+                                        .over = zpeer_on_over};
 
 void zpeers_turn(struct zmqd *d)
 {

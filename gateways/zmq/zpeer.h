@@ -18,6 +18,7 @@
 #ifndef ZMQ_ZPEER_H
 #define ZMQ_ZPEER_H
 
+#include "caller.h"
 #include "zmqd.h"
 
 enum zpeer_state { ZPEER_GREETING, ZPEER_HANDSHAKE, ZPEER_OPEN, ZPEER_ENDING, ZPEER_OVER };
@@ -46,6 +47,7 @@ struct zpeer {
     struct zmqd *d;
     const struct zpeer_role *role; /* from OPEN on */
     struct quota quota;
+    struct caller caller;
     uint8_t state;
     uint8_t type;  /* enum zmtp_type */
     uint8_t minor; /* of its version */

@@ -122,9 +122,8 @@ static void zpublish_on_ack(struct link_publish *lp, const struct wire_ack *a)
 
 static bool may_publish(const struct zpeer *p, const struct event *e, struct problem *why)
 {
-    static const struct principal anyone;
     const struct publish_limits limits = {
-        .who = &anyone, .max_payload = p->d->settings.max_payload, .max_batch = 1};
+        .who = &p->caller, .max_payload = p->d->settings.max_payload, .max_batch = 1};
 
     return publish_check(e, &limits, why);
 }

@@ -108,16 +108,15 @@ static bool options_read(struct subscribe *words, const struct subscribe_limits 
     return true;
 }
 
-bool zwords_read(const struct zmqd *d, struct slice filters, struct slice options,
+bool zwords_read(const struct zpeer *peer, struct slice filters, struct slice options,
                  struct zword *own, struct subscribe *words, struct problem *why)
 {
-    static const struct principal anyone;
-    const struct subscribe_limits limits = {.max_filters = d->settings.max_filters,
-                                            .max_last = d->settings.max_last,
+    const struct subscribe_limits limits = {.max_filters = peer->d->settings.max_filters,
+                                            .max_last = peer->d->settings.max_last,
                                             .now_ms = clock_ms()};
 
     subscribe_init(words, filters.len + 1); /* unescaping never makes longer */
     return filters_read(words, &limits, filters, why) &&
            options_read(words, &limits, own, options, why) &&
-           subscribe_permitted(words, &anyone, why);
+           subscribe_permitted(words, &peer->caller, why);
 }

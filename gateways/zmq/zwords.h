@@ -10,7 +10,7 @@
 #define ZMQ_ZWORDS_H
 
 #include "subscribe.h"
-#include "zmqd.h"
+#include "zpeer.h"
 
 /* A number that only this request knows: "credit", "limit". */
 struct zword {
@@ -20,7 +20,7 @@ struct zword {
 };
 
 /* Initialises *words, which is freed by the caller in any case. */
-bool zwords_read(const struct zmqd *d, struct slice filters, struct slice options,
+bool zwords_read(const struct zpeer *peer, struct slice filters, struct slice options,
                  struct zword *own, struct subscribe *words, struct problem *why);
 
 #endif

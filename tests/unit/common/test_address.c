@@ -2,9 +2,9 @@
  * Addresses as text, and which of them stay on the machine.
  */
 #include "address.h"
-#include "auth.h"
 #include "fixture.h"
 #include "mem.h"
+#include "reach.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -94,7 +94,7 @@ static bool allowed(const char *listen, const char *flag)
     bool result;
 
     ck_assert_int_eq(config_load(&c, "sse", flag == NULL ? 1 : 2, argv), CONFIG_GO);
-    result = auth_listen_allowed(c, listen);
+    result = reach_allows_clients(c, listen);
     config_free(c);
     free(argv[1]);
     return result;
@@ -108,16 +108,6 @@ START_TEST(beyond_loopback_needs_a_word)
 }
 END_TEST
 
-START_TEST(everybody_may_do_everything_so_far)
-{
-    const struct principal anonymous = {{NULL, 0}};
-
-    ck_assert(auth_may(&anonymous, AUTH_PUBLISH, SLICE("a")));
-    ck_assert(auth_may(&anonymous, AUTH_SUBSCRIBE, SLICE("#")));
-    ck_assert(auth_may(&anonymous, AUTH_MANAGE, SLICE("#")));
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("address");
@@ -126,7 +116,6 @@ int main(void)
     tcase_add_loop_test(t, an_address_is_read_and_written, 0, ARRAY_LEN(addresses));
     tcase_add_test(t, no_host_means_every_address);
     tcase_add_loop_test(t, beyond_loopback_needs_a_word, 0, ARRAY_LEN(listens));
-    tcase_add_test(t, everybody_may_do_everything_so_far);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

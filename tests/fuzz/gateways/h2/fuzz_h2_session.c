@@ -589,7 +589,7 @@ static void start_process(void)
     (void)uv_loop_init(&loop);
     wheel_init(&w.wheel, &loop);
     reaper_init(&w.reaper, &w.wheel);
-    site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, &w.wheel, &w.reaper}, "h2");
+    site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, NULL, &w.wheel, &w.reaper}, "h2");
     w.sockets = ws_gateway_new(&w.site);
     site_add(
         &w.site,

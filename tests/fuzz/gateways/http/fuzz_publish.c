@@ -16,7 +16,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
 
 static const struct http1_limits http_limits = {.head_max = 16384, .target_max = 8192};
-static const struct principal anyone;
+static struct caller anyone;
 static const struct publish_limits limits = {&anyone, .max_payload = 4096, .max_batch = 16};
 static const struct subscribe_limits subscribe_limits = {
     .max_filters = 8, .max_last = 1000, .now_ms = UINT64_C(1700000000000)};
@@ -95,6 +95,8 @@ static void subscribe(const struct http_request *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
+    if (anyone.principal == NULL)
+        caller_begin(&anyone, principal_everybody());
     struct http_request r;
     int n = http1_request_parse(&r, (const char *)p, len, &http_limits);
 

@@ -292,7 +292,7 @@ static void start_process(void)
     (void)uv_loop_init(&loop);
     wheel_init(&w.wheel, &loop);
     reaper_init(&w.reaper, &w.wheel);
-    site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, &w.wheel, &w.reaper}, "ws");
+    site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, NULL, &w.wheel, &w.reaper}, "ws");
     w.ws = (struct ws_gateway){.site = &w.site,
                                .ping_ms = 1000,
                                .ping_timeout_ms = 1000,

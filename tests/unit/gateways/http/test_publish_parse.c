@@ -6,7 +6,7 @@
 
 #include "run_suite.h"
 
-static const struct principal anyone;
+static struct caller anyone;
 static struct publish_limits limits;
 static struct http_request r;
 static struct problem p;
@@ -17,6 +17,7 @@ static struct event_props props;
 
 static void setup(void)
 {
+    caller_begin(&anyone, principal_everybody());
     limits = (struct publish_limits){.who = &anyone, .max_payload = 100, .max_batch = 3};
     memset(&r, 0, sizeof r);
     memset(&p, 0, sizeof p);

@@ -40,6 +40,7 @@ static void setup(void)
     mqtt.settings = (struct mqttd_settings){
         .max_payload = 100, .receive_maximum = 3, .max_qos = 2, .retain_available = true};
     client = (struct client){.mqtt = &mqtt, .state = CLIENT_UP, .version = MQTT_311};
+    caller_begin(&client.caller, principal_everybody());
     client.id = (char *)(uintptr_t) "me";
     client.max_packet = UINT32_MAX;
     client.session = &session;
@@ -66,6 +67,7 @@ static void answer(enum sluice_error error)
 static void teardown(void)
 {
     inbound_leave(&client);
+    caller_end(&client.caller);
     while (units != NULL)
         answer(ERR_UNAVAILABLE);
     inbound_free(&session);
@@ -225,6 +227,7 @@ START_TEST(test_what_was_published_goes_on_without_its_client)
 {
     ck_assert_uint_eq(publish(1, 1, "a"), MQTT_OK);
     inbound_leave(&client);
+    caller_end(&client.caller);
     answer(ERR_NONE);
     ASSERT_SAID("");
 }

@@ -1,20 +1,12 @@
 /*
- * auth.c - may this principal do that; may this process listen there.
+ * reach.c - loopback or beyond.
  */
 #include <stdlib.h>
 
 #include "address.h"
-#include "auth.h"
 #include "log.h"
 #include "mem.h"
-
-bool auth_may(const struct principal *p, enum auth_verb verb, struct slice filter)
-{
-    (void)p;
-    (void)verb;
-    (void)filter;
-    return true;
-}
+#include "reach.h"
 
 enum reach { REACH_LOOPBACK, REACH_BEYOND, REACH_NONE };
 
@@ -45,29 +37,40 @@ static enum reach reach_of(struct slice listen)
     return reach_of_address(listen) == REACH_LOOPBACK ? REACH_LOOPBACK : REACH_BEYOND;
 }
 
-static bool auth_refuse(struct slice listen, enum reach reach)
+static bool reach_refuse(struct slice listen, enum reach reach)
 {
     if (reach == REACH_NONE)
         log_error("not an address to listen on, such as 127.0.0.1:8081",
                   LOG_SLICE("listen", listen));
     else
-        log_error("refusing to listen beyond loopback without authentication; write "
-                  "allow_anonymous = true under [sluice], or --allow-anonymous, to do it",
-                  LOG_SLICE("listen", listen));
+        log_error(
+            "refusing to listen beyond loopback without authentication; configure [auth], or write "
+            "allow_anonymous = true under [sluice], or --allow-anonymous, to do it",
+            LOG_SLICE("listen", listen));
     return false;
 }
 
-bool auth_listen_allowed(const struct config *c, const char *listen)
+static bool reach_within(const struct config *c, const char *listen, bool allowed)
 {
     struct slice rest = slice_of(listen), one;
 
-    if (config_bool(c, CFG_ALLOW_ANONYMOUS))
+    if (allowed || config_bool(c, CFG_ALLOW_ANONYMOUS))
         return true;
     while (config_list_next(&rest, &one)) {
         enum reach reach = reach_of(one);
 
         if (reach != REACH_LOOPBACK)
-            return auth_refuse(one, reach);
+            return reach_refuse(one, reach);
     }
     return true;
+}
+
+bool reach_allows_clients(const struct config *c, const char *listen)
+{
+    return reach_within(c, listen, config_auth(c));
+}
+
+bool reach_allows(const struct config *c, const char *listen)
+{
+    return reach_within(c, listen, false);
 }

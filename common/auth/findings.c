@@ -1,0 +1,28 @@
+/*
+ * findings.c - made and freed.
+ */
+#include "findings.h"
+
+#include <stdlib.h>
+
+#include "mem.h"
+
+void findings_free(struct findings *f)
+{
+    free(f->name);
+    free(f->jti);
+    buf_free(&f->roles);
+    buf_free(&f->grants);
+    *f = (struct findings){0};
+}
+
+void findings_role(struct findings *f, struct slice role)
+{
+    buf_str16(&f->roles, role);
+}
+
+void findings_grant(struct findings *f, enum auth_verb verb, struct slice filter)
+{
+    buf_u8(&f->grants, (uint8_t)verb);
+    buf_str16(&f->grants, filter);
+}
