@@ -47,10 +47,10 @@ check_libraries() {
     check_library zmq.h common
     check_library ini.h common
     check_library sqlite3.h broker/store
-    check_library openssl/ gateways/net
+    check_library openssl/ gateways/net common/auth
     check_library zlib.h gateways/ws
     check_library nghttp2/ gateways/h2
-    check_library curl/ gateways/cli
+    check_library curl/ gateways/cli common/auth
     check_library uv.h common broker gateways
     # proto is pure: no sockets, no files, no clock.
     check_library sys/socket.h common broker gateways
