@@ -34,8 +34,8 @@ static void h2_start(struct gateway *g)
         (const struct route[]){
             {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &p->streams, EVENT_STREAM_PARAMS},
             {"GET", "/events", ROUTE_NO_BODY, event_stream_open, &p->streams, EVENT_STREAM_PARAMS},
-            {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade, p->sockets, SUBSCRIBE_PARAMS},
-            {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade, p->sockets, SUBSCRIBE_PARAMS},
+            {"CONNECT", "/events/", ROUTE_TUNNEL, ws_upgrade, p->sockets, SUBSCRIBE_PARAMS},
+            {"CONNECT", "/events", ROUTE_TUNNEL, ws_upgrade, p->sockets, SUBSCRIBE_PARAMS},
         },
         4);
     log_routes_add(&p->site);

@@ -116,6 +116,7 @@ size_t route_body_max(const struct route *route, const struct route_limits *l)
     case ROUTE_BATCH:
         return l->max_body;
     case ROUTE_NO_BODY:
+    case ROUTE_TUNNEL:
         break;
     }
     return 0;

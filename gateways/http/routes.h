@@ -8,7 +8,15 @@
 #include "exchange.h"
 #include "http_gate.h"
 
-enum route_body { ROUTE_NO_BODY, ROUTE_PAYLOAD, ROUTE_BATCH }; /* which limit holds */
+/* What follows the head, and which limit holds for it. */
+enum route_body {
+    ROUTE_NO_BODY,
+    ROUTE_PAYLOAD,
+    ROUTE_BATCH,
+    /* WebSocket, where whoever comes can still say who they are: to this route somebody who
+     * has shown nothing comes as nobody, also where strangers may not. */
+    ROUTE_TUNNEL,
+};
 
 struct route {
     const char *method; /* "GET" serves HEAD too */

@@ -142,7 +142,7 @@ static void mqtt_gateway_open_site(struct mqttd *m)
     struct gateway *g = m->gateway;
     const struct site_parts parts = {g->config, g->authority, g->hub,
                                      g->link,   &g->wheel,    &g->reaper};
-    const struct route upgrade = {"GET", "/", ROUTE_NO_BODY, mqtt_gateway_on_upgrade, m, "*"};
+    const struct route upgrade = {"GET", "/", ROUTE_TUNNEL, mqtt_gateway_on_upgrade, m, "*"};
 
     site_init(&m->site, &parts, "mqtt");
     site_add(&m->site, &upgrade, 1);

@@ -218,6 +218,27 @@ struct slice conn_peer_subject(const struct conn *c)
     return c->tls == NULL ? (struct slice){NULL, 0} : tls_peer_subject(c->tls);
 }
 
+/* IPv4 that came in over IPv6 is the same address. */
+static struct slice without_mapping(struct slice text)
+{
+    struct slice mapped = SLICE("::ffff:");
+
+    if (slice_starts(text, mapped) && memchr(text.p, '.', text.len) != NULL)
+        text = (struct slice){text.p + mapped.len, text.len - mapped.len};
+    return text;
+}
+
+struct slice conn_peer_address(const struct conn *c, char text[CONN_ADDRESS_MAX])
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof peer;
+
+    if (getpeername(c->fd, (struct sockaddr *)&peer, &len) != 0 ||
+        uv_ip_name((struct sockaddr *)&peer, text, CONN_ADDRESS_MAX) != 0)
+        return (struct slice){NULL, 0};
+    return without_mapping(slice_of(text));
+}
+
 /* --- reading -------------------------------------------------------------------------- */
 
 /* What input() leaves is kept in c->in; `kept`: that is where it lies already.

@@ -163,6 +163,9 @@ bool conn_pending(const struct conn *c); /* something is left to write */
  * long as the connection's memory. */
 struct slice conn_alpn(const struct conn *c);
 struct slice conn_peer_subject(const struct conn *c);
+/* Where the client is, without a port; empty: not on the network, or gone already. */
+#define CONN_ADDRESS_MAX 46
+struct slice conn_peer_address(const struct conn *c, char text[CONN_ADDRESS_MAX]);
 /* Shows the unread bytes to input() again: the owner is ready for them. */
 void conn_pump(struct conn *c);
 /* The one timer of a connection; 0 stops it.  fire may do anything. */

@@ -26,8 +26,8 @@ static void ws_start(struct gateway *g)
     ws->sessions = ws_gateway_new(&ws->site);
     site_add(&ws->site,
              (const struct route[]){
-                 {"GET", "/events/", ROUTE_NO_BODY, ws_upgrade, ws->sessions, SUBSCRIBE_PARAMS},
-                 {"GET", "/events", ROUTE_NO_BODY, ws_upgrade, ws->sessions, SUBSCRIBE_PARAMS},
+                 {"GET", "/events/", ROUTE_TUNNEL, ws_upgrade, ws->sessions, SUBSCRIBE_PARAMS},
+                 {"GET", "/events", ROUTE_TUNNEL, ws_upgrade, ws->sessions, SUBSCRIBE_PARAMS},
              },
              2);
     log_routes_add(&ws->site);

@@ -5,6 +5,7 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -395,6 +396,44 @@ START_TEST(test_draining_ends_when_the_last_is_closed)
 }
 END_TEST
 
+/* A connection to ourselves at that address; the client's end in *c. */
+static void open_at(struct client *c, const char *ip, bool v6)
+{
+    struct sockaddr_storage at = {0};
+    socklen_t len = sizeof at;
+    int listener = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0), zero = 0, rc;
+
+    memset(c, 0, sizeof *c);
+    rc = v6 ? uv_ip6_addr(ip, 0, (struct sockaddr_in6 *)&at)
+            : uv_ip4_addr(ip, 0, (struct sockaddr_in *)&at);
+    ck_assert_int_eq(rc, 0);
+    if (v6)
+        (void)setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&at, len), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+    c->fd = socket(at.ss_family, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(c->fd, (struct sockaddr *)&at, len), 0);
+    ck_assert_ptr_nonnull(
+        conn_new(&conns, accept(listener, NULL, NULL), NULL, sizeof(struct conn), &ops, c, NULL));
+    (void)close(listener);
+}
+
+START_TEST(test_a_peer_has_an_address_when_it_is_on_the_network)
+{
+    char text[CONN_ADDRESS_MAX];
+    struct client c;
+
+    ck_assert_uint_eq(conn_peer_address(a.conn, text).len, 0);
+    open_at(&c, "127.0.0.1", false);
+    ck_assert(slice_eq(conn_peer_address(c.conn, text), SLICE("127.0.0.1")));
+    close_client(&c);
+    open_at(&c, "::ffff:127.0.0.1", true);
+    ck_assert(slice_eq(conn_peer_address(c.conn, text), SLICE("127.0.0.1")));
+    close_client(&c);
+}
+END_TEST
+
 int main(void)
 {
     return RUN_TESTS(
@@ -407,5 +446,6 @@ int main(void)
         test_the_peer_is_told_gone_later_never_inside_a_write, test_input_left_over_is_shown_again,
         test_reading_pauses_when_the_owner_takes_nothing,
         test_finish_writes_what_is_left_and_then_the_end, test_eof_is_told_once,
-        test_draining_ends_when_the_last_is_closed);
+        test_draining_ends_when_the_last_is_closed,
+        test_a_peer_has_an_address_when_it_is_on_the_network);
 }
