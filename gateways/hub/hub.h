@@ -152,6 +152,8 @@ void subscription_resume(struct subscription *s);
 void bundle_join(struct bundle *b, struct subscription *s);
 /* It is alone again; idempotent, and part of subscription_close. */
 void bundle_leave(struct subscription *s);
+/* Its filters, from 0 on, in any order; false behind the last. */
+bool subscription_filter(const struct subscription *s, size_t i, struct slice *filter);
 /* Everything up to here was handed over or covered. */
 uint64_t subscription_cursor(const struct subscription *s);
 bool subscription_at_head(const struct subscription *s);

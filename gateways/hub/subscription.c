@@ -96,6 +96,14 @@ void subscription_resume(struct subscription *s)
     subscription_queue(s);
 }
 
+bool subscription_filter(const struct subscription *s, size_t i, struct slice *filter)
+{
+    if (s->state == SUB_CLOSED || i >= s->feed->filter_count)
+        return false;
+    *filter = (struct slice){s->feed->filters[i]->name, s->feed->filters[i]->len};
+    return true;
+}
+
 uint64_t subscription_cursor(const struct subscription *s)
 {
     return s->state == SUB_HEAD ? s->hub->flushed : s->cursor;

@@ -124,6 +124,18 @@ static void come(struct slice topic, uint64_t id)
         ;
 }
 
+START_TEST(test_it_says_what_its_filters_are)
+{
+    struct slice filter;
+
+    ck_assert(subscription_filter(&sub, 0, &filter));
+    ck_assert(slice_eq(filter, SLICE("a")));
+    ck_assert(!subscription_filter(&sub, 1, &filter));
+    subscription_close(&sub);
+    ck_assert(!subscription_filter(&sub, 0, &filter));
+}
+END_TEST
+
 START_TEST(test_the_broker_judges_it_first)
 {
     ck_assert_uint_eq(started, 0);
