@@ -337,3 +337,13 @@ bool subscribe_permitted(const struct subscribe *s, const struct caller *who, st
                                "Subscribing to this topic is not permitted");
     return true;
 }
+
+static bool filter_permitted(const void *who, struct slice filter)
+{
+    return caller_may(who, AUTH_SUBSCRIBE, filter);
+}
+
+bool subscribe_stands(const struct subscription *s, const struct caller *who)
+{
+    return subscription_each_filter(s, filter_permitted, who);
+}

@@ -65,6 +65,8 @@ MUST_CHECK bool subscribe_request(struct subscribe *s, const struct subscribe_li
 /* May it have all of these topics? */
 MUST_CHECK bool subscribe_permitted(const struct subscribe *s, const struct caller *who,
                                     struct problem *p);
+/* And may one that is open go on, now that its principal's grants are others? */
+MUST_CHECK bool subscribe_stands(const struct subscription *s, const struct caller *who);
 /* q: what its client holds already; NULL: nothing, it has this subscription alone. */
 MUST_CHECK bool subscribe_fits(const struct subscribe *s, const struct hub *h,
                                const struct quota *q, struct problem *p);
