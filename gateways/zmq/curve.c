@@ -10,8 +10,7 @@
 #include <sodium.h>
 
 #include "log.h"
-
-#define Z85_SIZE 40
+#include "z85.h"
 
 /* --- the functions ------------------------------------------------------------------ */
 
@@ -55,46 +54,6 @@ static const struct zmtp_crypto crypto = {.random = curve_random,
                                           .open = curve_open,
                                           .wipe = curve_wipe};
 
-/* --- Z85 ---------------------------------------------------------------------------- */
-
-static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                             ".-:+=^!/*?&<>()[]{}@%$#";
-
-bool curve_key_get(struct slice z85, uint8_t key[ZMTP_KEY])
-{
-    if (z85.len != Z85_SIZE)
-        return false;
-    for (size_t i = 0; i < Z85_SIZE / 5; i++) {
-        uint64_t v = 0;
-
-        for (size_t k = 0; k < 5; k++) {
-            const char *at = memchr(digits, z85.p[5 * i + k], sizeof digits - 1);
-
-            if (at == NULL)
-                return false;
-            v = v * 85 + (uint64_t)(at - digits);
-        }
-        if (v > UINT32_MAX)
-            return false;
-        for (size_t k = 0; k < 4; k++)
-            key[4 * i + k] = (uint8_t)(v >> (24 - 8 * k));
-    }
-    return true;
-}
-
-void curve_key_put(const uint8_t key[ZMTP_KEY], char z85[Z85_SIZE + 1])
-{
-    for (size_t i = 0; i < Z85_SIZE / 5; i++) {
-        uint32_t v = 0;
-
-        for (size_t k = 0; k < 4; k++)
-            v = v << 8 | key[4 * i + k];
-        for (size_t k = 5; k-- > 0; v /= 85)
-            z85[5 * i + k] = digits[v % 85];
-    }
-    z85[Z85_SIZE] = '\0';
-}
-
 /* --- the server's keys -------------------------------------------------------------- */
 
 /* A key and nothing else, or the file that czmq's zcert and pyzmq write: the line
@@ -108,11 +67,11 @@ static bool secret_find(struct slice text, uint8_t secret[ZMTP_KEY])
     if (at == NULL) {
         while (text.len > 0 && (text.p[text.len - 1] == '\n' || text.p[text.len - 1] == '\r'))
             text.len--;
-        return curve_key_get(text, secret);
+        return z85_get(text, secret);
     }
     at = memchr(at, '"', (size_t)(end - at));
-    return at != NULL && end - at > Z85_SIZE + 1 && at[Z85_SIZE + 1] == '"' &&
-           curve_key_get((struct slice){at + 1, Z85_SIZE}, secret);
+    return at != NULL && end - at > Z85_TEXT + 1 && at[Z85_TEXT + 1] == '"' &&
+           z85_get((struct slice){at + 1, Z85_TEXT}, secret);
 }
 
 /* The bytes of the file; 0: *why. */
@@ -137,7 +96,7 @@ static size_t file_read(const char *name, char *bytes, size_t room, const char *
 bool curve_server_read(struct zmtp_curve_server *s, const char *file)
 {
     const char *why;
-    char text[4096], shown[Z85_SIZE + 1];
+    char text[4096], shown[Z85_TEXT + 1];
     size_t len = file_read(file, text, sizeof text, &why);
     bool found = len > 0 && secret_find((struct slice){text, len}, s->secret);
 
@@ -149,7 +108,7 @@ bool curve_server_read(struct zmtp_curve_server *s, const char *file)
     }
     s->crypto = &crypto;
     (void)crypto_scalarmult_base(s->public, s->secret);
-    curve_key_put(s->public, shown);
+    z85_put(s->public, shown);
     log_info("CURVE is spoken", LOG_S("public_key", shown));
     return true;
 }

@@ -12,6 +12,7 @@
 #include "event.h"
 #include "log.h"
 #include "mem.h"
+#include "z85.h"
 
 #define MESSAGE_ROOM (64u * 1024)
 
@@ -49,7 +50,7 @@ static bool clients_read(struct zmqd *d, const char *list)
 
     while (config_list_next(&rest, &one)) {
         d->keys = mem_resize(d->keys, d->key_count + 1, sizeof *d->keys);
-        if (!curve_key_get(one, d->keys[d->key_count++])) {
+        if (!z85_get(one, d->keys[d->key_count++])) {
             log_error("[zmq] curve_clients holds something that is no public key in Z85",
                       LOG_SLICE("key", one));
             return false;
