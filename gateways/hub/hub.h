@@ -157,9 +157,6 @@ bool subscription_filter(const struct subscription *s, size_t i, struct slice *f
 /* Everything up to here was handed over or covered. */
 uint64_t subscription_cursor(const struct subscription *s);
 bool subscription_at_head(const struct subscription *s);
-/* Is it so of each of its filters? */
-bool subscription_each_filter(const struct subscription *s,
-                              bool (*is_so)(const void *arg, struct slice filter), const void *arg);
 /* Everything up to here was handed to all who stand at the head. */
 uint64_t hub_position(const struct hub *h);
 /* Highest ID that this gateway may have shown to anybody: what hello must say,

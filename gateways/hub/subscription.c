@@ -114,15 +114,6 @@ bool subscription_at_head(const struct subscription *s)
     return s->state == SUB_HEAD;
 }
 
-bool subscription_each_filter(const struct subscription *s,
-                              bool (*is_so)(const void *arg, struct slice filter), const void *arg)
-{
-    for (size_t i = 0; i < s->feed->filter_count; i++)
-        if (!is_so(arg, (struct slice){s->feed->filters[i]->name, s->feed->filters[i]->len}))
-            return false;
-    return true;
-}
-
 /* The log is another one: the broker must check the cursor anew. */
 void subscription_forget(struct subscription *s)
 {
