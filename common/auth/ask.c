@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "authority_impl.h"
+#include "fingerprint.h"
 #include "mem.h"
 
 struct auth_ask {
@@ -154,15 +155,15 @@ static void credential_of(const struct authority *a, const struct credentials *c
     static const struct slice none;
 
     if (is_token(a, c))
-        directory_hash(out, 't', token_of(c), none);
+        fingerprint_of(out, 't', token_of(c), none);
     else if (c->kind == CREDENTIALS_PASSWORD)
-        directory_hash(out, 'u', c->user, c->password);
+        fingerprint_of(out, 'u', c->user, c->password);
     else if (c->kind == CREDENTIALS_KEY)
-        directory_hash(out, 'k', c->key, none);
+        fingerprint_of(out, 'k', c->key, none);
     else if (a->from.certificates && c->certificate.len > 0)
-        directory_hash(out, 'c', c->certificate, none);
+        fingerprint_of(out, 'c', c->certificate, none);
     else
-        directory_hash(out, 'a', none, none);
+        fingerprint_of(out, 'a', none, none);
 }
 
 /* Who shows nothing but, perhaps, a certificate. */
@@ -250,7 +251,7 @@ static struct principal *ask_open(struct authority *a, const struct credentials 
     if (a == NULL || c->certificate.len == 0) {
         return principal_everybody();
     }
-    directory_hash(credential, 'c', c->certificate, (struct slice){0});
+    fingerprint_of(credential, 'c', c->certificate, (struct slice){0});
     p = directory_find(a, credential);
     if (p != NULL)
         return p;

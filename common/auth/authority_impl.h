@@ -4,7 +4,6 @@
  *   authority.c    opened, read anew, closed
  *   ask.c          one question, from credentials to an answer
  *   directory.c    principals that stand, by their credential; accounts; the end of them
- *   roles.c        [role "…"]
  */
 #ifndef AUTHORITY_IMPL_H
 #define AUTHORITY_IMPL_H
@@ -13,6 +12,7 @@
 #include "caller.h"
 #include "keys.h"
 #include "passwords.h"
+#include "roles.h"
 #include "tokens.h"
 
 /* What is read from files, and again at each reload: NULL where it is not configured. */
@@ -46,7 +46,6 @@ struct authority {
 
 /* --- directory.c ------------------------------------------------------------------ */
 
-void directory_hash(uint8_t out[CREDENTIAL_HASH], char kind, struct slice a, struct slice b);
 /* Stands, is cached: a reference.  NULL: there is none. */
 struct principal *directory_find(struct authority *a, const uint8_t credential[CREDENTIAL_HASH]);
 /* A new one, with a reference; takes *found. */
@@ -72,17 +71,5 @@ void ask_on_keys(void *authority);     /* tokens.h's changed */
 void ask_stop(struct authority *a);    /* whoever was asked is not waited for any more */
 void ask_restart(struct authority *a); /* all begin anew, with other sources */
 void ask_end(struct authority *a);     /* all are forgotten */
-
-/* --- roles.c ------------------------------------------------------------------------- */
-
-struct roles;
-struct roles *roles_open(const struct config *c) MUST_CHECK;
-void roles_close(struct roles *r);
-bool roles_exist(const struct roles *r, struct slice name);
-/* str16 each: the first that there is not, or empty. */
-struct slice roles_missing(const struct roles *r, const struct buf *names);
-/* Adds what the roles grant; names that there are not grant nothing. */
-void roles_grant(const struct roles *r, const struct buf *names, struct slice user,
-                 struct grants *g);
 
 #endif

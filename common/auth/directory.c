@@ -6,8 +6,6 @@
  * that is over is found no more; it lives on, without grants, until its last caller is gone.
  */
 #include <assert.h>
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "authority_impl.h"
@@ -18,20 +16,6 @@
 
 static const char *const kind_names[PRINCIPAL_KINDS] = {"anonymous", "user", "token", "cert",
                                                         "key"};
-
-void directory_hash(uint8_t out[CREDENTIAL_HASH], char kind, struct slice a, struct slice b)
-{
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    uint64_t len = a.len;
-    bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
-              EVP_DigestUpdate(md, &kind, 1) == 1 && EVP_DigestUpdate(md, &len, sizeof len) == 1 &&
-              EVP_DigestUpdate(md, a.p, a.len) == 1 && EVP_DigestUpdate(md, b.p, b.len) == 1 &&
-              EVP_DigestFinal_ex(md, out, NULL) == 1;
-
-    assert(ok);
-    (void)ok;
-    EVP_MD_CTX_free(md);
-}
 
 /* --- accounts ----------------------------------------------------------------------- */
 

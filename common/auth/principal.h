@@ -16,6 +16,7 @@
 #include <uthash.h>
 
 #include "account.h"
+#include "fingerprint.h"
 #include "grants.h"
 
 enum principal_kind {
@@ -28,8 +29,6 @@ enum principal_kind {
 #define PRINCIPAL_KINDS 5
 
 enum principal_state { PRINCIPAL_STANDS, PRINCIPAL_EXPIRED, PRINCIPAL_REVOKED };
-
-#define CREDENTIAL_HASH 32 /* SHA-256 of a kind and what was shown */
 
 struct caller;
 struct authority;

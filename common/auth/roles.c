@@ -1,11 +1,10 @@
 /*
- * roles.c - [role "…"]: named lists of grants.
+ * roles.c - the configuration's roles, in its order.
  */
-#include "authority_impl.h"
+#include "roles.h"
 
 #include <stdlib.h>
 
-#include "log.h"
 #include "mem.h"
 
 struct roles {
