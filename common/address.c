@@ -11,14 +11,14 @@
 #include "address.h"
 
 /* "[::1]:80" or "host:80" into host and port; a host with a colon needs brackets. */
-static bool address_split(const char *text, struct slice *host, struct slice *port)
+static bool address_split(struct slice text, struct slice *host, struct slice *port)
 {
-    const char *colon = strrchr(text, ':');
+    const char *colon = text.len > 0 ? memrchr(text.p, ':', text.len) : NULL;
 
     if (colon == NULL)
         return false;
-    *host = (struct slice){text, (size_t)(colon - text)};
-    *port = slice_of(colon + 1);
+    *host = (struct slice){text.p, (size_t)(colon - text.p)};
+    *port = (struct slice){colon + 1, text.len - host->len - 1};
     if (host->len >= 2 && host->p[0] == '[' && host->p[host->len - 1] == ']')
         *host = (struct slice){host->p + 1, host->len - 2};
     else if (memchr(host->p, ':', host->len) != NULL)
@@ -80,7 +80,8 @@ int address_parse(const char *text, struct sockaddr_storage *out, socklen_t *len
     int rc;
 
     *out = (struct sockaddr_storage){0};
-    if (!address_split(text, &host, &port) || !slice_u64(port, &number) || number > UINT16_MAX)
+    if (!address_split(slice_of(text), &host, &port) || !slice_u64(port, &number) ||
+        number > UINT16_MAX)
         return -EINVAL;
     if (host.len == 0) {
         address_any((uint16_t)number, out, len);
@@ -94,6 +95,15 @@ int address_parse(const char *text, struct sockaddr_storage *out, socklen_t *len
     if (rc == 0)
         set_port(out, (uint16_t)number);
     return rc;
+}
+
+bool address_looks(struct slice text)
+{
+    struct slice host, port;
+    uint64_t number;
+
+    return address_split(text, &host, &port) && slice_u64(port, &number) && number <= UINT16_MAX &&
+           (host.len == 0 || memchr(host.p, ' ', host.len) == NULL);
 }
 
 /* The IPv4 address, also of one that IPv6 has wrapped ("::ffff:127.0.0.1"). */

@@ -8,7 +8,7 @@
  *
  * It has the gate of http_gate.h: a page that a browser shows cannot read it.  The answer
  * to a bad head is 400 (or what proto/http1 calls for), to another
- * method 405, to another path 404.
+ * method 405 (501 when HTTP has none of that name), to another path 404.
  */
 #include <assert.h>
 #include <malloc.h>
@@ -203,6 +203,20 @@ static void admin_answer_forbidden(struct connection *c, enum http_gate_verdict 
     buf_free(&text);
 }
 
+/* One that is no method of HTTP's is not known here; the others are known and not allowed. */
+static void admin_answer_method(struct connection *c, struct slice method)
+{
+    static const char *const others[] = {"POST",    "PUT",     "DELETE", "PATCH",
+                                         "OPTIONS", "CONNECT", "TRACE"};
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (slice_eq(method, slice_of(others[i]))) {
+            admin_answer_text(c, "405 Method Not Allowed", "method not allowed\n", false);
+            return;
+        }
+    admin_answer_text(c, "501 Not Implemented", "there is no such method\n", false);
+}
+
 static void admin_answer_request(struct connection *c, const struct http_request *r)
 {
     bool head_only = slice_eq(r->method, SLICE("HEAD"));
@@ -211,7 +225,7 @@ static void admin_answer_request(struct connection *c, const struct http_request
     if (v != HTTP_GATE_PASSES)
         admin_answer_forbidden(c, v, head_only);
     else if (!head_only && !slice_eq(r->method, SLICE("GET")))
-        admin_answer_text(c, "405 Method Not Allowed", "method not allowed\n", false);
+        admin_answer_method(c, r->method);
     else if (slice_eq(r->path, SLICE("/healthz")))
         admin_answer_text(c, "200 OK", "ok\n", head_only);
     else if (slice_eq(r->path, SLICE("/readyz")))

@@ -52,7 +52,6 @@ struct config *config_new(const char *section, int argc, char **argv)
 {
     struct config *c = mem_zalloc(sizeof *c);
 
-    assert(argc > 0);
     c->section = mem_strdup(section);
     c->argc = argc;
     c->argv = mem_array((size_t)argc + 1, sizeof *c->argv);
@@ -69,6 +68,7 @@ void config_free(struct config *c)
         return;
     for (enum config_key k = 0; k < CFG_COUNT; k++) {
         free(c->values[k].text);
+        free(c->values[k].where);
         free(c->derived[k]);
     }
     for (size_t i = 0; i < c->rule_count; i++)
@@ -76,6 +76,7 @@ void config_free(struct config *c)
     free(c->rules);
     for (size_t i = 0; i < c->role_count; i++) {
         free(c->roles[i].name);
+        free(c->roles[i].where);
         for (int verb = 0; verb < ROLE_VERBS; verb++)
             free(c->roles[i].filters[verb]);
     }
@@ -222,7 +223,8 @@ static bool is_variable(const char *section, enum config_key k, const char *name
 
 static bool is_known_variable(const char *name)
 {
-    static const char *const others[] = {"SLUICE_CONFIG", "SLUICE_FAILPOINTS"};
+    static const char *const others[] = {"SLUICE_CONFIG", "SLUICE_FAILPOINTS", "SLUICE_URL",
+                                         "SLUICE_TOKEN", "SLUICE_PASSWORD"};
 
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         if (strcmp(others[i], name) == 0)
@@ -441,6 +443,15 @@ static void config_print(const struct config *c, enum action a)
         printf("sluice %s\n", SLUICE_VERSION);
 }
 
+void config_print_flags(const char *section)
+{
+    char *argv[] = {NULL};
+    struct config *c = config_new(section, 0, argv);
+
+    config_print_keys(c);
+    config_free(c);
+}
+
 enum config_outcome config_load(struct config **out, const char *section, int argc, char **argv)
 {
     struct config *c = config_new(section, argc, argv);
@@ -522,8 +533,7 @@ const char *config_text(const struct config *c, enum config_key k)
 
 uint64_t config_num(const struct config *c, enum config_key k)
 {
-    assert(config_keys[k].type != CONFIG_TEXT && config_keys[k].type != CONFIG_LIST &&
-           config_keys[k].type != CONFIG_HOSTS && config_keys[k].type != CONFIG_ORIGINS);
+    assert(config_keys[k].type >= CONFIG_INT);
     return c->values[k].num;
 }
 
@@ -536,6 +546,11 @@ bool config_bool(const struct config *c, enum config_key k)
 bool config_is_set(const struct config *c, enum config_key k)
 {
     return c->values[k].set;
+}
+
+const char *config_where(const struct config *c, enum config_key k)
+{
+    return c->values[k].where != NULL ? c->values[k].where : "default";
 }
 
 const struct retention_rule *config_retention(const struct config *c, size_t *count)

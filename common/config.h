@@ -19,9 +19,14 @@
 
 enum config_type {
     CONFIG_TEXT,
-    CONFIG_LIST,    /* comma-separated; kept as text, walk with config_list_next */
-    CONFIG_HOSTS,   /* such a list of names, see http_gate.h */
-    CONFIG_ORIGINS, /* the same of origins */
+    CONFIG_LIST,      /* comma-separated; kept as text, walk with config_list_next */
+    CONFIG_HOSTS,     /* such a list of names, see http_gate.h */
+    CONFIG_ORIGINS,   /* the same of origins */
+    CONFIG_ADDRESSES, /* such a list of "host:port", tcp:// and ipc:// endpoints among them */
+    CONFIG_ADDRESS,   /* one "host:port", or nothing */
+    CONFIG_HOST,      /* an address without a port, or nothing */
+    CONFIG_ENDPOINTS, /* a list of ZeroMQ endpoints */
+    CONFIG_KEYS,      /* a list of public keys in Z85 */
     CONFIG_INT,
     CONFIG_SIZE,     /* 64k, 32M, 1G: powers of 1024 */
     CONFIG_DURATION, /* 250ms, 10s, 5m, 2h, 7d; a bare number is an error */
@@ -50,6 +55,7 @@ struct retention_rule {
 #define ROLE_VERBS 3
 struct role_rule {
     char *name;
+    char *where; /* "sluice.conf:12" */
     char *filters[ROLE_VERBS];
 };
 
@@ -69,12 +75,16 @@ struct config *config_reload(const struct config *c);
 void config_log_unapplied(const struct config *old, const struct config *fresh,
                           const enum config_key *applied, size_t count);
 void config_free(struct config *c);
+/* --help of the flags alone, as a process that owns `section` takes them. */
+void config_print_flags(const char *section);
 char **config_operands(const struct config *c, int *count);
 
 const char *config_text(const struct config *c, enum config_key k); /* "" when empty */
 uint64_t config_num(const struct config *c, enum config_key k);     /* int, size, ms, choice */
 bool config_bool(const struct config *c, enum config_key k);
 bool config_is_set(const struct config *c, enum config_key k); /* not the default */
+/* Who said so: "sluice.conf:12", "SLUICE_SSE_LISTEN", "--listen"; "default". */
+const char *config_where(const struct config *c, enum config_key k);
 /* Some source of identity is configured under [auth]. */
 bool config_auth(const struct config *c);
 /* Key of that section and name, or CFG_COUNT; aliases count. */

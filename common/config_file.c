@@ -35,6 +35,7 @@ struct file {
     bool skipping;               /* in a section that was refused */
     struct retention_rule *rule; /* in a [retention] section, else NULL */
     struct role_rule *role;      /* in a [role] section, else NULL */
+    unsigned said[8];            /* the lines of that section's keys, 0: none yet */
 };
 
 static void put_where(const struct file *f, char *out, size_t cap)
@@ -54,6 +55,15 @@ static void config_file_error(const struct file *f, const char *fmt, ...)
     va_end(ap);
     put_where(f, where, sizeof where);
     config_error(f->c, where, "%s", text);
+}
+
+/* A key of a [retention] or [role] section, whose second line would be the one that counts. */
+static bool config_file_twice(struct file *f, size_t key, const char *name)
+{
+    if (f->said[key] != 0)
+        config_file_error(f, "%s stands twice in this section: line %u has it, too", name,
+                          f->said[key]);
+    return f->said[key] != 0;
 }
 
 static bool is_blank(char c)
@@ -92,6 +102,7 @@ static void begin_retention(struct file *f, struct slice filter)
 static void begin_role(struct file *f, struct slice name)
 {
     struct config *c = f->c;
+    char where[WHERE_MAX];
 
     if (name.len == 0 || memchr(name.p, ',', name.len) != NULL || !utf8_valid(name.p, name.len)) {
         config_file_error(f, "the name of a role is text without commas");
@@ -104,7 +115,9 @@ static void begin_role(struct file *f, struct slice name)
         }
     c->roles = mem_resize(c->roles, c->role_count + 1, sizeof *c->roles);
     f->role = &c->roles[c->role_count++];
-    *f->role = (struct role_rule){.name = mem_strndup(name.p, name.len)};
+    put_where(f, where, sizeof where);
+    *f->role =
+        (struct role_rule){.name = mem_strndup(name.p, name.len), .where = mem_strdup(where)};
     f->skipping = false;
 }
 
@@ -191,6 +204,7 @@ static void begin_section(struct file *f, struct slice s)
 
     f->rule = NULL;
     f->role = NULL;
+    memset(f->said, 0, sizeof f->said);
     f->section[0] = '\0';
     f->skipping = true;
     if (!split_at(which >= 0 ? tail : s, which >= 0 ? SLICE("\"]") : SLICE("]"), &name, &tail) ||
@@ -244,11 +258,13 @@ static void set_rule_key(struct file *f, const char *name, const char *text)
         return;
     }
     wrong = config_value_parse(rule_keys[k].type, rule_keys[k].choices, slice_of(text), &num);
-    if (wrong != NULL)
+    if (wrong != NULL) {
         config_file_error(f, "%s: \"%s\" is %s%s", name, text, wrong,
                           rule_keys[k].choices == NULL ? "" : rule_keys[k].choices);
-    else
+    } else if (!config_file_twice(f, k, name)) {
         rule_set(f->rule, (enum rule_key)k, num);
+        f->said[k] = f->line;
+    }
 }
 
 /* Filters, as they are before names stand in them. */
@@ -274,9 +290,9 @@ static void set_role_key(struct file *f, const char *name, const char *text)
         config_file_error(f, "[role] has no key %s", name);
     } else if (wrong != NULL) {
         config_file_error(f, "%s: %s", name, wrong);
-    } else {
-        free(f->role->filters[verb]);
+    } else if (!config_file_twice(f, verb, name)) {
         f->role->filters[verb] = mem_strdup(text);
+        f->said[verb] = f->line;
     }
 }
 
@@ -302,7 +318,10 @@ static void set_plain_key(struct file *f, const char *name, const char *text)
         return;
     }
     put_where(f, where, sizeof where);
-    config_value_set(f->c, k, text, where);
+    if (f->c->values[k].set)
+        config_file_error(f, "%s stands twice: %s has it, too", name, config_where(f->c, k));
+    else
+        config_value_set(f->c, k, text, where);
 }
 
 /* inih: one `name = value`.  Always 1, for we keep our own errors. */

@@ -44,6 +44,7 @@ struct config_value {
     char *text;   /* as given */
     uint64_t num; /* what it means, where the type has a number */
     bool set;
+    char *where; /* NULL: the default */
 };
 
 struct config {
@@ -81,6 +82,7 @@ void config_flag_name(const struct config *c, enum config_key k, char *out, size
 /* The same with the section, whosever the process: "sse-listen". */
 void config_flag_long_name(enum config_key k, char *out, size_t cap);
 void config_print_help(const struct config *c);
+void config_print_keys(const struct config *c); /* the flags of --help */
 void config_print_example(void);
 /* Appends what config_print_example prints. */
 void config_example_put(struct buf *b);

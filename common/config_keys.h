@@ -10,13 +10,13 @@
     "Sluice-Expiry, Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, "               \
     "Sluice-Retain, Sluice-Type, traceparent, tracestate"
 #define GATEWAY_KEYS(ID, section, port, admin_port)                                                \
-    X(ID##_LISTEN, section, "listen", CONFIG_LIST, "127.0.0.1:" port, NULL,                        \
+    X(ID##_LISTEN, section, "listen", CONFIG_ADDRESSES, "127.0.0.1:" port, NULL,                   \
       "addresses to serve clients on; with TLS once [tls] certificate is set")                     \
-    X(ID##_LISTEN_PLAIN, section, "listen_plain", CONFIG_LIST, "", NULL,                           \
+    X(ID##_LISTEN_PLAIN, section, "listen_plain", CONFIG_ADDRESSES, "", NULL,                      \
       "addresses to serve clients on without TLS, beside those of listen")                         \
     X(ID##_TLS, section, "tls", CONFIG_BOOL, "on", NULL,                                           \
       "off: this gateway speaks no TLS, whatever [tls] says")                                      \
-    X(ID##_ADMIN, section, "admin_listen", CONFIG_TEXT, "127.0.0.1:" admin_port, NULL,             \
+    X(ID##_ADMIN, section, "admin_listen", CONFIG_ADDRESS, "127.0.0.1:" admin_port, NULL,          \
       "address of /healthz, /readyz and /metrics; empty: none")                                    \
     X(ID##_ALLOW_ORIGIN, section, "allow_origin", CONFIG_ORIGINS, "", NULL,                        \
       "origins whose pages may call (CORS) or open a WebSocket, such as https://example.com or "   \
@@ -31,7 +31,7 @@ X(DATA, "sluice", "data", CONFIG_TEXT, "sluice-data", NULL,
 X(PORT_BASE, "sluice", "port_base", CONFIG_INT, "0", NULL,
   "when set, stands in for all default ports: sse N+1, ws N+2, poll N+3, h2 N+4, "
   "mqtt over WebSocket N+5, mqtt N+6, zmq N+7; admin: broker N+10, sse N+11 and so on")
-X(BIND, "sluice", "bind", CONFIG_TEXT, "", NULL,
+X(BIND, "sluice", "bind", CONFIG_HOST, "", NULL,
   "address that stands in for 127.0.0.1 wherever clients are served by default; 0.0.0.0: all "
   "addresses; admin listeners stay on loopback")
 X(ALLOW_ANONYMOUS, "sluice", "allow_anonymous", CONFIG_BOOL, "false", NULL,
@@ -45,11 +45,11 @@ X(LOG_FORMAT, "sluice", "log_format", CONFIG_CHOICE, "auto", "auto,text,json",
 
 X(DURABILITY, "broker", "durability", CONFIG_CHOICE, "fsync", "fsync,commit",
   "when a publish is acknowledged: fsync survives power loss, commit a killed process")
-X(LINK, "broker", "link", CONFIG_LIST, "", NULL,
+X(LINK, "broker", "link", CONFIG_ENDPOINTS, "", NULL,
   "ZeroMQ endpoints for gateways; empty: ipc in <data>/run")
-X(READS, "broker", "reads", CONFIG_LIST, "", NULL,
+X(READS, "broker", "reads", CONFIG_ENDPOINTS, "", NULL,
   "ZeroMQ endpoints for history reads; empty: ipc in <data>/run")
-X(BROKER_ADMIN, "broker", "admin_listen", CONFIG_TEXT, "127.0.0.1:8090", NULL,
+X(BROKER_ADMIN, "broker", "admin_listen", CONFIG_ADDRESS, "127.0.0.1:8090", NULL,
   "address of /healthz, /readyz and /metrics; empty: none")
 X(MAX_BYTES, "broker", "max_bytes", CONFIG_SIZE, "1G", NULL,
   "events kept in all, bytes; 0: no limit")
@@ -119,9 +119,9 @@ X(H2_GLITCH_RATE, "h2", "glitch_rate", CONFIG_INT, "100", NULL,
   "and how many a second in the long run")
 
 GATEWAY_KEYS(MQTT, "mqtt", "1883", "8096")
-X(MQTT_LISTEN_WS, "mqtt", "listen_ws", CONFIG_LIST, "127.0.0.1:8085", NULL,
+X(MQTT_LISTEN_WS, "mqtt", "listen_ws", CONFIG_ADDRESSES, "127.0.0.1:8085", NULL,
   "addresses to serve MQTT over WebSocket on; empty: none")
-X(MQTT_LISTEN_WS_PLAIN, "mqtt", "listen_ws_plain", CONFIG_LIST, "", NULL,
+X(MQTT_LISTEN_WS_PLAIN, "mqtt", "listen_ws_plain", CONFIG_ADDRESSES, "", NULL,
   "addresses to serve MQTT over WebSocket on without TLS, beside those of listen_ws")
 X(MQTT_CONNECT_TIMEOUT, "mqtt", "connect_timeout", CONFIG_DURATION, "10s", NULL,
   "time for a client's CONNECT to arrive")
@@ -157,17 +157,17 @@ X(MQTT_ON_GAP, "mqtt", "on_gap", CONFIG_CHOICE, "announce", "announce,drop-sessi
 X(MQTT_SERVER_REFERENCE, "mqtt", "server_reference", CONFIG_TEXT, "", NULL,
   "where MQTT 5.0 clients are sent when the process stops, as host:port; empty: nowhere")
 
-X(ZMQ_LISTEN, "zmq", "listen", CONFIG_LIST, "127.0.0.1:5550", NULL,
+X(ZMQ_LISTEN, "zmq", "listen", CONFIG_ADDRESSES, "127.0.0.1:5550", NULL,
   "addresses to serve ZeroMQ sockets on, with or without tcp:// before them; "
   "ipc://PATH: a socket in the file system")
-X(ZMQ_ADMIN, "zmq", "admin_listen", CONFIG_TEXT, "127.0.0.1:8097", NULL,
+X(ZMQ_ADMIN, "zmq", "admin_listen", CONFIG_ADDRESS, "127.0.0.1:8097", NULL,
   "address of /healthz, /readyz and /metrics; empty: none")
 X(ZMQ_MECHANISM, "zmq", "mechanism", CONFIG_CHOICE, "null", "null,curve",
   "ZMTP's security: null is none, curve encrypts and authenticates with keys")
 X(ZMQ_CURVE_SECRET_KEY_FILE, "zmq", "curve_secret_key_file", CONFIG_TEXT, "", NULL,
   "with curve: file with our secret key, 40 characters of Z85, readable by its owner alone; "
   "the public key is logged at the start")
-X(ZMQ_CURVE_CLIENTS, "zmq", "curve_clients", CONFIG_LIST, "", NULL,
+X(ZMQ_CURVE_CLIENTS, "zmq", "curve_clients", CONFIG_KEYS, "", NULL,
   "with curve: public keys, in Z85, of the clients that may come; empty: all may")
 X(ZMQ_HANDSHAKE_TIMEOUT, "zmq", "handshake_timeout", CONFIG_DURATION, "10s", NULL,
   "time for a client to finish ZMTP's handshake")

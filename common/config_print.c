@@ -10,9 +10,11 @@
 #define WIDTH 78
 
 static const char *const type_words[] = {
-    [CONFIG_TEXT] = " TEXT",     [CONFIG_LIST] = " LIST",   [CONFIG_HOSTS] = " LIST",
-    [CONFIG_ORIGINS] = " LIST",  [CONFIG_INT] = " N",       [CONFIG_SIZE] = " SIZE",
-    [CONFIG_DURATION] = " TIME", [CONFIG_BOOL] = "[=BOOL]",
+    [CONFIG_TEXT] = " TEXT",    [CONFIG_LIST] = " LIST",      [CONFIG_HOSTS] = " LIST",
+    [CONFIG_ORIGINS] = " LIST", [CONFIG_ADDRESSES] = " LIST", [CONFIG_ADDRESS] = " ADDRESS",
+    [CONFIG_HOST] = " ADDRESS", [CONFIG_ENDPOINTS] = " LIST", [CONFIG_KEYS] = " LIST",
+    [CONFIG_INT] = " N",        [CONFIG_SIZE] = " SIZE",      [CONFIG_DURATION] = " TIME",
+    [CONFIG_BOOL] = "[=BOOL]",
 };
 
 /* Appends text in lines of WIDTH, each begun with prefix. */
@@ -100,34 +102,36 @@ static void put_flag_section(struct buf *b, const struct config *c, const char *
     }
 }
 
-static void put_help_head(struct buf *b, const struct config *c)
+static void put_keys(struct buf *b, const struct config *c)
 {
-    const char *slash = strrchr(c->argv[0], '/');
-
-    buf_printf(b,
-               "Usage: %s [flags]\n"
-               "\n"
-               "  --config FILE     read this file (or $SLUICE_CONFIG)\n"
-               "  --print-config    print an example file with every key, and exit\n"
-               "  --version, --help\n"
-               "\n"
-               "A flag overrides the environment, which overrides the file:\n"
-               "--limits-ring 8M, SLUICE_LIMITS_RING=8M, or ring = 8M under [limits].\n",
-               slash == NULL ? c->argv[0] : slash + 1);
+    buf_printf(b, "  --config FILE     read this file (or $SLUICE_CONFIG)\n"
+                  "  --print-config    print an example file with every key, and exit\n"
+                  "  --version, --help\n"
+                  "\n"
+                  "A flag overrides the environment, which overrides the file:\n"
+                  "--limits-ring 8M, SLUICE_LIMITS_RING=8M, or ring = 8M under [limits].\n");
+    put_flag_section(b, c, c->section);
+    for (enum config_key k = 0; k < CFG_COUNT; k++)
+        if (first_of_section(k) && strcmp(config_keys[k].section, c->section) != 0)
+            put_flag_section(b, c, config_keys[k].section);
 }
 
 /* The process's own section first, then those that all share. */
-void config_print_help(const struct config *c)
+void config_print_keys(const struct config *c)
 {
     struct buf b = {0};
 
-    put_help_head(&b, c);
-    put_flag_section(&b, c, c->section);
-    for (enum config_key k = 0; k < CFG_COUNT; k++)
-        if (first_of_section(k) && strcmp(config_keys[k].section, c->section) != 0)
-            put_flag_section(&b, c, config_keys[k].section);
+    put_keys(&b, c);
     (void)fwrite(b.p, 1, b.len, stdout);
     buf_free(&b);
+}
+
+void config_print_help(const struct config *c)
+{
+    const char *slash = strrchr(c->argv[0], '/');
+
+    printf("Usage: %s [flags]\n\n", slash == NULL ? c->argv[0] : slash + 1);
+    config_print_keys(c);
 }
 
 /* --- the example file ---------------------------------------------------------- */

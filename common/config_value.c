@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "config_internal.h"
 #include "http_gate.h"
 #include "mem.h"
@@ -269,18 +270,89 @@ static const char *parse_choice(const char *choices, struct slice text, uint64_t
     return "not one of ";
 }
 
+/* --- lists ---------------------------------------------------------------------- */
+
+/* Of a ZeroMQ socket: ipc://PATH, inproc://NAME, tcp://HOST:PORT, where * is any host. */
+static bool endpoint_ok(struct slice one)
+{
+    static const char *const schemes[] = {"ipc://", "inproc://"};
+
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        if (slice_starts(one, slice_of(schemes[i])))
+            return one.len > strlen(schemes[i]);
+    return slice_starts(one, SLICE("tcp://")) &&
+           address_looks((struct slice){one.p + 6, one.len - 6});
+}
+
+static bool address_ok(struct slice one)
+{
+    return endpoint_ok(one) || (memmem(one.p, one.len, "://", 3) == NULL && address_looks(one));
+}
+
+/* 40 characters of Z85 (ZeroMQ's RFC 32). */
+static bool key_ok(struct slice one)
+{
+    static const char z85[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              ".-:+=^!/*?&<>()[]{}@%$#";
+
+    for (size_t i = 0; i < one.len; i++)
+        if (memchr(z85, one.p[i], sizeof z85 - 1) == NULL)
+            return false;
+    return one.len == 40;
+}
+
+static const char *each_wrong(struct slice list, bool (*ok)(struct slice one), const char *wrong)
+{
+    struct slice one;
+
+    while (config_list_next(&list, &one))
+        if (!ok(one))
+            return wrong;
+    return NULL;
+}
+
+/* A host as a listen address has it before its port; an IPv6 one may come without brackets. */
+static const char *host_wrong(struct slice text)
+{
+    bool good = memchr(text.p, ' ', text.len) == NULL && memchr(text.p, ',', text.len) == NULL &&
+                memchr(text.p, '/', text.len) == NULL;
+    const char *colon = memchr(text.p, ':', text.len);
+    bool port =
+        colon != NULL && memchr(colon + 1, ':', (size_t)(text.p + text.len - colon - 1)) == NULL;
+
+    return good && !port ? NULL : "not an address without a port, such as 0.0.0.0";
+}
+
+static const char *text_wrong(enum config_type type, struct slice text)
+{
+    switch (type) {
+    case CONFIG_HOSTS:
+        return http_gate_hosts_wrong(text);
+    case CONFIG_ORIGINS:
+        return http_gate_origins_wrong(text);
+    case CONFIG_ADDRESSES:
+        return each_wrong(text, address_ok, "not a list of addresses such as 127.0.0.1:8081");
+    case CONFIG_ADDRESS:
+        return text.len == 0 || address_looks(text) ? NULL
+                                                    : "not an address such as 127.0.0.1:8091";
+    case CONFIG_HOST:
+        return host_wrong(text);
+    case CONFIG_ENDPOINTS:
+        return each_wrong(
+            text, endpoint_ok,
+            "not a list of endpoints such as tcp://127.0.0.1:5560 or ipc:///run/link");
+    case CONFIG_KEYS:
+        return each_wrong(text, key_ok, "not a list of public keys, 40 characters of Z85 each");
+    default:
+        return NULL;
+    }
+}
+
 const char *config_value_parse(enum config_type type, const char *choices, struct slice text,
                                uint64_t *num)
 {
     *num = 0;
     switch (type) {
-    case CONFIG_TEXT:
-    case CONFIG_LIST:
-        return NULL;
-    case CONFIG_HOSTS:
-        return http_gate_hosts_wrong(text);
-    case CONFIG_ORIGINS:
-        return http_gate_origins_wrong(text);
     case CONFIG_INT:
         return parse_int(text, num);
     case CONFIG_SIZE:
@@ -291,9 +363,9 @@ const char *config_value_parse(enum config_type type, const char *choices, struc
         return parse_bool(text, num);
     case CONFIG_CHOICE:
         return parse_choice(choices, text, num);
+    default:
+        return text_wrong(type, text);
     }
-    assert(false);
-    return NULL;
 }
 
 static bool in_range(enum config_key k, uint64_t num, const char *text, struct config *c,
@@ -325,5 +397,6 @@ void config_value_set(struct config *c, enum config_key k, const char *text, con
     if (!in_range(k, num, text, c, where))
         return;
     free(v->text);
-    *v = (struct config_value){mem_strdup(text), num, true};
+    free(v->where);
+    *v = (struct config_value){mem_strdup(text), num, true, mem_strdup(where)};
 }

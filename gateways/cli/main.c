@@ -37,11 +37,9 @@ static int help_all(void)
 /* The flags that all commands share, told where they matter most. */
 static int help_flags(void)
 {
-    char *argv[] = {"sluice up", "--help", NULL};
-    struct config *none;
-
     putchar('\n');
-    return config_load(&none, "up", 2, argv) == CONFIG_EXIT_OK ? CLI_OK : CLI_USAGE;
+    config_print_flags("up");
+    return CLI_OK;
 }
 
 static int help_command(const struct command *c)

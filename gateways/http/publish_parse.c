@@ -35,6 +35,17 @@ static bool bad_header(struct problem *p, const char *name, const char *what)
     return problem_setf(p, ERR_BAD_EVENT, name, "%s %s", name, what);
 }
 
+/* One of ours by its name, but not by any that there is: misspelt, or of another version. */
+static bool unknown_header(struct problem *p, struct slice name)
+{
+    return problem_setf(p, ERR_BAD_EVENT, NULL, "There is no header %.*s", (int)name.len, name.p);
+}
+
+static bool is_ours(struct slice name)
+{
+    return name.len >= 7 && slice_eq_nocase((struct slice){name.p, 7}, SLICE("Sluice-"));
+}
+
 static bool take_text(struct slice value, struct slice *out)
 {
     if (value.len > 0)
@@ -212,8 +223,11 @@ static bool take_headers(struct draft *d, const struct http_request *r, struct p
                 return false;
             seen |= 1u << known;
             producer |= headers[known].producer;
-        } else if (is_property(h->name) && !take_property(d, h->value, p)) {
-            return false;
+        } else if (is_property(h->name)) {
+            if (!take_property(d, h->value, p))
+                return false;
+        } else if (is_ours(h->name)) {
+            return unknown_header(p, h->name);
         }
     }
     d->props.user = buf_slice(&d->user);
@@ -372,6 +386,8 @@ static bool batch_headers_ok(const struct http_request *r, struct problem *p)
             return bad_header(p,
                               known < ARRAY_LEN(headers) ? headers[known].name : "Sluice-Property",
                               "is for one event; in a batch each line has its own members");
+        if (is_ours(name))
+            return unknown_header(p, name);
     }
     return true;
 }

@@ -82,24 +82,29 @@ static int no_passphrase(char *buffer, int size, int writing, void *arg)
 
 /* The first error is the cause ("No such file or directory"); those behind it only say through
  * which of OpenSSL's parts it came ("system lib"). */
-static bool bad_file(const char *what, const char *file)
+static bool bad_file(const char *what, const char *file, const char *where)
 {
     unsigned long error = ERR_peek_error();
     const char *reason =
         ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
 
-    log_error(what, LOG_S("file", file), LOG_S("reason", reason != NULL ? reason : "unknown"));
+    log_error(what, LOG_S("file", file), LOG_S("reason", reason != NULL ? reason : "unknown"),
+              LOG_S("where", where));
     return false;
 }
 
-static bool load_certificate(SSL_CTX *ctx, const char *certificate, const char *key)
+static bool load_certificate(SSL_CTX *ctx, const struct config *c, const char *certificate,
+                             const char *key)
 {
+    enum config_key own = config_is_set(c, CFG_TLS_KEY) ? CFG_TLS_KEY : CFG_TLS_CERTIFICATE;
+
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
-        return bad_file("a TLS certificate cannot be used", certificate);
+        return bad_file("a TLS certificate cannot be used", certificate,
+                        config_where(c, CFG_TLS_CERTIFICATE));
     if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(ctx) != 1)
-        return bad_file("a TLS key cannot be used", key);
+        return bad_file("a TLS key cannot be used", key, config_where(c, own));
     return true;
 }
 
@@ -116,7 +121,8 @@ static bool load_client_ca(SSL_CTX *ctx, const struct config *c)
     names = SSL_load_client_CA_file(file);
     if (names == NULL || SSL_CTX_load_verify_file(ctx, file) != 1) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
-        return bad_file("the authorities of TLS clients cannot be used", file);
+        return bad_file("the authorities of TLS clients cannot be used", file,
+                        config_where(c, CFG_TLS_CLIENT_CA));
     }
     SSL_CTX_set_client_CA_list(ctx, names);
     SSL_CTX_set_verify(ctx, modes[config_num(c, CFG_TLS_VERIFY)], NULL);
@@ -148,7 +154,7 @@ static SSL_CTX *make_context(struct tls_server *s, const struct config *c, const
     set_rules(ctx, c);
     (void)SSL_CTX_set_tlsext_servername_callback(ctx, choose_certificate);
     (void)SSL_CTX_set_tlsext_servername_arg(ctx, s);
-    if (load_certificate(ctx, certificate, key) && load_client_ca(ctx, c))
+    if (load_certificate(ctx, c, certificate, key) && load_client_ca(ctx, c))
         return ctx;
     SSL_CTX_free(ctx);
     return NULL;
@@ -181,10 +187,11 @@ static bool add_context(struct contexts *all, struct tls_server *s, const struct
     return ctx != NULL;
 }
 
-static bool mismatch(void)
+static bool mismatch(const struct config *c)
 {
     log_error("[tls] certificate and key do not match: as many keys as certificates",
-              LOG_U("most", CERTIFICATES_MAX));
+              LOG_U("most", CERTIFICATES_MAX),
+              LOG_S("where", config_where(c, CFG_TLS_CERTIFICATE)));
     return false;
 }
 
@@ -200,11 +207,11 @@ static bool tls_server_load_all(struct contexts *all, struct tls_server *s, cons
     while (config_list_next(&certificates, &certificate)) {
         key = certificate;
         if (all->count == CERTIFICATES_MAX || (!together && !config_list_next(&keys, &key)))
-            return mismatch();
+            return mismatch(c);
         if (!add_context(all, s, c, certificate, key))
             return false;
     }
-    return config_list_next(&keys, &key) || all->count == 0 ? mismatch() : true;
+    return config_list_next(&keys, &key) || all->count == 0 ? mismatch(c) : true;
 }
 
 /* Seconds since 1970. */

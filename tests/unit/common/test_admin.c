@@ -211,6 +211,8 @@ static const struct {
     {"GET / HTTP/1.1\r\n" HOST "\r\n", "404"},
     {"GET /healthz/ HTTP/1.1\r\n" HOST "\r\n", "404"},
     {"POST /healthz HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", "405"},
+    {"PATCH /healthz HTTP/1.1\r\n" HOST "\r\n", "405"},
+    {"BREW /healthz HTTP/1.1\r\n" HOST "\r\n", "501"},
     {"GET /healthz HTTP/1.1\r\n\r\n", "400"},
     {"GET /healthz HTTP/1.1\n\n", "400"},
     {"GET /healthz HTTP/2.0\r\n" HOST "\r\n", "505"},

@@ -83,18 +83,28 @@ START_TEST(an_empty_value_is_a_value)
 }
 END_TEST
 
-START_TEST(the_last_of_equal_keys_wins)
+START_TEST(a_key_that_stands_twice_names_both_lines)
 {
-    parse_good("[sse]\nretry = 1s\n[limits]\n[sse]\nretry = 2s\n");
-    ck_assert_uint_eq(config_num(c, CFG_SSE_RETRY), 2000);
+    parse_bad("[sse]\nretry = 1s\n[limits]\n[sse]\nretry = 2s\n",
+              "f:5: retry stands twice: f:2 has it, too\n");
+    ck_assert_uint_eq(config_num(c, CFG_SSE_RETRY), 1000);
+}
+END_TEST
+
+START_TEST(a_key_says_where_it_stands)
+{
+    parse_good("[sse]\n\nretry = 1s\n[role \"r\"]\npublish = a\n");
+    ck_assert_str_eq(config_where(c, CFG_SSE_RETRY), "f:3");
+    ck_assert_str_eq(config_where(c, CFG_RING), "default");
+    ck_assert_str_eq(c->roles[0].where, "f:4");
 }
 END_TEST
 
 START_TEST(long_values_are_whole)
 {
-    char text[4000] = "[broker]\nlink = ";
+    char text[4000] = "[broker]\nlink = ipc://";
 
-    memset(text + strlen(text), 'x', 3900);
+    memset(text + strlen(text), 'x', 3894);
     parse_good(text);
     ck_assert_uint_eq(strlen(config_text(c, CFG_LINK)), 3900);
 }
@@ -105,6 +115,20 @@ static const struct {
     const char *error;
 } bad[] = {
     {"[sse]\n\nlistn = x\n", "f:3: [sse] has no key listn\n"},
+    {"[sse]\nlisten = 127.0.0.1:80, 8081\n",
+     "f:2: listen: \"127.0.0.1:80, 8081\" is not a list of addresses such as 127.0.0.1:8081\n"},
+    {"[ws]\nadmin_listen = tcp://127.0.0.1:80\n",
+     "f:2: admin_listen: \"tcp://127.0.0.1:80\" is not an address such as 127.0.0.1:8091\n"},
+    {"[sluice]\nbind = 0.0.0.0:80\n",
+     "f:2: bind: \"0.0.0.0:80\" is not an address without a port, such as 0.0.0.0\n"},
+    {"[broker]\nreads = /run/x\n", "f:2: reads: \"/run/x\" is not a list of endpoints such as "
+                                   "tcp://127.0.0.1:5560 or ipc:///run/link\n"},
+    {"[zmq]\ncurve_clients = abc\n",
+     "f:2: curve_clients: \"abc\" is not a list of public keys, 40 characters of Z85 each\n"},
+    {"[retention \"a\"]\nmax_age = 1d\nmax_age = 2d\n",
+     "f:3: max_age stands twice in this section: line 2 has it, too\n"},
+    {"[role \"a\"]\npublish = a\nsubscribe = a\npublish = b\n",
+     "f:4: publish stands twice in this section: line 2 has it, too\n"},
     {"[sse]\nring = 1M\n", "f:2: [sse] has no key ring\n"},
     {"# c\n[nothing]\na = 1\n", "f:2: there is no section [nothing]\n"},
     {"[process]\nready_fd = 1\n", "f:1: there is no section [process]\n"},
@@ -210,7 +234,8 @@ static Suite *suite(void)
     tcase_add_test(t, a_hash_within_a_value_belongs_to_it);
     tcase_add_test(t, what_all_share_may_stand_where_one_looks_for_it);
     tcase_add_test(t, an_empty_value_is_a_value);
-    tcase_add_test(t, the_last_of_equal_keys_wins);
+    tcase_add_test(t, a_key_that_stands_twice_names_both_lines);
+    tcase_add_test(t, a_key_says_where_it_stands);
     tcase_add_test(t, long_values_are_whole);
     tcase_add_loop_test(t, a_bad_line_is_named, 0, sizeof bad / sizeof bad[0]);
     tcase_add_test(t, every_bad_line_is_named_and_the_good_ones_are_read);

@@ -62,6 +62,18 @@ static void refused(enum sluice_error error, const char *field)
     ck_assert_uint_eq(records.len, 0);
 }
 
+START_TEST(test_a_header_of_ours_that_there_is_not_is_refused)
+{
+    header("Sluice-Expires", "60");
+    ck_assert(!publish("a", ""));
+    ck_assert_int_eq(p.error, ERR_BAD_EVENT);
+    ck_assert_ptr_nonnull(strstr(p.detail, "Sluice-Expires"));
+    p.detail[0] = '\0';
+    ck_assert(!batch("{\"topic\":\"a\",\"data\":1}\n"));
+    ck_assert_ptr_nonnull(strstr(p.detail, "Sluice-Expires"));
+}
+END_TEST
+
 START_TEST(test_the_body_is_the_payload)
 {
     ck_assert(publish("a/b%20c", "hello"));
@@ -261,13 +273,14 @@ END_TEST
 
 int main(void)
 {
-    return RUN_TESTS("publish_parse", setup, teardown, test_the_body_is_the_payload,
-                     test_headers_are_properties, test_user_properties_keep_order_and_repeats,
-                     test_a_form_is_no_content_type, test_a_producer_is_three_headers_or_one,
-                     test_an_idempotency_key_is_a_producer, test_half_a_producer_is_refused,
-                     test_a_header_twice_is_refused, test_a_header_that_is_not_utf8_is_named,
-                     test_topics_that_may_not_be_published, test_the_payload_is_bounded,
-                     test_a_batch_is_a_record_a_line, test_a_bad_line_is_named,
-                     test_a_batch_is_bounded, test_an_empty_batch_is_refused,
-                     test_a_batch_has_its_media_types, test_a_batch_refuses_headers_of_one_event);
+    return RUN_TESTS(
+        "publish_parse", setup, teardown, test_a_header_of_ours_that_there_is_not_is_refused,
+        test_the_body_is_the_payload, test_headers_are_properties,
+        test_user_properties_keep_order_and_repeats, test_a_form_is_no_content_type,
+        test_a_producer_is_three_headers_or_one, test_an_idempotency_key_is_a_producer,
+        test_half_a_producer_is_refused, test_a_header_twice_is_refused,
+        test_a_header_that_is_not_utf8_is_named, test_topics_that_may_not_be_published,
+        test_the_payload_is_bounded, test_a_batch_is_a_record_a_line, test_a_bad_line_is_named,
+        test_a_batch_is_bounded, test_an_empty_batch_is_refused, test_a_batch_has_its_media_types,
+        test_a_batch_refuses_headers_of_one_event);
 }
