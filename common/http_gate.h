@@ -27,6 +27,8 @@ enum http_gate_verdict {
 /* secure: it came over TLS.  OPTIONS passes whatever its Origin: preflights ask so. */
 enum http_gate_verdict http_gate_check(const struct http_gate *g, const struct http_request *r,
                                        bool secure);
+/* Sent by a page of the very address that is asked, or by no page. */
+bool http_gate_is_own(const struct http_request *r, bool secure);
 const char *http_gate_text(enum http_gate_verdict v);  /* a sentence for a person */
 const char *http_gate_field(enum http_gate_verdict v); /* the header that is at fault */
 

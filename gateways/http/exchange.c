@@ -3,16 +3,32 @@
  */
 #include "exchange.h"
 
+/* Whoever may come back later is told when; who is unknown, how to be known. */
+static void problem_fields(struct answer *a, const struct problem *p, struct buf *text)
+{
+    uint64_t retry_ms = p->retry_ms == 0 && a->status == 503 ? 1000 : p->retry_ms;
+
+    if (retry_ms > 0) {
+        buf_dec(text, (retry_ms + 999) / 1000);
+        answer_field(a, "Retry-After", buf_slice(text));
+    }
+    if (p->challenge == NULL)
+        return;
+    answer_field(a, "WWW-Authenticate", slice_of(p->challenge));
+    if (p->challenge_basic)
+        answer_field(a, "WWW-Authenticate", SLICE("Basic realm=\"sluice\", charset=\"UTF-8\""));
+}
+
 void exchange_problem(struct exchange *x, const struct problem *p)
 {
     struct answer a = {.status = error_status(p->error),
                        .content_type = "application/problem+json"};
-    struct buf body = {0};
+    struct buf body = {0}, text = {0};
 
-    if (a.status == 503)
-        answer_field(&a, "Retry-After", SLICE("1"));
+    problem_fields(&a, p, &text);
     problem_put(&body, p);
     exchange_answer(x, &a, &body);
+    buf_free(&text);
 }
 
 void exchange_error(struct exchange *x, enum sluice_error error)

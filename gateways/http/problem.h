@@ -18,6 +18,10 @@ struct problem {
     bool has_seq, has_epoch; /* which of these are said */
     uint64_t expected_seq, received_seq, epoch;
     const struct gap *gap; /* ERR_GONE: what is gone; NULL: none */
+    /* Said in the answer's head, not in the document. */
+    uint64_t retry_ms;     /* Retry-After, rounded up; 0: none but what a 503 has */
+    const char *challenge; /* 401: WWW-Authenticate; static */
+    bool challenge_basic;  /* and that a name and a password would do */
 };
 
 /* Returns false, so that a parser can `return problem_set(…)`. */

@@ -35,11 +35,12 @@ void site_init(struct site *s, const struct site_parts *parts, const char *secti
     const struct config *c = parts->config;
     struct routes *rs = &s->routes;
 
-    *s = (struct site){.use = *parts};
+    *s = (struct site){.use = *parts, .door = section};
     site_gate_init(&rs->gate, c, section);
     rs->cors.origins = rs->gate.origins;
     rs->cors.headers = slice_of(config_text(c, site_key(section, "allow_headers")));
     rs->cors.credentials = config_bool(c, site_key(section, "allow_credentials"));
+    gatekeeper_init(&s->gatekeeper, parts->authority, c, rs->cors.credentials);
 }
 
 void site_add(struct site *s, const struct route *routes, size_t count)

@@ -8,12 +8,11 @@
 #ifndef HTTP_SITE_H
 #define HTTP_SITE_H
 
-#include "config.h"
+#include "gatekeeper.h"
 #include "publish_parse.h"
 #include "routes.h"
 #include "subscribe.h"
 
-struct authority;
 struct link;
 struct reaper;
 struct wheel;
@@ -38,12 +37,14 @@ struct site_documents {
 
 struct site {
     struct site_parts use;
+    const char *door; /* the gateway's own section: "sse" */
+    struct gatekeeper gatekeeper;
     struct site_documents documents;
     struct routes routes;
     struct run *run; /* history: events that are being handed over; NULL: never yet */
 };
 
-/* section: the gateway's own. */
+/* section: the gateway's own; stays. */
 void site_init(struct site *s, const struct site_parts *parts, const char *section);
 /* Behind those that are there; copied. */
 void site_add(struct site *s, const struct route *routes, size_t count);
