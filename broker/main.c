@@ -194,13 +194,23 @@ static struct store_options broker_store_options(const struct config *c)
     return o;
 }
 
+/* To begin or end with [auth] needs a restart, at the gateways too. */
+static struct session_owners broker_session_owners(const struct config *c,
+                                                   const struct config *fresh)
+{
+    return (struct session_owners){.auth = config_auth(c),
+                                   .strangers = config_text(fresh, CFG_AUTH_ANONYMOUS)[0] != '\0'};
+}
+
 static void broker_on_reload(void *arg)
 {
     static const enum config_key applied[] = {
-        CFG_LOG_LEVEL,     CFG_MAX_BYTES,  CFG_MAX_AGE,           CFG_TOPIC_IDLE,
-        CFG_PRODUCER_IDLE, CFG_MAX_TOPICS, CFG_MAX_RETAINED_BYTES};
+        CFG_LOG_LEVEL,          CFG_MAX_BYTES,     CFG_MAX_AGE,
+        CFG_TOPIC_IDLE,         CFG_PRODUCER_IDLE, CFG_MAX_TOPICS,
+        CFG_MAX_RETAINED_BYTES, CFG_AUTH_ANONYMOUS};
     struct broker *b = arg;
     struct config *fresh = config_reload(b->config);
+    struct session_owners owners;
     struct store_options o;
 
     if (fresh == NULL || b->ending) {
@@ -211,6 +221,8 @@ static void broker_on_reload(void *arg)
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
     o = broker_store_options(fresh);
     store_set_retention(b->store, &o);
+    owners = broker_session_owners(b->config, fresh);
+    sessions_reload(b->sessions, &owners);
     config_free(fresh);
     log_info("configuration reloaded");
 }
@@ -279,6 +291,7 @@ static struct sessions *broker_sessions_new(struct broker *b)
         .window = config_num(b->config, CFG_PUBLISH_WINDOW),
         .max_payload = config_num(b->config, CFG_MAX_PAYLOAD),
         .sys_interval = config_num(b->config, CFG_SYS_INTERVAL),
+        .owners = broker_session_owners(b->config, b->config),
     };
 
     return sessions_new(&b->loop, b->store, &o);

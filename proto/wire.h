@@ -13,7 +13,7 @@
 #include "errors.h"
 #include "event.h"
 
-#define WIRE_VERSION 3
+#define WIRE_VERSION 4
 #define WIRE_LIVE_MAX (256u * 1024) /* a live message: this, or one event */
 #define WIRE_PAGE_ROWS 500
 #define WIRE_PAGE_SCAN 20000

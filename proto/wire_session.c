@@ -26,7 +26,8 @@
 #define DETACH(X) X(client, client) X(u64, epoch) X(flag, will) X(u32, expiry) X(items, items)
 #define POSITION(X) X(u64, position)
 #define TAKEN(X) X(text, group) X(u64, id)
-#define HOLD(X) X(client, client) X(u64, epoch) X(u32, expiry)
+#define WITHDRAW(X) X(client, client) X(u64, epoch)
+#define HOLD(X) X(client, client) X(u64, epoch) X(u32, expiry) X(text, principal)
 #define CREDIT(X) X(client, client) X(u64, epoch) X(u32, credit)
 #define DONE(X) X(client, client) X(u64, epoch) X(text, group) X(u64, id) X(flag, returned)
 #define FENCE(X) X(client, client) X(u64, epoch)
@@ -204,7 +205,7 @@ bool wire_session_unit_get(struct reader *reader, struct wire_session_unit *m)
     if (r.left == 0)
         return false;
     UNIT(GET_FIELD)
-    if (m->op < WIRE_ATTACH || m->op > WIRE_POSITION)
+    if (m->op < WIRE_ATTACH || m->op > WIRE_WITHDRAW)
         reader_fail(&r);
     *reader = r;
     return !r.bad;
@@ -282,6 +283,19 @@ bool wire_position_get(struct slice body, uint64_t *position)
     struct reader r = reader_of(body.p, body.len);
 
     POSITION(GET_VALUE)
+    return reader_done(&r);
+}
+
+void wire_withdraw_put(struct buf *b, struct slice client, uint64_t epoch)
+{
+    WITHDRAW(PUT_VALUE)
+}
+
+bool wire_withdraw_get(struct slice body, struct slice *client, uint64_t *epoch)
+{
+    struct reader r = reader_of(body.p, body.len);
+
+    WITHDRAW(GET_VALUE)
     return reader_done(&r);
 }
 

@@ -9,7 +9,7 @@
  * by the gateway that holds the session, together, in one transaction.
  *
  *   up    SESSION    units, numbered and acknowledged like publishes, in one
- *                    order with them: ATTACH, WRITE, DETACH, POSITION
+ *                    order with them: ATTACH, WRITE, DETACH, POSITION, WITHDRAW
  *         TELL       not acknowledged: HOLD, CREDIT, DONE, REPORT
  *   down  SESSION_ACKS   outcome and answer of each unit
  *         CALL       FENCE, ASSIGN, SYS
@@ -29,6 +29,7 @@ enum wire_session_op {
     WIRE_WRITE,
     WIRE_DETACH,
     WIRE_POSITION,
+    WIRE_WITHDRAW,
 };
 enum wire_tell_op {
     WIRE_TELL_HOLD = 1,
@@ -84,8 +85,8 @@ bool wire_session_unit_get(struct reader *r, struct wire_session_unit *u) MUST_C
  * go of it. */
 struct wire_attach {
     struct slice client;    /* 1 to 65,535 bytes, UTF-8 */
-    struct slice principal; /* who authenticated; another one's session is refused
-                               (ERR_FORBIDDEN) */
+    struct slice principal; /* who authenticated, "user:alice"; empty: nobody.  Another one's
+                               session is refused (ERR_FORBIDDEN) */
     uint8_t version;        /* 4 or 5 */
     bool clean;             /* a session that is there ends first */
     uint32_t expiry;        /* seconds after the connection; 0: with it;
@@ -142,6 +143,11 @@ bool wire_detach_get(struct slice body, struct wire_detach *m) MUST_CHECK;
 void wire_position_put(struct buf *b, uint64_t position);
 bool wire_position_get(struct slice body, uint64_t *position) MUST_CHECK;
 
+/* The session's will is not to be sent whatever comes: its client may no longer publish
+ * it.  Refused with ERR_FENCED when the epoch is not the session's. */
+void wire_withdraw_put(struct buf *b, struct slice client, uint64_t epoch);
+bool wire_withdraw_get(struct slice body, struct slice *client, uint64_t *epoch) MUST_CHECK;
+
 void wire_session_acks_begin(struct buf *b);
 struct wire_session_ack {
     uint64_t seq;
@@ -169,6 +175,7 @@ struct wire_hold {
     struct slice client;
     uint64_t epoch;
     uint32_t expiry;
+    struct slice principal; /* as in its ATTACH */
 };
 void wire_hold_put(struct buf *b, const struct wire_hold *m);
 bool wire_hold_get(struct reader *body, struct wire_hold *m) MUST_CHECK;

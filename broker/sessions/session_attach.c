@@ -192,13 +192,18 @@ static void attach_make(struct session_op *op)
     };
 }
 
+static bool attach_may(const struct session_op *op, const struct session_head *head)
+{
+    return session_owner_admits(&op->session->all->options.owners, head, op->attach.principal);
+}
+
 static void attach_scanned(struct session_op *op)
 {
     if (op->scan_error != ERR_NONE) {
         attach_refuse(op, op->scan_error, NULL);
         return;
     }
-    if (op->found.version != 0 && !slice_eq(op->found.principal, op->attach.principal)) {
+    if (op->found.version != 0 && !attach_may(op, &op->found)) {
         attach_refuse(op, ERR_FORBIDDEN, "The session is another principal's");
         return;
     }
@@ -265,7 +270,7 @@ static enum session_step attach_begin(struct session_op *op)
     }
     if (is_repeat(op))
         return attach_repeat(op);
-    if (!s->principal_unknown && !slice_eq(s->head.principal, op->attach.principal)) {
+    if (!attach_may(op, &s->head)) {
         session_op_start(op);
         attach_refuse(op, ERR_FORBIDDEN, "The session is another principal's");
         return STEP_STARTED;

@@ -2,6 +2,7 @@
  * session_impl.h - what the files of the sessions share.  Each calls only those above it.
  *
  *   session_rows.c     rows of the map, as bytes
+ *   session_owner.c    who may have a session
  *   session.c          sessions by client, gateways by instance, and who holds what
  *   session_unit.c     units of gateways and the frames they lie in, until answered
  *   session_commit.c   what becomes of a session, as changes of a commit
@@ -10,6 +11,7 @@
  *   session_detach.c   the ends of connections
  *   session_attach.c   ATTACH
  *   session_write.c    WRITE
+ *   session_withdraw.c WITHDRAW
  *   session_sys.c      reports of gateways, and $SYS
  *   session_peer.c     gateways that come and go: hello, HOLD, grace, POSITION
  *   sessions.c         frames taken apart, the tick, begin and end
@@ -69,7 +71,6 @@ struct session {
     struct session_head head;     /* while held; its principal is owned */
     uint64_t generation;          /* the peer's, when it last said that it holds it */
     bool stored;                  /* it has rows */
-    bool principal_unknown;       /* HOLD does not say it */
     uint32_t filters;             /* items that were put, less those dropped: at least as many
                                      as there are */
     struct session_op *running;   /* NULL: none */
@@ -140,6 +141,7 @@ struct sessions {
     struct session *sessions;   /* by client */
     struct session *asleep;     /* those with wake_at */
     uint64_t epoch;             /* the last one given */
+    uint64_t started;           /* no epoch that this broker has given is below */
     uint64_t held;              /* sessions */
     uint64_t held_stored;       /* those of them that have rows */
     uint64_t stored;            /* sessions with rows, held or not */
@@ -229,6 +231,7 @@ void session_attach_take(struct session_unit *u, struct slice body);
 
 /* --- what is no op ---------------------------------------------------------------- */
 void session_write_take(struct session_unit *u, struct slice body);
+void session_withdraw_take(struct session_unit *u, struct slice body);
 void session_sys_tick(struct sessions *all, uint64_t now);
 void session_sys_gone(struct sessions *all, const struct wire_report *last);
 bool session_peer_hold(struct session_peer *p, struct reader body); /* false: malformed */

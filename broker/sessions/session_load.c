@@ -18,6 +18,7 @@ static void load_done(struct sessions *all, bool ok)
 {
     buf_free(&all->load.found);
     buf_free(&all->load_page);
+    all->started = all->epoch;
     if (ok) {
         log_info("sessions loaded", LOG_U("stored", all->stored), LOG_U("held", all->held));
         sessions_start_clock(all);

@@ -12,7 +12,8 @@
  *
  * What a gateway claims and another holds by now, or nobody: FENCE comes back.  Only
  * a session that never had rows is taken back without a question, for a broker that
- * was killed has forgotten it, unless this gateway was given up by this broker.
+ * was killed has forgotten it, unless this gateway was given up by this broker.  Had
+ * another principal come for its name meanwhile, with no rows either, that one goes.
  */
 #include <stdlib.h>
 
@@ -163,6 +164,18 @@ void session_peer_second(struct sessions *all, uint64_t now)
 
 /* --- HOLD -------------------------------------------------------------------------- */
 
+/* Of one principal the later connection counts; of two, the one that was there before this
+ * broker was, which could not have let the other in had it known. */
+static bool hold_goes_before(const struct session *s, const struct wire_hold *m)
+{
+    uint64_t started = s->all->started;
+
+    if (s->head.epoch <= m->epoch)
+        return true;
+    return !slice_eq(s->head.principal, m->principal) && m->epoch <= started &&
+           s->head.epoch > started;
+}
+
 /* A session that lived in a killed broker's memory alone. */
 static bool hold_anew(struct session_peer *p, struct session *s, const struct wire_hold *m)
 {
@@ -171,6 +184,7 @@ static bool hold_anew(struct session_peer *p, struct session *s, const struct wi
         .held_by = p->shared.instance,
         .epoch = m->epoch,
         .expiry = 0,
+        .principal = m->principal,
     };
 
     if (m->expiry != 0 || p->given_up != 0)
@@ -180,7 +194,7 @@ static bool hold_anew(struct session_peer *p, struct session *s, const struct wi
     if (s == NULL)
         return false;
     if (s->peer != NULL) {
-        if (s->stored || s->head.epoch > m->epoch || s->running != NULL)
+        if (s->stored || s->running != NULL || !hold_goes_before(s, m))
             return false;
         session_fence(s);
         session_unhold(s);
@@ -188,7 +202,6 @@ static bool hold_anew(struct session_peer *p, struct session *s, const struct wi
         return false;
     }
     session_hold(s, p, &head, false);
-    s->principal_unknown = true;
     return true;
 }
 

@@ -3,7 +3,8 @@
  */
 #include "session_rows.h"
 
-#define HEAD_FORM 1     /* first byte of a head */
+#define HEAD_BARE 1     /* first byte of a head: its principal is a name without a kind, */
+#define HEAD_FORM 2     /* … or with it */
 #define ITEM_SMALL 4096 /* bytes of the values of which a session may have many */
 
 static void flag_put(struct buf *b, bool v)
@@ -13,7 +14,7 @@ static void flag_put(struct buf *b, bool v)
 
 void session_head_put(struct buf *b, const struct session_head *h)
 {
-    buf_u8(b, HEAD_FORM);
+    buf_u8(b, h->bare ? HEAD_BARE : HEAD_FORM);
     buf_u8(b, h->version);
     buf_put(b, h->held_by.b, sizeof h->held_by.b);
     buf_u64(b, h->epoch);
@@ -31,9 +32,10 @@ void session_head_put(struct buf *b, const struct session_head *h)
 bool session_head_get(struct slice value, struct session_head *h)
 {
     struct reader r = reader_of(value.p, value.len);
+    uint8_t form = reader_u8(&r);
     const uint8_t *held_by;
 
-    if (reader_u8(&r) != HEAD_FORM)
+    if (form != HEAD_BARE && form != HEAD_FORM)
         return false;
     h->version = reader_u8(&r);
     held_by = reader_take(&r, sizeof h->held_by.b);
@@ -50,6 +52,7 @@ bool session_head_get(struct slice value, struct session_head *h)
     h->will_at = reader_u64(&r);
     h->inherit = reader_u64(&r);
     h->principal = reader_str16(&r);
+    h->bare = form == HEAD_BARE && h->principal.len > 0;
     return reader_done(&r) && h->version != 0;
 }
 

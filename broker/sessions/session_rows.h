@@ -38,11 +38,12 @@ struct session_head {
     uint32_t expiry;
     uint64_t ends_at; /* UTC ms, of one that is not attached; 0: never */
     bool has_will;
-    uint32_t will_delay; /* seconds */
-    uint64_t will_at;    /* UTC ms, when its connection has ended; 0: it has not */
-    uint64_t inherit;    /* position of the gateway that held it last: a progress that
-                            follows has got so far */
-    struct slice principal;
+    uint32_t will_delay;    /* seconds */
+    uint64_t will_at;       /* UTC ms, when its connection has ended; 0: it has not */
+    uint64_t inherit;       /* position of the gateway that held it last: a progress that
+                               follows has got so far */
+    struct slice principal; /* whose it is: "user:alice"; empty: nobody's */
+    bool bare;              /* it is a name without a kind, of before names were verified */
 };
 void session_head_put(struct buf *b, const struct session_head *h);
 bool session_head_get(struct slice value, struct session_head *h) MUST_CHECK;

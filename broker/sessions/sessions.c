@@ -8,6 +8,7 @@
  *   ATTACH, DETACH   become ops of their session (session_attach.c, session_detach.c)
  *   WRITE            is submitted at once: changes, and at most one event
  *   POSITION         likewise: how far all that follow have got
+ *   WITHDRAW         likewise: a will that is not to be sent
  */
 #include "sessions.h"
 
@@ -52,6 +53,8 @@ static void unit_take(struct session_peer *p, struct session_frame *f,
         session_write_take(&u, w->body);
     else if (w->op == WIRE_DETACH)
         session_detach_take(&u, w->body);
+    else if (w->op == WIRE_WITHDRAW)
+        session_withdraw_take(&u, w->body);
     else
         session_peer_position(&u, w->body);
 }
@@ -188,6 +191,11 @@ struct sessions *sessions_new(uv_loop_t *loop, struct store *store,
     (void)uv_timer_init(loop, &all->tick);
     all->tick.data = all;
     return all;
+}
+
+void sessions_reload(struct sessions *all, const struct session_owners *owners)
+{
+    all->options.owners = *owners;
 }
 
 void sessions_serve(struct sessions *all, const struct sessions_ops *ops)

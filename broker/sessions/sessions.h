@@ -11,6 +11,7 @@
 #define SESSIONS_H
 
 #include "groups.h"
+#include "session_owner.h"
 #include "store.h"
 #include "zsock.h"
 
@@ -27,11 +28,14 @@ struct sessions_options {
     uint64_t window; /* bytes of one gateway's units that may be under way */
     uint64_t max_payload;
     uint64_t sys_interval; /* ms between two tellings of $SYS; 0: none */
+    struct session_owners owners;
 };
 
 struct sessions *sessions_new(uv_loop_t *loop, struct store *store,
                               const struct sessions_options *o);
 void sessions_serve(struct sessions *all, const struct sessions_ops *ops);
+/* The configuration was read anew. */
+void sessions_reload(struct sessions *all, const struct session_owners *owners);
 /* Reads what the store has; done runs once, later.  Nothing else may be called
  * before.  Not ok: logged. */
 void sessions_load(struct sessions *all, void (*done)(void *arg, bool ok), void *arg);

@@ -81,6 +81,12 @@ static inline struct slice client_id(const struct client *c)
     return slice_of(c->id);
 }
 
+/* Whose its session is; strangers share what they have. */
+static inline struct slice client_owner(const struct client *c)
+{
+    return caller_is_anonymous(&c->caller) ? (struct slice){0} : caller_name(&c->caller);
+}
+
 /* It takes packets up to this size. */
 static inline bool client_takes(const struct client *c, size_t packet)
 {

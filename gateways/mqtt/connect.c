@@ -324,12 +324,6 @@ static void connect_take_principal(struct client *c)
         caller_begin(&c->caller, answer.principal);
 }
 
-/* Strangers share what they have. */
-static struct slice connect_owner(const struct client *c)
-{
-    return caller_is_anonymous(&c->caller) ? (struct slice){0} : caller_name(&c->caller);
-}
-
 /* User properties that nobody has asked for upset clients that compare them. */
 static bool connect_asks_ours(const struct mqttd *m, const struct mqtt_props *p)
 {
@@ -382,7 +376,7 @@ static enum mqtt_reason connect_put_attach(const struct client *c, const struct 
                                            struct buf *body)
 {
     struct wire_attach w = {.client = client_id(c),
-                            .principal = connect_owner(c),
+                            .principal = client_owner(c),
                             .version = client_is_5(c) ? 5 : 4,
                             .clean = m->clean,
                             .expiry = c->expiry,

@@ -159,7 +159,8 @@ void sessions_hold(struct mqttd *m)
 
     wire_tell_begin(&frame, WIRE_TELL_HOLD);
     for (s = m->sessions; s != NULL; s = s->hh.next) {
-        struct wire_hold h = {slice_of(s->id), s->epoch, s->client->expiry};
+        struct wire_hold h = {slice_of(s->id), s->epoch, s->client->expiry,
+                              client_owner(s->client)};
 
         wire_hold_put(&frame, &h);
         session_say_again(s);

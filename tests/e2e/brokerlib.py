@@ -21,7 +21,7 @@ import zmq
 BIN = os.environ.get("BIN", os.path.join(os.path.dirname(__file__), "../../build/bin"))
 TIMEOUT = 20.0
 NO_LOG = bytes(16)
-VERSION = 3  # of the wire
+VERSION = 4  # of the wire
 
 
 def free_port():

@@ -87,6 +87,7 @@ class Session:
     expiry: int
     present: bool = False
     items: dict = field(default_factory=dict)
+    principal: str = ""
 
     def write(self, *items, record=b"", groups=b""):
         return self.gateway.write(self, *items, record=record, groups=groups)
@@ -203,7 +204,8 @@ class SessionGateway(Gateway):
         a = self.attached(self.send_attach(client, **kw))
         if isinstance(a, Refused):
             return a
-        s = Session(self, client, a.epoch, kw.get("expiry", 0), a.present, a.items)
+        s = Session(self, client, a.epoch, kw.get("expiry", 0), a.present, a.items,
+                    kw.get("principal", ""))
         self.held[client] = s
         return s
 
@@ -240,6 +242,7 @@ class SessionGateway(Gateway):
     def hold(self, *sessions):
         sessions = sessions or self.held.values()
         self.tell(HOLD, *[str16(s.client) + struct.pack("<QI", s.epoch, s.expiry)
+                          + str16(s.principal)
                           for s in sessions])
 
     def credit(self, session, credit):

@@ -54,12 +54,12 @@ static void hello_expect(void)
 static void hello_other_version_encode(struct buf *b)
 {
     buf_u8(b, WIRE_HELLO);
-    buf_u16(b, 4);
+    buf_u16(b, 5);
 }
 
 static void hello_other_version_expect(void)
 {
-    ck_assert_uint_eq(hello.version, 4);
+    ck_assert_uint_eq(hello.version, 5);
     ck_assert_uint_eq(hello.seen, 0);
     ck_assert_uint_eq(hello.name.len, 0);
 }

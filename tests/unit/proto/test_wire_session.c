@@ -92,6 +92,8 @@ static struct wire_attach attaches[LIST_MAX];
 static struct wire_write writes[LIST_MAX];
 static struct wire_detach detach;
 static uint64_t position;
+static struct slice withdrawn;
+static uint64_t withdrawn_epoch;
 static size_t unit_count;
 
 static bool body_decode(const struct wire_session_unit *u, size_t at)
@@ -103,6 +105,8 @@ static bool body_decode(const struct wire_session_unit *u, size_t at)
         return wire_write_get(u->body, &writes[at]);
     case WIRE_DETACH:
         return wire_detach_get(u->body, &detach);
+    case WIRE_WITHDRAW:
+        return wire_withdraw_get(u->body, &withdrawn, &withdrawn_epoch);
     default:
         return wire_position_get(u->body, &position);
     }
@@ -230,13 +234,15 @@ static void session_detach_encode(struct buf *b)
     put_unit(b, 1004, WIRE_DETACH, &body);
     wire_position_put(&body, HEAD);
     put_unit(b, 1005, WIRE_POSITION, &body);
+    wire_withdraw_put(&body, SLICE(CLIENT), 3);
+    put_unit(b, 1006, WIRE_WITHDRAW, &body);
     buf_free(&list);
     buf_free(&body);
 }
 
 static void session_detach_expect(void)
 {
-    ck_assert_uint_eq(unit_count, 2);
+    ck_assert_uint_eq(unit_count, 3);
     assert_slice(detach.client, CLIENT);
     ck_assert_uint_eq(detach.epoch, 3);
     ck_assert(detach.will);
@@ -245,6 +251,9 @@ static void session_detach_expect(void)
     items_expect();
     ck_assert_uint_eq(units[1].op, WIRE_POSITION);
     ck_assert_uint_eq(position, HEAD);
+    ck_assert_uint_eq(units[2].op, WIRE_WITHDRAW);
+    assert_slice(withdrawn, CLIENT);
+    ck_assert_uint_eq(withdrawn_epoch, 3);
 }
 
 /* --- acknowledgements ----------------------------------------------------------------- */
@@ -329,8 +338,8 @@ TELL_DECODE(done, WIRE_TELL_DONE, dones)
 static void tell_hold_encode(struct buf *b)
 {
     wire_tell_begin(b, WIRE_TELL_HOLD);
-    wire_hold_put(b, &(struct wire_hold){SLICE(CLIENT), 3, 3600});
-    wire_hold_put(b, &(struct wire_hold){SLICE("device-8"), 1, 0});
+    wire_hold_put(b, &(struct wire_hold){SLICE(CLIENT), 3, 3600, SLICE("user:alice")});
+    wire_hold_put(b, &(struct wire_hold){SLICE("device-8"), 1, 0, SLICE("")});
 }
 
 static void tell_hold_expect(void)
@@ -339,6 +348,8 @@ static void tell_hold_expect(void)
     assert_slice(holds[0].client, CLIENT);
     ck_assert_uint_eq(holds[0].epoch, 3);
     ck_assert_uint_eq(holds[0].expiry, 3600);
+    assert_slice(holds[0].principal, "user:alice");
+    ck_assert_uint_eq(holds[1].principal.len, 0);
     assert_slice(holds[1].client, "device-8");
     ck_assert_uint_eq(holds[1].epoch, 1);
     ck_assert_uint_eq(holds[1].expiry, 0);
@@ -498,10 +509,11 @@ static void call_sys_expect(void)
 static const struct vector table[] = {
     {V2(session_attach, session), .whole = {1, 1 + UNIT_HEAD + ATTACH_SIZE}},
     {V2(session_write, session), .whole = {1, 1 + UNIT_HEAD + WRITE_SIZE}},
-    {V2(session_detach, session), .whole = {1, 1 + UNIT_HEAD + DETACH_SIZE}},
+    {V2(session_detach, session),
+     .whole = {1, 1 + UNIT_HEAD + DETACH_SIZE, 1 + UNIT_HEAD + DETACH_SIZE + UNIT_HEAD + 8}},
     {V(session_acks),
      .whole = {1, 1 + ACK_HEAD + ATTACHED_SIZE, 1 + ACK_HEAD + ATTACHED_SIZE + ACK_HEAD + 8}},
-    {V2(tell_hold, hold), .whole = {2, 2 + 22}},
+    {V2(tell_hold, hold), .whole = {2, 2 + 34}},
     {V2(tell_credit, credit), .whole = {2, 2 + 22}},
     {V2(tell_done, done), .whole = {2, 2 + 41}},
     {V(tell_report)},
@@ -584,7 +596,7 @@ START_TEST(an_unknown_op_is_refused)
         wire_session_unit_put(&b, 1, (uint8_t)op, SLICE(""));
         r = wire_session_reader(b.p, b.len);
         ck_assert(wire_session_unit_get(&r, &units[0]) ==
-                  (op >= WIRE_ATTACH && op <= WIRE_POSITION));
+                  (op >= WIRE_ATTACH && op <= WIRE_WITHDRAW));
         b.p[0] = WIRE_TELL;
         b.p[1] = (uint8_t)op;
         ck_assert_uint_eq(wire_tell_get(b.p, 2, &r), op <= WIRE_TELL_REPORT ? op : 0);

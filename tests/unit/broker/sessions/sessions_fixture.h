@@ -45,6 +45,7 @@ struct gateway {
 struct held {
     struct gateway *by;
     const char *client;
+    struct slice principal;
     uint16_t error; /* of ATTACH */
     uint64_t epoch;
     uint32_t expiry;
@@ -234,7 +235,8 @@ static inline void hold_all(struct gateway *g, const struct held *list, size_t c
 
     wire_tell_begin(&frame, WIRE_TELL_HOLD);
     for (size_t i = 0; i < count; i++) {
-        const struct wire_hold m = {slice_of(list[i].client), list[i].epoch, list[i].expiry};
+        const struct wire_hold m = {slice_of(list[i].client), list[i].epoch, list[i].expiry,
+                                    list[i].principal};
 
         wire_hold_put(&frame, &m);
     }
@@ -299,9 +301,12 @@ static inline struct held attach_now(struct gateway *g, const struct wire_attach
                                      const char *client)
 {
     uint64_t seq = send_attach(g, m);
+    struct held h;
 
     run_store();
-    return attached(g, seq, client, m->expiry);
+    h = attached(g, seq, client, m->expiry);
+    h.principal = m->principal;
+    return h;
 }
 #define ATTACH(g, name, ...)                                                                       \
     attach_now((g), &(const struct wire_attach){.client = SLICE(name), .version = 5, __VA_ARGS__}, \
@@ -393,6 +398,16 @@ static inline uint16_t detach_now(struct held h, struct wire_detach m)
     return answer(h.by, seq)->error;
 }
 #define DETACH(h, ...) detach_now((h), (struct wire_detach){__VA_ARGS__})
+
+static inline uint16_t withdraw_now(struct held h)
+{
+    struct buf body = {0};
+
+    wire_withdraw_put(&body, slice_of(h.client), h.epoch);
+    send_unit(h.by, ++h.by->seq, WIRE_WITHDRAW, &body);
+    run_store();
+    return answer(h.by, h.by->seq)->error;
+}
 
 static inline uint16_t position_now(struct gateway *g, uint64_t position)
 {
@@ -521,6 +536,7 @@ static inline void setup(void)
     store.follow = on_batch;
     store_is_late = false;
     options = (struct sessions_options){
+        .owners = {.auth = true, .strangers = true},
         .reads = {.ask = reads_on_ask},
         .window = 1000,
         .max_payload = 1000,

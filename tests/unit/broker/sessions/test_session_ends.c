@@ -107,6 +107,58 @@ START_TEST(a_clean_takeover_sends_even_a_will_with_delay)
 }
 END_TEST
 
+START_TEST(a_will_that_was_withdrawn_is_not_sent)
+{
+    struct held c = ATTACH(a, "c", .expiry = 60, WILL);
+
+    ck_assert_int_eq(withdraw_now(c), ERR_NONE);
+    ck_assert(!store_has(SPACE_HEAD, "c", "W"));
+    ck_assert_int_eq(withdraw_now(c), ERR_NONE);
+    DETACH(c, .will = true, .expiry = 60);
+    ck_assert_str_eq(store_published(), "");
+    ck_assert(ATTACH(a, "c", .expiry = 60).present);
+}
+END_TEST
+
+START_TEST(a_will_that_was_withdrawn_is_not_sent_for_a_gateway_that_dies)
+{
+    struct held c = ATTACH(a, "c", WILL);
+
+    ck_assert_int_eq(withdraw_now(c), ERR_NONE);
+    leave(a);
+    pass(GRACE);
+    ck_assert_str_eq(store_published(), "");
+    ck_assert_uint_eq(store_rows(SPACE_HEAD), 0);
+}
+END_TEST
+
+START_TEST(a_will_that_the_store_does_not_withdraw_is_not_sent_either)
+{
+    struct held c = ATTACH(a, "c", WILL);
+
+    store.refuses = ERR_STORE_FULL;
+    ck_assert_int_eq(withdraw_now(c), ERR_STORE_FULL);
+    store.refuses = ERR_NONE;
+    DETACH(c, .will = true);
+    ck_assert_str_eq(store_published(), "");
+}
+END_TEST
+
+START_TEST(who_does_not_hold_the_session_withdraws_nothing)
+{
+    struct held c = ATTACH(a, "c", WILL), old = c;
+
+    old.epoch--;
+    ck_assert_int_eq(withdraw_now(old), ERR_FENCED);
+    old.epoch++;
+    old.by = b;
+    ck_assert_int_eq(withdraw_now(old), ERR_FENCED);
+    DETACH(c, .will = true);
+    ck_assert_str_eq(store_published(), SENT);
+    ck_assert_int_eq(withdraw_now(c), ERR_FENCED);
+}
+END_TEST
+
 START_TEST(a_will_that_may_not_be_published_refuses_the_attach)
 {
     event("x/#", "gone");
@@ -483,7 +535,10 @@ int main(void)
         a_delayed_will_goes_when_the_session_ends_sooner,
         a_client_that_comes_back_clean_sends_its_waiting_will,
         a_takeover_sends_a_will_without_delay, a_takeover_cancels_a_will_with_delay,
-        a_clean_takeover_sends_even_a_will_with_delay,
+        a_clean_takeover_sends_even_a_will_with_delay, a_will_that_was_withdrawn_is_not_sent,
+        a_will_that_was_withdrawn_is_not_sent_for_a_gateway_that_dies,
+        a_will_that_the_store_does_not_withdraw_is_not_sent_either,
+        who_does_not_hold_the_session_withdraws_nothing,
         a_will_that_may_not_be_published_refuses_the_attach,
         a_will_that_the_store_does_not_take_is_given_up,
         a_delayed_will_that_the_store_does_not_take_is_given_up,

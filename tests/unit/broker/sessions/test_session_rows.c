@@ -54,6 +54,22 @@ START_TEST(a_head_comes_back_as_it_was)
 }
 END_TEST
 
+START_TEST(a_head_of_before_has_a_name_without_a_kind)
+{
+    struct session_head h = full, again;
+
+    h.bare = true;
+    session_head_put(&b, &h);
+    ck_assert(session_head_get(written(), &again));
+    ck_assert(again.bare && slice_eq(again.principal, SLICE("ann")));
+    buf_clear(&b);
+    h.principal = (struct slice){0}; /* nobody's needs none */
+    session_head_put(&b, &h);
+    ck_assert(session_head_get(written(), &again));
+    ck_assert(!again.bare);
+}
+END_TEST
+
 START_TEST(a_head_cut_anywhere_or_too_long_is_none)
 {
     struct session_head h;
@@ -200,6 +216,7 @@ int main(void)
     suite_add_tcase(s, t);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, a_head_comes_back_as_it_was);
+    tcase_add_test(t, a_head_of_before_has_a_name_without_a_kind);
     tcase_add_test(t, a_head_cut_anywhere_or_too_long_is_none);
     tcase_add_test(t, a_head_of_another_form_is_none);
     tcase_add_test(t, a_due_row_names_time_client_and_what);

@@ -72,17 +72,66 @@ START_TEST(a_session_in_memory_alone_is_taken_back_after_a_start)
 }
 END_TEST
 
-START_TEST(of_a_session_taken_back_the_principal_is_not_known)
+START_TEST(a_session_taken_back_is_still_its_principals)
 {
-    struct held c = ATTACH(a, "c", .principal = SLICE("ann"));
+    struct held c = ATTACH(a, "c", .principal = SLICE("user:ann"));
 
     restart();
     join_as(a, "mqtt");
     join(b);
     HOLD(a, c);
-    SEND_ATTACH(b, "c", .principal = SLICE("bob"));
-    pass(500);
-    ck_assert_int_eq(answer(b, b->seq)->error, ERR_NONE);
+    ck_assert_int_eq(ATTACH(b, "c", .principal = SLICE("user:bob")).error, ERR_FORBIDDEN);
+    ck_assert_int_eq(ATTACH(b, "c", .clean = true).error, ERR_FORBIDDEN);
+    ck_assert_str_eq(fences(a), "");
+    ck_assert_int_eq(write_now(c), ERR_NONE);
+    SEND_ATTACH(b, "c", .principal = SLICE("user:ann"));
+    ck_assert_str_eq(fences(a), "c");
+}
+END_TEST
+
+START_TEST(who_came_for_anothers_name_before_it_was_claimed_goes)
+{
+    struct held c = ATTACH(a, "c", .principal = SLICE("user:ann")), other;
+
+    now += 1;
+    restart();
+    join(b);
+    other = ATTACH(b, "c", .principal = SLICE("user:bob"));
+    ck_assert_int_eq(other.error, ERR_NONE);
+    join_as(a, "mqtt");
+    HOLD(a, c);
+    ck_assert_str_eq(fences(a), "");
+    ck_assert_str_eq(fences(b), "c");
+    ck_assert_int_eq(write_now(c), ERR_NONE);
+    ck_assert_int_eq(write_now(other), ERR_FENCED);
+}
+END_TEST
+
+START_TEST(who_came_again_before_it_was_claimed_stays)
+{
+    struct held c = ATTACH(a, "c", .principal = SLICE("user:ann")), later;
+
+    now += 1;
+    restart();
+    join(b);
+    later = ATTACH(b, "c", .principal = SLICE("user:ann"));
+    join_as(a, "mqtt");
+    HOLD(a, c);
+    ck_assert_str_eq(fences(a), "c");
+    ck_assert_int_eq(write_now(later), ERR_NONE);
+}
+END_TEST
+
+START_TEST(a_stored_session_is_its_principals_after_a_start)
+{
+    struct held c = ATTACH(a, "c", .expiry = 60, .principal = SLICE("user:ann"));
+
+    restart();
+    join(b);
+    ck_assert_int_eq(ATTACH(b, "c", .principal = SLICE("cert:ann")).error, ERR_FORBIDDEN);
+    join_as(a, "mqtt");
+    HOLD(a, c);
+    ck_assert_int_eq(write_now(c), ERR_NONE);
 }
 END_TEST
 
@@ -293,7 +342,10 @@ int main(void)
         a_gateway_that_died_with_the_broker_loses_its_sessions_after_10_s,
         after_a_start_epochs_go_on_rising, the_same_attach_again_is_known_after_a_start,
         a_session_in_memory_alone_is_taken_back_after_a_start,
-        of_a_session_taken_back_the_principal_is_not_known,
+        a_session_taken_back_is_still_its_principals,
+        who_came_for_anothers_name_before_it_was_claimed_goes,
+        who_came_again_before_it_was_claimed_stays,
+        a_stored_session_is_its_principals_after_a_start,
         of_two_that_claim_a_session_in_memory_alone_the_later_epoch_has_it,
         a_damaged_head_does_not_stop_a_start, a_map_that_cannot_be_read_fails_the_start,
         a_start_reads_as_many_pages_as_there_are, what_waits_when_the_broker_ends_is_refused,
