@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "audit.h"
 #include "config.h"
 #include "endpoint.h"
 #include "log.h"
@@ -205,9 +206,10 @@ static struct session_owners broker_session_owners(const struct config *c,
 static void broker_on_reload(void *arg)
 {
     static const enum config_key applied[] = {
-        CFG_LOG_LEVEL,          CFG_MAX_BYTES,     CFG_MAX_AGE,
-        CFG_TOPIC_IDLE,         CFG_PRODUCER_IDLE, CFG_MAX_TOPICS,
-        CFG_MAX_RETAINED_BYTES, CFG_AUTH_ANONYMOUS};
+        CFG_LOG_LEVEL,     CFG_LOG_AUDIT,  CFG_LOG_ACCESS,
+        CFG_MAX_BYTES,     CFG_MAX_AGE,    CFG_TOPIC_IDLE,
+        CFG_PRODUCER_IDLE, CFG_MAX_TOPICS, CFG_MAX_RETAINED_BYTES,
+        CFG_AUTH_ANONYMOUS};
     struct broker *b = arg;
     struct config *fresh = config_reload(b->config);
     struct session_owners owners;
@@ -219,6 +221,7 @@ static void broker_on_reload(void *arg)
     }
     config_log_unapplied(b->config, fresh, applied, ARRAY_LEN(applied));
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
+    audit_configure(fresh);
     o = broker_store_options(fresh);
     store_set_retention(b->store, &o);
     owners = broker_session_owners(b->config, fresh);
@@ -381,6 +384,7 @@ int main(int argc, char **argv)
         return outcome == CONFIG_EXIT_OK ? EXIT_SUCCESS : EXIT_FAILURE;
     log_init("broker", (enum log_level)config_num(b.config, CFG_LOG_LEVEL),
              (enum log_format)config_num(b.config, CFG_LOG_FORMAT));
+    audit_configure(b.config);
     topic_limit_levels((unsigned)config_num(b.config, CFG_MAX_LEVELS));
     (void)uv_loop_init(&b.loop);
     if (!broker_start(&b)) {

@@ -42,6 +42,10 @@ X(LOG_LEVEL, "sluice", "log_level", CONFIG_CHOICE, "info", "debug,info,warn,erro
   "least severe message that is logged")
 X(LOG_FORMAT, "sluice", "log_format", CONFIG_CHOICE, "auto", "auto,text,json",
   "auto: text on a terminal, JSON otherwise")
+X(LOG_AUDIT, "sluice", "log_audit", CONFIG_BOOL, "on", NULL,
+  "log who was refused, and who deleted or managed what: a JSON line each, level audit")
+X(LOG_ACCESS, "sluice", "log_access", CONFIG_BOOL, "off", NULL,
+  "log each HTTP request when it is over: a JSON line each, level access")
 
 X(DURABILITY, "broker", "durability", CONFIG_CHOICE, "fsync", "fsync,commit",
   "when a publish is acknowledged: fsync survives power loss, commit a killed process")

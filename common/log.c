@@ -26,7 +26,7 @@ static const char *process_name = "sluice";
 static bool as_json = true;
 static atomic_int threshold = LOG_INFO;
 
-static const char *const level_names[] = {"debug", "info", "warn", "error"};
+static const char *const level_names[] = {"debug", "info", "warn", "error", "audit", "access"};
 
 void log_init(const char *process, enum log_level level, enum log_format format)
 {
@@ -101,14 +101,14 @@ static void put_quoted(struct buf *b, struct slice s)
     buf_u8(b, '"');
 }
 
-static void put_string(struct buf *b, struct slice s)
+static void put_string(struct buf *b, struct slice s, bool json)
 {
     struct buf clean = {0};
     struct slice c;
 
     put_clean(&clean, s);
     c = buf_slice(&clean);
-    if (as_json)
+    if (json)
         json_put_string(b, c);
     else if (is_plain(c))
         buf_put_slice(b, c);
@@ -117,14 +117,14 @@ static void put_string(struct buf *b, struct slice s)
     buf_free(&clean);
 }
 
-static void put_value(struct buf *b, const struct log_field *f)
+static void put_value(struct buf *b, const struct log_field *f, bool json)
 {
     if (f->kind == LOG_FIELD_U)
         buf_dec(b, f->v.u);
     else if (f->kind == LOG_FIELD_I)
         buf_printf(b, "%lld", (long long)f->v.i);
     else
-        put_string(b, f->v.s);
+        put_string(b, f->v.s, json);
 }
 
 static void put_text_line(struct buf *b, enum log_level level, const char *message,
@@ -134,7 +134,7 @@ static void put_text_line(struct buf *b, enum log_level level, const char *messa
     buf_printf(b, " %-5s %s: %s", level_names[level], process_name, message);
     for (; f->kind != LOG_FIELD_END; f++) {
         buf_printf(b, " %s=", f->key);
-        put_value(b, f);
+        put_value(b, f, false);
     }
     buf_u8(b, '\n');
 }
@@ -146,10 +146,10 @@ static void put_json_line(struct buf *b, enum log_level level, const char *messa
     time_put_rfc3339(b, clock_ms());
     buf_printf(b, "\",\"level\":\"%s\",\"process\":\"%s\",\"msg\":", level_names[level],
                process_name);
-    put_string(b, slice_of(message));
+    put_string(b, slice_of(message), true);
     for (; f->kind != LOG_FIELD_END; f++) {
         buf_printf(b, ",\"%s\":", f->key);
-        put_value(b, f);
+        put_value(b, f, true);
     }
     buf_puts(b, "}\n");
 }
@@ -168,9 +168,9 @@ void log_write(enum log_level level, const char *message, const struct log_field
     int saved = errno; /* callers log and then return their error */
     struct buf b = {0};
 
-    if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed))
+    if (level < LOG_AUDIT && (int)level < atomic_load_explicit(&threshold, memory_order_relaxed))
         return;
-    if (as_json)
+    if (as_json || level >= LOG_AUDIT)
         put_json_line(&b, level, message, fields);
     else
         put_text_line(&b, level, message, fields);

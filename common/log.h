@@ -13,7 +13,8 @@
 
 #include "bytes.h"
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+/* The last two are no degrees of severity: audit.h and access_log.h, always JSON. */
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_AUDIT, LOG_ACCESS };
 enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON };
 
 struct log_field {

@@ -22,7 +22,9 @@
 
 #include <stdlib.h>
 
+#include "access_log.h"
 #include "admin.h"
+#include "audit.h"
 #include "authority.h"
 #include "log.h"
 #include "mem.h"
@@ -279,6 +281,8 @@ static void gateway_reload_tls(struct gateway *g, const struct config *fresh)
 static void gateway_on_reload(void *arg)
 {
     static const enum config_key applied[] = {CFG_LOG_LEVEL,
+                                              CFG_LOG_AUDIT,
+                                              CFG_LOG_ACCESS,
                                               CFG_TLS_CERTIFICATE,
                                               CFG_TLS_KEY,
                                               CFG_TLS_CLIENT_CA,
@@ -315,6 +319,8 @@ static void gateway_on_reload(void *arg)
         return;
     config_log_unapplied(g->config, fresh, applied, ARRAY_LEN(applied));
     log_set_level((enum log_level)config_num(fresh, CFG_LOG_LEVEL));
+    audit_configure(fresh);
+    access_log_configure(fresh);
     gateway_reload_tls(g, fresh);
     (void)authority_reload(g->authority, fresh);
     config_free(fresh);
@@ -477,6 +483,8 @@ int gateway_main(const struct gateway_spec *spec, int argc, char **argv)
     g.spec = spec;
     log_init(spec->section, (enum log_level)config_num(g.config, CFG_LOG_LEVEL),
              (enum log_format)config_num(g.config, CFG_LOG_FORMAT));
+    audit_configure(g.config);
+    access_log_configure(g.config);
     topic_limit_levels((unsigned)config_num(g.config, CFG_MAX_LEVELS));
     gateway_make_loop(&g);
     if (!gateway_start(&g)) {
