@@ -38,6 +38,7 @@
 #include "sessions.h"
 #include "store.h"
 #include "topic.h"
+#include "wall.h"
 
 #define FOLDER_MODE 0750
 #define LINGER_MS 1000
@@ -104,18 +105,46 @@ static const char *broker_note(void *arg)
     struct store_status s;
 
     store_status(b->store, &s);
+    if (wall_look().held)
+        return "the clock is not believed: see the log, and sluice clock";
     return s.topics_full ? "new topics are refused: the log holds as many as it may "
                            "([limits] max_topics)"
                          : NULL;
 }
 
+static bool broker_page(void *arg, struct slice path, struct buf *out)
+{
+    struct wall_state clock = wall_look();
+
+    (void)arg;
+    if (!slice_eq(path, SLICE("/clock")))
+        return false;
+    if (clock.held)
+        buf_printf(out, "not believed for %llu s: %lld s from the time that the log goes by\n",
+                   (unsigned long long)clock.held_ms / 1000, (long long)clock.step_ms / 1000);
+    else
+        buf_puts(out, "believed\n");
+    return true;
+}
+
+static const char *broker_command(void *arg, struct slice path)
+{
+    (void)arg;
+    if (!slice_eq(path, SLICE("/clock/accept")))
+        return NULL;
+    return wall_accept() ? "the clock is believed from now on\n" : "the clock is believed\n";
+}
+
 static void broker_refresh(void *arg)
 {
     struct broker *b = arg;
+    struct wall_state clock = wall_look();
     struct store_status s;
 
     if (b->ending)
         return;
+    metric_set(M_CLOCK_HELD, clock.held);
+    metric_set(M_CLOCK_STEP, (uint64_t)(clock.step_ms < 0 ? -clock.step_ms : clock.step_ms) / 1000);
     store_status(b->store, &s);
     metric_set(M_STORE_FAILING, b->failing != NULL);
     metric_set(M_HEAD, s.head);
@@ -189,6 +218,9 @@ static struct store_options broker_store_options(const struct config *c)
         .producer_idle_ms = config_num(c, CFG_PRODUCER_IDLE),
         .max_retained_bytes = config_num(c, CFG_MAX_RETAINED_BYTES),
         .max_topics = (uint32_t)config_num(c, CFG_MAX_TOPICS),
+        .clock = {.step_ms = config_num(c, CFG_CLOCK_STEP),
+                  .away_ms = config_num(c, CFG_CLOCK_AWAY),
+                  .settle_ms = config_num(c, CFG_CLOCK_SETTLE)},
     };
 
     o.rules = config_retention(c, &o.rule_count);
@@ -323,7 +355,8 @@ static bool broker_open_sockets(struct broker *b)
 
 static bool broker_open_admin(struct broker *b)
 {
-    static const struct admin_ops ops = {broker_is_ready, broker_refresh, broker_note};
+    static const struct admin_ops ops = {broker_is_ready, broker_refresh, broker_note,
+                                         broker_command, broker_page};
     const char *listen = config_admin_listen(b->config, "broker");
 
     if (*listen == '\0')

@@ -206,8 +206,7 @@ static void admin_answer_forbidden(struct connection *c, enum http_gate_verdict 
 /* One that is no method of HTTP's is not known here; the others are known and not allowed. */
 static void admin_answer_method(struct connection *c, struct slice method)
 {
-    static const char *const others[] = {"POST",    "PUT",     "DELETE", "PATCH",
-                                         "OPTIONS", "CONNECT", "TRACE"};
+    static const char *const others[] = {"PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"};
 
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         if (slice_eq(method, slice_of(others[i]))) {
@@ -217,6 +216,29 @@ static void admin_answer_method(struct connection *c, struct slice method)
     admin_answer_text(c, "501 Not Implemented", "there is no such method\n", false);
 }
 
+static void admin_answer_command(struct connection *c, struct slice path)
+{
+    const struct admin *a = c->admin;
+    const char *done = a->ops.command != NULL ? a->ops.command(a->arg, path) : NULL;
+
+    if (done != NULL)
+        admin_answer_text(c, "200 OK", done, false);
+    else
+        admin_answer_text(c, "405 Method Not Allowed", "method not allowed\n", false);
+}
+
+static void admin_answer_page(struct connection *c, struct slice path, bool head_only)
+{
+    const struct admin *a = c->admin;
+    struct buf text = {0};
+
+    if (a->ops.page != NULL && a->ops.page(a->arg, path, &text))
+        admin_answer(c, "200 OK", "text/plain; charset=utf-8", buf_slice(&text), head_only);
+    else
+        admin_answer_text(c, "404 Not Found", "not found\n", head_only);
+    buf_free(&text);
+}
+
 static void admin_answer_request(struct connection *c, const struct http_request *r)
 {
     bool head_only = slice_eq(r->method, SLICE("HEAD"));
@@ -224,6 +246,8 @@ static void admin_answer_request(struct connection *c, const struct http_request
 
     if (v != HTTP_GATE_PASSES)
         admin_answer_forbidden(c, v, head_only);
+    else if (slice_eq(r->method, SLICE("POST")))
+        admin_answer_command(c, r->path);
     else if (!head_only && !slice_eq(r->method, SLICE("GET")))
         admin_answer_method(c, r->method);
     else if (slice_eq(r->path, SLICE("/healthz")))
@@ -233,7 +257,7 @@ static void admin_answer_request(struct connection *c, const struct http_request
     else if (slice_eq(r->path, SLICE("/metrics")))
         admin_answer_metrics(c, head_only);
     else
-        admin_answer_text(c, "404 Not Found", "not found\n", head_only);
+        admin_answer_page(c, r->path, head_only);
 }
 
 static void admin_answer_error(struct connection *c, int error)

@@ -1,7 +1,7 @@
 /*
- * admin.h - /healthz, /readyz and /metrics on a listener of their own.
+ * admin.h - /healthz, /readyz and /metrics on a listener of their own, and commands.
  *
- * A minimal HTTP/1.1 server: one request a connection, GET and HEAD, 64
+ * A minimal HTTP/1.1 server: one request a connection, 64
  * connections at once, 5 s each.  /readyz answers 503 until ready() says so.
  */
 #ifndef COMMON_ADMIN_H
@@ -18,6 +18,11 @@ struct admin_ops {
     void (*refresh)(void *arg);
     /* What /readyz says besides, while it is ready, or NULL; may be NULL. */
     const char *(*note)(void *arg);
+    /* A POST to that path, without a body: what was done, a line, or NULL when there is no
+     * such command; may be NULL. */
+    const char *(*command)(void *arg, struct slice path);
+    /* A GET of another path: its text into *out, or false; may be NULL. */
+    bool (*page)(void *arg, struct slice path, struct buf *out);
 };
 /* listen: "address:port", not empty; hosts: [http] hosts, see http_gate.h; both outlive it.  NULL
  * on failure, already logged; the loop must still be run to let go of what was begun.  who: see

@@ -1,5 +1,5 @@
 /*
- * clock.c - the two clocks, and the test's hand on them.
+ * clock.c - the clocks, and the test's hand on them.
  *
  * Nothing here fails: a machine without CLOCK_REALTIME or CLOCK_MONOTONIC is
  * not one that we run on.
@@ -14,6 +14,7 @@
  * first, so whoever sees the function sees its argument. */
 static uint64_t (*_Atomic replacement)(void *arg);
 static void *_Atomic replacement_arg;
+static _Atomic int64_t set_off;
 
 static uint64_t read_clock(clockid_t id)
 {
@@ -31,7 +32,12 @@ static uint64_t read_clock(clockid_t id)
 
 uint64_t clock_ms(void)
 {
-    return read_clock(CLOCK_REALTIME);
+    return read_clock(CLOCK_REALTIME) + (uint64_t)set_off;
+}
+
+uint64_t clock_boot_ms(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
 }
 
 uint64_t clock_mono_ms(void)
@@ -43,4 +49,9 @@ void clock_replace(uint64_t (*fn)(void *arg), void *arg)
 {
     replacement_arg = arg;
     replacement = fn;
+}
+
+void clock_set_off(int64_t ms)
+{
+    set_off = ms;
 }

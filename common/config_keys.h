@@ -63,6 +63,13 @@ X(TOPIC_IDLE, "broker", "topic_idle", CONFIG_DURATION, "7d", NULL,
   "an empty topic unused for so long is forgotten")
 X(PRODUCER_IDLE, "broker", "producer_idle", CONFIG_DURATION, "7d", NULL,
   "a producer unused for so long is forgotten")
+X(CLOCK_STEP, "broker", "clock_step", CONFIG_DURATION, "5s", NULL,
+  "a clock that is set by more than this is not believed at once: retention and IDs go on without "
+  "it")
+X(CLOCK_AWAY, "broker", "clock_away", CONFIG_DURATION, "7d", NULL,
+  "nor is one at a start that is so far after the log's last event, or before it")
+X(CLOCK_SETTLE, "broker", "clock_settle", CONFIG_DURATION, "10m", NULL,
+  "a clock that stands so long is believed, or when sluice clock accept says so; 0s: only then")
 X(READERS, "broker", "readers", CONFIG_INT, "2", NULL, "threads that read history")
 X(GATEWAY_CREDIT, "broker", "gateway_credit", CONFIG_SIZE, "4M", NULL,
   "live bytes that a gateway may leave unconfirmed before its live messages pause")

@@ -42,6 +42,8 @@ static const struct {
     uint64_t min, max;
 } ranges[] = {
     {CFG_PORT_BASE, 0, 65000},
+    {CFG_CLOCK_STEP, 100, 86400000},
+    {CFG_CLOCK_AWAY, 1000, UINT64_C(3153600000000)},
     {CFG_READERS, 1, 64},
     {CFG_GATEWAY_CREDIT, 4 << 10, 1 << 30},
     {CFG_PUBLISH_WINDOW, 4 << 10, 1 << 30},

@@ -19,6 +19,11 @@ X(COMMIT_US, 'b', HISTOGRAM, "sluice_commit_seconds", "Time of one transaction")
 X(REMOVED, 'b', COUNTER, "sluice_events_removed_total", "Events removed by retention or deletion")
 X(PAGES, '*', COUNTER, "sluice_pages_total", "History pages read")
 X(BAD_FRAMES, '*', COUNTER, "sluice_bad_frames_total", "Malformed ZeroMQ messages")
+X(RETENTION_LOOKS, 'b', COUNTER, "sluice_retention_looks_total",
+  "Times that what is too old or too much was looked for")
+X(CLOCK_HELD, 'b', GAUGE, "sluice_clock_held", "1 while the clock is not believed")
+X(CLOCK_STEP, 'b', GAUGE, "sluice_clock_step_seconds",
+  "How far it is then from the time that the log goes by")
 X(GATEWAYS, 'b', GAUGE, "sluice_gateways", "Gateways connected")
 X(SESSIONS_ATTACHED, 'b', GAUGE, "sluice_sessions_attached", "MQTT sessions with a client")
 X(SESSIONS_STORED, 'b', GAUGE, "sluice_sessions_stored",

@@ -9,7 +9,7 @@ build='gcc make pkg-config libc6-dev libuv1-dev libzmq3-dev libsqlite3-dev libin
        libnghttp2-dev libcurl4-openssl-dev libsodium-dev'
 tests='clang libclang-rt-dev check curl procps binutils sqlite3 nodejs python3 python3-pytest python3-pytest-xdist
        python3-zmq python3-requests python3-websockets python3-selenium python3-paho-mqtt
-       mosquitto mosquitto-clients nghttp2-client python3-h2 chromium chromium-driver'
+       mosquitto mosquitto-clients nghttp2-client python3-h2 faketime chromium chromium-driver'
 bench='mosquitto nginx-light libnginx-mod-nchan nghttp2-client python3'
 lint='git clang-format shellcheck python3 python3-pyflakes'
 case "${1:-build}" in

@@ -14,11 +14,11 @@
  */
 #include <assert.h>
 
-#include "clock.h"
 #include "failpoint.h"
 #include "group_impl.h"
 #include "log.h"
 #include "metrics.h"
+#include "wall.h"
 
 /* --- to whom -------------------------------------------------------------------------- */
 
@@ -163,7 +163,7 @@ static void touched_submit(struct groups *all)
 
 void groups_batch(struct groups *all, const struct store_batch *b)
 {
-    uint64_t now = clock_ms();
+    uint64_t now = wall_ms();
 
     if (all->groups == NULL || all->stopping)
         return;
@@ -211,7 +211,7 @@ static void read_end(struct group *g)
 static void page_take(struct group *g, const struct wire_page *page)
 {
     struct reader r = reader_of(page->records.p, page->records.len);
-    uint64_t now = clock_ms();
+    uint64_t now = wall_ms();
     struct event e;
     const uint8_t *start;
 
@@ -268,7 +268,7 @@ static void event_read(struct group *g, const struct wire_page *page)
     if (ev == NULL || ev->state != EVENT_FREE)
         return;
     if (page->error == ERR_NONE && event_record_get(&r, &e)) {
-        if (event_expired(&e, clock_ms()))
+        if (event_expired(&e, wall_ms()))
             group_event_gone(g, ev);
         else
             (void)assign(g, ev, &e, page->records);

@@ -21,13 +21,13 @@
  */
 #include <stdlib.h>
 
-#include "clock.h"
 #include "failpoint.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
 #include "publish_check.h"
 #include "session_impl.h"
+#include "wall.h"
 
 /* --- the answer -------------------------------------------------------------------- */
 
@@ -163,7 +163,7 @@ static bool has_ended(const struct session_op *op)
 {
     uint64_t ends_at = op->found.ends_at;
 
-    return op->attach.clean || (ends_at != 0 && ends_at <= clock_ms());
+    return op->attach.clean || (ends_at != 0 && ends_at <= wall_ms());
 }
 
 static uint64_t next_epoch(struct session_op *op)

@@ -16,9 +16,9 @@
  */
 #include <assert.h>
 
-#include "clock.h"
 #include "failpoint.h"
 #include "session_impl.h"
+#include "wall.h"
 
 #define MS UINT64_C(1000)
 
@@ -100,7 +100,7 @@ static void will_keep(struct session_op *op, struct commit *c, uint64_t now)
 static void session_keep(struct session_op *op, struct commit *c)
 {
     struct session *s = op->session;
-    uint64_t now = clock_ms();
+    uint64_t now = wall_ms();
 
     op->made = s->head;
     op->made.held_by = (struct wire_uuid){{0}};

@@ -7,9 +7,9 @@
  * row found becomes an op of its client.  The op reads the head anew: a row that
  * the head does not confirm is stale and goes without effect.
  */
-#include "clock.h"
 #include "failpoint.h"
 #include "session_impl.h"
+#include "wall.h"
 
 #define DUE_PAGE 256u
 
@@ -155,7 +155,7 @@ static void due_on_scan(struct store_request *r)
     all->due_scanning = false;
     if (all->stopping)
         return;
-    next = r->result.error == ERR_NONE ? due_take(all, r, clock_ms()) : clock_ms() + RETRY_MS;
+    next = r->result.error == ERR_NONE ? due_take(all, r, wall_ms()) : wall_ms() + RETRY_MS;
     buf_free(&r->found);
     if (next < all->due_at)
         all->due_at = next;
@@ -163,7 +163,7 @@ static void due_on_scan(struct store_request *r)
 
 void session_due_look(struct sessions *all)
 {
-    if (all->due_scanning || all->due_ops > 0 || all->due_at > clock_ms())
+    if (all->due_scanning || all->due_ops > 0 || all->due_at > wall_ms())
         return;
     all->due_scanning = true;
     all->due_at = UINT64_MAX; /* until then: what is put meanwhile lowers it */

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "mem.h"
 #include "session_impl.h"
+#include "wall.h"
 
 #define LOAD_PAGE 1000u
 
@@ -132,6 +133,6 @@ void sessions_load(struct sessions *all, void (*done)(void *arg, bool ok), void 
 {
     all->loaded = done;
     all->loaded_arg = arg;
-    all->epoch = clock_ms() << 20;
+    all->epoch = wall_ms() << 20;
     load_next(all, SLICE(""), SLICE(""));
 }

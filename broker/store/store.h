@@ -20,6 +20,7 @@
 
 #include "config.h"
 #include "event.h"
+#include "wall.h"
 #include "wire_session.h"
 
 struct store;
@@ -134,6 +135,7 @@ struct store_options {
     uint64_t max_bytes, max_age_ms; /* of the whole log; 0: no limit */
     uint64_t topic_idle_ms, producer_idle_ms;
     uint64_t max_retained_bytes;        /* then further retained messages are refused; 0: any */
+    struct wall_rules clock;            /* step_ms 0: the clock is believed whatever it does */
     uint32_t max_topics;                /* more are refused (ERR_TOO_MANY); 0: no limit */
     const struct retention_rule *rules; /* copied */
     size_t rule_count;

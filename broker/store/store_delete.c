@@ -8,8 +8,8 @@
  */
 #include <utlist.h>
 
-#include "clock.h"
 #include "store_removal.h"
+#include "wall.h"
 
 void delete_begin(struct store *s, struct store_request *r)
 {
@@ -58,7 +58,7 @@ static void delete_done(struct store *s, struct store_request *r, const struct t
 bool delete_step(struct store *s)
 {
     struct store_request *r = s->deletes;
-    uint64_t now = clock_ms();
+    uint64_t now = wall_ms();
     struct topic *t;
     bool last;
 

@@ -12,7 +12,9 @@
  * the file system when there are many.
  */
 #include "clock.h"
+#include "metrics.h"
 #include "store_removal.h"
+#include "wall.h"
 
 #define PRESSED_MS 250u    /* between passes while the table of topics is nearly full */
 #define LOOK_TOPICS 65536u /* in one step */
@@ -120,7 +122,7 @@ static bool vacuum_step(struct store *s)
 static bool idle_step(struct store *s)
 {
     uint64_t idle = s->retention->producer_idle_ms, pause = idle / 64;
-    uint64_t now = clock_ms(), mono = clock_mono_ms();
+    uint64_t now = wall_ms(), mono = clock_mono_ms();
     bool more;
 
     if (idle == 0 || mono < s->idle_at || now < idle)
@@ -135,7 +137,7 @@ static bool idle_step(struct store *s)
 
 bool expire_step(struct store *s, uint32_t rows)
 {
-    uint64_t now = clock_ms(), mono = clock_mono_ms();
+    uint64_t now = wall_ms(), mono = clock_mono_ms();
 
     if (s->failing == NULL && forget_crowd(s, rows))
         return true;
@@ -156,5 +158,6 @@ bool expire_step(struct store *s, uint32_t rows)
         return true;
     s->retention_next = 0;
     s->retention_at = mono + RETENTION_MS;
+    metric_add(M_RETENTION_LOOKS, 1);
     return false;
 }

@@ -16,4 +16,10 @@ static inline uint64_t id_of_ms(uint64_t ms)
     return ms > EVENT_ID_MAX >> 12 ? EVENT_ID_MAX : ms << 12;
 }
 
+/* The time of an ID, UTC; 0 for an ID of none. */
+static inline uint64_t ms_of_id(uint64_t id)
+{
+    return id >> 12 == 0 ? 0 : (id >> 12) + EVENT_ID_EPOCH_MS;
+}
+
 #endif

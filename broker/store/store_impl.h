@@ -51,6 +51,7 @@ enum meta_key {
     META_ID_LIMIT,     /* nor one up to this, after an unclean stop; 0 after a clean one */
     META_STATS_UPTO,   /* every topic's row counts at least the events up to here */
     META_FORGOTTEN_TO, /* topics.forgotten_to */
+    META_SEEN,         /* the time of the last start or clean stop, ms UTC */
 };
 
 /* Retention as configured; owned, replaced as a whole. */
@@ -163,7 +164,7 @@ void row_get(struct db_stmt *st, int first, struct event *e);
 
 /* --- store_recover.c ------------------------------------------------------ */
 /* NULL, or why the log cannot be taken up. */
-const char *recover_log(struct store *s) MUST_CHECK;
+const char *recover_log(struct store *s, const struct wall_rules *clock) MUST_CHECK;
 
 /* --- store_writer.c ------------------------------------------------------- */
 void writer_start(struct store *s);

@@ -15,9 +15,9 @@
  */
 #include <string.h>
 
-#include "clock.h"
 #include "log.h"
 #include "store_reader.h"
+#include "wall.h"
 
 /* The head of the reply is written twice: first to take its place, then, when
  * the rows are read, with what it has to say. */
@@ -120,7 +120,7 @@ static void page_begin(struct store_read *w, struct store_reader *r, uint64_t he
 {
     w->begun = true;
     w->head = head;
-    w->now = clock_ms();
+    w->now = wall_ms();
     w->upto = w->after;
     if (w->descending && (w->after == 0 || w->after > head))
         w->upto = head + 1;

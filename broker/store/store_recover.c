@@ -12,9 +12,9 @@
  */
 #include <string.h>
 
-#include "clock.h"
 #include "log.h"
 #include "store_impl.h"
+#include "wall.h"
 
 #define CLOCK_WAIT_MS 1000u
 
@@ -53,7 +53,7 @@ static void wait_for_clock(uint64_t limit)
     if (limit == 0)
         return;
     for (unsigned waited = 0; waited < CLOCK_WAIT_MS; waited += 5) {
-        if (id_of_ms(clock_ms()) > limit)
+        if (id_of_ms(wall_ms()) > limit)
             return;
         uv_sleep(5);
     }
@@ -62,7 +62,7 @@ static void wait_for_clock(uint64_t limit)
 
 static uint64_t first_id(uint64_t last, uint64_t limit)
 {
-    uint64_t first = id_of_ms(clock_ms());
+    uint64_t first = id_of_ms(wall_ms());
 
     if (first <= last)
         first = last + 1;
@@ -103,11 +103,21 @@ static void settle_volatile(struct store *s, uint64_t upto)
     }
 }
 
+/* The log's own time: no event, start or clean stop that it knows of was later. */
+static uint64_t last_time(struct store *s, uint64_t last)
+{
+    uint64_t event = ms_of_id(last), seen = meta_get(s->db, META_SEEN);
+
+    return event > seen ? event : seen;
+}
+
 /* NULL, or why not. */
-static const char *begin_life(struct store *s)
+static const char *begin_life(struct store *s, const struct wall_rules *clock)
 {
     uint64_t last = meta_get(s->db, META_LAST), limit = meta_get(s->db, META_ID_LIMIT), first;
 
+    if (clock->step_ms != 0)
+        wall_begin(clock, last_time(s, last));
     wait_for_clock(limit);
     first = first_id(last, limit);
     if (first >= EVENT_ID_MAX)
@@ -119,6 +129,7 @@ static const char *begin_life(struct store *s)
     store_holes(s);
     meta_set(s, META_LAST, s->last);
     meta_set(s, META_ID_LIMIT, 0);
+    meta_set(s, META_SEEN, wall_ms());
     settle_volatile(s, s->last);
     db_run(s->st.commit);
     return db_error(s->db) == DB_FINE ? NULL : schema_reason(db_error(s->db));
@@ -144,9 +155,9 @@ static bool load(struct store *s)
     return stats_load(s) && db_error(s->db) == DB_FINE;
 }
 
-const char *recover_log(struct store *s)
+const char *recover_log(struct store *s, const struct wall_rules *clock)
 {
-    const char *reason = load(s) ? begin_life(s) : schema_reason(db_error(s->db));
+    const char *reason = load(s) ? begin_life(s, clock) : schema_reason(db_error(s->db));
 
     if (reason == NULL)
         return NULL;

@@ -14,9 +14,9 @@
  * ends at the request's limit, when the reply is full, after WIRE_PAGE_SCAN names or
  * with its step, and says where: a filter that matches nothing costs bounded work.
  */
-#include "clock.h"
 #include "store_reader.h"
 #include "topic.h"
+#include "wall.h"
 
 /* --- the writer's side -------------------------------------------------------- */
 
@@ -179,7 +179,7 @@ static void walk_filter(struct retained_walk *w)
 
 bool retained_read(struct store_read *q, struct store_reader *r, struct buf *reply)
 {
-    struct retained_walk w = {.r = r, .q = q, .reply = reply, .now = clock_ms()};
+    struct retained_walk w = {.r = r, .q = q, .reply = reply, .now = wall_ms()};
 
     w.limit = q->limit == 0 || q->limit > WIRE_PAGE_ROWS ? WIRE_PAGE_ROWS : q->limit;
     wire_retained_begin(reply, q->ref, snapshot_begin(r));

@@ -294,7 +294,7 @@ struct store *store_open(uv_loop_t *loop, const struct store_options *o,
     if (*why == NULL)
         s->db = schema_open(s->path, o->fsync, why);
     if (*why == NULL)
-        *why = recover_log(s);
+        *why = recover_log(s, &o->clock);
     if (*why != NULL) {
         store_free(s);
         return NULL;

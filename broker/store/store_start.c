@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "mem.h"
 #include "store_reader.h"
 #include "topic.h"
+#include "wall.h"
 
 #define FILTERS_LOOKED_UP 64u /* further wildcards are sought without a look at what they match */
 
@@ -34,7 +34,7 @@ static void start_begin(struct store_read *w, uint64_t head)
 {
     w->begun = true;
     w->head = head;
-    w->now = clock_ms();
+    w->now = wall_ms();
     w->below = head + 1;
     w->newest = mem_array(w->filter_count, sizeof *w->newest);
     for (size_t i = 0; i < w->filter_count; i++)

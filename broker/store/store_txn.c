@@ -18,10 +18,10 @@
 
 #include <utlist.h>
 
-#include "clock.h"
 #include "mem.h"
 #include "metrics.h"
 #include "store_impl.h"
+#include "wall.h"
 
 struct txn {
     struct store *s;
@@ -480,7 +480,7 @@ static void run_units(struct txn *t)
 
 uint32_t txn_run(struct store *s)
 {
-    uint64_t now = clock_ms(), id = id_of_ms(now);
+    uint64_t now = wall_ms(), id = id_of_ms(now);
     struct txn t = {
         .s = s,
         .out = outcome_open(s),

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "log.h"
 #include "store_impl.h"
+#include "wall.h"
 
 #define TICK_NS (RETRY_MS * UINT64_C(1000000))
 
@@ -112,6 +113,7 @@ static void writer_finish(struct store *s)
     write_begin(s);
     meta_set(s, META_LAST, s->last);
     meta_set(s, META_ID_LIMIT, 0);
+    meta_set(s, META_SEEN, wall_ms());
     if (write_commit(s))
         checkpoint(s);
     outcome_open(s)->last = true;

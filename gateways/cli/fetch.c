@@ -261,6 +261,10 @@ static void set_rest(struct fetch *f, const struct fetch_request *r)
     must(curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, (struct curl_slist *)f->headers));
     must(curl_easy_setopt(f->easy, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION));
     must(curl_easy_setopt(f->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
+    if (r->post) {
+        must(curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE, 0L));
+        must(curl_easy_setopt(f->easy, CURLOPT_POST, 1L));
+    }
     must(curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->timeout_ms));
     must(curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, READ_SIZE));
     must(curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->detail));

@@ -1,5 +1,5 @@
 /*
- * fetch.h - one GET to a server of ours, by libcurl.
+ * fetch.h - one request to a server of ours, by libcurl.
  *
  * HTTP/1.1 over TCP or TLS; every wait for the peer is bounded.  This machine is asked
  * directly, others through the proxies that the environment names (http_proxy,
@@ -22,6 +22,7 @@ struct fetch_request {
      * that it reads, too.  NULL: plain. */
     const char *certificates;
     const char *target;
+    bool post;                  /* with no body; else it is a GET */
     const char *accept;         /* a media type; NULL: any */
     struct slice last_event_id; /* empty: none */
     unsigned timeout_ms;        /* of every wait for the peer */

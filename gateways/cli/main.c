@@ -14,7 +14,8 @@
 #include "mem.h"
 
 static const struct command *const commands[] = {
-    &command_up, &command_pub, &command_sub, &command_history, &command_topics, &command_status,
+    &command_up,     &command_pub,    &command_sub,   &command_history,
+    &command_topics, &command_status, &command_clock,
 };
 
 /* --- help ----------------------------------------------------------------- */

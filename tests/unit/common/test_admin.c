@@ -64,9 +64,24 @@ static const char *say_note(void *arg)
     return note;
 }
 
+static const char *take_command(void *arg, struct slice path)
+{
+    (void)arg;
+    return slice_eq(path, SLICE("/do")) ? "done\n" : NULL;
+}
+
+static bool write_page(void *arg, struct slice path, struct buf *out)
+{
+    (void)arg;
+    if (!slice_eq(path, SLICE("/page")))
+        return false;
+    buf_puts(out, "a page\n");
+    return true;
+}
+
 static void open_admin(void)
 {
-    static const struct admin_ops ops = {is_ready, on_refresh, say_note};
+    static const struct admin_ops ops = {is_ready, on_refresh, say_note, take_command, write_page};
 
     ready = false;
     refreshes = closed = 0;
@@ -231,6 +246,17 @@ START_TEST(anything_else_is_refused)
 }
 END_TEST
 
+START_TEST(a_process_has_pages_and_commands_of_its_own)
+{
+    ck_assert(begins(ask("GET /page HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 200 "));
+    ck_assert_ptr_nonnull(strstr(reply, "a page\n"));
+    ck_assert(
+        begins(ask("POST /do HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n"), "HTTP/1.1 200 "));
+    ck_assert_ptr_nonnull(strstr(reply, "done\n"));
+    ck_assert(begins(ask("GET /do HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 404 "));
+}
+END_TEST
+
 START_TEST(a_head_without_end_is_refused)
 {
     static char big[20000] = "GET /healthz HTTP/1.1\r\nX: ";
@@ -331,6 +357,7 @@ int main(void)
     tcase_add_test(t, metrics_are_refreshed_and_rendered);
     tcase_add_test(t, head_is_get_without_the_body);
     tcase_add_loop_test(t, anything_else_is_refused, 0, ARRAY_LEN(refusals));
+    tcase_add_test(t, a_process_has_pages_and_commands_of_its_own);
     tcase_add_test(t, a_head_without_end_is_refused);
     tcase_add_test(t, a_request_may_come_byte_by_byte);
     tcase_add_test(t, http_1_0_needs_no_host);
