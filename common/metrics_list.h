@@ -74,6 +74,10 @@ X(STALLED_CLOSED, 'g', COUNTER, "sluice_stalled_closed_total",
   "Clients closed because ring_pinned was reached")
 X(PUBLISH_PENDING, 'g', GAUGE, "sluice_publishes_pending",
   "Publishes waiting for the broker's acknowledgement")
+X(AUTH_JWKS_FAILURES, 'g', COUNTER, "sluice_auth_jwks_failures_total",
+  "Times that the keys of tokens could not be fetched")
+X(AUTH_JWKS_FETCHED, 'g', GAUGE, "sluice_auth_jwks_fetched_seconds",
+  "When the keys of tokens were fetched last, in seconds since 1970; 0: never")
 X(LINK_UP, 'g', GAUGE, "sluice_link_up", "1 while the broker is connected")
 X(HTTP_REQUESTS, 'g', COUNTER, "sluice_http_requests_total", "HTTP requests")
 X(HTTP_BAD, 'g', COUNTER, "sluice_http_malformed_total", "Malformed HTTP requests")

@@ -50,7 +50,7 @@ const char *auth_outcome_text(enum auth_outcome o)
 static struct auth_answer settle(struct authority *a, const uint8_t *credential,
                                  struct source_answer *s)
 {
-    struct auth_answer answer = {.outcome = s->outcome, .retry_ms = s->retry_ms};
+    struct auth_answer answer = {.outcome = s->outcome, .retry_ms = s->retry_ms, .why = s->why};
 
     if (s->outcome == AUTH_KNOWN)
         answer.principal = directory_add(a, credential, &s->found);
@@ -325,7 +325,8 @@ void ask_on_keys(void *authority)
             s.outcome = AUTH_UNAVAILABLE;
         ask_answer(q, &s);
     }
-    directory_review(a);
+    if (!a->closing) /* by who was answered */
+        directory_review(a);
 }
 
 void ask_stop(struct authority *a)
@@ -342,6 +343,7 @@ void ask_restart(struct authority *a)
     while ((q = next_marked(a)) != NULL) {
         struct source_answer s = {0};
 
+        credential_of(a, &q->in, q->credential); /* a password may be a token now */
         if (ask_source(q, &s))
             ask_answer(q, &s);
     }

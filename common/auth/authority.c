@@ -55,7 +55,7 @@ static bool sources_open(struct authority *a, const struct config *c, struct sou
     return role_list(s->roles, c, CFG_AUTH_CERTIFICATE_ROLES, &s->certificate_roles) &&
            role_list(s->roles, c, CFG_AUTH_ANONYMOUS, &s->stranger_roles) &&
            (!tokens_configured(c) ||
-            (s->tokens = tokens_open(a->loop, c, ask_on_keys, a)) != NULL) &&
+            (s->tokens = tokens_open(a->loop, c, a->from.tokens, ask_on_keys, a)) != NULL) &&
            (!set(c, CFG_AUTH_USERS) || (s->passwords = passwords_open(a->loop, c)) != NULL) &&
            (!set(c, CFG_AUTH_KEYS) || (s->keys = keys_open(c)) != NULL) &&
            (!set(c, CFG_AUTH_CALLBACK) || (s->callback = callback_open(a->loop, c)) != NULL);

@@ -64,6 +64,9 @@ struct auth_answer {
     enum auth_outcome outcome;
     struct principal *principal; /* AUTH_KNOWN: a reference; the asker's, for caller_begin */
     uint64_t retry_ms;           /* AUTH_BUSY */
+    /* More than the outcome says, for who runs the broker and for who was refused: constant,
+     * never what was shown.  NULL: there is no more to say. */
+    const char *why;
 };
 
 struct auth_ask;

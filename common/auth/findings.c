@@ -13,6 +13,7 @@ void findings_free(struct findings *f)
     free(f->jti);
     buf_free(&f->roles);
     buf_free(&f->grants);
+    buf_free(&f->parties);
     *f = (struct findings){0};
 }
 

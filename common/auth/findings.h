@@ -20,8 +20,9 @@ struct findings {
      * a password's hash.  And a token's own name, empty when it has none. */
     uint8_t mark[CREDENTIAL_HASH];
     char *jti;
-    uint64_t keep_ms; /* may be believed so long without asking again; 0: always */
-    bool external;    /* the callback's: no file of ours knows it */
+    struct buf parties; /* a token's issuer and audiences: str16 each */
+    uint64_t keep_ms;   /* may be believed so long without asking again; 0: always */
+    bool external;      /* the callback's: no file of ours knows it */
 };
 
 void findings_free(struct findings *f);

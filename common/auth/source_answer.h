@@ -9,6 +9,7 @@
 
 struct source_answer {
     enum auth_outcome outcome;
+    const char *why;       /* as in struct auth_answer */
     struct findings found; /* AUTH_KNOWN: the receiver's */
     uint64_t retry_ms;     /* AUTH_BUSY */
 };
