@@ -271,6 +271,7 @@ void mqtt_suback_put(struct buf *b, enum mqtt_version v, enum mqtt_type type, ui
                      const uint8_t *codes, size_t count, struct slice props);
 void mqtt_pingresp_put(struct buf *b);
 void mqtt_disconnect_put(struct buf *b, uint8_t reason, struct slice props); /* MQTT_50 only */
+void mqtt_auth_put(struct buf *b, uint8_t reason, struct slice props);       /* the same */
 
 /* A PUBLISH in three pieces, so that what is between can be each client's own:
  *

@@ -91,6 +91,12 @@ void mqtt_disconnect_put(struct buf *b, uint8_t reason, struct slice props)
     reasoned_put(b, reason, props);
 }
 
+void mqtt_auth_put(struct buf *b, uint8_t reason, struct slice props)
+{
+    head_put(b, MQTT_AUTH, 0, reasoned_size(reason, props));
+    reasoned_put(b, reason, props);
+}
+
 /* --- PUBLISH in pieces ------------------------------------------------------------- */
 
 static size_t publish_remaining(uint8_t qos, size_t topic_len, size_t rest_len)

@@ -13,6 +13,7 @@
 
 #include "mem.h"
 #include "metrics.h"
+#include "will.h"
 
 struct attach {
     struct link_publish link;
@@ -20,6 +21,7 @@ struct attach {
     struct client *client; /* NULL: gone */
     char *id;              /* its own then */
     uint32_t expiry;
+    bool will;
     attach_cb cb;
 };
 
@@ -39,10 +41,11 @@ static void attach_on_given_back(struct link_publish *lp, const struct wire_ack 
     free(d);
 }
 
-static void attach_detach(struct mqttd *m, const char *id, uint64_t epoch, uint32_t expiry)
+static void attach_detach(struct mqttd *m, const char *id, uint64_t epoch, uint32_t expiry,
+                          bool will)
 {
     struct detach *d = mem_zalloc(sizeof *d);
-    struct wire_detach w = {.client = slice_of(id), .epoch = epoch, .will = true, .expiry = expiry};
+    struct wire_detach w = {.client = slice_of(id), .epoch = epoch, .will = will, .expiry = expiry};
 
     d->link.kind = LINK_SESSION;
     d->link.op = WIRE_DETACH;
@@ -54,7 +57,7 @@ static void attach_detach(struct mqttd *m, const char *id, uint64_t epoch, uint3
 
 void attach_give_back(const struct client *c, uint64_t epoch)
 {
-    attach_detach(c->mqtt, c->id, epoch, c->expiry);
+    attach_detach(c->mqtt, c->id, epoch, c->expiry, will_may(c));
 }
 
 /* --- asking for it -------------------------------------------------------------------------- */
@@ -81,7 +84,7 @@ static void attach_on_answer(struct link_publish *lp, const struct wire_ack *ack
         c->attach = NULL;
         a->cb(c, stored ? &w : NULL, ack->error);
     } else if (stored) {
-        attach_detach(a->mqtt, a->id, w.epoch, a->expiry);
+        attach_detach(a->mqtt, a->id, w.epoch, a->expiry, a->will);
     }
     attach_free(a);
 }
@@ -111,6 +114,7 @@ void attach_leave(struct client *c)
         return;
     c->attach = NULL;
     a->client = NULL;
+    a->will = will_may(c);
     a->id = c->id;
     c->id = NULL;
 }

@@ -19,7 +19,8 @@
 #include "mqttd.h"
 #include "transport.h"
 
-enum client_state { CLIENT_NEW, CLIENT_ATTACHING, CLIENT_UP, CLIENT_ENDED };
+/* ASKING: who it is, is being found out. */
+enum client_state { CLIENT_NEW, CLIENT_ASKING, CLIENT_ATTACHING, CLIENT_UP, CLIENT_ENDED };
 
 struct client {
     struct reaped reaped; /* first */
@@ -40,11 +41,15 @@ struct client {
     bool wants_ours;        /* 5.0: it has asked for user properties of ours */
     bool bridge;            /* Mosquitto's: no-local and retain-as-published, unsaid */
     bool clean;
-    uint32_t expiry; /* of the session, as it is now */
-    struct caller caller;
+    uint32_t expiry;  /* of the session, as it is now */
+    bool by_auth;     /* it shows who it is by the method jwt, and may do so again */
+    char *will_topic; /* NULL: it has none */
+    bool will_withdrawn;
+    struct caller caller; /* before CONNECT: who the head of its WebSocket has shown */
 
     struct aliases_in *aliases; /* NULL: none used */
     uint64_t heard;             /* tick of the wheel at the last packet */
+    struct identity *identity;  /* who it is, is being found out; NULL: it is not */
     struct attach *attach;      /* the broker is asked for its session; NULL: it is not */
     struct connack *connack;    /* connect.c's: what will be said; NULL: it is said */
     struct inbound *inbound;    /* its PUBLISHes on their way to the broker, in order */
@@ -57,6 +62,8 @@ struct client {
     struct buf out;                       /* control packets of this turn */
     struct client *busy_prev, *busy_next; /* in mqttd.busy */
     bool busy;
+    struct wheel_timer pause; /* its principal publishes too fast: it is not read until then */
+    bool paused;
     bool unread;    /* input was left: it is blocked */
     bool pump;      /* client_pump was called */
     bool ending;    /* client_end was called */

@@ -6,7 +6,8 @@
  *                              client_leave                client_over, _leave, _finish
  *
  * All ways out end the client once (client_close), with its session, then its connection.
- * The will is published, but after a DISCONNECT of the client's that asks for none.
+ * The will is published, but after a DISCONNECT of the client's that asks for none, and
+ * where it is no longer permitted.
  *
  * How it fails: a DISCONNECT that is too large for the client goes without its words, or
  * not at all.
@@ -19,10 +20,12 @@
 
 #include "aliases.h"
 #include "attach.h"
+#include "identity.h"
 #include "inbound.h"
 #include "metrics.h"
 #include "session_life.h"
 #include "waiting.h"
+#include "will.h"
 
 #define DISCONNECT_MIN 3 /* with a reason */
 
@@ -77,16 +80,20 @@ static void client_close(struct client *c, bool will)
         m->report.clients_connected--;
     c->state = CLIENT_ENDED;
     client_leave_turn(c);
+    wheel_stop(&c->pause);
     inbound_leave(c);
+    identity_leave(c);
     attach_leave(c);
     waiting_free(c);
     if (c->session != NULL)
-        session_end(c->session, will, c->expiry);
+        session_end(c->session, will && will_may(c), c->expiry);
     c->session = NULL;
     aliases_in_free(c->aliases);
     buf_free(&c->out);
-    free(c->id);
+    c->caller.client = (struct slice){0};
     caller_end(&c->caller);
+    free(c->id);
+    free(c->will_topic);
     free(c->connack);
     DL_DELETE(m->clients, c);
     reaper_take(&m->gateway->reaper, &c->reaped);

@@ -18,6 +18,7 @@
 
 #include "client_life.h"
 #include "connect.h"
+#include "identity.h"
 #include "inbound.h"
 #include "mem.h"
 #include "metrics.h"
@@ -70,13 +71,12 @@ static void clients_say_pong(struct client *c)
     client_write(c, buf_slice(b));
 }
 
-static enum mqtt_reason clients_take_auth(struct slice body)
+static enum mqtt_reason clients_take_auth(struct client *c, struct slice body)
 {
     struct mqtt_reasoned m;
     enum mqtt_reason reason = mqtt_auth_get(body, &m);
 
-    /* Who had named a method was refused at CONNECT: nobody may go on with one. */
-    return reason == MQTT_OK ? MQTT_PROTOCOL_ERROR : reason;
+    return reason == MQTT_OK ? identity_renew(c, &m) : reason;
 }
 
 static enum mqtt_reason clients_take(struct client *c, const struct mqtt_head *h, struct slice body)
@@ -103,36 +103,64 @@ static enum mqtt_reason clients_take(struct client *c, const struct mqtt_head *h
     case MQTT_DISCONNECT:
         return clients_take_disconnect(c, body);
     case MQTT_AUTH:
-        return clients_take_auth(body);
+        return clients_take_auth(c, body);
     default: /* a second CONNECT */
         return MQTT_PROTOCOL_ERROR;
     }
 }
 
-static bool clients_publish_blocked(struct client *c)
+static void clients_on_pause_over(struct wheel_timer *t)
+{
+    struct client *c = CONTAINER_OF(t, struct client, pause);
+
+    c->paused = false;
+    client_unblock(c);
+    gateway_wake(c->mqtt->gateway);
+}
+
+/* Whoever is counted by inbound_wait must be taken then: it is asked last. */
+static bool clients_publish_pauses(struct client *c, const struct mqtt_head *h, struct slice body)
+{
+    uint64_t ms = c->paused ? 1 : inbound_wait(c, h->flags, body);
+
+    if (ms > 0 && !c->paused) {
+        c->paused = true;
+        wheel_start(&c->mqtt->gateway->wheel, &c->pause, ms, clients_on_pause_over);
+    }
+    return ms > 0;
+}
+
+static bool clients_publish_blocked(struct client *c, const struct mqtt_head *h, struct slice body)
 {
     if (waiting_keeps_publishes(c))
         return true;
     if (!inbound_full(c))
-        return false;
+        return clients_publish_pauses(c, h, body);
     c->mqtt->link_full |= link_publish_full(c->mqtt->gateway->link);
     return true;
 }
 
-/* What blocks it ends in client_up, clients_on_writable, an acknowledgement, a SUBACK, or
- * clients_unblock_all. */
-static bool clients_is_blocked(struct client *c, const struct mqtt_head *h)
+static bool clients_is_on_its_way(const struct client *c)
 {
-    if (c->state == CLIENT_ATTACHING || clients_answers_unread(c))
+    return c->state == CLIENT_ASKING || c->state == CLIENT_ATTACHING;
+}
+
+/* What blocks it ends in client_up, clients_on_writable, an acknowledgement, a SUBACK, the
+ * answer to an AUTH, the end of a pause, or clients_unblock_all. */
+static bool clients_is_blocked(struct client *c, const struct mqtt_head *h, struct slice body)
+{
+    if (clients_is_on_its_way(c) || clients_answers_unread(c))
         return true;
     if (c->state == CLIENT_NEW)
         return false;
     switch (h->type) {
     case MQTT_PUBLISH:
-        return clients_publish_blocked(c);
+        return clients_publish_blocked(c, h, body);
     case MQTT_SUBSCRIBE:
     case MQTT_UNSUBSCRIBE:
         return !waiting_has_room(c, h->remaining);
+    case MQTT_AUTH:
+        return identity_is_asked(c);
     default:
         return false;
     }
@@ -155,7 +183,7 @@ static bool clients_on_packet(struct transport *t, const struct mqtt_head *h, st
 
     if (c->ending)
         return true; /* it does not know yet */
-    if (clients_is_blocked(c, h)) {
+    if (clients_is_blocked(c, h, body)) {
         c->unread = true;
         return false;
     }
@@ -177,7 +205,12 @@ static bool clients_on_packet(struct transport *t, const struct mqtt_head *h, st
 
 static void clients_on_refused(struct transport *t, enum mqtt_reason reason)
 {
-    client_end_now(CONTAINER_OF(t, struct client, transport), reason, NULL);
+    struct client *c = CONTAINER_OF(t, struct client, transport);
+
+    if (clients_is_on_its_way(c))
+        connect_refuse(c, reason); /* it is owed a CONNACK */
+    else
+        client_end_now(c, reason, NULL);
 }
 
 static void clients_on_frames_closed(struct transport *t)
@@ -264,10 +297,11 @@ static void clients_on_opened(struct conn *conn)
     client_await_connect(c);
 }
 
-void clients_open_websocket(struct mqttd *m, struct conn *conn)
+void clients_open_websocket(struct mqttd *m, struct conn *conn, const struct caller *shown)
 {
     struct client *c = clients_add(m, conn, true);
 
+    caller_copy(&c->caller, shown);
     conn_take_over(conn, &clients_conn_ops, c);
     if (c->state == CLIENT_NEW)
         client_await_connect(c);
@@ -302,7 +336,7 @@ static void clients_on_drain(struct conn *conn)
     struct client *c = conn->data;
     bool elsewhere = c->mqtt->settings.server_reference != NULL;
 
-    if (c->state == CLIENT_ATTACHING)
+    if (clients_is_on_its_way(c))
         connect_refuse(c, elsewhere ? MQTT_USE_ANOTHER : MQTT_UNAVAILABLE);
     else
         client_end_now(c, elsewhere ? MQTT_USE_ANOTHER : MQTT_SHUTTING_DOWN, NULL);

@@ -9,8 +9,8 @@
 #include "client.h"
 
 extern const struct conn_ops clients_conn_ops; /* conn->data: the struct mqttd, then the client */
-/* A WebSocket that speaks MQTT. */
-void clients_open_websocket(struct mqttd *m, struct conn *conn);
+/* A WebSocket that speaks MQTT; shown: who its head was believed to be from. */
+void clients_open_websocket(struct mqttd *m, struct conn *conn, const struct caller *shown);
 /* The end of the turn: what is said goes out, what was ended ends, what waited goes on. */
 void clients_turn(struct mqttd *m);
 

@@ -1,9 +1,12 @@
 /*
- * connect.c - CONNECT, the attach at the broker, CONNACK.
+ * connect.c - CONNECT, who it is, the attach at the broker, CONNACK.
+ *
+ *   connect_take ──▶ identity_ask ──▶ connect_go_on ──ATTACH──▶ connect_attached ──▶ let in
+ *                        └──later──▶ connect_on_known ─┘
  *
  * Happy path: connect_take reads the packet and checks it, copies what the client said,
- * and sends an ATTACH with the will.  The answer comes when whoever held the session has
- * let go of it; it becomes a session, CONNACK is said, and then the session starts, so
+ * finds out who it is, and sends an ATTACH with the will.  The answer comes when whoever held the
+ * session has let go of it; it becomes a session, CONNACK is said, and then the session starts, so
  * that what it sends comes behind.
  *
  * How it fails: each refusal is a CONNACK with its reason (5.0) or return code (3.1.1),
@@ -11,11 +14,15 @@
  *
  *   0x81 0x82 0x84    a packet that is wrong, or of another version
  *   0x85              an identifier that is too long or holds control characters
- *   0x87              another principal's session, or a will that is not permitted
- *   0x88              the broker is away, or has no room for the session
- *   0x8C              a method of authentication: none is offered
+ *   0x86              what was shown is wrong
+ *   0x87              nothing was shown, another principal's session, or a will that is not
+ *                     permitted
+ *   0x88              the broker is away, or has no room for the session; nobody can be asked
+ *                     who the client is
+ *   0x8C              a method of authentication other than jwt
  *   0x90 0x97 0x9A 0x9B   a will that could not be published
- *   0x95              CONNACK would be larger than the client takes
+ *   0x95              CONNACK would be larger than the client takes, or what follows CONNECT is
+ *   0x97              too many attempts, or connections of one principal
  *
  * A client that is gone before the answer comes leaves the attach behind, which then
  * gives the session back.  Its will is published: the broker had accepted it.
@@ -27,15 +34,16 @@
 #include <sys/random.h>
 
 #include "attach.h"
-#include "authority.h"
 #include "client_life.h"
 #include "failpoint.h"
+#include "identity.h"
 #include "log.h"
 #include "mem.h"
 #include "message.h"
 #include "metrics.h"
 #include "packets.h"
 #include "session_life.h"
+#include "will.h"
 
 /* What CONNACK will say. */
 struct connack {
@@ -53,9 +61,9 @@ static const char *connect_why(enum mqtt_reason reason)
     case MQTT_BAD_CLIENT_ID:
         return "the client identifier is too long, or holds control characters";
     case MQTT_BAD_AUTH_METHOD:
-        return "no method of authentication is offered";
+        return "the method of authentication that is offered is jwt";
     case MQTT_TOO_LARGE:
-        return "CONNACK would be larger than your maximum packet size";
+        return "a packet is larger than you or the server take";
     case MQTT_NO_QOS:
     case MQTT_NO_RETAIN:
     case MQTT_BAD_TOPIC:
@@ -76,7 +84,7 @@ static size_t connect_connack_size(const struct client *c, size_t props)
     return 1 + mqtt_varint_size((uint32_t)props) + props;
 }
 
-static void connect_say_refusal(struct client *c, enum mqtt_reason reason)
+static void connect_say_refusal(struct client *c, enum mqtt_reason reason, const char *why)
 {
     const char *server = c->mqtt->settings.server_reference;
     bool elsewhere = reason == MQTT_USE_ANOTHER || reason == MQTT_SERVER_MOVED;
@@ -88,7 +96,7 @@ static void connect_say_refusal(struct client *c, enum mqtt_reason reason)
     if (elsewhere && server != NULL)
         mqtt_prop_put_text(&props, MQTT_PROP_SERVER_REFERENCE, slice_of(server));
     else if (reason != MQTT_BAD_VERSION) /* nobody knows what it would make of words */
-        mqtt_prop_put_text(&props, MQTT_PROP_REASON_STRING, slice_of(connect_why(reason)));
+        mqtt_prop_put_text(&props, MQTT_PROP_REASON_STRING, slice_of(why));
     if (!client_takes(c, connect_connack_size(c, props.len)))
         props.len = 0;
     mqtt_connack_put(&packet, c->version, false, code, buf_slice(&props));
@@ -98,14 +106,19 @@ static void connect_say_refusal(struct client *c, enum mqtt_reason reason)
     buf_free(&packet);
 }
 
-void connect_refuse(struct client *c, enum mqtt_reason reason)
+static void connect_refuse_why(struct client *c, enum mqtt_reason reason, const char *why)
 {
     metric_add(M_MQTT_CONNECTS_REFUSED, 1);
     if (mqttd_may_log(c->mqtt))
         log_info("a client was refused", LOG_SLICE("client", client_id(c)),
                  LOG_S("reason", mqtt_reason_text((uint8_t)reason)));
-    connect_say_refusal(c, reason);
+    connect_say_refusal(c, reason, why);
     client_over(c);
+}
+
+void connect_refuse(struct client *c, enum mqtt_reason reason)
+{
+    connect_refuse_why(c, reason, connect_why(reason));
 }
 
 /* --- CONNACK ------------------------------------------------------------------------------- */
@@ -131,6 +144,8 @@ static void connect_put_words(const struct client *c, const struct connack *k, s
         mqtt_prop_put_text(b, MQTT_PROP_ASSIGNED_CLIENT_ID, client_id(c));
     if (k->keep_alive != 0)
         mqtt_prop_put_number(b, MQTT_PROP_SERVER_KEEP_ALIVE, k->keep_alive);
+    if (c->by_auth)
+        mqtt_prop_put_text(b, MQTT_PROP_AUTH_METHOD, SLICE("jwt"));
 }
 
 static void connect_put_needed(const struct client *c, const struct connack *k, struct buf *b)
@@ -207,19 +222,36 @@ static void connect_let_in(struct client *c)
 {
     struct connack *k = c->connack;
 
+    if (!caller_stands(&c->caller)) {
+        connect_refuse(c, MQTT_NOT_AUTHORIZED);
+        return;
+    }
     c->connack = NULL;
     metric_add(client_is_5(c) ? M_MQTT_CONNECTS_5 : M_MQTT_CONNECTS_311, 1);
     connect_say_accepted(c, k);
     free(k);
     client_flush(c);
     client_up(c);
+    identity_look(c); /* grants may be fewer since the session's filters were looked at */
     session_start(c->session);
+}
+
+/* A session that was attached in vain; nothing is to be told of a client that was not here. */
+static void connect_give_back(struct client *c, uint64_t epoch, enum mqtt_reason reason)
+{
+    will_withdraw(c);
+    attach_give_back(c, epoch);
+    connect_refuse(c, reason);
 }
 
 static void connect_attached(struct client *c, const struct wire_attached *w)
 {
     FAILPOINT(mqtt_attached);
     connect_end_former(c->mqtt, c->id);
+    if (!caller_connect(&c->caller)) {
+        connect_give_back(c, w->epoch, MQTT_QUOTA);
+        return;
+    }
     c->session = session_new(c, w);
     if (c->session == NULL) {
         attach_give_back(c, w->epoch);
@@ -263,7 +295,8 @@ static enum mqtt_reason connect_check(const struct client *c, const struct mqtt_
 
     if (mqtt->gateway->draining)
         return mqtt->settings.server_reference != NULL ? MQTT_USE_ANOTHER : MQTT_UNAVAILABLE;
-    if (mqtt_has(&m->props, MQTT_PROP_AUTH_METHOD))
+    if (mqtt_has(&m->props, MQTT_PROP_AUTH_METHOD) &&
+        !slice_eq(mqtt_prop_text(&m->props, MQTT_PROP_AUTH_METHOD), SLICE("jwt")))
         return MQTT_BAD_AUTH_METHOD;
     if (!connect_id_ok(mqtt, m->client))
         return MQTT_BAD_CLIENT_ID;
@@ -310,20 +343,6 @@ static void connect_take_expiry(struct client *c, const struct mqtt_connect *m, 
         c->expiry = max;
 }
 
-static void connect_take_principal(struct client *c)
-{
-    struct credentials shown = {.certificate = conn_peer_subject(c->transport.conn)};
-    struct auth_answer answer;
-    struct auth_ask *later =
-        authority_ask(c->mqtt->gateway->authority, &shown, &answer, NULL, NULL);
-
-    assert(later == NULL); /* nothing that takes time was shown */
-    (void)later;
-    c->caller.client = slice_of(c->id);
-    if (answer.outcome == AUTH_KNOWN)
-        caller_begin(&c->caller, answer.principal);
-}
-
 /* User properties that nobody has asked for upset clients that compare them. */
 static bool connect_asks_ours(const struct mqttd *m, const struct mqtt_props *p)
 {
@@ -332,6 +351,12 @@ static bool connect_asks_ours(const struct mqttd *m, const struct mqtt_props *p)
     if (m->settings.properties_all)
         return true;
     return mqtt_user_get(p, SLICE("sluice-properties"), &value) && slice_eq(value, SLICE("on"));
+}
+
+/* What a bridge of Mosquitto's says about itself is for its own peers: let be. */
+static bool connect_has_will(const struct mqtt_connect *m)
+{
+    return m->has_will && !message_is_bridge_state(m->will.topic);
 }
 
 static void connect_take_words(struct client *c, const struct mqtt_connect *m)
@@ -348,7 +373,9 @@ static void connect_take_words(struct client *c, const struct mqtt_connect *m)
     c->wants_ours = connect_asks_ours(c->mqtt, p);
     c->bridge = m->bridge;
     c->problem_info = mqtt_prop_number(p, MQTT_PROP_REQUEST_PROBLEM_INFO, 1) != 0;
-    connect_take_principal(c);
+    c->by_auth = mqtt_has(p, MQTT_PROP_AUTH_METHOD);
+    if (connect_has_will(m))
+        c->will_topic = mem_strndup(m->will.topic.p, m->will.topic.len);
     connect_take_keep_alive(c, m, k);
     connect_take_expiry(c, m, k);
 }
@@ -364,12 +391,6 @@ static enum mqtt_reason connect_put_will(const struct client *c, const struct mq
                               .retain = will->retain};
 
     return message_put(c->mqtt, &c->caller, &message, record);
-}
-
-/* What a bridge of Mosquitto's says about itself is for its own peers: let be. */
-static bool connect_has_will(const struct mqtt_connect *m)
-{
-    return m->has_will && !message_is_bridge_state(m->will.topic);
 }
 
 static enum mqtt_reason connect_put_attach(const struct client *c, const struct mqtt_connect *m,
@@ -395,13 +416,25 @@ static enum mqtt_reason connect_put_attach(const struct client *c, const struct 
     return reason;
 }
 
+/* A client that takes its own session over needs no place more. */
+static bool connect_has_place(struct client *c)
+{
+    struct session *former;
+
+    if (caller_connect(&c->caller))
+        return true;
+    HASH_FIND_STR(c->mqtt->sessions, c->id, former);
+    return former != NULL && slice_eq(client_owner(former->client), client_owner(c));
+}
+
+/* Who it is, is known. */
 static void connect_attach(struct client *c, const struct mqtt_connect *m)
 {
     struct buf body = {0};
-    enum mqtt_reason reason;
+    enum mqtt_reason reason = connect_has_place(c) ? MQTT_OK : MQTT_QUOTA;
 
-    connect_take_words(c, m);
-    reason = connect_fits(c) ? connect_put_attach(c, m, &body) : MQTT_TOO_LARGE;
+    if (reason == MQTT_OK)
+        reason = connect_fits(c) ? connect_put_attach(c, m, &body) : MQTT_TOO_LARGE;
     if (reason != MQTT_OK) {
         buf_free(&body);
         connect_refuse(c, reason);
@@ -409,6 +442,49 @@ static void connect_attach(struct client *c, const struct mqtt_connect *m)
     }
     c->state = CLIENT_ATTACHING;
     attach_begin(c, &body, connect_on_answer);
+}
+
+/* --- who it is ------------------------------------------------------------------------- */
+
+static void connect_go_on(struct client *c, const struct mqtt_connect *m,
+                          const struct identity_answer *answer)
+{
+    conn_timer(c->transport.conn, 0, NULL);
+    if (answer->reason == MQTT_OK)
+        connect_attach(c, m);
+    else
+        connect_refuse_why(c, answer->reason, answer->text);
+}
+
+static void connect_on_known(struct client *c, const struct identity_answer *answer,
+                             struct slice packet)
+{
+    struct mqtt_connect m;
+    enum mqtt_reason again = mqtt_connect_get(packet, &m);
+
+    assert(again == MQTT_OK); /* it was, when it came */
+    (void)again;
+    connect_go_on(c, &m, answer);
+    gateway_wake(c->mqtt->gateway);
+}
+
+static void connect_on_timeout(struct wheel_timer *t)
+{
+    connect_refuse_why(conn_of_timer(t)->data, MQTT_UNAVAILABLE,
+                       "who you are could not be found out in time");
+}
+
+static void connect_identify(struct client *c, const struct mqtt_connect *m, struct slice body)
+{
+    struct identity_answer answer;
+
+    connect_take_words(c, m);
+    if (identity_ask(c, m, body, &answer, connect_on_known)) {
+        connect_go_on(c, m, &answer);
+        return;
+    }
+    c->state = CLIENT_ASKING;
+    conn_timer(c->transport.conn, c->mqtt->settings.connect_timeout_ms, connect_on_timeout);
 }
 
 /* The form of the answer: of a version that we do not speak, the nearest one.  Levels with
@@ -430,7 +506,7 @@ void connect_take(struct client *c, struct slice body)
     if (reason == MQTT_OK)
         reason = connect_check(c, &m);
     if (reason == MQTT_OK)
-        connect_attach(c, &m);
+        connect_identify(c, &m, body);
     else
         connect_refuse(c, reason);
 }

@@ -7,7 +7,7 @@
 
 #include "client.h"
 
-/* The client's first packet.  It is ATTACHING after it, or over. */
+/* The client's first packet.  It is ASKING or ATTACHING after it, or over. */
 void connect_take(struct client *c, struct slice body);
 /* Its CONNACK says why not, as far as its version has a word for that; it is over.
  * Before a CONNECT could be read, nothing is said. */

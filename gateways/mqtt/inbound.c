@@ -16,6 +16,9 @@
  * link's queue.  A client of 5.0 that exceeds its receive maximum is ended (0x93);
  * otherwise the connection is not read until there is room.
  *
+ * A principal that publishes faster than it may is told 0x97 at QoS 1 and 2 of 5.0; where
+ * there is no such word it is not read until it may go on (inbound_wait).
+ *
  * How it fails: 0x90 a topic that is none, 0x94 and 0x82 an alias, 0x9B and 0x9A what
  * CONNACK has excluded: these end the connection.  Refusals of one event are in its
  * acknowledgement, see inbound.h.
@@ -56,6 +59,41 @@ bool inbound_full(const struct client *c)
     if (c->inbound_bytes >= INBOUND_BYTES || link_publish_full(m->gateway->link))
         return true;
     return !client_is_5(c) && c->inbound_count >= m->settings.receive_maximum;
+}
+
+/* --- rates ------------------------------------------------------------------------------- */
+
+static struct account *inbound_limited_account(const struct client *c)
+{
+    struct account *a = c->caller.principal != NULL ? c->caller.principal->account : NULL;
+
+    return a != NULL && (a->limits->events != 0 || a->limits->bytes != 0) ? a : NULL;
+}
+
+static bool inbound_can_be_refused(const struct client *c, uint8_t qos)
+{
+    return client_is_5(c) && qos > 0;
+}
+
+uint64_t inbound_wait(struct client *c, uint8_t flags, struct slice body)
+{
+    struct account *a = inbound_limited_account(c);
+    struct mqtt_publish m;
+
+    if (a == NULL || mqtt_publish_get(c->version, flags, body, &m) != MQTT_OK ||
+        inbound_can_be_refused(c, m.qos))
+        return 0;
+    return account_publish(a, 1, m.payload.len);
+}
+
+/* Of what inbound_wait has let through unasked. */
+static enum mqtt_reason inbound_check_rate(const struct client *c, const struct mqtt_publish *m)
+{
+    struct account *a = inbound_limited_account(c);
+
+    if (a == NULL || !inbound_can_be_refused(c, m->qos))
+        return MQTT_OK;
+    return account_publish(a, 1, m->payload.len) == 0 ? MQTT_OK : MQTT_QUOTA;
 }
 
 /* --- identifiers of QoS 2 ------------------------------------------------------------------ */
@@ -174,7 +212,8 @@ static const char *inbound_why(const struct inbound *in)
     case MQTT_BAD_TOPIC:
         return "the topic, or the response topic, is none that can be published to";
     case MQTT_QUOTA:
-        return "the payload or its properties are too large, or there is no room";
+        return "the payload or its properties are too large, there is no room, or it comes too "
+               "fast";
     case MQTT_IMPLEMENTATION:
         return "control characters in a property, or the event could not be stored";
     case MQTT_BAD_PAYLOAD_FORMAT:
@@ -351,6 +390,13 @@ static void inbound_submit(struct client *c, struct inbound *in)
     link_publish(c->mqtt->gateway->link, &in->link);
 }
 
+/* Where a refusal cannot be said, the close says it. */
+static void inbound_end_if_unheard(struct client *c, uint8_t qos, enum mqtt_reason reason)
+{
+    if (reason == MQTT_NOT_AUTHORIZED && qos > 0 && !client_is_5(c))
+        client_end(c, reason, "a publish is not permitted");
+}
+
 static void inbound_submit_event(struct client *c, const struct mqtt_publish *m)
 {
     struct message message = {.topic = m->topic,
@@ -360,12 +406,15 @@ static void inbound_submit_event(struct client *c, const struct mqtt_publish *m)
                               .qos = m->qos,
                               .retain = m->retain};
     struct inbound *in = inbound_new(c, m);
-    enum mqtt_reason reason = message_put(c->mqtt, &c->caller, &message, &in->link.records);
+    enum mqtt_reason reason = inbound_check_rate(c, m);
 
+    if (reason == MQTT_OK)
+        reason = message_put(c->mqtt, &c->caller, &message, &in->link.records);
     if (reason == MQTT_OK) {
         inbound_submit(c, in);
         return;
     }
+    inbound_end_if_unheard(c, m->qos, reason);
     inbound_refuse(c, in, reason);
     inbound_say_answered(c);
 }

@@ -5,7 +5,8 @@
  * A PUBLISH is acknowledged after the broker's commit, and acknowledgements go in the
  * order in which the PUBLISHes came (4.6).  A refusal goes into the acknowledgement
  * (5.0); 3.1.1 cannot say it: what will never be taken is acknowledged, logged and
- * counted, and what fails for now ends the connection without an acknowledgement.
+ * counted; what is not permitted, or fails for now, ends the connection without an
+ * acknowledgement.
  *
  * A packet identifier of QoS 2 is the session's from PUBLISH until PUBREL is written:
  *
@@ -25,6 +26,9 @@ MUST_CHECK enum mqtt_reason inbound_publish(struct client *c, uint8_t flags, str
 MUST_CHECK enum mqtt_reason inbound_pubrel(struct client *c, struct slice body);
 /* No more of its PUBLISHes for now. */
 bool inbound_full(const struct client *c);
+/* The principal has published as much as it may for now, and a refusal could not be said
+ * (QoS 0, 3.1.1): this PUBLISH may come in so many ms.  0: now, and it is counted. */
+MUST_CHECK uint64_t inbound_wait(struct client *c, uint8_t flags, struct slice body);
 /* What it has published goes on without it. */
 void inbound_leave(struct client *c);
 

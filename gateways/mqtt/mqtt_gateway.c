@@ -130,10 +130,14 @@ void mqtt_gateway_turn(struct gateway *g)
 static void mqtt_gateway_on_upgrade(struct exchange *x)
 {
     struct mqttd *m = x->own;
-    struct conn *c = transport_accept(x);
+    struct caller shown = {0};
+    struct conn *c;
 
+    caller_copy(&shown, &x->caller); /* the exchange does not outlive its head */
+    c = transport_accept(x);
     if (c != NULL)
-        clients_open_websocket(m, c);
+        clients_open_websocket(m, c, &shown);
+    caller_end(&shown);
 }
 
 /* GET on the WebSocket's address. */

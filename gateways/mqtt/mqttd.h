@@ -57,6 +57,7 @@ struct mqttd {
     struct client *busy;           /* those with something to do at the turn's end */
     struct aliases *aliases;       /* to clients */
     struct wire_report report;     /* counters for $SYS */
+    size_t asking;                 /* identity.c: bytes of CONNECTs that wait for an answer */
     struct sys_topics *sys_topics; /* sys_topics.c: as last told; NULL: none */
     struct share_out *share;       /* share.c: what it has to tell the broker; NULL: nothing */
 

@@ -5,6 +5,8 @@
  *
  * Within the client's new receive maximum: the rest waits for acknowledgements.
  *
+ * What the client may no longer see is not sent, as if it were gone.
+ *
  * How it fails: the event is gone from the log: that is a gap.  At QoS 1 it is over; at
  * QoS 2 the client may have seen it, so its identifier stays reserved until the session
  * ends.  A read that fails otherwise ends the client, which finds its session as it was.
@@ -17,6 +19,7 @@
 #include "deliver.h"
 #include "log.h"
 #include "mem.h"
+#include "metrics.h"
 
 struct resume {
     struct session *session;
@@ -125,11 +128,29 @@ static void resume_read_event(struct resume *r, uint16_t id)
     link_read(r->session->mqtt->gateway->link, &r->read);
 }
 
+/* It was put in flight when more was granted.  At QoS 2 the client may have seen it. */
+static void resume_withhold(struct session *s, uint16_t id)
+{
+    metric_add(M_MQTT_EVENTS_WITHHELD, 1);
+    if (flight_get(&s->flight, id)->qos == 2)
+        flight_phase_set(&s->flight, id, FLIGHT_LOST);
+    else
+        flight_remove(&s->flight, id);
+    session_commit_later(s);
+}
+
+static bool resume_may(const struct resume *r)
+{
+    return caller_may(&r->session->client->caller, AUTH_SUBSCRIBE, r->block->entries->e.topic);
+}
+
 /* The event that was read goes out; false: the socket is full. */
 static bool resume_send_read(struct resume *r)
 {
     struct session *s = r->session;
 
+    if (resume_still_waits(r) && !resume_may(r))
+        resume_withhold(s, r->id);
     if (resume_still_waits(r) && !deliver_again(s, r->id, r->block->entries))
         return false;
     resume_let_go(r);

@@ -14,6 +14,7 @@
 
 #include "inbound.h"
 #include "log.h"
+#include "metrics.h"
 #include "replay.h"
 #include "session_subscribe.h"
 
@@ -146,6 +147,22 @@ static bool items_progress_get(struct session *s, const struct wire_item *i)
     return reader_done(&r);
 }
 
+/* Grants, and what the principal may have, are others than when it was subscribed. */
+static bool items_sub_may_stay(struct sub *sub, struct slice filter)
+{
+    const struct session *s = sub->session;
+    bool may = caller_may(&s->client->caller, AUTH_SUBSCRIBE, filter);
+
+    if (may && sub_count(sub))
+        return true;
+    metric_add(M_MQTT_FILTERS_DROPPED, 1);
+    if (mqttd_may_log(s->mqtt))
+        log_info("a session's filter was dropped", LOG_S("client", s->id),
+                 LOG_SLICE("filter", sub_name(sub)),
+                 LOG_S("why", may ? "its principal has too many" : "it is no longer permitted"));
+    return false;
+}
+
 static bool items_sub_get(struct session *s, const struct wire_item *i)
 {
     struct slice name = {i->key.p + 1, i->key.len - 1};
@@ -175,13 +192,10 @@ static bool items_sub_get(struct session *s, const struct wire_item *i)
     if (!replay_state_skip(&r, &replays) || !reader_done(&r) || sub->qos > 2 ||
         sub->start.kind > START_LAST)
         return false;
-    if (!caller_may(&s->client->caller, AUTH_SUBSCRIBE, filter)) {
-        log_info("a session's filter is no longer permitted", LOG_S("client", s->id),
-                 LOG_SLICE("filter", name));
+    if (!items_sub_may_stay(sub, filter))
         sub_remove(sub);
-    } else if (replays) {
+    else if (replays)
         replay_begin(sub, &state, session_subscribe_go_on);
-    }
     return true;
 }
 

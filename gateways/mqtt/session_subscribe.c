@@ -489,6 +489,21 @@ static bool subscribe_has_room(struct subscribing *g, struct slice key, struct s
     return why == NULL;
 }
 
+/* NULL: the principal has as many as it may. */
+static struct sub *subscribe_add(struct subscribing *g, struct slice key)
+{
+    struct sub *sub = sub_add(g->session, key);
+
+    if (!sub_count(sub)) {
+        sub_free(sub);
+        g->why = "all connections of this principal have as many subscriptions as they may have";
+        return NULL;
+    }
+    sub->from = UINT64_MAX; /* until it is known */
+    sub_index_put(g->index, sub);
+    return sub;
+}
+
 static uint8_t subscribe_take_filter(struct subscribing *g, size_t i,
                                      const struct mqtt_topic_option *o, struct slice key,
                                      struct start start, uint32_t id)
@@ -504,9 +519,9 @@ static uint8_t subscribe_take_filter(struct subscribing *g, size_t i,
     if (code != MQTT_OK)
         return (uint8_t)code;
     if (is_new) {
-        sub = sub_add(s, key);
-        sub->from = UINT64_MAX; /* until it is known */
-        sub_index_put(g->index, sub);
+        sub = subscribe_add(g, key);
+        if (sub == NULL)
+            return MQTT_QUOTA;
     }
     sub->qos = subscribe_grant(s->mqtt, sub, o->qos);
     sub->no_local = o->no_local || (bridge && sub->kind != SUB_SHARED);

@@ -92,9 +92,25 @@ struct sub *sub_add(struct session *s, struct slice filter)
     return sub;
 }
 
+static struct account *sub_account(const struct sub *sub)
+{
+    const struct principal *p = sub->session->client->caller.principal;
+
+    return p != NULL ? p->account : NULL;
+}
+
+bool sub_count(struct sub *sub)
+{
+    sub->counted = sub->counted || account_subscribe(sub_account(sub), 1);
+    return sub->counted;
+}
+
 void sub_free(struct sub *sub)
 {
     struct session *s = sub->session;
+
+    if (sub->counted)
+        account_unsubscribe(sub_account(sub), 1);
 
     assert(sub->replay == NULL);
     if (s->one == sub)

@@ -34,6 +34,7 @@ struct sub {
     bool unacked : 1, acking : 1; /* the same of what SUBSCRIBE said, which SUBACK waits for */
     bool wants_ours : 1;          /* its SUBSCRIBE had user properties of ours */
     bool joined : 1;              /* SUB_SHARED: share.c counts it */
+    bool counted : 1;             /* among its principal's (account.h) */
     uint16_t asked;               /* while a SUBSCRIBE is looked at: its place there, from 1 */
     char filter[]; /* "a/#", "$share/g/a/#", "$SYS/#": as UNSUBSCRIBE says it; NUL-terminated */
 };
@@ -63,6 +64,8 @@ struct slice sub_topic_filter(const struct sub *s);
 
 struct sub *sub_find(const struct session *s, struct slice filter); /* NULL: none */
 struct sub *sub_add(struct session *s, struct slice filter);
+/* Counts it among those of the client's principal; false: that has as many as it may. */
+MUST_CHECK bool sub_count(struct sub *sub);
 /* Frees it; its item is dropped with the next WRITE. */
 void sub_remove(struct sub *sub);
 /* Frees it; its item stays. */
