@@ -18,8 +18,10 @@
 
 #include "answer.h"
 #include "caller.h"
+#include "conn.h"
 #include "http_request.h"
 #include "problem.h"
+#include "request_note.h"
 #include "run.h"
 #include "shared.h"
 
@@ -52,6 +54,8 @@ struct exchange_ops {
     bool (*pending)(struct exchange *x);
     void (*end)(struct exchange *x, bool whole);
     void (*tunnel)(struct exchange *x, const struct answer *a, struct channel *c);
+    /* Where the client is, without a port; empty: gone.  NULL: not on the network. */
+    struct slice (*address)(struct exchange *x, char text[CONN_ADDRESS_MAX]);
 };
 
 struct exchange {
@@ -65,8 +69,9 @@ struct exchange {
     struct slice body;
     struct caller caller; /* who asks; the carrier begins and ends it */
     struct quota *quota;  /* of its connection, when that may have several; else NULL */
-    bool chunks;          /* stream: wished for by the handler, see begin */
-    bool push;            /* the same, see begin */
+    struct request_note note;
+    bool chunks; /* stream: wished for by the handler, see begin */
+    bool push;   /* the same, see begin */
 };
 
 /* --- for handlers ------------------------------------------------------------ */
@@ -137,6 +142,8 @@ static inline void exchange_tunnel(struct exchange *x, const struct answer *a, s
     x->ops->tunnel(x, a, c);
 }
 
+/* 401 and a 403 that names a verb are told to the audit log, too; a 403 of somebody who is
+ * not believed any more becomes a 401. */
 void exchange_problem(struct exchange *x, const struct problem *p);
 void exchange_error(struct exchange *x, enum sluice_error error); /* without more to say */
 /* 200 with a JSON body; takes it. */

@@ -108,15 +108,14 @@ void gatekeeper_problem(const struct gatekeeper *g, const struct auth_answer *an
 
 void gatekeeper_ended(const struct gatekeeper *g, const struct caller *who, struct problem *p)
 {
+    const struct principal *was = who->principal;
     struct auth_answer answer = {.outcome = AUTH_WRONG};
 
-    if (caller_stands(who)) {
-        (void)problem_set(p, ERR_FORBIDDEN, "topic", "This is not permitted any more");
-        return;
-    }
-    if (who->principal != NULL && who->principal->state == PRINCIPAL_EXPIRED)
+    if (was == NULL || was->kind == PRINCIPAL_ANONYMOUS)
+        answer.outcome = AUTH_MISSING;
+    else if (was->state == PRINCIPAL_EXPIRED)
         answer.outcome = AUTH_EXPIRED;
-    gatekeeper_problem(g, &answer, true, p);
+    gatekeeper_problem(g, &answer, was != NULL && was->kind == PRINCIPAL_TOKEN, p);
 }
 
 /* --- the question ------------------------------------------------------------------- */
@@ -159,7 +158,8 @@ static void shown_now(const struct gatekeeper *g, const struct http_request *r,
                       const struct gatekeeper_origin *from, struct shown *s)
 {
     static const struct slice none;
-    bool cookie = g->cookie.len > 0 && (g->cookies_across || http_gate_is_own(r, from->secure));
+    bool cookie =
+        g->cookie.len > 0 && (g->cookies_across || http_gate_is_own(r, from->conn->tls != NULL));
 
     *s = g->open ? (struct shown){.way = SHOWN_NOTHING} : shown_find(r, cookie ? g->cookie : none);
 }
@@ -184,8 +184,10 @@ static enum gatekeeper_verdict ask_anew(const struct gatekeeper *g, struct gatek
                                         const struct gatekeeper_origin *from, struct caller *who,
                                         struct problem *p)
 {
-    struct credentials c = {
-        .certificate = from->certificate, .address = from->address, .door = from->door};
+    char address[CONN_ADDRESS_MAX];
+    struct credentials c = {.certificate = conn_peer_subject(from->conn),
+                            .address = conn_peer_address(from->conn, address),
+                            .door = from->door};
     enum gatekeeper_verdict v = GATEKEEPER_REFUSES;
     struct auth_answer answer = q->answer;
     struct buf text = {0};

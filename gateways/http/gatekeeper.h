@@ -14,6 +14,7 @@
 
 #include "caller.h"
 #include "config.h"
+#include "conn.h"
 #include "shown.h"
 
 /* A site's. */
@@ -36,10 +37,8 @@ void gatekeeper_pass_end(struct gatekeeper_pass *p);
 
 /* Where a request comes from; borrowed for the call. */
 struct gatekeeper_origin {
-    struct slice certificate; /* conn_peer_subject */
-    struct slice address;     /* without a port */
-    const char *door;         /* "sse" */
-    bool secure;              /* over TLS */
+    const struct conn *conn; /* its address, its certificate, whether it is over TLS */
+    const char *door;        /* site.h's */
     /* ROUTE_TUNNEL: somebody who has shown nothing may come as nobody, and say it later. */
     bool later;
 };
@@ -67,7 +66,7 @@ void gatekeeper_forget(struct gatekeeper_ask *q);
 /* The problem of an outcome that is not AUTH_KNOWN: its text and its challenge. */
 void gatekeeper_problem(const struct gatekeeper *g, const struct auth_answer *answer, bool token,
                         struct problem *p);
-/* That of somebody who may not go on: 401, or 403 while the principal stands. */
+/* That of somebody who came in and is not believed any more (caller_stands). */
 void gatekeeper_ended(const struct gatekeeper *g, const struct caller *who, struct problem *p);
 
 #endif

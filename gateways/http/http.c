@@ -2,12 +2,17 @@
  * http.c - the life of an HTTP/1.1 connection.
  *
  *   HEAD ──whole head──▶ BODY ──whole──▶ BUSY ──answered──▶ HEAD (kept) or OVER
- *     └────no body, or all of it is there────▶┘ └──begin──▶ STREAM ──end──▶ OVER
+ *   ▲ │ └────no body, or all of it is there────▶┘ └──begin──▶ STREAM ──end──▶ OVER
+ *   │ └──who is it?──▶ ASKING
+ *   └──the answer────────┘
  *
  * Happy path of a publish: head and body come in one read and are looked at
  * where they landed; nothing is copied.  A body that comes in pieces takes its
  * head along in a struct http_body, and the head is parsed again when it is
  * whole.  The answer is one write.
+ *
+ * When the authority takes time to say who it is, the head stays unread, and is taken again
+ * when the answer is there.
  *
  * How it fails: bytes that are no request, a limit, a timeout: a problem
  * document, then the connection is finished.  A refused request whose body is
@@ -18,7 +23,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "authority.h"
 #include "channel.h"
 #include "cors.h"
 #include "http_body.h"
@@ -32,7 +36,7 @@
 
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
-enum http_state { HEAD, BODY, BUSY, STREAM, OVER };
+enum http_state { HEAD, ASKING, BODY, BUSY, STREAM, OVER };
 
 struct http {
     struct site *site;
@@ -49,6 +53,8 @@ struct http_conn {
     struct exchange x;
     struct http *http;
     struct http_body *body;
+    struct gatekeeper_pass pass;
+    struct gatekeeper_ask ask;
     struct cors cors;
     uint32_t seen;    /* bytes of a cut head that were parsed before */
     uint32_t ignored; /* bytes a stream's client sent */
@@ -59,6 +65,7 @@ struct http_conn {
 
 static void http_on_head_timeout(struct wheel_timer *t);
 static void http_on_idle_timeout(struct wheel_timer *t);
+static void http_on_ask_timeout(struct wheel_timer *t);
 
 static struct http_conn *http_of(struct conn *c)
 {
@@ -91,6 +98,7 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
     buf_puts(b, " ");
     buf_puts(b, http_status_text(a->status));
     buf_puts(b, "\r\n");
+    h->x.note.status = a->status;
     put_field(b, "Date", http_date_now(&h->http->date));
     if (a->content_type != NULL)
         put_field(b, "Content-Type", slice_of(a->content_type));
@@ -98,6 +106,8 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
         put_field(b, a->fields[i].name, a->fields[i].value);
     for (size_t i = 0; i < a->more_count; i++)
         put_field(b, a->more[i].name, a->more[i].value);
+    if (h->x.note.id != NULL)
+        put_field(b, "X-Request-Id", slice_of(h->x.note.id));
     count = cors_fields(&h->cors, cors);
     for (size_t i = 0; i < count; i++)
         put_field(b, cors[i].name, cors[i].value);
@@ -111,6 +121,13 @@ static void put_head(struct http_conn *h, struct buf *b, const struct answer *a)
 static bool has_length(const struct http_conn *h, const struct answer *a, size_t body)
 {
     return a->status != 204 && a->status != 304 && (!h->head_only || body > 0);
+}
+
+/* The request is over: nobody is to hear of it any more. */
+static void request_over(struct http_conn *h)
+{
+    h->x.caller.changed = NULL;
+    request_note_end(&h->x.note, &h->x.caller);
 }
 
 static void body_free(struct http_conn *h)
@@ -172,6 +189,7 @@ static struct buf *answer_head(struct http_conn *h, const struct answer *a, size
 static void answered(struct http_conn *h)
 {
     h->x.owner = NULL;
+    request_over(h);
     next_request(h);
 }
 
@@ -180,6 +198,7 @@ static void http_answer_shared(struct exchange *x, const struct answer *a, struc
     struct http_conn *h = http_of_exchange(x);
     struct buf *out = answer_head(h, a, body->bytes.len);
 
+    h->x.note.bytes = h->head_only ? 0 : body->bytes.len;
     if (h->head_only)
         conn_write(&h->conn, out->p, out->len);
     else
@@ -200,6 +219,7 @@ static void http_answer(struct exchange *x, const struct answer *a, struct buf *
         return;
     }
     out = answer_head(h, a, body->len);
+    h->x.note.bytes = h->head_only ? 0 : body->len;
     if (!h->head_only)
         buf_put(out, body->p, body->len);
     conn_write(&h->conn, out->p, out->len);
@@ -241,6 +261,7 @@ static void http_stream_write(struct exchange *x, struct slice bytes)
     struct buf *out = &h->http->out;
 
     assert(h->state == STREAM);
+    x->note.bytes += bytes.len;
     if (!x->chunks) {
         conn_write(&h->conn, bytes.p, bytes.len);
         return;
@@ -254,7 +275,11 @@ static void http_stream_write(struct exchange *x, struct slice bytes)
 
 static size_t http_stream_run(struct exchange *x, struct run *r, unsigned form, form_encode encode)
 {
-    return run_write(&http_of_exchange(x)->conn, r, form, encode);
+    size_t n = run_write(&http_of_exchange(x)->conn, r, form, encode);
+
+    if (n > 0 && request_note_logs(&x->note))
+        x->note.bytes += run_form_get(r, form, encode)->ends[n - 1];
+    return n;
 }
 
 static uint64_t http_stream_quiet_ms(struct exchange *x)
@@ -274,9 +299,17 @@ static void http_stream_end(struct exchange *x, bool whole)
     assert(h->state == STREAM);
     h->state = OVER;
     x->owner = NULL;
+    request_over(h);
     if (whole && x->chunks)
         conn_write(&h->conn, "0\r\n\r\n", 5);
     conn_finish(&h->conn);
+}
+
+static void http_forget_caller(struct http_conn *h)
+{
+    gatekeeper_forget(&h->ask);
+    gatekeeper_pass_end(&h->pass);
+    caller_end(&h->x.caller);
 }
 
 static void http_tunnel(struct exchange *x, const struct answer *a, struct channel *c)
@@ -294,8 +327,14 @@ static void http_tunnel(struct exchange *x, const struct answer *a, struct chann
     put_head(h, out, a);
     buf_puts(out, "\r\n");
     conn_write(&h->conn, out->p, out->len);
-    caller_end(&x->caller); /* whoever goes on has a copy */
+    request_over(h);
+    http_forget_caller(h); /* whoever goes on has a copy */
     channel_of_conn(c, &h->conn);
+}
+
+static struct slice http_address(struct exchange *x, char text[CONN_ADDRESS_MAX])
+{
+    return conn_peer_address(&http_of_exchange(x)->conn, text);
 }
 
 static const struct exchange_ops http1_ops = {.answer = http_answer,
@@ -306,7 +345,8 @@ static const struct exchange_ops http1_ops = {.answer = http_answer,
                                               .quiet_ms = http_stream_quiet_ms,
                                               .pending = http_stream_pending,
                                               .end = http_stream_end,
-                                              .tunnel = http_tunnel};
+                                              .tunnel = http_tunnel,
+                                              .address = http_address};
 
 /* --- dispatch -------------------------------------------------------------------------- */
 
@@ -338,9 +378,17 @@ static void http_dispatch(struct http_conn *h, const struct route *route, struct
 
 static void begin_exchange(struct http_conn *h, const struct http_request *r)
 {
-    metric_add(M_HTTP_REQUESTS, 1);
-    h->x = (struct exchange){
-        .ops = &http1_ops, .site = h->http->site, .request = r, .caller = h->x.caller};
+    struct request_note note = h->x.note;
+
+    if (!h->ask.answered) { /* else it was begun before */
+        metric_add(M_HTTP_REQUESTS, 1);
+        request_note_begin(&note, r);
+    }
+    h->x = (struct exchange){.ops = &http1_ops,
+                             .site = h->http->site,
+                             .request = r,
+                             .caller = h->x.caller,
+                             .note = note};
     h->keep = r->keep_alive;
     h->minor = r->minor > 0;
     h->head_only = slice_eq(r->method, SLICE("HEAD"));
@@ -439,6 +487,14 @@ static void refuse_head(struct http_conn *h, int verdict)
     refuse_unread(h, &p);
 }
 
+/* What came of looking for a route. */
+struct http_found {
+    const struct route *route; /* NULL: the problem, and the methods there are */
+    struct slice rest;
+    struct problem problem;
+    struct buf allow;
+};
+
 /* The request is understood and may go on: with its body, or at once. */
 static size_t accept_head(struct http_conn *h, const struct http_request *r,
                           const struct route *route, struct slice path_rest, struct slice in,
@@ -460,28 +516,76 @@ static size_t accept_head(struct http_conn *h, const struct http_request *r,
     return n;
 }
 
+static size_t refuse_request(struct http_conn *h, const struct http_request *r,
+                             const struct problem *p, size_t n)
+{
+    http_refuse(h, p, !has_body(r));
+    return n;
+}
+
+/* It may come in; what came of looking for a route is told. */
+static size_t take_routed(struct http_conn *h, const struct http_request *r,
+                          const struct http_found *f, struct slice in, size_t n)
+{
+    struct problem p = f->problem;
+
+    if (f->route == NULL) {
+        no_route(h, r, &p, &f->allow);
+        return n;
+    }
+    if (!route_body_ok(f->route, &h->http->bodies_max, r, &p))
+        return refuse_request(h, r, &p, n);
+    return accept_head(h, r, f->route, f->rest, in, n);
+}
+
+static void await_answer(struct http_conn *h)
+{
+    h->state = ASKING;
+    conn_timer(&h->conn, h->http->header_timeout, http_on_ask_timeout);
+}
+
+static enum gatekeeper_verdict http_ask(struct http_conn *h, const struct http_request *r,
+                                        const struct http_found *f, struct problem *p)
+{
+    const struct site *site = h->http->site;
+    struct gatekeeper_origin from = {.conn = &h->conn,
+                                     .door = site->door,
+                                     .later = f->route != NULL && f->route->body == ROUTE_TUNNEL};
+
+    if (!route_is_guarded(r, f->route, &f->allow))
+        return GATEKEEPER_ADMITS;
+    return gatekeeper_check(&site->gatekeeper, &h->pass, &h->ask, r, &from, &h->x.caller, p);
+}
+
+static void note_place(struct http_conn *h, struct slice rest)
+{
+    char address[CONN_ADDRESS_MAX];
+
+    if (request_note_logs(&h->x.note) && !h->ask.answered)
+        request_note_place(&h->x.note, conn_peer_address(&h->conn, address), rest);
+}
+
 static size_t take_request(struct http_conn *h, const struct http_request *r, struct slice in,
                            size_t n)
 {
-    struct problem p = {0};
-    struct slice path_rest;
-    struct buf allow = {0};
     const struct routes *routes = &h->http->site->routes;
-    const struct route *route;
-    size_t used = n;
+    struct http_found f = {.route = NULL};
+    enum gatekeeper_verdict v;
+    struct problem p = {0};
+    size_t used = 0;
 
-    if (!route_admits(routes, r, h->conn.tls != NULL, &p)) {
-        http_refuse(h, &p, !has_body(r));
-        return used;
-    }
-    route = route_find(routes, r, &path_rest, &allow, &p);
-    if (route == NULL)
-        no_route(h, r, &p, &allow);
-    else if (!route_body_ok(route, &h->http->bodies_max, r, &p))
-        http_refuse(h, &p, !has_body(r));
+    if (!route_admits(routes, r, h->conn.tls != NULL, &p))
+        return refuse_request(h, r, &p, n);
+    f.route = route_find(routes, r, &f.rest, &f.allow, &f.problem);
+    note_place(h, f.rest);
+    v = http_ask(h, r, &f, &p);
+    if (v == GATEKEEPER_ASKS)
+        await_answer(h);
+    else if (v == GATEKEEPER_REFUSES)
+        used = refuse_request(h, r, &p, n);
     else
-        used = accept_head(h, r, route, path_rest, in, n);
-    buf_free(&allow);
+        used = take_routed(h, r, &f, in, n);
+    buf_free(&f.allow);
     return used;
 }
 
@@ -542,17 +646,25 @@ static void http_on_idle_timeout(struct wheel_timer *t)
         conn_finish(&h->conn);
 }
 
-static void http_begin_caller(struct http_conn *h)
+/* The authority has decided: the head is taken again. */
+static void http_on_known(struct gatekeeper_ask *q)
 {
-    struct credentials shown = {.certificate = conn_peer_subject(&h->conn)};
-    struct auth_answer answer;
-    struct auth_ask *later =
-        authority_ask(h->http->site->use.authority, &shown, &answer, NULL, NULL);
+    struct http_conn *h = CONTAINER_OF(q, struct http_conn, ask);
 
-    assert(later == NULL); /* nothing that takes time was shown */
-    (void)later;
-    if (answer.outcome == AUTH_KNOWN)
-        caller_begin(&h->x.caller, answer.principal);
+    assert(h->state == ASKING);
+    h->state = HEAD;
+    h->timing = false;
+    conn_timer(&h->conn, 0, NULL);
+    conn_pump(&h->conn);
+}
+
+static void http_on_ask_timeout(struct wheel_timer *t)
+{
+    struct http_conn *h = http_of(conn_of_timer(t));
+    struct problem p = {.error = ERR_UNAVAILABLE};
+
+    gatekeeper_forget(&h->ask);
+    http_refuse(h, &p, false);
 }
 
 static void http_on_opened(struct conn *c)
@@ -561,7 +673,7 @@ static void http_on_opened(struct conn *c)
 
     h->http = c->data;
     h->state = HEAD;
-    http_begin_caller(h);
+    h->ask.done = http_on_known;
     conn_timer(c, h->http->header_timeout, http_on_head_timeout);
     h->timing = true;
 }
@@ -573,6 +685,7 @@ static size_t take_ignored(struct http_conn *h, size_t len)
         h->state = OVER;
         conn_close(&h->conn);
         h->x.owner->gone(&h->x);
+        request_over(h);
     }
     return len;
 }
@@ -628,14 +741,17 @@ static void http_on_gone(struct conn *c)
 
     body_free(h);
     cors_clear(&h->cors);
+    gatekeeper_forget(&h->ask);
     h->state = OVER;
     if (pending)
         h->x.owner->gone(&h->x);
+    request_over(h);
 }
 
 static void http_on_over(struct conn *c)
 {
-    caller_end(&http_of(c)->x.caller);
+    request_over(http_of(c));
+    http_forget_caller(http_of(c));
 }
 
 /* Whoever closes half of a stream is taken for gone; requests that were sent

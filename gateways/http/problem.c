@@ -27,6 +27,25 @@ bool problem_setf(struct problem *p, enum sluice_error error, const char *field,
     return false;
 }
 
+/* Whole characters of it. */
+static void copy_text(char *out, size_t size, struct slice text)
+{
+    size_t len = text.len < size ? text.len : size - 1;
+
+    while (len > 0 && !utf8_valid(text.p, len))
+        len--;
+    if (len > 0)
+        memcpy(out, text.p, len);
+    out[len] = '\0';
+}
+
+bool problem_forbid(struct problem *p, const char *field, const char *verb, struct slice filter)
+{
+    p->verb = verb;
+    copy_text(p->filter, sizeof p->filter, filter);
+    return problem_setf(p, ERR_FORBIDDEN, field, "Not permitted: to %s %s", verb, p->filter);
+}
+
 static void put_text(struct buf *b, const char *key, const char *value)
 {
     buf_printf(b, ",\"%s\":", key);
@@ -58,6 +77,10 @@ void problem_put(struct buf *b, const struct problem *p)
     put_text(b, "detail", detail_of(p));
     if (p->field[0] != '\0' && utf8_valid(p->field, strlen(p->field)))
         put_text(b, "field", p->field);
+    if (p->verb != NULL) {
+        put_text(b, "verb", p->verb);
+        put_text(b, "filter", p->filter);
+    }
     if (p->line != 0)
         put_number(b, "line", p->line);
     if (p->has_seq) {

@@ -199,7 +199,7 @@ static bool remove_topic(const struct exchange *x, struct buf *topic, struct pro
     if (v != TOPIC_OK)
         return problem_set(p, ERR_BAD_TOPIC, "topic", topic_verdict_text(v));
     if (!caller_may(&x->caller, AUTH_MANAGE, name))
-        return problem_set(p, ERR_FORBIDDEN, "topic", "Managing this topic is not permitted");
+        return problem_forbid(p, "topic", auth_verb_names[AUTH_MANAGE], name);
     return true;
 }
 

@@ -241,7 +241,7 @@ bool publish_check(const struct event *e, const struct publish_limits *l, struct
     if (v != TOPIC_OK)
         return problem_set(p, ERR_BAD_TOPIC, "topic", topic_verdict_text(v));
     if (!caller_may(l->who, AUTH_PUBLISH, e->topic))
-        return problem_set(p, ERR_FORBIDDEN, "topic", "Publishing to this topic is not permitted");
+        return problem_forbid(p, "topic", auth_verb_names[AUTH_PUBLISH], e->topic);
     return e->payload.len <= l->max_payload ||
            problem_setf(p, ERR_TOO_LARGE, "payload", "A payload may hold %zu bytes at most",
                         l->max_payload);

@@ -93,6 +93,21 @@ const struct route *route_find(const struct routes *rs, const struct http_reques
     return NULL;
 }
 
+bool route_is_guarded(const struct http_request *r, const struct route *route,
+                      const struct buf *allow)
+{
+    static const char *const below[] = {"/events/", "/history/", "/topics/"};
+
+    if (route != NULL)
+        return true;
+    if (slice_eq(r->method, SLICE("OPTIONS")))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(below); i++)
+        if (slice_starts(r->path, slice_of(below[i])))
+            return true;
+    return allow->len > 0;
+}
+
 /* --- the gate ---------------------------------------------------------------- */
 
 bool route_admits(const struct routes *rs, const struct http_request *r, bool secure,

@@ -41,6 +41,10 @@ MUST_CHECK bool route_admits(const struct routes *rs, const struct http_request 
  * path behind the route's. */
 MUST_CHECK const struct route *route_find(const struct routes *rs, const struct http_request *r,
                                           struct slice *rest, struct buf *allow, struct problem *p);
+/* Must it be known who asks, before anything is said?  route and allow: route_find's.  Not for
+ * OPTIONS, since a preflight shows nothing, nor where nothing can be. */
+bool route_is_guarded(const struct http_request *r, const struct route *route,
+                      const struct buf *allow);
 struct route_limits {
     size_t max_payload, max_body;
 };

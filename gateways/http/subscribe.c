@@ -333,8 +333,7 @@ bool subscribe_permitted(const struct subscribe *s, const struct caller *who, st
 {
     for (size_t i = 0; i < s->filter_count; i++)
         if (!caller_may(who, AUTH_SUBSCRIBE, s->filters[i]))
-            return problem_set(p, ERR_FORBIDDEN, "topic",
-                               "Subscribing to this topic is not permitted");
+            return problem_forbid(p, "topic", auth_verb_names[AUTH_SUBSCRIBE], s->filters[i]);
     return true;
 }
 
