@@ -34,7 +34,10 @@ enum ws_close_code {
     WS_CLOSE_TOO_BIG = 1009,
     WS_CLOSE_INTERNAL = 1011,
     WS_CLOSE_RESTART = 1012,
+    WS_CLOSE_UNAUTHORIZED = 4401,
+    WS_CLOSE_FORBIDDEN = 4403,
     WS_CLOSE_GAP = 4410,
+    WS_CLOSE_TOO_MANY = 4429,
 };
 
 enum ws_error {

@@ -69,10 +69,9 @@ static bool read_ref(struct ws_request *r, struct slice raw)
 static bool read_op(struct ws_request *r, struct slice raw)
 {
     static const char *const ops[] = {
-        [WS_OP_SUBSCRIBE] = "subscribe",
-        [WS_OP_UNSUBSCRIBE] = "unsubscribe",
-        [WS_OP_PUBLISH] = "publish",
-        [WS_OP_PING] = "ping",
+        [WS_OP_SUBSCRIBE] = "subscribe", [WS_OP_UNSUBSCRIBE] = "unsubscribe",
+        [WS_OP_PUBLISH] = "publish",     [WS_OP_PING] = "ping",
+        [WS_OP_AUTH] = "auth",
     };
 
     if (json_kind_of(raw) != JSON_STRING)
@@ -110,32 +109,40 @@ static bool read_head(struct ws_request *r, struct slice message, struct ws_refu
     }
     if (op.p == NULL || !read_op(r, op))
         return ws_json_refuse(why, ERR_BAD_REQUEST, "op",
-                              "op must be subscribe, unsubscribe, publish or ping");
+                              "op must be subscribe, unsubscribe, publish, ping or auth");
     return true;
 }
 
-/* --- subscribe, unsubscribe, ping --------------------------------------------------- */
+/* --- subscribe, unsubscribe, ping, auth --------------------------------------------- */
 
 #define KIND(kind) (1u << (kind))
 #define KIND_DIGITS (KIND(JSON_STRING) | KIND(JSON_NUMBER))
 #define TOPICS_WHY "topics must be an array of strings, not empty"
 #define NAME_SHOWN 64 /* bytes of an unknown member's name that are told */
 
-enum member { TOPIC, TOPICS, AFTER, SINCE, LAST, ON_GAP, MEMBER_COUNT };
+enum member { TOPIC, TOPICS, AFTER, SINCE, LAST, ON_GAP, TOKEN, USER, PASSWORD, MEMBER_COUNT };
 
 static const struct {
     const char *name;
+    enum ws_op op; /* whose member it is */
     unsigned kinds;
     enum sluice_error error;
     const char *why;
 } members[MEMBER_COUNT] = {
-    [TOPIC] = {"topic", KIND(JSON_STRING), ERR_BAD_FILTER, "topic must be a string"},
-    [TOPICS] = {"topics", KIND(JSON_ARRAY), ERR_BAD_FILTER, TOPICS_WHY},
-    [AFTER] = {"after", KIND_DIGITS, ERR_BAD_CURSOR, "after must be an event ID"},
-    [SINCE] = {"since", KIND(JSON_STRING), ERR_BAD_CURSOR,
+    [TOPIC] = {"topic", WS_OP_SUBSCRIBE, KIND(JSON_STRING), ERR_BAD_FILTER,
+               "topic must be a string"},
+    [TOPICS] = {"topics", WS_OP_SUBSCRIBE, KIND(JSON_ARRAY), ERR_BAD_FILTER, TOPICS_WHY},
+    [AFTER] = {"after", WS_OP_SUBSCRIBE, KIND_DIGITS, ERR_BAD_CURSOR, "after must be an event ID"},
+    [SINCE] = {"since", WS_OP_SUBSCRIBE, KIND(JSON_STRING), ERR_BAD_CURSOR,
                "since must be a time or a duration, in a string"},
-    [LAST] = {"last", KIND_DIGITS, ERR_BAD_CURSOR, "last must be a number of events"},
-    [ON_GAP] = {"on_gap", KIND(JSON_STRING), ERR_BAD_REQUEST, "on_gap must be notice or fail"},
+    [LAST] = {"last", WS_OP_SUBSCRIBE, KIND_DIGITS, ERR_BAD_CURSOR,
+              "last must be a number of events"},
+    [ON_GAP] = {"on_gap", WS_OP_SUBSCRIBE, KIND(JSON_STRING), ERR_BAD_REQUEST,
+                "on_gap must be notice or fail"},
+    [TOKEN] = {"token", WS_OP_AUTH, KIND(JSON_STRING), ERR_BAD_REQUEST, "token must be a string"},
+    [USER] = {"user", WS_OP_AUTH, KIND(JSON_STRING), ERR_BAD_REQUEST, "user must be a string"},
+    [PASSWORD] = {"password", WS_OP_AUTH, KIND(JSON_STRING), ERR_BAD_REQUEST,
+                  "password must be a string"},
 };
 
 /* Tells a name that is not ours, cut short at a character's beginning. */
@@ -184,6 +191,14 @@ static bool comes_again(unsigned seen, enum member m)
     return (seen & (m <= TOPICS ? 1u << TOPIC | 1u << TOPICS : 1u << m)) != 0;
 }
 
+static void add_credential(struct ws_request *r, enum member m, struct slice raw)
+{
+    struct slice *const places[MEMBER_COUNT] = {
+        [TOKEN] = &r->token, [USER] = &r->user, [PASSWORD] = &r->password};
+
+    *places[m] = ws_json_read_string(r, raw);
+}
+
 /* Any but op and ref; `seen` has a bit for each that came. */
 static bool take_member(struct ws_request *r, struct slice key, struct slice raw, unsigned *seen,
                         struct ws_refusal *why)
@@ -192,7 +207,7 @@ static bool take_member(struct ws_request *r, struct slice key, struct slice raw
 
     while (m < MEMBER_COUNT && !json_string_is(key, members[m].name))
         m++;
-    if (m == MEMBER_COUNT || r->op != WS_OP_SUBSCRIBE)
+    if (m == MEMBER_COUNT || r->op != members[m].op)
         return refuse_name(r, key, why);
     if (comes_again(*seen, m))
         return ws_json_refuse(why, ERR_BAD_REQUEST, members[m].name,
@@ -203,8 +218,25 @@ static bool take_member(struct ws_request *r, struct slice key, struct slice raw
         return ws_json_refuse(why, members[m].error, members[m].name, members[m].why);
     if (m == TOPICS)
         return add_topics(r, raw, why);
-    add_word(r, members[m].name, raw);
+    if (r->op == WS_OP_AUTH)
+        add_credential(r, m, raw);
+    else
+        add_word(r, members[m].name, raw);
     return true;
+}
+
+/* A token, or both of the others. */
+static bool credentials_ok(const struct ws_request *r, struct ws_refusal *why)
+{
+    bool named = r->user.p != NULL || r->password.p != NULL;
+
+    if (r->token.p != NULL && named)
+        return ws_json_refuse(why, ERR_BAD_REQUEST, "token",
+                              "token, and user with password, exclude each other");
+    if (r->token.p != NULL || (r->user.p != NULL && r->password.p != NULL))
+        return true;
+    return ws_json_refuse(why, ERR_BAD_REQUEST, !named ? "token" : NULL,
+                          "a token, or a user with a password, is required");
 }
 
 static bool read_members(struct ws_request *r, struct slice message, struct ws_refusal *why)
@@ -219,6 +251,8 @@ static bool read_members(struct ws_request *r, struct slice message, struct ws_r
         if (!take_member(r, key, raw, &seen, why))
             return false;
     }
+    if (r->op == WS_OP_AUTH)
+        return credentials_ok(r, why);
     if (r->op != WS_OP_PING && r->ref.len == 0)
         return ws_json_refuse(why, ERR_BAD_REQUEST, "ref", "ref is required");
     if (r->op == WS_OP_SUBSCRIBE && (seen & (1u << TOPIC | 1u << TOPICS)) == 0)
@@ -241,7 +275,7 @@ static bool read_event(struct ws_request *r, struct slice message, struct ws_ref
 
 bool ws_request_parse(struct ws_request *r, struct slice message, struct ws_refusal *why)
 {
-    r->ref = (struct slice){NULL, 0};
+    r->ref = r->token = r->user = r->password = (struct slice){NULL, 0};
     r->word_count = 0;
     buf_clear(&r->text);
     buf_clear(&r->store);
@@ -254,6 +288,13 @@ bool ws_request_parse(struct ws_request *r, struct slice message, struct ws_refu
     if (r->op != WS_OP_PUBLISH && !json_is_text(message))
         return ws_json_refuse(why, ERR_BAD_REQUEST, NULL, "half a surrogate pair is no text");
     return r->op == WS_OP_PUBLISH ? read_event(r, message, why) : read_members(r, message, why);
+}
+
+void ws_request_wipe(struct ws_request *r)
+{
+    r->token = r->user = r->password = (struct slice){NULL, 0};
+    if (r->text.p != NULL)
+        explicit_bzero(r->text.p, r->text.cap);
 }
 
 void ws_request_free(struct ws_request *r)
@@ -286,12 +327,17 @@ static void put_number(struct buf *b, const char *name, uint64_t v)
     buf_dec(b, v);
 }
 
-static void put_ack_id(struct buf *b, struct slice ref, uint64_t id)
+static void put_position(struct buf *b, uint64_t id)
 {
-    ws_json_begin(b, "ack", ref);
     buf_puts(b, ",\"id\":\"");
     buf_dec(b, id);
     buf_puts(b, "\"}");
+}
+
+static void put_ack_id(struct buf *b, struct slice ref, uint64_t id)
+{
+    ws_json_begin(b, "ack", ref);
+    put_position(b, id);
 }
 
 void ws_json_put_ack(struct buf *b, struct slice ref)
@@ -330,6 +376,8 @@ void ws_json_put_error(struct buf *b, struct slice ref, const struct ws_refusal 
     }
     if (why->has_epoch)
         put_number(b, "epoch", why->epoch);
+    if (why->retry_ms != 0)
+        put_number(b, "retry_ms", why->retry_ms);
     buf_u8(b, '}');
 }
 
@@ -347,6 +395,49 @@ void ws_json_put_pong(struct buf *b, struct slice ref)
 {
     ws_json_begin(b, "pong", ref);
     buf_u8(b, '}');
+}
+
+void ws_json_put_auth_ok(struct buf *b, struct slice ref, struct slice principal,
+                         uint64_t expires_ms)
+{
+    ws_json_begin(b, "auth-ok", ref);
+    ws_json_put_text(b, "principal", principal);
+    buf_puts(b, ",\"expires\":");
+    if (expires_ms == 0) {
+        buf_puts(b, "null}");
+        return;
+    }
+    buf_u8(b, '"');
+    time_put_rfc3339(b, expires_ms);
+    buf_puts(b, "\"}");
+}
+
+void ws_json_put_unsubscribed(struct buf *b, struct slice ref, enum sluice_error error,
+                              struct slice text, uint64_t id)
+{
+    ws_json_begin(b, "unsubscribed", ref);
+    ws_json_put_text(b, "code", slice_of(error_code(error)));
+    ws_json_put_text(b, "text", text);
+    put_position(b, id);
+}
+
+void ws_json_expired_begin(struct buf *b, const char *reason)
+{
+    buf_printf(b, "{\"op\":\"expired\",\"reason\":\"%s\",\"subs\":[", reason);
+}
+
+void ws_json_expired_put(struct buf *b, struct slice ref, uint64_t id)
+{
+    if (b->p[b->len - 1] != '[')
+        buf_u8(b, ',');
+    buf_puts(b, "{\"ref\":");
+    buf_put_slice(b, ref);
+    put_position(b, id);
+}
+
+void ws_json_expired_end(struct buf *b)
+{
+    buf_puts(b, "]}");
 }
 
 void ws_json_put_event(struct buf *b, const struct event *e)

@@ -54,6 +54,8 @@ struct h2_stream;
 /* What all connections of the process share. */
 struct h2 {
     struct site *site;
+    void (*wake)(void *arg); /* the loop has a turn before it sleeps */
+    void *wake_arg;
     struct h2_session_limits session;
     struct route_limits bodies_max;
     struct http_bodies bodies; /* heads of requests that wait for their bodies, too */

@@ -132,6 +132,11 @@ static void h2_channel_close(struct channel *c)
     h2_send_cut(st, H2_CANCEL);
 }
 
+static const struct conn *h2_channel_socket(const struct channel *c)
+{
+    return &h2_channel_stream(c)->conn->conn;
+}
+
 static const struct channel_ops channel_ops = {.start = h2_channel_start,
                                                .write = h2_channel_write,
                                                .run = h2_channel_run,
@@ -140,7 +145,8 @@ static const struct channel_ops channel_ops = {.start = h2_channel_start,
                                                .unread = h2_channel_unread,
                                                .pump = h2_channel_pump,
                                                .finish = h2_channel_finish,
-                                               .close = h2_channel_close};
+                                               .close = h2_channel_close,
+                                               .socket = h2_channel_socket};
 
 void h2_channel_init(struct channel *c, struct h2_stream *st)
 {

@@ -17,12 +17,14 @@ static struct h2_session_limits session_limits(const struct config *c)
                                       .glitch_rate = config_num(c, CFG_H2_GLITCH_RATE)};
 }
 
-struct h2 *h2_new(struct site *site)
+struct h2 *h2_new(struct site *site, void (*wake)(void *arg), void *arg)
 {
     struct h2 *h2 = mem_zalloc(sizeof *h2);
     const struct config *c = site->use.config;
 
     h2->site = site;
+    h2->wake = wake;
+    h2->wake_arg = arg;
     h2->session = session_limits(c);
     h2->bodies_max.max_payload = config_num(c, CFG_MAX_PAYLOAD);
     h2->bodies_max.max_body = config_num(c, CFG_MAX_BODY);

@@ -9,8 +9,9 @@
 
 struct h2;
 
-struct h2 *h2_new(struct site *site); /* site is borrowed */
-void h2_free(struct h2 *h2);          /* after the last connection; NULL does nothing */
+/* site is borrowed.  wake: the loop shall have a turn before it sleeps. */
+struct h2 *h2_new(struct site *site, void (*wake)(void *arg), void *arg);
+void h2_free(struct h2 *h2); /* after the last connection; NULL does nothing */
 struct listener_options h2_listener(struct h2 *h2);
 /* The end of a turn: what was gathered is written.  True: some connection could go on
  * at once. */

@@ -20,6 +20,7 @@ void h2_speak(struct h2_conn *h)
         return;
     h->speaking = true;
     DL_APPEND2(h->h2->speaking, h, speaking_prev, speaking_next);
+    h->h2->wake(h->h2->wake_arg); /* a timer's turn has no end of its own */
 }
 
 void h2_speak_stop(struct h2_conn *h)

@@ -17,6 +17,11 @@ struct h2_process {
     struct ws_gateway *sockets;
 };
 
+static void h2_wake(void *g)
+{
+    gateway_wake(g);
+}
+
 static void h2_start(struct gateway *g)
 {
     struct h2_process *p = mem_zalloc(sizeof *p);
@@ -28,7 +33,7 @@ static void h2_start(struct gateway *g)
     p->streams.announce = config_bool(g->config, CFG_H2_ANNOUNCE);
     p->streams.retry_ms = config_num(g->config, CFG_H2_RETRY);
     site_init(&p->site, &parts, "h2");
-    p->sockets = ws_gateway_new(&p->site);
+    p->sockets = ws_gateway_new(&p->site, h2_wake, g);
     site_add(
         &p->site,
         (const struct route[]){
@@ -39,7 +44,7 @@ static void h2_start(struct gateway *g)
         },
         4);
     log_routes_add(&p->site);
-    p->h2 = h2_new(&p->site);
+    p->h2 = h2_new(&p->site, h2_wake, g);
 }
 
 static bool h2_listen(struct gateway *g)

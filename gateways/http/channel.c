@@ -102,6 +102,11 @@ static void over_conn_close(struct channel *c)
     conn_close(conn_of(c));
 }
 
+static const struct conn *over_conn_socket(const struct channel *c)
+{
+    return conn_of(c);
+}
+
 static const struct channel_ops channel_ops = {.start = over_conn_start,
                                                .write = over_conn_bytes,
                                                .run = over_conn_run,
@@ -110,7 +115,8 @@ static const struct channel_ops channel_ops = {.start = over_conn_start,
                                                .unread = over_conn_unread,
                                                .pump = over_conn_pump,
                                                .finish = over_conn_finish,
-                                               .close = over_conn_close};
+                                               .close = over_conn_close,
+                                               .socket = over_conn_socket};
 
 void channel_of_conn(struct channel *c, struct conn *conn)
 {

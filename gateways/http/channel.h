@@ -37,6 +37,7 @@ struct channel_ops {
     void (*pump)(struct channel *c);
     void (*finish)(struct channel *c);
     void (*close)(struct channel *c);
+    const struct conn *(*socket)(const struct channel *c);
 };
 
 struct channel {
@@ -86,6 +87,12 @@ static inline size_t channel_unread(const struct channel *c)
 static inline void channel_pump(struct channel *c)
 {
     c->ops->pump(c);
+}
+
+/* The connection underneath, for what it knows of its peer (conn_peer_subject, _address). */
+static inline const struct conn *channel_socket(const struct channel *c)
+{
+    return c->ops->socket(c);
 }
 
 /* Both end it: no callback after.  finish writes what is left. */

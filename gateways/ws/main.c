@@ -15,6 +15,11 @@ struct ws {
     struct ws_gateway *sessions;
 };
 
+static void ws_wake(void *g)
+{
+    gateway_wake(g);
+}
+
 static void ws_start(struct gateway *g)
 {
     struct ws *ws = mem_zalloc(sizeof *ws);
@@ -23,7 +28,7 @@ static void ws_start(struct gateway *g)
 
     g->protocol = ws;
     site_init(&ws->site, &parts, "ws");
-    ws->sessions = ws_gateway_new(&ws->site);
+    ws->sessions = ws_gateway_new(&ws->site, ws_wake, g);
     site_add(&ws->site,
              (const struct route[]){
                  {"GET", "/events/", ROUTE_TUNNEL, ws_upgrade, ws->sessions, SUBSCRIBE_PARAMS},

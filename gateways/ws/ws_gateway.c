@@ -21,12 +21,15 @@ static size_t json_message_max(const struct config *c)
     return payload > body ? payload : body;
 }
 
-struct ws_gateway *ws_gateway_new(const struct site *site)
+struct ws_gateway *ws_gateway_new(const struct site *site, void (*wake)(void *arg), void *arg)
 {
     struct ws_gateway *ws = mem_zalloc(sizeof *ws);
     const struct config *c = site->use.config;
 
     ws->site = site;
+    ws->wake = wake;
+    ws->wake_arg = arg;
+    ws->auth_timeout_ms = config_num(c, CFG_AUTH_TIMEOUT);
     ws->ping_ms = config_num(c, CFG_WS_PING);
     ws->ping_timeout_ms = config_num(c, CFG_WS_PING_TIMEOUT);
     ws->message_timeout_ms = config_num(c, CFG_BODY_TIMEOUT);

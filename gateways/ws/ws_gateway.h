@@ -8,8 +8,8 @@
 
 struct ws_gateway;
 
-/* site is borrowed. */
-struct ws_gateway *ws_gateway_new(const struct site *site);
+/* site is borrowed.  wake: the loop shall have a turn before it sleeps. */
+struct ws_gateway *ws_gateway_new(const struct site *site, void (*wake)(void *arg), void *arg);
 void ws_gateway_free(struct ws_gateway *ws); /* after the last session */
 /* The end of a turn: what was gathered is written.  True: more waits for the next one, and
  * the loop must not sleep. */

@@ -11,6 +11,7 @@
  *   1003             a binary message under sluice.json
  *   1008             no pong in time, a message that does not end, a publish that
  *                    is not permitted under sluice.raw
+ *   4401             nobody knows in time who it is
  *   1011 1012        a publish under sluice.raw failed; the broker is away
  *   1001             the process ends
  */
@@ -45,19 +46,25 @@ static uint64_t left_of(uint64_t ms, uint64_t passed)
     return passed < ms ? ms - passed : 0;
 }
 
+static uint64_t sooner(uint64_t next, bool counts, uint64_t ms, uint64_t passed)
+{
+    uint64_t left = left_of(ms, passed);
+
+    return counts && left < next ? left : next;
+}
+
 /* The timer runs for whatever is due next. */
 static void schedule(struct ws_session *s)
 {
     const struct ws_gateway *ws = s->ws;
-    uint64_t next = UINT64_MAX, message;
+    uint64_t next = UINT64_MAX;
 
     if (ws->ping_ms > 0)
         next = s->pinged ? left_of(ws->ping_timeout_ms, ms_since(s, s->pinged_at))
                          : left_of(ws->ping_ms, ms_since(s, s->heard));
-    if (s->held > 0) {
-        message = left_of(ws->message_timeout_ms, ms_since(s, s->message_since));
-        next = message < next ? message : next;
-    }
+    next = sooner(next, s->held > 0, ws->message_timeout_ms, ms_since(s, s->message_since));
+    next = sooner(next, s->login != NULL, ws->auth_timeout_ms, ms_since(s, s->since));
+    next = sooner(next, s->channel.eof_seen, ws->message_timeout_ms, ms_since(s, s->eof_at));
     if (next != UINT64_MAX)
         wheel_start(ws->site->use.wheel, &s->timer, next, ws_input_on_timer);
 }
@@ -69,6 +76,20 @@ static void say_ping(struct ws_session *s)
     s->pinged_at = tick_now(s);
 }
 
+/* True: the session closes, or is over.  What is asked about is waited for. */
+static bool is_late(struct ws_session *s)
+{
+    const struct ws_gateway *ws = s->ws;
+
+    if (s->channel.eof_seen && ms_since(s, s->eof_at) >= ws->message_timeout_ms)
+        ws_session_leave(s); /* it does not take its answers, and says nothing more */
+    else if (s->held > 0 && ms_since(s, s->message_since) >= ws->message_timeout_ms)
+        ws_session_close(s, WS_CLOSE_POLICY, "a message does not come to its end");
+    else if (s->login != NULL && s->ask == NULL && ms_since(s, s->since) >= ws->auth_timeout_ms)
+        ws_session_close(s, WS_CLOSE_UNAUTHORIZED, "nobody knows who it is");
+    return s->state != WS_OPEN;
+}
+
 /* A client that has yet to take what it was sent needs no ping behind it, and is
  * left in peace. */
 static void ws_input_on_timer(struct wheel_timer *t)
@@ -76,10 +97,8 @@ static void ws_input_on_timer(struct wheel_timer *t)
     struct ws_session *s = CONTAINER_OF(t, struct ws_session, timer);
     const struct ws_gateway *ws = s->ws;
 
-    if (s->held > 0 && ms_since(s, s->message_since) >= ws->message_timeout_ms) {
-        ws_session_close(s, WS_CLOSE_POLICY, "a message does not come to its end");
+    if (is_late(s))
         return;
-    }
     if (channel_pending(&s->channel) || s->waiting) {
         s->pinged = false;
         s->heard = tick_now(s);
@@ -99,11 +118,11 @@ static bool inflate_message(struct ws_session *s, bool text, struct slice *paylo
 {
     struct ws_gateway *ws = s->ws;
     struct buf *out = &ws->inflated;
+    size_t max = s->raw || s->login != NULL ? s->decoder.message_max : ws->inflate_max;
     enum inflate_verdict v;
 
     buf_clear(out);
-    v = inflater_put(ws->inflater, *payload, s->raw ? s->decoder.message_max : ws->inflate_max,
-                     out);
+    v = inflater_put(ws->inflater, *payload, max, out);
     ws->inflated_now += out->len;
     *payload = buf_slice(out);
     if (v == INFLATE_TOO_BIG)
@@ -126,6 +145,13 @@ static void say_pong(struct ws_session *s, struct slice ref)
     ws_session_message_end(s, start);
 }
 
+static void refuse_unknown(struct ws_session *s, struct slice ref)
+{
+    struct ws_refusal why = {.error = ERR_UNAUTHORIZED, .text = SLICE("op must be auth first")};
+
+    ws_session_error(s, ref, &why);
+}
+
 static void take_operation(struct ws_session *s, struct slice message)
 {
     struct ws_request *r = &s->ws->request;
@@ -133,6 +159,10 @@ static void take_operation(struct ws_session *s, struct slice message)
 
     if (!ws_request_parse(r, message, &why)) {
         ws_session_error(s, r->ref, &why);
+        return;
+    }
+    if (s->login != NULL && r->op != WS_OP_AUTH) {
+        refuse_unknown(s, r->ref);
         return;
     }
     switch (r->op) {
@@ -147,6 +177,9 @@ static void take_operation(struct ws_session *s, struct slice message)
         break;
     case WS_OP_PING:
         say_pong(s, r->ref);
+        break;
+    case WS_OP_AUTH:
+        ws_auth(s);
         break;
     }
 }
@@ -291,8 +324,13 @@ static void ws_input_on_eof(struct channel *c)
 {
     struct ws_session *s = ws_input_session(c);
 
-    if (!s->waiting)
+    if (!s->waiting) {
         ws_session_leave(s);
+        return;
+    }
+    s->eof_at = tick_now(s);
+    if (s->state == WS_OPEN)
+        schedule(s);
 }
 
 static void ws_input_on_drain(struct channel *c)
@@ -317,7 +355,7 @@ void ws_input_open(struct ws_session *s)
     s->opening = NULL;
     s->channel.owner = &input_owner;
     s->state = WS_OPEN;
-    s->heard = tick_now(s);
+    s->heard = s->since = s->eof_at = tick_now(s);
     wheel_stop(&s->timer);
     schedule(s);
 }

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utlist.h>
-
 #include "link.h"
 #include "mem.h"
 #include "topic.h"
@@ -63,8 +61,7 @@ static void ws_publish_on_ack(struct link_publish *lp, const struct wire_ack *a)
     struct ws_session *s = pub->session;
 
     if (s != NULL) {
-        DL_DELETE(s->publishes, pub);
-        s->unacknowledged -= pub->cost;
+        ws_session_published(s, pub);
         if (!s->raw)
             answer_json(s, (struct slice){pub->ref, pub->ref_len}, a);
         else if (a->error != ERR_NONE)
@@ -81,7 +78,11 @@ static bool may_publish(const struct ws_session *s, const struct event *e, struc
     struct publish_limits limits = s->ws->publish;
 
     limits.who = &s->caller;
-    return publish_check(e, &limits, p);
+    if (!publish_check(e, &limits, p))
+        return false;
+    p->retry_ms = account_publish(s->caller.principal->account, 1, e->payload.len);
+    return p->retry_ms == 0 ||
+           problem_set(p, ERR_TOO_MANY, NULL, "This principal publishes too much at once");
 }
 
 static void ws_publish_submit(struct ws_session *s, struct slice ref, const struct event *e)
@@ -91,13 +92,11 @@ static void ws_publish_submit(struct ws_session *s, struct slice ref, const stru
     event_record_put(&pub->link.records, e);
     pub->link.count = 1;
     pub->link.cb = ws_publish_on_ack;
-    pub->session = s;
     pub->cost = cost_of(pub->link.records.len, ref.len);
     pub->ref_len = ref.len;
     if (ref.len > 0)
         memcpy(pub->ref, ref.p, ref.len);
-    DL_APPEND(s->publishes, pub);
-    s->unacknowledged += pub->cost;
+    ws_session_publishes(s, pub);
     link_publish(s->ws->site->use.link, &pub->link);
 }
 
@@ -110,6 +109,16 @@ void ws_publish_event(struct ws_session *s)
         ws_publish_submit(s, r->ref, &r->event);
     else
         ws_session_refuse(s, r->ref, &p);
+}
+
+static void refuse_raw(struct ws_session *s, enum sluice_error error)
+{
+    if (error == ERR_FORBIDDEN)
+        ws_session_close(s, WS_CLOSE_FORBIDDEN, "publishing here is not permitted");
+    else if (error == ERR_TOO_MANY)
+        ws_session_close(s, WS_CLOSE_TOO_MANY, "this principal publishes too much at once");
+    else
+        ws_session_close(s, WS_CLOSE_POLICY, "this address cannot be published to");
 }
 
 void ws_publish_raw(struct ws_session *s, bool text, struct slice payload)
@@ -125,6 +134,6 @@ void ws_publish_raw(struct ws_session *s, bool text, struct slice payload)
     if (may_publish(s, &e, &p))
         ws_publish_submit(s, (struct slice){NULL, 0}, &e);
     else
-        ws_session_close(s, WS_CLOSE_POLICY, "this address cannot be published to");
+        refuse_raw(s, p.error);
     buf_free(&encoded);
 }

@@ -12,13 +12,18 @@
  */
 #include "ws_session.h"
 
+#include <stdlib.h>
+
 #include <utlist.h>
 
+#include "authority.h"
 #include "mem.h"
 #include "metrics.h"
 
 #define CLOSE_MS 2000            /* for the client's close frame */
 #define ANSWERS_MAX (64u * 1024) /* unread answers; then the client is not read */
+#define WINDOWS 4                /* so many publish_windows are shared by all who publish */
+#define SHARE_MIN (8u * 1024)
 
 struct ws_session *ws_session_new(struct ws_gateway *ws, bool raw, struct ws_deflate deflate)
 {
@@ -39,8 +44,10 @@ struct buf *ws_session_say(struct ws_session *s)
 {
     struct ws_gateway *ws = s->ws;
 
-    if (!s->speaking)
+    if (!s->speaking) {
         DL_PREPEND2(ws->speaking, s, speaking_prev, speaking_next);
+        ws->wake(ws->wake_arg); /* a timer's turn has no end of its own */
+    }
     s->speaking = true;
     return &s->out;
 }
@@ -74,6 +81,7 @@ void ws_session_refuse(struct ws_session *s, struct slice ref, const struct prob
 {
     struct ws_refusal why = {.error = p->error,
                              .text = slice_of(p->detail),
+                             .retry_ms = p->retry_ms,
                              .field = p->field[0] != '\0' ? p->field : NULL};
 
     ws_session_error(s, ref, &why);
@@ -87,13 +95,25 @@ void ws_session_flush(struct ws_session *s)
     buf_free(&s->out);
 }
 
-/* Whatever blocks it ends in ws_session_acknowledged, writable() or ws_gateway_turn. */
+/* What waits at the link is served in the order in which it came, so that much that one client
+ * has there is much that others wait for. */
+size_t ws_session_window(const struct ws_session *s)
+{
+    const struct ws_gateway *ws = s->ws;
+    size_t window = ws->publish_window;
+    size_t share = ws->publishing > 0 ? WINDOWS * window / ws->publishing : window;
+
+    share = share > SHARE_MIN ? share : SHARE_MIN;
+    return share < window ? share : window;
+}
+
+/* Whatever blocks it ends in ws_session_acknowledged, ws_auth, writable() or ws_gateway_turn. */
 bool ws_session_is_blocked(const struct ws_session *s)
 {
-    bool full = s->unacknowledged >= s->ws->publish_window ||
+    bool full = s->unacknowledged >= ws_session_window(s) ||
                 (s->publishes != NULL && link_publish_full(s->ws->site->use.link));
 
-    return full || s->out.len + channel_unread(&s->channel) > ANSWERS_MAX;
+    return full || s->ask != NULL || s->out.len + channel_unread(&s->channel) > ANSWERS_MAX;
 }
 
 void ws_session_unration(struct ws_session *s)
@@ -109,6 +129,8 @@ void ws_session_continue(struct ws_session *s)
         return;
     s->waiting = false;
     channel_pump(&s->channel);
+    if (s->state != WS_OVER && s->channel.eof_seen && !s->waiting)
+        ws_session_leave(s); /* there was nothing left to take */
 }
 
 void ws_session_turn(struct ws_session *s)
@@ -124,6 +146,8 @@ void ws_subscription_end(struct ws_subscription *sub)
 {
     struct ws_session *s = sub->session;
 
+    if (s->caller.principal != NULL)
+        account_unsubscribe(s->caller.principal->account, 1);
     subscription_close(&sub->subscription);
     DL_DELETE(s->subscriptions, sub);
     reaper_take(s->ws->site->use.reaper, &sub->reaped);
@@ -137,15 +161,40 @@ static void subscriptions_end(struct ws_session *s)
         ws_subscription_end(s->subscriptions);
 }
 
+void ws_session_publishes(struct ws_session *s, struct ws_publish *pub)
+{
+    s->ws->publishing += s->publishes == NULL;
+    DL_APPEND(s->publishes, pub);
+    s->unacknowledged += pub->cost;
+    pub->session = s;
+}
+
+void ws_session_published(struct ws_session *s, struct ws_publish *pub)
+{
+    DL_DELETE(s->publishes, pub);
+    s->unacknowledged -= pub->cost;
+    s->ws->publishing -= s->publishes == NULL;
+    pub->session = NULL;
+}
+
 /* What it has published goes on without it. */
 static void publishes_leave(struct ws_session *s)
 {
-    struct ws_publish *pub;
+    while (s->publishes != NULL)
+        ws_session_published(s, s->publishes);
+}
 
-    while ((pub = s->publishes) != NULL) {
-        DL_DELETE(s->publishes, pub);
-        pub->session = NULL;
-    }
+/* Who it is does not matter any more. */
+static void login_leave(struct ws_session *s)
+{
+    if (s->ask != NULL)
+        authority_forget(s->ask);
+    s->ask = NULL;
+    buf_free(&s->ask_ref);
+    if (s->login != NULL)
+        subscribe_free(&s->login->words);
+    free(s->login);
+    s->login = NULL;
 }
 
 void ws_session_hold(struct ws_session *s, size_t bytes)
@@ -159,6 +208,7 @@ void ws_session_end(struct ws_session *s)
     s->state = WS_OVER;
     subscriptions_end(s);
     publishes_leave(s);
+    login_leave(s);
     wheel_stop(&s->timer);
     not_speaking(s);
     ws_session_unration(s);
@@ -198,6 +248,7 @@ void ws_session_close(struct ws_session *s, unsigned code, const char *reason)
     if (s->state != WS_OPEN)
         return;
     subscriptions_end(s);
+    login_leave(s);
     s->state = WS_ENDING;
     s->close_code = (uint16_t)code;
     s->close_reason = reason;

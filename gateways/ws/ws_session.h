@@ -3,6 +3,7 @@
  *
  *   ws_upgrade    the opening handshake, until the connection is ours
  *   ws_input      frames in, control frames, pings
+ *   ws_auth       who it acts as
  *   ws_subscribe  its subscriptions: from a client's words to the hub
  *   ws_fanout     events to its socket
  *   ws_publish    events from it to the broker
@@ -36,7 +37,10 @@ struct ws_session;
 /* What all connections of the process share. */
 struct ws_gateway {
     const struct site *site;
+    void (*wake)(void *arg); /* the loop has a turn before it sleeps */
+    void *wake_arg;
     uint64_t ping_ms, ping_timeout_ms, message_timeout_ms; /* ping 0: never */
+    uint64_t auth_timeout_ms;
     size_t max_subscriptions, publish_window, message_max, message_max_raw;
     struct publish_limits publish; /* of nobody: `who` is the session's */
     struct ws_forms forms;
@@ -45,6 +49,7 @@ struct ws_gateway {
     size_t inflated_now;         /* bytes of all sessions in this turn */
     struct ws_session *rationed; /* whose messages wait for the next turn */
     struct ws_session *speaking; /* have something to write at the turn's end */
+    size_t publishing;           /* sessions with publishes under way */
     size_t held, held_max;       /* bytes of messages that are not whole yet */
     struct buf inflated;         /* the message in hand */
     struct ws_request request;   /* the operation in hand */
@@ -85,6 +90,13 @@ struct ws_opening {
     void (*refused)(struct ws_session *s, const struct problem *p);
 };
 
+/* Of a client that nobody knows yet. */
+#define WS_LOGIN_MESSAGE_MAX (32u * 1024)
+struct ws_login {
+    struct subscribe words; /* of the address */
+    bool has_words;
+};
+
 enum ws_session_state { WS_OPENING, WS_OPEN, WS_ENDING, WS_CLOSING, WS_OVER };
 
 struct ws_session {
@@ -108,12 +120,18 @@ struct ws_session {
     const char *close_reason;
     struct ws_deflate deflate;
     struct caller caller;
+    struct ws_login *login;  /* it may do nothing but say who it is; NULL: it is known */
+    struct auth_ask *ask;    /* about what it has shown; it is not read meanwhile */
+    struct buf ask_ref;      /* of that operation */
+    uint64_t attempts_until; /* paid for by those made so far, monotonic ms */
     struct ws_acceptance acceptance;
     struct ws_decoder decoder;
     size_t held;            /* by the decoder */
     uint64_t heard;         /* the wheel's tick at which something came last */
     uint64_t pinged_at;     /* and at which it was pinged */
     uint64_t message_since; /* and at which what is held began */
+    uint64_t since;         /* and at which it was opened */
+    uint64_t eof_at;        /* and at which it has shut down its sending side */
     struct buf out;
     struct ws_session *speaking_prev, *speaking_next;
     struct ws_session *rationed_prev, *rationed_next;
@@ -149,6 +167,11 @@ void ws_session_turn(struct ws_session *s);
 void ws_session_hold(struct ws_session *s, size_t bytes);
 /* Whoever waited for acknowledgements may go on. */
 void ws_session_acknowledged(struct ws_session *s);
+/* What of its publishes may be unacknowledged. */
+size_t ws_session_window(const struct ws_session *s);
+/* One publish more, and one less, is under way. */
+void ws_session_publishes(struct ws_session *s, struct ws_publish *pub);
+void ws_session_published(struct ws_session *s, struct ws_publish *pub);
 /* One of its subscriptions ends. */
 void ws_subscription_end(struct ws_subscription *sub);
 /* Ends its subscriptions at once; the close frame goes when what it published is
@@ -168,8 +191,25 @@ void ws_session_end(struct ws_session *s);
 /* s->channel is there: the connection is its own from now on. */
 void ws_input_open(struct ws_session *s);
 
+/* --- ws_auth.c -------------------------------------------------------------------- */
+
+/* It acts as `who` does. */
+void ws_auth_begin(struct ws_session *s, const struct caller *who);
+/* Nobody knows who it is: what it wants waits until it has said that.  words: of the address,
+ * taken; NULL: there are none. */
+void ws_auth_await(struct ws_session *s, struct subscribe *words);
+/* The operation of sluice.json: ws->request, which is wiped. */
+void ws_auth(struct ws_session *s);
+
 /* --- ws_subscribe.c --------------------------------------------------------------- */
 
+static inline struct slice ws_subscription_ref(const struct ws_subscription *sub)
+{
+    return (struct slice){sub->ref, sub->ref_len};
+}
+
+/* May its principal have one more? */
+MUST_CHECK bool ws_subscribe_may(const struct ws_session *s, struct problem *p);
 /* The subscription of the address; s->opening hears of it. */
 void ws_subscribe_path(struct ws_session *s, const struct subscribe *words);
 /* The operations of sluice.json: ws->request. */

@@ -19,11 +19,6 @@
 #include "mem.h"
 #include "ws_session.h"
 
-static struct slice ref_of(const struct ws_subscription *sub)
-{
-    return (struct slice){sub->ref, sub->ref_len};
-}
-
 /* In turn, so that none that always has more to send keeps the others waiting. */
 void ws_subscribe_resume(struct ws_session *s)
 {
@@ -45,7 +40,7 @@ static void fail_on_gap(struct ws_subscription *sub)
     struct ws_refusal why = {.error = ERR_GONE};
 
     if (!s->raw)
-        ws_session_error(s, ref_of(sub), &why);
+        ws_session_error(s, ws_subscription_ref(sub), &why);
     ws_session_close(s, WS_CLOSE_GAP, "events after the cursor are gone");
 }
 
@@ -60,7 +55,7 @@ static void ws_subscribe_on_gap(struct subscription *subscription, const struct 
         return;
     }
     start = ws_session_message_begin(s);
-    ws_json_put_gap(&s->out, ref_of(sub), gap);
+    ws_json_put_gap(&s->out, ws_subscription_ref(sub), gap);
     ws_session_message_end(s, start);
 }
 
@@ -76,7 +71,7 @@ static void ws_subscribe_on_started(struct subscription *subscription, uint64_t 
         opening->accepted(s);
     if (!s->raw && (gap == NULL || !sub->on_gap_fail)) {
         start = ws_session_message_begin(s);
-        ws_json_put_subscribed(&s->out, ref_of(sub), cursor);
+        ws_json_put_subscribed(&s->out, ws_subscription_ref(sub), cursor);
         ws_session_message_end(s, start);
     }
     if (gap != NULL)
@@ -98,7 +93,7 @@ static void ws_subscribe_on_failed(struct subscription *subscription, enum sluic
     } else if (s->raw) {
         ws_session_close(s, WS_CLOSE_INTERNAL, "the broker refused the subscription");
     } else {
-        ws_session_refuse(s, ref_of(sub), &p);
+        ws_session_refuse(s, ws_subscription_ref(sub), &p);
         ws_subscription_end(sub);
     }
 }
@@ -110,6 +105,16 @@ static const struct subscription_ops subscription_ops = {.started = ws_subscribe
 
 /* --- their beginning -------------------------------------------------------------- */
 
+bool ws_subscribe_may(const struct ws_session *s, struct problem *p)
+{
+    struct account *a = s->caller.principal != NULL ? s->caller.principal->account : NULL;
+
+    return account_subscribe(a, 1) ||
+           problem_set(p, ERR_TOO_MANY, NULL,
+                       "A limit on this principal's subscriptions is reached");
+}
+
+/* It is counted for its principal already. */
 static void ws_subscribe_begin(struct ws_session *s, const struct subscribe *words,
                                struct slice ref, bool path)
 {
@@ -143,7 +148,7 @@ static struct ws_subscription *find_ref(const struct ws_session *s, struct slice
     struct ws_subscription *sub;
 
     DL_FOREACH (s->subscriptions, sub)
-        if (slice_eq(ref_of(sub), ref))
+        if (slice_eq(ws_subscription_ref(sub), ref))
             return sub;
     return NULL;
 }
@@ -187,7 +192,7 @@ void ws_subscribe(struct ws_session *s)
         ws_session_refuse(s, ref, &p);
         return;
     }
-    if (take_words(s, &words, &p))
+    if (take_words(s, &words, &p) && ws_subscribe_may(s, &p))
         ws_subscribe_begin(s, &words, ref, false);
     else
         ws_session_refuse(s, ref, &p);

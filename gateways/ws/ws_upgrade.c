@@ -6,8 +6,12 @@
  * connection open misses nothing from then on.  GET /events without any word starts
  * empty and is answered at once.
  *
- * How it fails: 426 to whom no WebSocket is asked for, 403 to an Origin that is not
- * on the list, 400 to words that make no sense, 503 when the broker stays away.
+ * Whoever nobody knows yet gets it at once, under sluice.json, and says who it is first; the
+ * subscription of the address waits for that.
+ *
+ * How it fails: 401 to whom nobody knows under sluice.raw, which has no words for it, 426 to whom
+ * no WebSocket is asked for, 403 to an Origin that is not on the list, 400 to words that make no
+ * sense, 503 when the broker stays away.
  */
 #include <assert.h>
 #include <string.h>
@@ -114,13 +118,18 @@ static bool has_words(const struct exchange *x)
     return false;
 }
 
-static bool words_ok(const struct subscribe *words, bool raw, const struct caller *who,
-                     struct problem *p)
+static bool format_ok(const struct subscribe *words, bool raw, struct problem *p)
 {
     if (words->format != FORMAT_DEFAULT && (words->format == FORMAT_RAW) != raw)
         return problem_set(p, ERR_BAD_REQUEST, "format",
                            "The subprotocol says it: sluice.json or sluice.raw");
-    return subscribe_permitted(words, who, p);
+    return true;
+}
+
+static bool words_ok(struct exchange *x, const struct subscribe *words, struct problem *p)
+{
+    return subscribe_permitted(words, &x->caller, p) &&
+           subscribe_fits(words, x->site->use.hub, x->quota, p);
 }
 
 static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h)
@@ -131,7 +140,7 @@ static struct ws_session *session_new(struct exchange *x, struct ws_handshake *h
     h->deflate.on = h->deflate.on && ws->forms.deflater != NULL;
     s = ws_session_new(ws, is_raw(h), h->deflate);
     s->x = x;
-    caller_copy(&s->caller, &x->caller);
+    ws_auth_begin(s, &x->caller);
     if (x->quota != NULL)
         s->quota = x->quota;
     upgrade_accept(&s->acceptance, h);
@@ -145,10 +154,29 @@ static void take_topic(struct ws_session *s, const struct subscribe *words)
         buf_put_slice(&s->topic, words->filters[0]);
 }
 
-static void open_path(struct exchange *x, struct ws_handshake *h, const struct subscribe *words)
+static bool is_known(const struct exchange *x)
+{
+    return caller_stands(&x->caller);
+}
+
+static void open_unknown(struct exchange *x, struct ws_handshake *h, struct subscribe *words)
 {
     struct ws_session *s = session_new(x, h);
 
+    ws_auth_await(s, words);
+    ws_upgrade_accepted(s);
+    ws_upgrade_begin(s);
+}
+
+static void open_path(struct exchange *x, struct ws_handshake *h, const struct subscribe *words,
+                      struct problem *p)
+{
+    struct ws_session *s = session_new(x, h);
+
+    if (!ws_subscribe_may(s, p)) {
+        ws_session_end(s);
+        return;
+    }
     take_topic(s, words);
     x->owner = &upgrade_owner;
     x->data = s;
@@ -164,9 +192,12 @@ static void begin_subscribed(struct exchange *x, struct ws_handshake *h, struct 
 
     if (!subscribe_request(&words, &limits, x->request, x->rest, p))
         return;
-    if (words_ok(&words, is_raw(h), &x->caller, p) &&
-        subscribe_fits(&words, x->site->use.hub, x->quota, p))
-        open_path(x, h, &words);
+    if (!format_ok(&words, is_raw(h), p))
+        ;
+    else if (!is_known(x))
+        open_unknown(x, h, &words);
+    else if (words_ok(x, &words, p))
+        open_path(x, h, &words, p);
     subscribe_free(&words);
 }
 
@@ -179,9 +210,23 @@ static void begin_empty(struct exchange *x, struct ws_handshake *h, struct probl
                           "sluice.raw needs a topic: connect to /events/{topic}");
         return;
     }
+    if (!is_known(x)) {
+        open_unknown(x, h, NULL);
+        return;
+    }
     s = session_new(x, h);
     ws_upgrade_accepted(s);
     ws_upgrade_begin(s);
+}
+
+static bool may_come(const struct exchange *x, const struct ws_handshake *h, struct problem *p)
+{
+    const struct auth_answer missing = {.outcome = AUTH_MISSING};
+
+    if (is_known(x) || !is_raw(h))
+        return true;
+    gatekeeper_problem(&x->site->gatekeeper, &missing, false, p);
+    return false;
 }
 
 void ws_upgrade(struct exchange *x)
@@ -191,7 +236,7 @@ void ws_upgrade(struct exchange *x)
 
     if (!upgrade_read(x, subprotocols, &h))
         return;
-    if (!subprotocol_ok(&h, &p))
+    if (!subprotocol_ok(&h, &p) || !may_come(x, &h, &p))
         ;
     else if (has_words(x))
         begin_subscribed(x, &h, &p);

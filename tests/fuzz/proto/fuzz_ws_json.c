@@ -53,6 +53,31 @@ static void check_event(struct ws_request *r, struct buf *b)
     buf_free(&store);
 }
 
+/* One or the other was shown, and after a wipe it is nowhere. */
+static void check_credentials(struct ws_request *r)
+{
+    assert((r->token.p != NULL) != (r->user.p != NULL && r->password.p != NULL));
+    assert(r->token.p == NULL || utf8_valid(r->token.p, r->token.len));
+    assert(r->token.p != NULL || utf8_valid(r->user.p, r->user.len));
+    ws_request_wipe(r);
+    for (size_t i = 0; i < r->text.cap; i++)
+        assert(r->text.p[i] == 0);
+    r->ref = SLICE("");
+}
+
+static void check_notices(struct slice ref, struct buf *b)
+{
+    ws_json_put_auth_ok(b, ref, ref, 1);
+    check_is_json(b);
+    ws_json_put_unsubscribed(b, ref, ERR_FORBIDDEN, SLICE("no"), 5);
+    check_is_json(b);
+    ws_json_expired_begin(b, "revoked");
+    for (int i = 0; i < 2 && ref.len > 0; i++)
+        ws_json_expired_put(b, ref, 1);
+    ws_json_expired_end(b);
+    check_is_json(b);
+}
+
 static void check_answers(const struct ws_request *r, struct buf *b)
 {
     struct gap gap = {.requested = 1, .reason = GAP_EXPIRED};
@@ -69,6 +94,7 @@ static void check_answers(const struct ws_request *r, struct buf *b)
     check_is_json(b);
     ws_json_put_pong(b, r->ref);
     check_is_json(b);
+    check_notices(r->ref, b);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
@@ -85,6 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
         check_words(&r);
     } else if (r.op == WS_OP_PUBLISH) {
         check_event(&r, &b);
+    } else if (r.op == WS_OP_AUTH) {
+        check_credentials(&r);
     }
     check_answers(&r, &b);
     ws_request_free(&r);

@@ -80,6 +80,82 @@ START_TEST(starts_are_numbers_or_text)
 }
 END_TEST
 
+START_TEST(auth_shows_a_token_or_a_name_with_a_password)
+{
+    parse_ok("{\"op\":\"auth\",\"token\":\"a.b\\u002ec\"}");
+    ck_assert_int_eq(r.op, WS_OP_AUTH);
+    assert_slice(r.token, "a.b.c");
+    ck_assert(r.user.p == NULL && r.password.p == NULL && r.ref.len == 0);
+    parse_ok("{\"op\":\"auth\",\"ref\":1,\"password\":\"\",\"user\":\"al\"}");
+    assert_slice(r.user, "al");
+    ck_assert(r.password.p != NULL && r.password.len == 0 && r.token.p == NULL);
+    assert_slice(r.ref, "1");
+    ws_request_wipe(&r);
+    ck_assert_ptr_null(memmem(r.text.p, r.text.cap, "al", 2));
+}
+END_TEST
+
+static void refused_auth(const char *members, const char *field)
+{
+    buf_clear(&b);
+    buf_printf(&b, "{\"op\":\"auth\"%s}", members);
+    ck_assert_msg(!ws_request_parse(&r, buf_slice(&b), &why), "%s", members);
+    ck_assert_int_eq(why.error, ERR_BAD_REQUEST);
+    if (field == NULL)
+        ck_assert_ptr_null(why.field);
+    else
+        ck_assert_str_eq(why.field, field);
+}
+
+START_TEST(auth_needs_one_of_both_and_nothing_else)
+{
+    refused_auth("", "token");
+    refused_auth(",\"user\":\"a\"", NULL);
+    refused_auth(",\"password\":\"a\"", NULL);
+    refused_auth(",\"token\":\"t\",\"user\":\"a\"", "token");
+    refused_auth(",\"token\":1", "token");
+    refused_auth(",\"token\":\"t\",\"token\":\"t\"", "token");
+    refused_auth(",\"token\":\"t\",\"topic\":\"a\"", "topic");
+    refused_auth(",\"user\":null,\"password\":\"a\"", "user");
+    ck_assert(!ws_request_parse(&r, SLICE("{\"op\":\"ping\",\"token\":\"t\"}"), &why));
+}
+END_TEST
+
+START_TEST(who_it_is_and_what_ended)
+{
+    ws_json_put_auth_ok(&b, SLICE("1"), SLICE("user:\"a"), 0);
+    assert_bytes("{\"op\":\"auth-ok\",\"ref\":1,\"principal\":\"user:\\\"a\",\"expires\":null}");
+    buf_clear(&b);
+    ws_json_put_auth_ok(&b, SLICE(""), SLICE("token:t"), 1000);
+    assert_bytes("{\"op\":\"auth-ok\",\"principal\":\"token:t\","
+                 "\"expires\":\"1970-01-01T00:00:01.000Z\"}");
+    buf_clear(&b);
+    ws_json_put_unsubscribed(&b, SLICE("\"s\""), ERR_FORBIDDEN, SLICE("no"), 7);
+    assert_bytes("{\"op\":\"unsubscribed\",\"ref\":\"s\",\"code\":\"forbidden\",\"text\":\"no\","
+                 "\"id\":\"7\"}");
+    buf_clear(&b);
+    ws_json_expired_begin(&b, "revoked");
+    ws_json_expired_end(&b);
+    assert_bytes("{\"op\":\"expired\",\"reason\":\"revoked\",\"subs\":[]}");
+    buf_clear(&b);
+    ws_json_expired_begin(&b, "expired");
+    ws_json_expired_put(&b, SLICE("\"path\""), 3);
+    ws_json_expired_put(&b, SLICE("4"), 5);
+    ws_json_expired_end(&b);
+    assert_bytes("{\"op\":\"expired\",\"reason\":\"expired\",\"subs\":["
+                 "{\"ref\":\"path\",\"id\":\"3\"},{\"ref\":4,\"id\":\"5\"}]}");
+}
+END_TEST
+
+START_TEST(an_error_may_say_when_to_try_again)
+{
+    const struct ws_refusal busy = {.error = ERR_TOO_MANY, .text = SLICE("no"), .retry_ms = 250};
+
+    ws_json_put_error(&b, SLICE(""), &busy);
+    assert_bytes("{\"op\":\"error\",\"code\":\"too_many\",\"text\":\"no\",\"retry_ms\":250}");
+}
+END_TEST
+
 START_TEST(text_is_unescaped)
 {
     parse_ok(
@@ -365,6 +441,8 @@ static Suite *suite(void)
     tcase_add_test(up, subscribe_to_several_with_a_start);
     tcase_add_test(up, starts_are_numbers_or_text);
     tcase_add_test(up, text_is_unescaped);
+    tcase_add_test(up, auth_shows_a_token_or_a_name_with_a_password);
+    tcase_add_test(up, auth_needs_one_of_both_and_nothing_else);
     tcase_add_test(up, a_ref_has_one_form_whatever_escapes_it_came_with);
     tcase_add_test(up, unsubscribe_and_ping);
     tcase_add_test(up, publish_is_an_event_in_its_json_form);
@@ -384,6 +462,8 @@ static Suite *suite(void)
     tcase_add_test(down, a_producers_error_has_its_numbers);
     tcase_add_test(down, a_gap_is_told_to_its_subscription);
     tcase_add_test(down, a_ping_is_answered);
+    tcase_add_test(down, who_it_is_and_what_ended);
+    tcase_add_test(down, an_error_may_say_when_to_try_again);
     tcase_add_test(down, an_event_names_its_subscriptions_last);
     tcase_add_test(down, what_is_written_is_json);
     suite_add_tcase(s, down);

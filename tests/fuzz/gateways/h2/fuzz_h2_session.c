@@ -575,6 +575,11 @@ static uint64_t fake_clock(void *arg)
     return w.now;
 }
 
+static void sleepless(void *arg)
+{
+    (void)arg; /* each step has a turn */
+}
+
 static void start_process(void)
 {
     static const char *const argv[] = {"fuzz", "--limits-max-filters=4", "--limits-max-last=100",
@@ -590,21 +595,22 @@ static void start_process(void)
     wheel_init(&w.wheel, &loop);
     reaper_init(&w.reaper, &w.wheel);
     site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, NULL, &w.wheel, &w.reaper}, "h2");
-    w.sockets = ws_gateway_new(&w.site);
+    w.sockets = ws_gateway_new(&w.site, sleepless, NULL);
     site_add(
         &w.site,
         (const struct route[]){
             {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &w.streams, EVENT_STREAM_PARAMS},
             {"POST", "/events/", ROUTE_PAYLOAD, publish_event, NULL, NULL},
             {"GET", "/history/", ROUTE_NO_BODY, history_events, NULL, HISTORY_PARAMS},
-            {"CONNECT", "/events/", ROUTE_NO_BODY, ws_upgrade, w.sockets, SUBSCRIBE_PARAMS},
-            {"CONNECT", "/events", ROUTE_NO_BODY, ws_upgrade, w.sockets, SUBSCRIBE_PARAMS},
+            {"CONNECT", "/events/", ROUTE_TUNNEL, ws_upgrade, w.sockets, SUBSCRIBE_PARAMS},
+            {"CONNECT", "/events", ROUTE_TUNNEL, ws_upgrade, w.sockets, SUBSCRIBE_PARAMS},
         },
         5);
     w.streams.keepalive_ms = 500;
     w.streams.retry_ms = 1;
     w.h2 = (struct h2){
         .site = &w.site,
+        .wake = sleepless,
         .session = {.max_streams = 20,
                     .window = 65535,
                     .max_header = 500,

@@ -278,6 +278,11 @@ static uint64_t fake_clock(void *arg)
     return w.now;
 }
 
+static void sleepless(void *arg)
+{
+    (void)arg; /* each step has a turn */
+}
+
 static void start_process(void)
 {
     static const char *const argv[] = {"fuzz", "--limits-max-filters=4", "--limits-max-last=100",
@@ -294,6 +299,8 @@ static void start_process(void)
     reaper_init(&w.reaper, &w.wheel);
     site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, NULL, &w.wheel, &w.reaper}, "ws");
     w.ws = (struct ws_gateway){.site = &w.site,
+                               .wake = sleepless,
+                               .auth_timeout_ms = 3000,
                                .ping_ms = 1000,
                                .ping_timeout_ms = 1000,
                                .message_timeout_ms = 5000,
