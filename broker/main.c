@@ -150,6 +150,8 @@ static void broker_refresh(void *arg)
     metric_set(M_HEAD, s.head);
     metric_set(M_TOPICS, s.topics);
     metric_set(M_TOPICS_MAX, s.max_topics);
+    metric_set(M_SESSION_BYTES, s.state_bytes);
+    metric_set(M_PRODUCERS, s.producers);
     metric_set(M_RETAINED_BYTES, s.retained_bytes);
     metric_set(M_STORED_BYTES, s.bytes);
     metric_set(M_WAL_FRAMES, s.wal_frames);
@@ -217,6 +219,8 @@ static struct store_options broker_store_options(const struct config *c)
         .topic_idle_ms = config_num(c, CFG_TOPIC_IDLE),
         .producer_idle_ms = config_num(c, CFG_PRODUCER_IDLE),
         .max_retained_bytes = config_num(c, CFG_MAX_RETAINED_BYTES),
+        .max_state_bytes = config_num(c, CFG_MAX_SESSION_BYTES),
+        .max_producers = config_num(c, CFG_MAX_PRODUCERS),
         .max_topics = (uint32_t)config_num(c, CFG_MAX_TOPICS),
         .clock = {.step_ms = config_num(c, CFG_CLOCK_STEP),
                   .away_ms = config_num(c, CFG_CLOCK_AWAY),
@@ -238,10 +242,10 @@ static struct session_owners broker_session_owners(const struct config *c,
 static void broker_on_reload(void *arg)
 {
     static const enum config_key applied[] = {
-        CFG_LOG_LEVEL,     CFG_LOG_AUDIT,  CFG_LOG_ACCESS,
-        CFG_MAX_BYTES,     CFG_MAX_AGE,    CFG_TOPIC_IDLE,
-        CFG_PRODUCER_IDLE, CFG_MAX_TOPICS, CFG_MAX_RETAINED_BYTES,
-        CFG_AUTH_ANONYMOUS};
+        CFG_LOG_LEVEL,         CFG_LOG_AUDIT,     CFG_LOG_ACCESS,
+        CFG_MAX_BYTES,         CFG_MAX_AGE,       CFG_TOPIC_IDLE,
+        CFG_PRODUCER_IDLE,     CFG_MAX_TOPICS,    CFG_MAX_RETAINED_BYTES,
+        CFG_MAX_SESSION_BYTES, CFG_MAX_PRODUCERS, CFG_AUTH_ANONYMOUS};
     struct broker *b = arg;
     struct config *fresh = config_reload(b->config);
     struct session_owners owners;

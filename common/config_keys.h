@@ -56,7 +56,8 @@ X(READS, "broker", "reads", CONFIG_ENDPOINTS, "", NULL,
 X(BROKER_ADMIN, "broker", "admin_listen", CONFIG_ADDRESS, "127.0.0.1:8090", NULL,
   "address of /healthz, /readyz and /metrics; empty: none")
 X(MAX_BYTES, "broker", "max_bytes", CONFIG_SIZE, "1G", NULL,
-  "events kept in all, bytes; 0: no limit")
+  "what is kept in all, bytes: events, which make room for topics, retained messages, sessions and "
+  "producers, up to a half; 0: no limit")
 X(MAX_AGE, "broker", "max_age", CONFIG_DURATION, "7d", NULL,
   "how long events are kept; 0s: for ever")
 X(TOPIC_IDLE, "broker", "topic_idle", CONFIG_DURATION, "7d", NULL,
@@ -281,9 +282,17 @@ X(MAX_FILTERS, "limits", "max_filters", CONFIG_INT, "64", NULL,
 X(MAX_LEVELS, "limits", "max_levels", CONFIG_INT, "32", NULL, "levels of a topic or filter")
 X(MAX_TOPICS, "limits", "max_topics", CONFIG_INT, "1000000", NULL,
   "topics that the log may hold; then publishes to new ones are refused, once no empty one "
-  "is left to be forgotten; each takes some 500 bytes of memory and its name; 0: 16,000,000")
+  "is left to be forgotten; each takes some 500 bytes of memory, and one more is counted for each "
+  "256 bytes of its name; 0: 16,000,000")
 X(MAX_RETAINED_BYTES, "limits", "max_retained_bytes", CONFIG_SIZE, "256M", NULL,
   "retained messages in all, bytes; then further ones are refused; 0: no limit")
+X(MAX_SESSION_BYTES, "limits", "max_session_bytes", CONFIG_SIZE, "512M", NULL,
+  "stored MQTT sessions, their wills and shared groups in all, bytes; then further sessions, wills "
+  "and subscriptions of stored sessions are refused; 0: no limit")
+X(MAX_PRODUCERS, "limits", "max_producers", CONFIG_INT, "1000000", NULL,
+  "producers and idempotency keys that are remembered, per topic; when it fills up, keys are "
+  "forgotten early, though not within a minute; then publishes of further ones are refused; each "
+  "takes some 200 bytes of disk; 0: no limit")
 X(MAX_FILTERS_TOTAL, "limits", "max_filters_total", CONFIG_INT, "100000", NULL,
   "different filters of one gateway process; a client may hold a sixteenth of those that are "
   "free")

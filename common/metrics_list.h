@@ -28,6 +28,12 @@ X(GATEWAYS, 'b', GAUGE, "sluice_gateways", "Gateways connected")
 X(SESSIONS_ATTACHED, 'b', GAUGE, "sluice_sessions_attached", "MQTT sessions with a client")
 X(SESSIONS_STORED, 'b', GAUGE, "sluice_sessions_stored",
   "MQTT sessions that outlive their connection")
+X(SESSION_BYTES, 'b', GAUGE, "sluice_session_bytes", "Bytes of stored MQTT sessions and groups")
+X(SESSIONS_REFUSED, 'b', COUNTER, "sluice_sessions_refused_total",
+  "MQTT sessions, wills and subscriptions refused because stored sessions take as much as they may")
+X(PRODUCERS, 'b', GAUGE, "sluice_producers", "Producers and idempotency keys remembered")
+X(PRODUCERS_REFUSED, 'b', COUNTER, "sluice_producers_refused_total",
+  "Publishes refused because their producer would have been one too many")
 X(TAKEOVERS, 'b', COUNTER, "sluice_session_takeovers_total",
   "MQTT sessions attached while another connection held them")
 X(WILLS, 'b', COUNTER, "sluice_wills_sent_total", "Wills published")

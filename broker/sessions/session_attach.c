@@ -143,9 +143,7 @@ static void attach_commit(struct session_op *op)
     op->filters = 0;
     settle_found(c, op);
     if (stored)
-        session_commit_head(c, client, &op->made);
-    if (op->made.has_will)
-        commit_put(c, SPACE_HEAD, client, KEY_WILL, op->attach.will);
+        session_commit_attach(c, client, &op->made, op->attach.will);
     if (op->made.present)
         items_collect(op, c);
     if (commit_is_empty(c)) {

@@ -7,6 +7,7 @@
 #include "publish_check.h"
 #include "session_impl.h"
 
+/* In an orderly end nothing is refused. */
 void session_commit_items(struct commit *c, struct slice client, struct slice items)
 {
     struct reader r = reader_of(items.p, items.len);
@@ -20,13 +21,43 @@ void session_commit_items(struct commit *c, struct slice client, struct slice it
     }
 }
 
-void session_commit_head(struct commit *c, struct slice client, const struct session_head *head)
+void session_commit_changes(struct commit *c, struct slice client, struct slice items)
+{
+    struct reader r = reader_of(items.p, items.len);
+    struct wire_item item;
+
+    while (wire_item_get(&r, &item)) {
+        if (item.drop)
+            commit_drop(c, SPACE_ITEM, client, item.key);
+        else if (item.key.p[0] == WIRE_ITEM_FILTER)
+            commit_put_if_room(c, SPACE_ITEM, client, item.key, item.value);
+        else
+            commit_put(c, SPACE_ITEM, client, item.key, item.value);
+    }
+}
+
+static struct slice head_bytes(struct commit *c, const struct session_head *head)
 {
     struct buf b = {0};
+    struct slice bytes;
 
     session_head_put(&b, head);
-    commit_put(c, SPACE_HEAD, client, KEY_HEAD, commit_copy(c, b.p, b.len));
+    bytes = commit_copy(c, b.p, b.len);
     buf_free(&b);
+    return bytes;
+}
+
+void session_commit_head(struct commit *c, struct slice client, const struct session_head *head)
+{
+    commit_put(c, SPACE_HEAD, client, KEY_HEAD, head_bytes(c, head));
+}
+
+void session_commit_attach(struct commit *c, struct slice client, const struct session_head *head,
+                           struct slice will)
+{
+    commit_put_if_room(c, SPACE_HEAD, client, KEY_HEAD, head_bytes(c, head));
+    if (head->has_will)
+        commit_put_if_room(c, SPACE_HEAD, client, KEY_WILL, will);
 }
 
 void session_commit_end(struct commit *c, const struct session *s)

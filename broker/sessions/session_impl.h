@@ -192,7 +192,12 @@ void session_unit_refuse(struct session_unit *u, enum sluice_error error, const 
 
 /* --- session_commit.c ---------------------------------------------------------- */
 void session_commit_items(struct commit *c, struct slice client, struct slice items);
+/* The same while it goes on: a filter more is refused when there is no room. */
+void session_commit_changes(struct commit *c, struct slice client, struct slice items);
 void session_commit_head(struct commit *c, struct slice client, const struct session_head *head);
+/* Its head and its will, both refused when they are new and there is no room. */
+void session_commit_attach(struct commit *c, struct slice client, const struct session_head *head,
+                           struct slice will);
 /* Nothing is left of it; when that is stored, groups_ended. */
 void session_commit_end(struct commit *c, const struct session *s);
 void session_commit_due(struct commit *c, struct sessions *all, uint64_t at, struct slice client,

@@ -122,7 +122,7 @@ static void write_submit(struct session_write *w, struct session *s)
         commit_link(c, &w->unit.by->shared.instance, w->unit.seq);
     }
     if (s->head.expiry != 0)
-        session_commit_items(c, w->m.client, w->m.items);
+        session_commit_changes(c, w->m.client, w->m.items);
     if (!commit_is_empty(c)) {
         commit_submit(c, s->all->store, write_on_done);
         return;

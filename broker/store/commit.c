@@ -73,6 +73,13 @@ void commit_put(struct commit *c, uint8_t space, struct slice owner, struct slic
     change->value = value;
 }
 
+void commit_put_if_room(struct commit *c, uint8_t space, struct slice owner, struct slice key,
+                        struct slice value)
+{
+    commit_put(c, space, owner, key, value);
+    c->changes[c->count - 1].wants_room = true;
+}
+
 void commit_drop(struct commit *c, uint8_t space, struct slice owner, struct slice key)
 {
     struct store_change *change = change_add(c, space, owner);

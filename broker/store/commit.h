@@ -34,6 +34,10 @@ uint8_t *commit_bytes(struct commit *c, const void *p, size_t len);
 
 void commit_put(struct commit *c, uint8_t space, struct slice owner, struct slice key,
                 struct slice value);
+/* The whole commit is refused (ERR_TOO_MANY) when that would be an entry more and the map is
+ * full. */
+void commit_put_if_room(struct commit *c, uint8_t space, struct slice owner, struct slice key,
+                        struct slice value);
 void commit_drop(struct commit *c, uint8_t space, struct slice owner, struct slice key);
 void commit_drop_owner(struct commit *c, uint8_t space, struct slice owner);
 /* A checked event, whose record stays until done has run; once at most. */

@@ -51,6 +51,7 @@ struct store_change {
     uint8_t space;
     enum { STORE_PUT, STORE_DROP, STORE_DROP_OWNER } act; /* the last: all of an owner's keys */
     struct slice owner, key, value;
+    bool wants_room; /* STORE_PUT of an entry that is not there: refused when the map is full */
 };
 
 struct store_request;
@@ -129,21 +130,29 @@ struct store_follower {
 
 /* --- the store ------------------------------------------------------------ */
 
+/* What a topic and a producer count against max_bytes. */
+#define STORE_TOPIC_BYTES 256u
+#define STORE_PRODUCER_BYTES 128u
+
 struct store_options {
-    const char *path;               /* folder of the database */
-    bool fsync;                     /* else commits survive a killed process only */
-    uint64_t max_bytes, max_age_ms; /* of the whole log; 0: no limit */
+    const char *path;    /* folder of the database */
+    bool fsync;          /* else commits survive a killed process only */
+    uint64_t max_age_ms; /* of the whole log; 0: no limit */
+    /* Of all that is kept; 0: no limit.  Events make room for what is none, up to a half. */
+    uint64_t max_bytes;
     uint64_t topic_idle_ms, producer_idle_ms;
-    uint64_t max_retained_bytes;        /* then further retained messages are refused; 0: any */
-    struct wall_rules clock;            /* step_ms 0: the clock is believed whatever it does */
-    uint32_t max_topics;                /* more are refused (ERR_TOO_MANY); 0: no limit */
+    uint64_t max_retained_bytes; /* then further retained messages are refused; 0: any */
+    uint64_t max_state_bytes;    /* of the map; then what wants room is refused; 0: no limit */
+    uint64_t max_producers;      /* then others are refused; 0: no limit */
+    struct wall_rules clock;     /* step_ms 0: the clock is believed whatever it does */
+    uint32_t max_topics;         /* more are refused (ERR_TOO_MANY); 0: no limit */
     const struct retention_rule *rules; /* copied */
     size_t rule_count;
 };
 
 struct store_status {
     uint64_t head, bytes, events, topics, retained, wal_frames, queued_bytes;
-    uint64_t retained_bytes;
+    uint64_t retained_bytes, state_bytes, producers;
     uint64_t max_topics; /* 0: no limit */
     bool topics_full;    /* a new one would be refused */
     const char *failing; /* NULL: appends are taken */

@@ -32,12 +32,28 @@ static uint64_t older_than(uint64_t now, uint64_t age_ms)
     return id == 0 ? 0 : id - 1;
 }
 
+/* What is kept that is no event. */
+static uint64_t other_bytes(const struct store *s)
+{
+    return atomic_load(&s->retained_bytes) + atomic_load(&s->state_bytes) +
+           atomic_load(&s->producers) * STORE_PRODUCER_BYTES + s->topics.weight * STORE_TOPIC_BYTES;
+}
+
+/* What events may take.  However much the rest is (it has limits of its own), half is theirs. */
+static uint64_t event_bytes(const struct store *s)
+{
+    uint64_t max = s->retention->max_bytes, other = other_bytes(s);
+
+    if (max == 0)
+        return UINT64_MAX;
+    return max - (other < max / 2 ? other : max / 2);
+}
+
 /* True: the log as a whole still holds too much. */
 static bool log_step(struct store *s, uint64_t now, uint32_t rows)
 {
     const struct retention *r = s->retention;
-    uint64_t upto = older_than(now, r->log_age_ms);
-    uint64_t max_bytes = r->max_bytes == 0 ? UINT64_MAX : r->max_bytes;
+    uint64_t upto = older_than(now, r->log_age_ms), max_bytes = event_bytes(s);
     uint32_t removed;
 
     if (atomic_load(&s->events) == 0 || (upto == 0 && atomic_load(&s->bytes) <= max_bytes))
@@ -118,20 +134,33 @@ static bool vacuum_step(struct store *s)
     return false;
 }
 
+static uint64_t idle_pause(const struct store *s, uint64_t idle_ms)
+{
+    uint64_t pause = idle_ms / 64;
+
+    if (producers_are_pressed(s) && (idle_ms >> s->producer_press) > PRODUCER_MIN_MS)
+        return 0; /* there are others to forget */
+    if (producers_are_pressed(s) || pause < IDLE_MIN_MS)
+        return IDLE_MIN_MS;
+    return pause < IDLE_MAX_MS ? pause : IDLE_MAX_MS;
+}
+
 /* True: the walk over idle producers goes on. */
 static bool idle_step(struct store *s)
 {
-    uint64_t idle = s->retention->producer_idle_ms, pause = idle / 64;
-    uint64_t now = wall_ms(), mono = clock_mono_ms();
-    bool more;
+    uint64_t idle = s->retention->producer_idle_ms, now = wall_ms(), mono = clock_mono_ms();
+    bool pressed = producers_are_pressed(s), more;
 
-    if (idle == 0 || mono < s->idle_at || now < idle)
+    if (pressed && s->producer_press == 0) /* it has just begun */
+        s->idle_at = 0;
+    if (mono < s->idle_at || now < idle || (idle == 0 && !pressed))
         return false;
-    more = links_expire(s, now, now - idle) && producers_expire(s, now - idle);
-    if (pause < IDLE_MIN_MS)
-        pause = IDLE_MIN_MS;
+    if (idle == 0)
+        more = producers_expire(s, now, now); /* but for the crowd they stay */
+    else
+        more = links_expire(s, now, now - idle) && producers_expire(s, now, idle);
     if (!more)
-        s->idle_at = mono + (pause < IDLE_MAX_MS ? pause : IDLE_MAX_MS);
+        s->idle_at = mono + idle_pause(s, idle == 0 ? now : idle);
     return more;
 }
 

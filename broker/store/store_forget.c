@@ -60,7 +60,7 @@ bool forget_is_pressed(const struct store *s)
 {
     uint32_t max = s->retention->max_topics;
 
-    return max != 0 && topics_count(&s->topics) + room_wanted(max) > max;
+    return max != 0 && s->topics.weight + room_wanted(max) > max;
 }
 
 static bool is_crowded(const struct store *s)
@@ -74,7 +74,7 @@ static void say_full(struct store *s)
     uint32_t max = s->retention->max_topics;
 
     atomic_store_explicit(&s->max_topics, max, memory_order_relaxed);
-    atomic_store_explicit(&s->topics_full, max != 0 && topics_count(&s->topics) >= max,
+    atomic_store_explicit(&s->topics_full, max != 0 && s->topics.weight >= max,
                           memory_order_relaxed);
 }
 
@@ -87,7 +87,7 @@ bool forget_crowd(struct store *s, uint32_t rows)
     for (struct topic *t = s->topics.idle; t != NULL && rows > 0; rows--, t = t->idle_next) {
         uint32_t max = s->retention->max_topics;
 
-        if (topics_count(&s->topics) - removal_forgets(s) + room_wanted(max) <= max)
+        if (s->topics.weight - removal_forgets(s) + room_wanted(max) <= max)
             break;
         removal_forget(s, t);
     }

@@ -43,6 +43,9 @@
 #define ID_LIMIT_MS 500u    /* how far volatile IDs may run ahead of what is stored */
 #define PRODUCER_SEQS 1024u /* repeats of the last so many are answered with their ID */
 #define LINK_SEQS 4096u
+#define STATE_ENTRY 32u        /* what an entry of the map counts beside its bytes: STATE_SIZE */
+#define SEQS_EACH 4u           /* earlier numbers that are remembered, per producer that may be */
+#define PRODUCER_MIN_MS 60000u /* a producer is not forgotten sooner, whatever the crowd */
 
 /* Keys of the table meta. */
 enum meta_key {
@@ -60,7 +63,7 @@ struct retention {
     size_t count;
     uint64_t max_bytes, max_age_ms, topic_idle_ms, producer_idle_ms;
     uint32_t max_topics; /* 0: no limit but that of numbers */
-    uint64_t max_retained_bytes;
+    uint64_t max_retained_bytes, max_state_bytes, max_producers; /* 0: no limit */
     uint64_t log_age_ms; /* the longest any topic keeps; 0: some keep for ever */
 };
 /* Something that the writer has finished and the loop thread announces, in order. */
@@ -96,7 +99,7 @@ struct store {
     struct gate gate;
     _Atomic uint64_t given; /* the highest ID that anyone may have seen */
     _Atomic uint64_t events, bytes, retained, wal_frames;
-    _Atomic uint64_t retained_bytes;
+    _Atomic uint64_t retained_bytes, state_bytes, producers;
     _Atomic uint64_t announced; /* outcomes */
     _Atomic uint64_t max_topics;
     _Atomic bool topics_full;
@@ -137,6 +140,8 @@ struct store {
     struct link_record *links;
     struct buf producer_key; /* where the walk over idle producers stands */
     uint64_t producer_topic;
+    uint64_t seqs;           /* rows of producer_seqs */
+    unsigned producer_press; /* passes of that walk since the table became crowded */
     struct removal *removal;
     uint64_t retention_at, idle_at; /* when to look again */
     uint32_t retention_next;        /* the pass stands at this topic; 0: none runs */
@@ -205,10 +210,20 @@ struct producer_state {
 enum producer_verdict producer_check(struct store *s, const struct topic *topic,
                                      struct store_event *ev, struct producer_state *state,
                                      struct store_result *result) MUST_CHECK;
+/* By how many rows a transaction has changed the two tables. */
+struct producer_growth {
+    int64_t producers, seqs;
+};
+/* There may be one more, beside what the transaction at hand has made. */
+bool producers_have_room(const struct store *s, const struct producer_growth *g);
 /* Remembers ev->id as that of its seq; `state` is from producer_check. */
 void producer_advance(struct store *s, const struct topic *topic, const struct store_event *ev,
-                      const struct producer_state *state, uint64_t now);
-bool producers_expire(struct store *s, uint64_t before); /* one slice; true: more */
+                      const struct producer_state *state, uint64_t now, struct producer_growth *g);
+void producers_count(struct store *s, const struct producer_growth *g); /* it is committed */
+void producers_load(struct store *s);                                   /* at start: counts them */
+/* One slice of those that were not used for idle_ms; true: more. */
+bool producers_expire(struct store *s, uint64_t now, uint64_t idle_ms);
+bool producers_are_pressed(const struct store *s); /* nearly as many as there may be */
 
 /* --- store_links.c -------------------------------------------------------- */
 /* Answers r from an earlier one with the same link and link_seq; false: new. */
@@ -221,8 +236,12 @@ bool links_expire(struct store *s, uint64_t now, uint64_t before) MUST_CHECK;
 void links_free(struct store *s);
 
 /* --- store_state.c -------------------------------------------------------- */
-uint32_t state_change(struct store *s, const struct store_change *c); /* rows it took */
-uint32_t state_scan(struct store *s, struct store_request *r);        /* entries found */
+void state_load(struct store *s); /* at start: weighs it */
+/* Rows it took; *growth rises by as many bytes as the map. */
+uint32_t state_change(struct store *s, const struct store_change *c, int64_t *growth);
+/* Of a map of so many bytes: nothing that r changes is an entry too many. */
+bool state_has_room(struct store *s, const struct store_request *r, uint64_t bytes) MUST_CHECK;
+uint32_t state_scan(struct store *s, struct store_request *r); /* entries found */
 
 /* --- store_retained.c ----------------------------------------------------- */
 /* Within a transaction: what e, an event with EVENT_RETAIN, makes of its topic.

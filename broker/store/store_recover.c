@@ -151,6 +151,8 @@ static bool load(struct store *s)
     atomic_store(&s->retained, db_number(s->db, "SELECT count(*) FROM retained"));
     atomic_store(&s->retained_bytes,
                  db_number(s->db, "SELECT coalesce(sum(" RETAINED_SIZE "), 0) FROM retained"));
+    state_load(s);
+    producers_load(s);
     load_forgotten(s, meta_get(s->db, META_FORGOTTEN_TO));
     return stats_load(s) && db_error(s->db) == DB_FINE;
 }

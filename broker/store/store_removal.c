@@ -28,6 +28,7 @@ struct removal {
     struct topic_change *list;
     size_t count, room;
     uint32_t forgets;
+    uint64_t forgets_weight;
     uint64_t events, bytes; /* removed */
     uint64_t forgotten_to;
 };
@@ -38,6 +39,7 @@ void removal_begin(struct store *s)
         s->removal = mem_zalloc(sizeof *s->removal);
     s->removal->count = 0;
     s->removal->forgets = 0;
+    s->removal->forgets_weight = 0;
     s->removal->events = 0;
     s->removal->bytes = 0;
     s->removal->forgotten_to = 0;
@@ -176,13 +178,14 @@ void removal_forget(struct store *s, struct topic *t)
 
     change_of(r, t)->forget = true;
     r->forgets++;
+    r->forgets_weight += topics_weight(t->name);
     if (upto > r->forgotten_to)
         r->forgotten_to = upto;
 }
 
-uint32_t removal_forgets(const struct store *s)
+uint64_t removal_forgets(const struct store *s)
 {
-    return s->removal->forgets;
+    return s->removal->forgets_weight;
 }
 
 /* --- the end of a slice ---------------------------------------------------------- */

@@ -22,7 +22,7 @@ uint32_t removal_of_all(struct store *s, uint64_t upto, uint64_t max_bytes, uint
 void removal_mark(struct store *s, struct topic *t, uint64_t upto, enum gap_reason reason);
 /* An empty topic goes; its removed ID joins the log-wide one. */
 void removal_forget(struct store *s, struct topic *t);
-uint32_t removal_forgets(const struct store *s); /* how many, in this slice */
+uint64_t removal_forgets(const struct store *s); /* the weight of those, in this slice */
 bool removal_commit(struct store *s);            /* false: nothing was removed */
 
 #endif

@@ -34,6 +34,8 @@ struct retention *retention_new(const struct store_options *o)
     r->topic_idle_ms = o->topic_idle_ms;
     r->producer_idle_ms = o->producer_idle_ms;
     r->max_retained_bytes = o->max_retained_bytes;
+    r->max_state_bytes = o->max_state_bytes;
+    r->max_producers = o->max_producers;
     r->max_topics = o->max_topics == 0 || o->max_topics >= TOPICS_END ? 0 : o->max_topics;
     r->log_age_ms = longest_age(r);
     return r;

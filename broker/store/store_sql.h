@@ -12,6 +12,9 @@
 /* What a retained message counts. */
 #define RETAINED_SIZE "length(topic) + length(props) + length(data)"
 
+/* What an entry of the map counts, its place in the file included. */
+#define STATE_SIZE "length(owner) + length(key) + length(value) + 32"
+
 #define WRITER_STATEMENTS(X)                                                                       \
     X(begin, "BEGIN IMMEDIATE")                                                                    \
     X(commit, "COMMIT")                                                                            \
@@ -55,8 +58,10 @@
     X(remove_of_all, "DELETE FROM events WHERE id <= ?1")                                          \
     X(first_of_topic, "SELECT id FROM events WHERE topic_id = ?1 ORDER BY id LIMIT 1")             \
     X(put_state, "REPLACE INTO state(space, owner, key, value) VALUES(?1, ?2, ?3, ?4)")            \
-    X(drop_state, "DELETE FROM state WHERE space = ?1 AND owner = ?2 AND key = ?3")                \
-    X(drop_owner, "DELETE FROM state WHERE space = ?1 AND owner = ?2")                             \
+    X(state_size, "SELECT " STATE_SIZE " FROM state WHERE space = ?1 AND owner = ?2 AND key = ?3") \
+    X(drop_state, "DELETE FROM state WHERE space = ?1 AND owner = ?2 AND key = ?3"                 \
+                  " RETURNING " STATE_SIZE)                                                        \
+    X(drop_owner, "DELETE FROM state WHERE space = ?1 AND owner = ?2 RETURNING " STATE_SIZE)       \
     X(get_owner, "SELECT owner, key, value FROM state WHERE space = ?1 AND owner = ?2"             \
                  " ORDER BY key")                                                                  \
     X(walk_state, "SELECT owner, key, value FROM state"                                            \

@@ -328,6 +328,8 @@ void store_status(struct store *s, struct store_status *out)
         .events = atomic_load(&s->events),
         .topics = atomic_load(&s->topics.rows),
         .retained_bytes = atomic_load(&s->retained_bytes),
+        .state_bytes = atomic_load(&s->state_bytes),
+        .producers = atomic_load(&s->producers),
         .max_topics = atomic_load(&s->max_topics),
         .topics_full = atomic_load(&s->topics_full),
         .retained = atomic_load(&s->retained),

@@ -17,6 +17,8 @@
 #include "mem.h"
 #include "topic.h"
 
+#define TOPICS_NAME 256u /* so many bytes of a name cost as much as a topic */
+
 void topics_init(struct topics *t)
 {
     int rc;
@@ -96,6 +98,11 @@ uint32_t topics_count(const struct topics *t)
     return HASH_COUNT(t->by_name);
 }
 
+uint32_t topics_weight(struct slice name)
+{
+    return 1 + (uint32_t)(name.len / TOPICS_NAME);
+}
+
 static void log_add(struct topics_log *log, uint32_t number)
 {
     log->numbers[log->count++ % TOPICS_LOG] = number;
@@ -118,6 +125,7 @@ struct topic *topics_add(struct topics *t, struct slice name, uint32_t number)
     topic->number = number;
     uv_rwlock_wrlock(&t->lock);
     HASH_ADD_KEYPTR(hh, t->by_name, topic->name.p, topic->name.len, topic);
+    t->weight += topics_weight(topic->name);
     put_at(t, topic);
     if (reused)
         log_add(&t->reused, number);
@@ -217,6 +225,7 @@ void topics_forget(struct topics *t, struct topic *topic)
 {
     assert(!topic->forgotten && topic->stats.events == 0);
     HASH_DEL(t->by_name, topic);
+    t->weight -= topics_weight(topic->name);
     volatile_leave(t, topic);
     topics_idle(t, topic, false);
     topic->forgotten = true;

@@ -83,6 +83,7 @@ struct topics {
     uint32_t *spare;      /* let go, to be given again */
     size_t spare_count, spare_room;
     _Atomic uint64_t rows; /* topics in the database */
+    uint64_t weight;       /* of all in by_name */
     struct topic *idle;    /* those of which nothing is kept, unused longest first */
     struct topic *limbo, *limbo_last;
     size_t limbo_count;
@@ -104,6 +105,8 @@ struct topic *topics_at(const struct topics *t, uint32_t number);
 struct topic *topics_find(const struct topics *t, struct slice name);
 /* How many are in the table, those without a row included.  Writer. */
 uint32_t topics_count(const struct topics *t);
+/* As how many a topic of that name counts against `max_topics`: long names are dearer. */
+uint32_t topics_weight(struct slice name);
 /* Under the lock: the highest removed ID of forgotten topics that the filter may have
  * matched. */
 uint64_t topics_forgotten_to(const struct topics *t, struct slice filter);

@@ -36,6 +36,8 @@ struct txn {
     uint64_t stored, repeats;
     int64_t retained; /* more than before */
     int64_t retained_bytes;
+    int64_t state_bytes;
+    struct producer_growth produced;
     struct topic **new_topics; /* rows inserted in this transaction */
     size_t new_count, new_room;
 };
@@ -46,6 +48,7 @@ struct point {
     int64_t retained, retained_bytes;
     uint32_t count;
     size_t new_count;
+    struct producer_growth produced;
 };
 
 static void txn_begin(struct txn *t)
@@ -90,11 +93,11 @@ static void flag_volatile(struct txn *t, const struct topic *topic)
     stats_write_row(t->s, topic, &topic->stats);
 }
 
-static bool topics_are_full(const struct store *s)
+static bool topics_have_room(const struct store *s, struct slice name)
 {
     uint32_t max = s->retention->max_topics;
 
-    return max != 0 && topics_count(&s->topics) >= max;
+    return max == 0 || s->topics.weight + topics_weight(name) <= max;
 }
 
 /* Makes the topic exist; `topic` is what the table has.  NULL: the table is full. */
@@ -103,7 +106,7 @@ static struct topic *topic_for(struct txn *t, struct topic *topic, struct slice 
     struct store *s = t->s;
 
     if (topic == NULL) {
-        topic = topics_are_full(s) ? NULL : topics_add(&s->topics, name, 0);
+        topic = topics_have_room(s, name) ? topics_add(&s->topics, name, 0) : NULL;
         if (topic == NULL)
             return NULL;
         topic->limits = retention_limits(s->retention, topic->name);
@@ -216,6 +219,10 @@ static bool unit_event(struct txn *t, struct store_event *ev, struct store_resul
         if (v != PRODUCER_NEXT)
             return v == PRODUCER_REPEAT;
     }
+    if (produced && !state.known && !producers_have_room(t->s, &t->produced)) {
+        metric_add(M_PRODUCERS_REFUSED, 1);
+        return refuse_unit(result, ERR_TOO_MANY, "The log remembers as many producers as it may");
+    }
     if (!retained_has_room(t, &ev->e))
         return refuse_unit(result, ERR_TOO_MANY, "Retained messages take as much as they may");
     topic = topic_for(t, topic, ev->e.topic);
@@ -226,15 +233,15 @@ static bool unit_event(struct txn *t, struct store_event *ev, struct store_resul
     append_event(t, topic, ev);
     if (produced) {
         txn_begin(t);
-        producer_advance(t->s, topic, ev, &state, t->now);
+        producer_advance(t->s, topic, ev, &state, t->now, &t->produced);
     }
     return true;
 }
 
 static struct point point_of(const struct txn *t)
 {
-    return (struct point){t->next,           t->stored,           t->repeats,  t->retained,
-                          t->retained_bytes, t->out->batch.count, t->new_count};
+    return (struct point){t->next,           t->stored,           t->repeats,   t->retained,
+                          t->retained_bytes, t->out->batch.count, t->new_count, t->produced};
 }
 
 static void return_to(struct txn *t, const struct point *p)
@@ -245,6 +252,7 @@ static void return_to(struct txn *t, const struct point *p)
     t->retained = p->retained;
     t->retained_bytes = p->retained_bytes;
     t->out->batch.count = p->count;
+    t->produced = p->produced;
     drop_new_topics(t, p->new_count);
 }
 
@@ -284,9 +292,11 @@ static bool may_retain_too_much(const struct store *s, const struct store_reques
 
 static bool may_crowd(const struct store *s, const struct store_request *r)
 {
-    uint32_t max = s->retention->max_topics;
+    uint64_t max = s->retention->max_topics, weight = s->topics.weight;
 
-    return max != 0 && topics_count(&s->topics) + r->count > max;
+    for (uint32_t i = 0; i < r->count && max != 0; i++)
+        weight += topics_weight(r->events[i].e.topic);
+    return max != 0 && weight > max;
 }
 
 /* Only a refusal after the first event, for a producer or for a topic too many, leaves
@@ -324,16 +334,26 @@ static void unit_change(struct txn *t, const struct store_request *r)
     for (uint32_t i = 0; i < r->change_count; i++) {
         const struct store_change *c = &r->changes[i];
 
-        t->rows += state_change(t->s, c);
+        t->rows += state_change(t->s, c, &t->state_bytes);
         t->bytes += c->owner.len + c->key.len + c->value.len;
     }
+}
+
+static bool unit_has_room(struct txn *t, struct store_request *r)
+{
+    uint64_t bytes = atomic_load(&t->s->state_bytes) + (uint64_t)t->state_bytes;
+
+    if (state_has_room(t->s, r, bytes))
+        return true;
+    metric_add(M_SESSIONS_REFUSED, 1);
+    return refuse_unit(&r->result, ERR_TOO_MANY, "Sessions take as much as they may");
 }
 
 static void unit_run(struct txn *t, struct store_request *r)
 {
     if (r->link != NULL && link_repeat(t->s, r))
         t->repeats += r->count;
-    else
+    else if (unit_has_room(t, r))
         unit_append(t, r);
     if (r->result.error == ERR_NONE)
         unit_change(t, r);
@@ -394,6 +414,8 @@ static bool txn_commit(struct txn *t)
         atomic_fetch_add(&s->topics.rows, t->new_count);
         atomic_fetch_add(&s->retained, (uint64_t)t->retained);
         atomic_fetch_add(&s->retained_bytes, (uint64_t)t->retained_bytes);
+        atomic_fetch_add(&s->state_bytes, (uint64_t)t->state_bytes);
+        producers_count(s, &t->produced);
         metric_add(M_COMMITS, 1);
         metric_observe_us(M_COMMIT_US, (uv_hrtime() - started) / 1000);
         write_fine(s);

@@ -200,6 +200,8 @@ static enum mqtt_reason connect_reason_of(uint16_t error)
     case ERR_BAD_REQUEST:
     case ERR_BAD_EVENT:
         return MQTT_IMPLEMENTATION;
+    case ERR_TOO_MANY:
+        return MQTT_QUOTA;
     default:
         return MQTT_UNAVAILABLE;
     }

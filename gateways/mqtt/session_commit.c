@@ -125,6 +125,10 @@ static void commit_refused(struct session *s, const struct wire_ack *a)
         session_commit_soon(s);
         return;
     }
+    if (a->error == ERR_TOO_MANY && session_subscribe_refuse(s)) {
+        session_commit_soon(s);
+        return;
+    }
     s->retry = true;
     if (mqttd_may_log(s->mqtt))
         log_warn("a session's state was not written, it is tried again", LOG_S("client", s->id),

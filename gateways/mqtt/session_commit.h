@@ -14,7 +14,8 @@
  * is told when all its writes are there: nobody follows past what was not written.
  *
  * How it fails: a refused write is tried again at the next checkpoint; with ERR_CONFLICT
- * (an event of a shared group is another's by now) at once, without that event.  With
+ * (an event of a shared group is another's by now) at once, without that event; with
+ * ERR_TOO_MANY while a SUBSCRIBE is at hand, at once without its new filters.  With
  * ERR_FENCED the session is another's: the client is ended, nothing is written any more.
  */
 #ifndef MQTT_SESSION_COMMIT_H

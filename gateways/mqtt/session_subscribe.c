@@ -11,8 +11,9 @@
  * and everything of it above `from`.
  *
  * How it fails: what is wrong with one filter is its code in the SUBACK.  Filters that the
- * broker refuses get 0x97 or 0x80 there.  A write that the broker refuses is tried again
- * (session_commit.h), and the SUBACK waits for it.
+ * broker refuses get 0x97 or 0x80 there, also those that it has no room to store.  Another
+ * write that the broker refuses is tried again (session_commit.h), and the SUBACK waits for
+ * it.
  */
 #include "session_subscribe.h"
 
@@ -35,6 +36,7 @@
 /* One filter of the packet. */
 struct asked {
     struct sub *sub; /* NULL: refused, or unsubscribed */
+    bool fresh;      /* the session did not have it before */
     bool probe;      /* new, from now on */
     bool retained;
 };
@@ -54,6 +56,8 @@ struct subscribing {
     size_t count;
     struct asked asked[];
 };
+
+static const char subscribe_no_room[] = "the server has no room for a filter more";
 
 /* --- a filter's end --------------------------------------------------------------------- */
 
@@ -309,11 +313,28 @@ static void subscribe_on_failed(struct subscription *probe, enum sluice_error er
         if (!g->asked[i].probe)
             continue;
         subscribe_remove(g->asked[i].sub);
-        g->asked[i] = (struct asked){NULL, false, false};
+        g->asked[i] = (struct asked){.sub = NULL};
         g->codes[i] = error == ERR_TOO_MANY ? MQTT_QUOTA : MQTT_UNSPECIFIED;
     }
-    g->why = "the server has no room for a filter more";
+    g->why = subscribe_no_room;
     subscribe_write_items(s, g);
+}
+
+bool session_subscribe_refuse(struct session *s)
+{
+    struct subscribing *g = s->subscribing;
+    bool any = false;
+
+    for (size_t i = 0; g != NULL && g->stage == WRITING && i < g->count; i++) {
+        if (!g->asked[i].fresh)
+            continue;
+        subscribe_remove(g->asked[i].sub);
+        g->asked[i] = (struct asked){.sub = NULL};
+        g->codes[i] = MQTT_QUOTA;
+        g->why = subscribe_no_room;
+        any = true;
+    }
+    return any;
 }
 
 static const struct subscription_ops subscribe_probe_ops = {.started = subscribe_on_started,
@@ -465,7 +486,8 @@ static bool subscribe_take_over(struct subscribing *g, size_t i)
     if (k == 0)
         return false;
     g->asked[i].probe = g->asked[k - 1].probe && sub_is_mains(sub);
-    g->asked[k - 1] = (struct asked){NULL, false, false};
+    g->asked[i].fresh = g->asked[k - 1].fresh;
+    g->asked[k - 1] = (struct asked){.sub = NULL};
     return true;
 }
 
@@ -530,6 +552,7 @@ static uint8_t subscribe_take_filter(struct subscribing *g, size_t i,
     sub->id = id;
     subscribe_take_start(g, sub, start, is_new);
     g->asked[i].sub = sub;
+    g->asked[i].fresh = is_new;
     g->asked[i].probe = is_new && sub_is_mains(sub);
     is_new = subscribe_take_over(g, i) ? g->asked[i].probe : is_new;
     if (!g->asked[i].probe)

@@ -18,6 +18,10 @@ MUST_CHECK enum mqtt_reason session_unsubscribe(struct session *s, const struct 
  * its acknowledgements may stand behind a PUBLISH. */
 bool session_subscribe_awaits_client(const struct session *s);
 
+/* The broker has no room for a filter more: those that the one at hand brings leave it,
+ * with 0x97 in its answer, and what is left may be written.  False: it brings none. */
+MUST_CHECK bool session_subscribe_refuse(struct session *s);
+
 /* What was being written is written, or a replay has begun: the one at hand may go on. */
 void session_subscribe_go_on(struct session *s);
 

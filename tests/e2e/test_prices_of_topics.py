@@ -2,7 +2,7 @@
 client's share of a gateway's filters.  Refused in each protocol's words, and nobody else."""
 
 import pytest
-from mqttlib import V3, V5
+from mqttlib import CONNACK, V3, V5, connect
 
 DEEP = "/".join("abcdefghijklmnopqrstuvwxyz1234567")  # 33 levels
 AS_DEEP_AS_MAY_BE = DEEP[:-2]
@@ -70,6 +70,57 @@ def test_mqtt_clients_hear_of_a_full_table(new_mqtt):
     assert c.publish("b", b"x").reason in (0, 0x10)
     assert c.publish("c", b"x").reason == 0x97
     assert c.publish("a", b"x").reason in (0, 0x10)
+
+
+# --- producers
+
+def test_a_producer_too_many_is_refused_and_others_go_on(new_sluice):
+    sluice = new_sluice("[limits]\nmax_producers = 4\n")
+    for n in range(4):
+        assert sluice.post("t", b"x", Idempotency_Key=f"k{n}").status_code == 201
+    r = sluice.post("t", b"x", Idempotency_Key="one more")
+    assert (r.status_code, r.json()["code"]) == (429, "too_many")
+    assert "producers" in r.json()["detail"]
+    assert sluice.post("t", b"x", Idempotency_Key="k1").status_code == 200
+    assert sluice.post("t", b"x").status_code == 201
+    metrics = sluice.metrics("broker")
+    assert (metrics["sluice_producers"], metrics["sluice_producers_refused_total"]) == (4, 1)
+
+
+# --- sessions
+
+def accepted(mqtt, client, version=V5):
+    """What a CONNECT for a stored session is answered."""
+    c = mqtt.open(version=version)
+    how = {"session_expiry": 600} if version == V5 else {"clean": False}
+    c.send(connect(client, version, **how))
+    return c.take(CONNACK).reason
+
+
+def test_stored_sessions_have_a_limit_and_undo_nobody(new_mqtt):
+    mqtt = new_mqtt("[limits]\nmax_session_bytes = 4k\n")
+    kept = mqtt.session("kept")
+    kept.subscribed("mine", qos=1)
+    codes = [accepted(mqtt, f"greedy{n}") for n in range(40)]
+    assert codes.count(0x97) > 3 and codes.count(0) > 3
+    assert accepted(mqtt, "greedy, too", V3) == 3
+
+    another = "another/" + "x" * 300
+    assert kept.subscribe(another, "mine", qos=1).codes == [0x97, 1]
+    assert kept.subscribe("$share/g/" + another, qos=1).codes == [0x97]
+    mqtt.publish(another, b"not for it")
+    mqtt.publish("mine", b"on")
+    assert kept.message().payload == b"on"
+    mqtt.connect("in memory").subscribed("mine", qos=1)
+
+    kept.close()
+    mqtt.publish("mine", b"meanwhile")
+    kept = mqtt.session("kept")
+    assert kept.connack.present
+    assert kept.message().payload == b"meanwhile"
+    metrics = mqtt.sluice.metrics("broker")
+    assert metrics["sluice_session_bytes"] >= 3500
+    assert metrics["sluice_sessions_refused_total"] >= 5
 
 
 # --- filters

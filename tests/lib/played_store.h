@@ -4,6 +4,7 @@
  * included once.
  *
  *     store_run();                     all is stored and answered, until nothing waits
+ *     store.full = true;               the map takes no entry more that wants room
  *     store.refuses = ERR_STORE_FULL;  from now on changes are refused with that …
  *     store.blind = ERR_STORE_FAILED;  … and reads of the map
  *     store_answer();                  the oldest request alone
@@ -56,6 +57,7 @@ static struct store {
     uint64_t head;
     uint64_t oldest; /* `store_knows` nothing below */
     enum sluice_error refuses, blind;
+    bool full;        /* of the map: what wants room is refused */
     unsigned commits; /* that had changes or events, and were made */
     void (*follow)(const struct store_batch *b);
     struct buf text; /* store_published */
@@ -420,6 +422,19 @@ static inline void played_delete(struct store_request *r)
     }
 }
 
+static inline bool played_has_room(const struct store_request *r)
+{
+    for (uint32_t i = 0; i < r->change_count; i++) {
+        const struct store_change *c = &r->changes[i];
+        struct played_row *after;
+
+        if (store.full && c->wants_room &&
+            played_row_find(c->space, c->owner, c->key, &after) == NULL)
+            return false;
+    }
+    return true;
+}
+
 /* False: none waits. */
 static inline bool store_answer(void)
 {
@@ -429,6 +444,8 @@ static inline bool store_answer(void)
         return false;
     LL_DELETE(store.queue, r);
     r->result.error = r->kind == STORE_SCAN ? store.blind : store.refuses;
+    if (r->result.error == ERR_NONE && !played_has_room(r))
+        r->result.error = ERR_TOO_MANY;
     if (r->result.error == ERR_NONE && r->kind == STORE_SCAN)
         played_scan(r);
     else if (r->result.error == ERR_NONE && r->kind == STORE_APPEND)

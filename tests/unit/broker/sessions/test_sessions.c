@@ -294,6 +294,45 @@ START_TEST(a_write_that_the_store_refuses_is_refused)
 }
 END_TEST
 
+START_TEST(a_full_map_refuses_new_sessions_and_leaves_the_others)
+{
+    struct held c = ATTACH(a, "c", .expiry = 60);
+
+    store.full = true;
+    ck_assert_int_eq(ATTACH(a, "new", .expiry = 60).error, ERR_TOO_MANY);
+    ck_assert(!store_has(SPACE_HEAD, "new", "H"));
+    ck_assert_int_eq(ATTACH(a, "memory").error, ERR_NONE);
+    ck_assert_int_eq(ATTACH(a, "w", .has_will = true, .will = buf_slice(&will)).error,
+                     ERR_TOO_MANY);
+    DETACH(c, .expiry = 60);
+    c = ATTACH(b, "c", .expiry = 60);
+    ck_assert(c.error == ERR_NONE && c.present);
+    DETACH(c, .expiry = 60);
+    c = ATTACH(b, "c", .expiry = 60, .clean = true);
+    ck_assert(c.error == ERR_NONE && !c.present);
+}
+END_TEST
+
+START_TEST(a_full_map_refuses_new_filters_and_takes_what_goes_on)
+{
+    struct held c = ATTACH(a, "c", .expiry = 60);
+
+    put(SLICE("Fx"), SLICE("\1"));
+    ck_assert_int_eq(write_now(c), ERR_NONE);
+    store.full = true;
+    put(SLICE("Fy"), SLICE("\1"));
+    put_progress(7, false);
+    ck_assert_int_eq(write_now(c), ERR_TOO_MANY);
+    ck_assert(!store_has(SPACE_ITEM, "c", "P"));
+    put(SLICE("Fx"), SLICE("\2"));
+    put_progress(7, false);
+    ck_assert_int_eq(write_now(c), ERR_NONE);
+    ck_assert(store_has(SPACE_ITEM, "c", "P"));
+    put(SLICE("Fz"), SLICE("\1"));
+    ck_assert_int_eq(detach_now(c, (struct wire_detach){.expiry = 60}), ERR_NONE);
+}
+END_TEST
+
 START_TEST(a_detach_comes_behind_the_write_that_is_under_way)
 {
     struct held c = ATTACH(a, "c", .expiry = 60);
@@ -742,6 +781,8 @@ int main(void)
         a_write_that_comes_twice_is_published_once,
         a_session_in_memory_alone_publishes_and_keeps_nothing,
         a_write_that_the_store_refuses_is_refused,
+        a_full_map_refuses_new_sessions_and_leaves_the_others,
+        a_full_map_refuses_new_filters_and_takes_what_goes_on,
         a_detach_comes_behind_the_write_that_is_under_way, a_write_behind_the_detach_is_refused,
         a_detach_that_comes_twice_is_refused, an_older_epoch_is_refused,
         another_gateways_write_is_refused, a_bad_event_refuses_the_whole_write,

@@ -83,6 +83,31 @@ START_TEST(an_emptied_topic_makes_room)
 }
 END_TEST
 
+START_TEST(a_long_name_counts_as_many_topics)
+{
+    char name[1025] = {0};
+    struct store_status s;
+
+    memset(name, 'n', 1024); /* 5 */
+    for (unsigned i = 0; i < MAX - 6; i++)
+        ck_assert_int_eq(try_publish(numbered("a", i)), ERR_NONE);
+    ck_assert_int_eq(try_publish(name), ERR_NONE);
+    name[0] = 'm';
+    ck_assert_int_eq(try_publish(name), ERR_TOO_MANY);
+    ck_assert_int_eq(try_publish("short"), ERR_NONE);
+    ck_assert_int_eq(try_publish("shorter"), ERR_TOO_MANY);
+    store_status(store, &s);
+    ck_assert_uint_eq(s.topics, MAX - 4);
+    reopen();
+    ck_assert_int_eq(try_publish("shorter"), ERR_TOO_MANY);
+    name[0] = 'n';
+    ck_assert_int_eq(delete_topic(name, NULL), ERR_NONE);
+    name[0] = 'm';
+    ck_assert_int_eq(try_publish(name), ERR_NONE);
+    ck_assert_int_eq(try_publish("shorter"), ERR_TOO_MANY);
+}
+END_TEST
+
 /* A reply to each of many requests, each to a topic of its own. */
 START_TEST(unique_topics_without_end_run_at_a_table_s_size)
 {
@@ -145,9 +170,13 @@ END_TEST
 int main(void)
 {
     const TTest *tests[] = {
-        a_full_table_refuses_new_topics_alone, a_unit_with_a_topic_too_many_leaves_no_trace,
-        an_emptied_topic_makes_room,           unique_topics_without_end_run_at_a_table_s_size,
-        a_reader_takes_no_topic_for_another,   what_was_forgotten_is_a_gap_for_those_it_may_concern,
+        a_full_table_refuses_new_topics_alone,
+        a_unit_with_a_topic_too_many_leaves_no_trace,
+        an_emptied_topic_makes_room,
+        unique_topics_without_end_run_at_a_table_s_size,
+        a_reader_takes_no_topic_for_another,
+        a_long_name_counts_as_many_topics,
+        what_was_forgotten_is_a_gap_for_those_it_may_concern,
     };
 
     return run_tests("store crowd", tests, sizeof tests / sizeof tests[0], begin_small);

@@ -230,6 +230,102 @@ START_TEST(an_idle_producer_is_forgotten)
 }
 END_TEST
 
+/* --- a crowd ---------------------------------------------------------------------- */
+
+static uint64_t producers(void)
+{
+    struct store_status s;
+
+    store_status(store, &s);
+    return s.producers;
+}
+
+static enum sluice_error produce_key(unsigned n)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "key%u", n);
+    return produce(name, 0, 0);
+}
+
+static void open_for(uint64_t max, uint64_t idle_ms)
+{
+    close_store();
+    options.max_producers = max;
+    options.producer_idle_ms = idle_ms;
+    open_store();
+}
+
+START_TEST(a_producer_too_many_is_refused_and_others_go_on)
+{
+    open_for(16, 0);
+    for (unsigned i = 0; i < 16; i++)
+        ck_assert_int_eq(produce_key(i), ERR_NONE);
+    ck_assert_uint_eq(producers(), 16);
+    ck_assert_int_eq(produce_key(16), ERR_TOO_MANY);
+    publish("a", "x");
+    ck_assert_int_eq(produce("key1", 0, 1), ERR_NONE);
+    ck_assert_int_eq(produce_key(2), ERR_NONE);
+    ck_assert(ev.repeat);
+    reopen();
+    ck_assert_uint_eq(producers(), 16);
+    ck_assert_int_eq(produce_key(17), ERR_TOO_MANY);
+}
+END_TEST
+
+START_TEST(a_unit_with_a_producer_too_many_leaves_no_trace)
+{
+    struct store_event unit[] = {produced("a", "one", 0, 0), produced("a", "two", 0, 0),
+                                 produced("a", "three", 0, 0)};
+    struct store_request r = {.events = unit, .count = 3};
+
+    open_for(2, 0);
+    ck_assert_int_eq(submit(&r), ERR_TOO_MANY);
+    ck_assert_uint_eq(r.result.index, 2);
+    ck_assert_uint_eq(producers(), 0);
+    ck_assert_int_eq(produce("three", 0, 0), ERR_NONE);
+    ck_assert_int_eq(produce("two", 0, 0), ERR_NONE);
+    ck_assert_uint_eq(count_all(0, "#"), 2);
+}
+END_TEST
+
+START_TEST(a_crowd_forgets_keys_early_but_not_who_goes_on)
+{
+    uint64_t now = clock_ms();
+
+    set_clock(now);
+    open_for(16, 7 * 24 * 3600000);
+    ck_assert_int_eq(produce("goes on", 0, 0), ERR_NONE);
+    ck_assert_int_eq(produce("goes on", 0, 1), ERR_NONE);
+    for (unsigned i = 0; i < 15; i++)
+        ck_assert_int_eq(produce_key(i), ERR_NONE);
+    ck_assert_int_eq(produce_key(15), ERR_TOO_MANY);
+    set_clock(now + 61000);
+    WAIT_UNTIL((set_clock(clock_ms() + 500), produce_key(15) == ERR_NONE && !ev.repeat));
+    ck_assert_int_eq(produce("goes on", 0, 2), ERR_NONE);
+    WAIT_UNTIL(producers() <= 3);
+}
+END_TEST
+
+/* It is known all the same. */
+START_TEST(a_number_too_many_is_a_repeat_without_its_id)
+{
+    open_for(1, 0);
+    produce_many(100, 99);
+    ck_assert_int_eq(produce("p", 0, 1), ERR_NONE);
+    ck_assert(ev.repeat && ev.id != 0);
+    ck_assert_int_eq(produce("p", 0, 50), ERR_NONE);
+    ck_assert(ev.repeat);
+    ck_assert_uint_eq(ev.id, 0);
+    ck_assert_int_eq(produce("p", 0, 99), ERR_NONE);
+    ck_assert(ev.repeat && ev.id != 0);
+    ck_assert_int_eq(produce("p", 1, 0), ERR_NONE); /* the numbers of the old epoch go */
+    ck_assert_int_eq(produce("p", 1, 1), ERR_NONE);
+    ck_assert_int_eq(produce("p", 1, 0), ERR_NONE);
+    ck_assert(ev.repeat && ev.id != 0);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -249,6 +345,10 @@ int main(void)
         repeats_queued_together_wait_for_one_commit,
         a_producer_of_a_volatile_topic_is_checked_too,
         an_idle_producer_is_forgotten,
+        a_producer_too_many_is_refused_and_others_go_on,
+        a_unit_with_a_producer_too_many_leaves_no_trace,
+        a_crowd_forgets_keys_early_but_not_who_goes_on,
+        a_number_too_many_is_a_repeat_without_its_id,
     };
 
     return run_tests("store producers", tests, sizeof tests / sizeof tests[0], begin_open);

@@ -79,7 +79,7 @@ START_TEST(the_log_keeps_no_more_bytes_than_allowed)
 {
     uint64_t last;
 
-    options.max_bytes = 100 * (EVENT_RECORD_HEAD + 10);
+    options.max_bytes = 100 * (EVENT_RECORD_HEAD + 10) + 2 * STORE_TOPIC_BYTES;
     open_store();
     publish_many("a", 3000);
     last = publish_many("b", 50);
@@ -91,6 +91,31 @@ START_TEST(the_log_keeps_no_more_bytes_than_allowed)
     ck_assert_uint_eq(got.removed_to, 0);
     check_counts("a");
     check_counts("b");
+}
+END_TEST
+
+START_TEST(what_is_no_event_counts_up_to_half)
+{
+    static char state[5000];
+    struct store_change c = {.space = 1,
+                             .owner = SLICE("o"),
+                             .key = SLICE("k"),
+                             .value = {state, 4 * (EVENT_RECORD_HEAD + 10)}};
+    struct store_request r = {.changes = &c, .change_count = 1};
+
+    options.max_bytes = 100 * (EVENT_RECORD_HEAD + 10) + STORE_TOPIC_BYTES + 34;
+    open_store();
+    publish_many("a", 200);
+    pass_time(1001);
+    WAIT_UNTIL(events_kept() == 100);
+    ck_assert_int_eq(submit(&r), ERR_NONE);
+    pass_time(1001);
+    WAIT_UNTIL(events_kept() == 96);
+    c.value.len = sizeof state;
+    ck_assert_int_eq(submit(&r), ERR_NONE);
+    pass_time(1001);
+    WAIT_UNTIL(events_kept() < 60);
+    ck_assert_uint_ge(events_kept(), 50);
 }
 END_TEST
 
@@ -381,6 +406,7 @@ int main(void)
     const TTest *tests[] = {
         events_older_than_the_logs_age_go,
         the_log_keeps_no_more_bytes_than_allowed,
+        what_is_no_event_counts_up_to_half,
         a_topic_keeps_no_more_events_than_allowed,
         a_topic_keeps_no_more_bytes_than_allowed,
         the_last_matching_rule_wins_key_by_key,

@@ -11,7 +11,8 @@ enum { SPACE = 1, OTHER_SPACE = 2 };
 static struct store_change put_in(uint8_t space, const char *owner, const char *key,
                                   const char *value)
 {
-    return (struct store_change){space, STORE_PUT, slice_of(owner), slice_of(key), slice_of(value)};
+    return (struct store_change){space,         STORE_PUT,       slice_of(owner),
+                                 slice_of(key), slice_of(value), false};
 }
 
 static struct store_change put(const char *owner, const char *key, const char *value)
@@ -21,13 +22,14 @@ static struct store_change put(const char *owner, const char *key, const char *v
 
 static struct store_change drop(const char *owner, const char *key)
 {
-    return (struct store_change){SPACE, STORE_DROP, slice_of(owner), slice_of(key), slice_of("")};
+    return (struct store_change){SPACE,         STORE_DROP,   slice_of(owner),
+                                 slice_of(key), slice_of(""), false};
 }
 
 static struct store_change drop_owner(const char *owner)
 {
-    return (struct store_change){SPACE, STORE_DROP_OWNER, slice_of(owner), slice_of(""),
-                                 slice_of("")};
+    return (struct store_change){SPACE,        STORE_DROP_OWNER, slice_of(owner),
+                                 slice_of(""), slice_of(""),     false};
 }
 
 static enum sluice_error change(const struct store_change *changes, uint32_t count)
@@ -534,9 +536,99 @@ START_TEST(a_scan_in_a_failed_transaction_fails_with_it)
 }
 END_TEST
 
+/* --- what it weighs ---------------------------------------------------------------- */
+
+static uint64_t weight(void)
+{
+    struct store_status s;
+
+    store_status(store, &s);
+    return s.state_bytes;
+}
+
+static uint64_t entry(size_t bytes)
+{
+    return bytes + 32;
+}
+
+START_TEST(what_it_weighs_is_exact)
+{
+    struct store_change twice[] = {put("c", "k", "12345"), put("c", "k", "1")};
+
+    ck_assert_uint_eq(weight(), 0);
+    change_one(put("a", "k", "123"));
+    ck_assert_uint_eq(weight(), entry(5));
+    change_one(put("a", "k", "1"));
+    ck_assert_uint_eq(weight(), entry(3));
+    change_one(put("a", "long", ""));
+    ck_assert_uint_eq(weight(), entry(3) + entry(5));
+    change_one(drop("a", "none"));
+    change_one(drop_owner("b"));
+    ck_assert_int_eq(change(twice, 2), ERR_NONE);
+    ck_assert_uint_eq(weight(), entry(3) + entry(5) + entry(3));
+    reopen();
+    ck_assert_uint_eq(weight(), entry(3) + entry(5) + entry(3));
+    change_one(drop("c", "k"));
+    ck_assert_uint_eq(weight(), entry(3) + entry(5));
+    change_one(drop_owner("a"));
+    ck_assert_uint_eq(weight(), 0);
+}
+END_TEST
+
+static struct store_change ask(const char *owner, const char *key, const char *value)
+{
+    struct store_change c = put(owner, key, value);
+
+    c.wants_room = true;
+    return c;
+}
+
+static enum sluice_error ask_one(struct store_change c)
+{
+    return change(&c, 1);
+}
+
+START_TEST(a_full_map_refuses_what_wants_room_and_is_new)
+{
+    struct store_change unit[] = {drop("a", "k"), put("a", "l", "1"), ask("a", "n", "1")};
+
+    options.max_state_bytes = 2 * entry(3);
+    reopen();
+    ck_assert_int_eq(ask_one(ask("a", "k", "1")), ERR_NONE);
+    ck_assert_int_eq(ask_one(ask("b", "k", "1")), ERR_NONE);
+    ck_assert_int_eq(ask_one(ask("c", "k", "1")), ERR_TOO_MANY);
+    ck_assert_int_eq(ask_one(ask("a", "k", "longer")), ERR_NONE);
+    ck_assert_int_eq(change(unit, 3), ERR_TOO_MANY);
+    ck_assert_str_eq(scan((struct store_request){.space = SPACE}), "a/k=longer b/k=1");
+    change_one(put("c", "k", "1"));
+    ck_assert_int_eq(ask_one(ask("d", "k", "1")), ERR_TOO_MANY);
+    change_one(drop_owner("a"));
+    change_one(drop_owner("c"));
+    ck_assert_int_eq(ask_one(ask("d", "k", "1")), ERR_NONE);
+    ck_assert_uint_eq(weight(), 2 * entry(3));
+}
+END_TEST
+
+START_TEST(a_unit_that_finds_no_room_publishes_nothing)
+{
+    struct store_change c = ask("a", "k", "1");
+    struct store_event ev = event_of("t", "x");
+    struct store_request r = {.events = &ev, .count = 1, .changes = &c, .change_count = 1};
+
+    options.max_state_bytes = 1;
+    reopen();
+    ck_assert_int_eq(submit(&r), ERR_TOO_MANY);
+    ck_assert_uint_eq(count_all(0, "#"), 0);
+    ck_assert_uint_eq(weight(), 0);
+}
+END_TEST
+
 static int run_limited(void)
 {
     const TTest *tests[] = {
+        what_it_weighs_is_exact,
+        a_full_map_refuses_what_wants_room_and_is_new,
+        a_unit_that_finds_no_room_publishes_nothing,
         a_refused_change_leaves_no_trace,
         a_scan_in_a_failed_transaction_fails_with_it,
     };
