@@ -278,7 +278,7 @@ static void edit_file(const char *sql)
 
 static void use_what_is_new(void)
 {
-    struct store_change c = {1, STORE_PUT, SLICE("owner"), SLICE("key"), SLICE("value")};
+    struct store_change c = {1, STORE_PUT, SLICE("owner"), SLICE("key"), SLICE("value"), false};
     struct store_event ev = event_of("a", "retained");
     struct store_request r = {.events = &ev, .count = 1, .changes = &c, .change_count = 1};
     struct store_request look = {.kind = STORE_SCAN, .space = 1};
