@@ -174,8 +174,10 @@ X(ZMQ_LISTEN, "zmq", "listen", CONFIG_ADDRESSES, "127.0.0.1:5550", NULL,
   "ipc://PATH: a socket in the file system")
 X(ZMQ_ADMIN, "zmq", "admin_listen", CONFIG_ADDRESS, "127.0.0.1:8097", NULL,
   "address of /healthz, /readyz and /metrics; empty: none")
-X(ZMQ_MECHANISM, "zmq", "mechanism", CONFIG_CHOICE, "null", "null,curve",
-  "ZMTP's security: null is none, curve encrypts and authenticates with keys")
+X(ZMQ_MECHANISM, "zmq", "mechanism", CONFIG_LIST, "", NULL,
+  "ZMTP's security, a list of null (strangers), plain (names and passwords in clear text) and "
+  "curve (keys; encrypts); empty: null, curve once curve_secret_key_file is set, and plain with "
+  "[auth] where all of listen is loopback or ipc")
 X(ZMQ_CURVE_SECRET_KEY_FILE, "zmq", "curve_secret_key_file", CONFIG_TEXT, "", NULL,
   "with curve: file with our secret key, 40 characters of Z85, readable by its owner alone; "
   "the public key is logged at the start")

@@ -74,3 +74,13 @@ bool reach_allows(const struct config *c, const char *listen)
 {
     return reach_within(c, listen, false);
 }
+
+bool reach_is_loopback(const char *listen)
+{
+    struct slice rest = slice_of(listen), one;
+
+    while (config_list_next(&rest, &one))
+        if (reach_of(one) != REACH_LOOPBACK)
+            return false;
+    return true;
+}

@@ -12,5 +12,7 @@
 bool reach_allows_clients(const struct config *c, const char *listen);
 /* The same where nobody authenticates: only allow_anonymous = true will do. */
 bool reach_allows(const struct config *c, const char *listen);
+/* All of them are on this machine: loopback, or no network at all. */
+bool reach_is_loopback(const char *listen);
 
 #endif

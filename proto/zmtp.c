@@ -23,6 +23,8 @@ const char *zmtp_error_text(int error)
         return "a frame or a message is too large";
     case ZMTP_EPARTS:
         return "a message has too many parts";
+    case ZMTP_EEARLY:
+        return "a message came before the handshake was over";
     case ZMTP_EOLD:
         return "the peer speaks ZMTP 1.0 or 2.0, which is not served";
     default:
@@ -222,6 +224,8 @@ static int frame_check(const struct zmtp_decoder *d, const struct zmtp_frame *f,
 {
     if ((f->flags & ZMTP_IS_COMMAND) != 0)
         return f->size > d->command_max ? ZMTP_ETOOBIG : 0;
+    if (d->message_max == 0)
+        return ZMTP_EEARLY;
     if (f->size > d->message_max || bytes > d->message_max - f->size)
         return ZMTP_ETOOBIG;
     return parts == ZMTP_PARTS_MAX ? ZMTP_EPARTS : 0;

@@ -21,6 +21,7 @@ enum zmtp_error {
     ZMTP_ETOOBIG = -2, /* a frame or a message over the limit */
     ZMTP_EPARTS = -3,  /* a message of too many parts */
     ZMTP_EOLD = -4,    /* a peer of ZMTP 1.0 or 2.0 */
+    ZMTP_EEARLY = -5,  /* a message where only commands may come */
 };
 const char *zmtp_error_text(int error); /* for a person, no full stop */
 
@@ -93,7 +94,7 @@ struct zmtp_unit {
 /* Zero-initialised but for the limits. */
 struct zmtp_decoder {
     uint64_t command_max; /* bytes of a command */
-    uint64_t message_max; /* bytes of a message's parts together */
+    uint64_t message_max; /* bytes of a message's parts together; 0: none may come */
     /* frames of what is not whole yet, heads and all:
      *
      *   [head body][head body][head bod

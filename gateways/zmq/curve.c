@@ -54,6 +54,11 @@ static const struct zmtp_crypto crypto = {.random = curve_random,
                                           .open = curve_open,
                                           .wipe = curve_wipe};
 
+bool curve_key_is(const uint8_t a[ZMTP_KEY], const uint8_t b[ZMTP_KEY])
+{
+    return sodium_memcmp(a, b, ZMTP_KEY) == 0;
+}
+
 /* --- the server's keys -------------------------------------------------------------- */
 
 /* A key and nothing else, or the file that czmq's zcert and pyzmq write: the line

@@ -41,6 +41,7 @@ static void zcursor_end(struct zcursor *z)
     subscription_close(&z->subscription);
     DL_DELETE(p->cursors, z);
     p->cursor_count--;
+    account_unsubscribe(p->caller.principal->account, 1);
     reaper_take(&p->d->gateway->reaper, &z->reaped);
 }
 
@@ -163,17 +164,25 @@ static bool zcursor_may(const struct zpeer *p, const struct zanswer *to, struct 
                         max);
 }
 
+/* The last thing that is asked: it counts. */
+static bool zcursor_counts(struct zpeer *p, struct problem *why)
+{
+    return account_subscribe(p->caller.principal->account, 1) ||
+           problem_set(why, ERR_TOO_MANY, NULL, "You have as many subscriptions as you may");
+}
+
 void zcursor_subscribe(struct zpeer *p, const struct zanswer *to, struct slice filters,
                        struct slice options)
 {
-    struct zword credit = {"credit", CREDIT_NONE, 0, EVENT_ID_MAX};
+    struct zword credit = {.name = "credit", .value = CREDIT_NONE, .max = EVENT_ID_MAX};
     struct problem why = {0};
     struct subscribe words = {0};
     struct zcursor *z;
 
-    if (!zcursor_may(p, to, &why) || !zwords_read(p, filters, options, &credit, &words, &why)) {
+    if (!zcursor_may(p, to, &why) || !zwords_read(p, filters, options, &credit, 1, &words, &why)) {
         zanswer_problem(p, to, &why);
-    } else if (!subscribe_fits(&words, p->d->gateway->hub, &p->quota, &why)) {
+    } else if (!subscribe_fits(&words, p->d->gateway->hub, &p->quota, &why) ||
+               !zcursor_counts(p, &why)) {
         zanswer_problem(p, to, &why);
     } else {
         z = zcursor_new(p, to);
@@ -239,4 +248,47 @@ void zcursors_resume(struct zpeer *p)
     DL_FOREACH (p->cursors, z)
         if (z->credit > 0)
             subscription_resume(&z->subscription);
+}
+
+/* --- what it may -------------------------------------------------------------------- */
+
+static void zcursor_tell(struct zcursor *z)
+{
+    struct zanswer to = zcursor_to(z);
+
+    say_position(z->peer, &to, subscription_cursor(&z->subscription));
+}
+
+void zcursors_tell(struct zpeer *p)
+{
+    struct zcursor *z;
+
+    DL_FOREACH (p->cursors, z)
+        zcursor_tell(z);
+}
+
+static void zcursor_review(struct zcursor *z)
+{
+    struct zanswer to = zcursor_to(z);
+    struct zpeer *p = z->peer;
+    struct problem why = {0};
+    struct slice filter;
+    size_t i = 0;
+
+    while (subscription_filter(&z->subscription, i++, &filter)) {
+        if (zwords_permitted(p, AUTH_SUBSCRIBE, filter, &why))
+            continue;
+        zcursor_tell(z);
+        zanswer_problem(p, &to, &why);
+        zcursor_end(z);
+        return;
+    }
+}
+
+void zcursors_review(struct zpeer *p)
+{
+    struct zcursor *z, *next;
+
+    DL_FOREACH_SAFE (p->cursors, z, next)
+        zcursor_review(z);
 }

@@ -3,8 +3,9 @@
  *
  *   since, last: the broker is asked where that begins ──▶ page ──▶ page … ──▶ document
  *
- * A document ends at its limit, at the log's end, at a megabyte, or after five seconds of
- * search; the next request goes on from there.
+ * A document ends at its limit, at the log's end or `until`, at a megabyte, or after five
+ * seconds of search; the next request goes on from there, in the same direction.  Downwards
+ * there is no `next` at the beginning.
  */
 #include "zhistory.h"
 
@@ -32,6 +33,11 @@ struct zhistory {
     struct wire_filter *filters;
     bool starting, quiet, ended, delimited;
     uint64_t cursor, told, limit, rows, give_up_at;
+    struct zhistory_range {
+        bool descending;
+        uint64_t until_id, until_ms; /* 0: none */
+    } range;
+    uint64_t lowest; /* downwards: nothing matches at or below it */
     struct gap gap;
     struct buf body;
     size_t ref_len;
@@ -98,12 +104,27 @@ static void zhistory_answer(struct zhistory *h)
     struct zanswer to = zhistory_to(h);
     struct zpeer *p = h->peer;
 
-    page_json_end(&h->body, true, h->cursor, &h->gap);
+    page_json_end(&h->body, !h->range.descending || !h->ended, h->cursor, &h->gap);
     pay_back(p);
     p->document = h->body.len;
     p->d->documents += p->document;
     zanswer_ok(p, &to, buf_slice(&h->body));
     zhistory_free(h);
+}
+
+/* The broker is not waited for any more. */
+void zhistory_review(struct zpeer *p)
+{
+    struct zhistory *h = p->history;
+    struct problem why = {0};
+
+    for (size_t i = 0; h != NULL && i < h->words.filter_count; i++) {
+        if (zwords_permitted(p, AUTH_SUBSCRIBE, h->words.filters[i], &why))
+            continue;
+        link_read_cancel(p->d->gateway->link, &h->read);
+        zhistory_fail(h, &why);
+        return;
+    }
 }
 
 /* --- the broker --------------------------------------------------------------------- */
@@ -130,6 +151,8 @@ static void ask_page(struct zhistory *h)
 {
     uint64_t left = h->limit - h->rows;
     struct wire_page_req m = {.after = h->cursor,
+                              .until = h->range.descending ? 0 : h->range.until_id,
+                              .descending = h->range.descending,
                               .limit = left < WIRE_PAGE_ROWS ? (uint32_t)left : WIRE_PAGE_ROWS,
                               .filter_count = (uint16_t)h->words.filter_count,
                               .filters = h->filters};
@@ -168,7 +191,9 @@ static void take_start(struct zhistory *h, struct zmsg *reply)
             lowest = h->filters[i].from;
     }
     h->starting = false;
-    h->cursor = lowest;
+    h->lowest = lowest;
+    if (!h->range.descending)
+        h->cursor = lowest;
     ask_page(h);
 }
 
@@ -187,7 +212,7 @@ static bool take_gap(struct zhistory *h, const struct wire_page *page)
         h->gap = (struct gap){requested, page->head, 0, GAP_FUTURE};
         return true;
     }
-    if (page->removed_to <= h->cursor || page->removed_to <= h->told)
+    if (h->range.descending || page->removed_to <= h->cursor || page->removed_to <= h->told)
         return false;
     h->told = page->removed_to;
     if (page->count > 0 && event_record_get(&r, &first) && first.id - 1 < before)
@@ -199,12 +224,40 @@ static bool take_gap(struct zhistory *h, const struct wire_page *page)
     return !quiet;
 }
 
+/* Times rise with the IDs: upwards the first one too late is the end, downwards those too
+ * late come first. */
+static bool too_late(struct zhistory *h, const struct event *e)
+{
+    if (h->range.until_ms == 0 || e->time <= h->range.until_ms)
+        return false;
+    if (!h->range.descending) {
+        h->ended = true;
+        h->cursor = e->id - 1;
+    }
+    return true;
+}
+
+static void advance(struct zhistory *h, const struct wire_page *page)
+{
+    uint64_t until = h->range.until_id;
+
+    if (h->ended)
+        return;
+    h->cursor = page->upto;
+    if (h->range.descending)
+        h->ended = page->upto <= h->lowest + 1;
+    else
+        h->ended = page->upto >= page->head || (until != 0 && page->upto >= until);
+}
+
 static void put_events(struct zhistory *h, struct slice records)
 {
     struct reader r = reader_of(records.p, records.len);
     struct event e;
 
-    while (r.left > 0 && event_record_get(&r, &e)) {
+    while (!h->ended && r.left > 0 && event_record_get(&r, &e)) {
+        if (too_late(h, &e))
+            continue;
         page_json_comma(&h->body, h->rows++);
         event_json_put(&h->body, &e);
     }
@@ -223,8 +276,7 @@ static void take_page(struct zhistory *h, struct zmsg *reply)
         return;
     }
     put_events(h, page.records);
-    h->cursor = page.upto;
-    h->ended = page.upto >= page.head;
+    advance(h, &page);
     if (h->ended || h->rows >= h->limit || h->body.len >= DOCUMENT_BYTES ||
         clock_mono_ms() >= h->give_up_at)
         zhistory_answer(h);
@@ -251,13 +303,44 @@ static void zhistory_on_reply(struct link_read *r, enum sluice_error error, stru
 
 /* --- the request -------------------------------------------------------------------- */
 
+static bool take_until(void *arg, struct slice value, struct problem *why)
+{
+    struct zhistory_range *range = arg;
+    uint64_t n;
+
+    if (!slice_u64(value, &n))
+        return subscribe_since(value, "until", clock_ms(), &range->until_ms, why);
+    return subscribe_cursor(value, "until", &range->until_id, why);
+}
+
+static bool take_order(void *arg, struct slice value, struct problem *why)
+{
+    struct zhistory_range *range = arg;
+
+    range->descending = slice_eq(value, SLICE("desc"));
+    return range->descending || slice_eq(value, SLICE("asc")) ||
+           problem_set(why, ERR_BAD_REQUEST, "order", "order must be asc or desc");
+}
+
+/* The cursor of the first page. */
+static void range_begin(struct zhistory *h)
+{
+    uint64_t until = h->range.until_id;
+
+    if (h->words.start.kind == START_AFTER)
+        h->cursor = h->words.start.arg;
+    if (h->range.descending && until != 0 && (h->cursor == 0 || until < h->cursor))
+        h->cursor = until + 1;
+}
+
 static void zhistory_begin(struct zpeer *p, const struct zanswer *to, struct subscribe *words,
-                           uint64_t limit)
+                           const struct zhistory_range *range, uint64_t limit)
 {
     struct zhistory *h = mem_zalloc(sizeof *h + to->ref.len);
 
     h->peer = p;
     h->words = *words;
+    h->range = *range;
     h->limit = limit;
     h->delimited = to->delimited;
     h->ref_len = to->ref.len;
@@ -274,8 +357,7 @@ static void zhistory_begin(struct zpeer *p, const struct zanswer *to, struct sub
     p->document = DOCUMENT_PRICE;
     p->d->documents += p->document;
     h->quiet = words->start.kind != START_AFTER || words->start.arg == 0;
-    if (words->start.kind == START_AFTER)
-        h->cursor = words->start.arg;
+    range_begin(h);
     if (words->start.kind == START_SINCE || words->start.kind == START_LAST)
         ask_start(h);
     else
@@ -285,16 +367,21 @@ static void zhistory_begin(struct zpeer *p, const struct zanswer *to, struct sub
 void zhistory_ask(struct zpeer *p, const struct zanswer *to, struct slice filters,
                   struct slice options)
 {
-    struct zword limit = {"limit", LIMIT_DEFAULT, 1, LIMIT_MAX};
+    struct zhistory_range range = {0};
+    struct zword own[] = {
+        {.name = "limit", .value = LIMIT_DEFAULT, .min = 1, .max = LIMIT_MAX},
+        {.name = "until", .take = take_until, .arg = &range},
+        {.name = "order", .take = take_order, .arg = &range},
+    };
     struct problem why = {0};
     struct subscribe words;
 
-    if (!zwords_read(p, filters, options, &limit, &words, &why)) {
+    if (!zwords_read(p, filters, options, own, ARRAY_LEN(own), &words, &why)) {
         zanswer_problem(p, to, &why);
     } else if (p->d->documents + DOCUMENT_PRICE > DOCUMENTS_MAX) {
         zanswer_error(p, to, ERR_BUSY, "Too many histories are being read");
     } else {
-        zhistory_begin(p, to, &words, limit.value);
+        zhistory_begin(p, to, &words, &range, own[0].value);
         return;
     }
     subscribe_free(&words);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "zauth.h"
 #include "zpeer.h"
 #include "zprefix.h"
 #include "zpublish.h"
@@ -34,7 +35,11 @@ void zmq_gateway_start(struct gateway *g)
 /* What a client over a limit is told: the greeting, and ERROR behind it. */
 static struct slice refusal_make(struct zmqd *d)
 {
-    buf_put(&d->refusal, d->greeting, sizeof d->greeting);
+    uint8_t greeting[ZMTP_GREETING_SIZE];
+    enum zmtp_mechanism m = d->served[ZMTP_NULL] || !d->served[ZMTP_CURVE] ? ZMTP_NULL : ZMTP_CURVE;
+
+    zmtp_greeting_put(greeting, zmtp_mechanism_name(m), m != ZMTP_NULL);
+    buf_put(&d->refusal, greeting, sizeof greeting);
     zmtp_error_put(&d->refusal, "A limit on connections is reached");
     return buf_slice(&d->refusal);
 }
@@ -65,7 +70,8 @@ bool zmq_gateway_listen(struct gateway *g)
     char *addresses;
     bool ok;
 
-    if (!zmqd_read(d, g->config))
+    zmqd_read(d, g->config);
+    if (!zauth_read(d, g->config))
         return false;
     o.refusal = refusal_make(d);
     addresses = addresses_make(config_address(g->config, CFG_ZMQ_LISTEN));

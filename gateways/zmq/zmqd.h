@@ -34,8 +34,8 @@ struct zmqd_settings {
 struct zmqd {
     struct gateway *gateway;
     struct zmqd_settings settings;
-    struct zmtp_server server;
-    uint8_t greeting[ZMTP_GREETING_SIZE];
+    bool served[ZMTP_MECHANISMS], only_null;
+    struct zmtp_curve_server curve;             /* ours, if CURVE is served */
     const struct zpeer_role *roles[ZMTP_TYPES]; /* by what the peer is */
     struct zpeer *speaking;                     /* have something to write at the turn's end */
     struct zpeer *dirty;                        /* SUB: their prefixes have changed */
@@ -47,12 +47,11 @@ struct zmqd {
     struct conn_piece pieces[CONN_PIECES_MAX];
     struct buf refusal; /* said to a client over a limit */
     struct log_limit refused, dropped;
-    uint8_t (*keys)[ZMTP_KEY]; /* CURVE: the clients that may come; NULL: all */
+    uint8_t (*keys)[ZMTP_KEY]; /* [zmq] curve_clients; NULL: all */
     size_t key_count;
 };
 
-/* False, logged: the configuration does not do. */
-bool zmqd_read(struct zmqd *d, const struct config *c);
+void zmqd_read(struct zmqd *d, const struct config *c);
 void zmqd_free(struct zmqd *d);
 
 #endif

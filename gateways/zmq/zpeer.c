@@ -4,25 +4,27 @@
  * Happy path: input() takes frames apart, a whole message goes to the role where it lies.
  *
  * How it fails: a peer of an old version, of another mechanism or of a type that is not
- * served, one that breaks the rules or a limit, or takes too long: it is told in ERROR as
- * long as the handshake lasts (ZMTP has no word for it later), by its role if that has
- * words of its own, counted, logged now and then, and its connection ends.
+ * served, one that is not believed, that breaks the rules or a limit, or takes too long: it is
+ * told in ERROR as long as the handshake lasts (ZMTP has no word for it later), by its role if
+ * that has words of its own, counted, logged now and then, and its connection ends.
  */
 #include "zpeer.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#include "authority.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
+#include "zauth.h"
 
 #define ANSWERS_MAX (64u * 1024) /* unread answers; then the peer is not read */
 #define WINDOWS 4                /* so many publish_windows are shared by all who publish */
 #define SHARE_MIN (8u * 1024)
 #define COMMAND_MAX (8u * 1024)
 #define PLAIN_KEPT (256u * 1024) /* of the scratch buffer */
+#define GREETED_FIRST 12         /* before a peer has named its mechanism: signature and version */
+#define ENDING_MS 500            /* for what a dismissed peer has published to be acknowledged */
 
 /* --- what it is sent ---------------------------------------------------------------- */
 
@@ -122,7 +124,8 @@ static bool zpeer_is_blocked(const struct zpeer *p)
     bool full = p->unacknowledged >= zpeer_window(p) ||
                 (p->publishes != NULL && link_publish_full(p->d->gateway->link));
 
-    return full || p->history != NULL || p->document > 0 || zpeer_unread(p) > ANSWERS_MAX;
+    return full || p->rested_at != 0 || p->history != NULL || p->document > 0 ||
+           zpeer_unread(p) > ANSWERS_MAX;
 }
 
 /* --- the end ------------------------------------------------------------------------ */
@@ -157,6 +160,9 @@ static void zpeer_end(struct zpeer *p)
     if (p->state == ZPEER_OVER)
         return;
     zpeer_stop(p);
+    if (p->ask != NULL)
+        authority_forget(p->ask);
+    p->ask = NULL;
     p->state = ZPEER_OVER;
     if (p->role != NULL)
         p->role->leave(p);
@@ -195,10 +201,18 @@ void zpeer_continue(struct zpeer *p)
         zpeer_leave(p);
 }
 
+/* Nothing of what it began is under way any more. */
+static void zpeer_end_well(struct zpeer *p)
+{
+    if (p->dismissal != NULL && p->role->farewell != NULL)
+        p->role->farewell(p, p->dismissal);
+    zpeer_finish(p);
+}
+
 void zpeer_acknowledged(struct zpeer *p)
 {
     if (p->state == ZPEER_ENDING && p->publishes == NULL)
-        zpeer_finish(p);
+        zpeer_end_well(p);
     else
         zpeer_continue(p);
 }
@@ -269,6 +283,8 @@ static void zpeer_schedule(struct zpeer *p)
         next = least(next, left_of(p->ttl_ms, zpeer_ms_since(p, p->heard)));
     if (p->held > 0)
         next = least(next, left_of(s->message_timeout_ms, zpeer_ms_since(p, p->message_since)));
+    if (p->rested_at != 0)
+        next = least(next, left_of(p->rested_at, zpeer_now(p)) * WHEEL_TICK_MS + 1);
     if (next != UINT64_MAX)
         conn_timer(&p->conn, next, zpeer_on_timer);
 }
@@ -317,7 +333,29 @@ static void zpeer_on_timer(struct wheel_timer *t)
     }
     if (!p->pinged && zpeer_is_pinged(p) && zpeer_ms_since(p, p->heard) >= p->d->settings.ping_ms)
         zpeer_ping(p);
+    if (p->rested_at != 0 && zpeer_now(p) >= p->rested_at) {
+        p->rested_at = 0;
+        gateway_wake(p->d->gateway);
+        zpeer_continue(p);
+    }
+    if (p->state == ZPEER_OPEN)
+        zpeer_schedule(p);
+}
+
+/* Who hears of no refusal is not read while its principal publishes too fast, so that none of
+ * its messages is lost. */
+static bool zpeer_rests(struct zpeer *p)
+{
+    uint64_t wait = 0;
+
+    if (p->state == ZPEER_OPEN && p->role->unanswered && p->caller.principal != NULL)
+        wait = account_publish(p->caller.principal->account, 0, 0);
+    if (wait == 0)
+        return false;
+    p->waiting = true;
+    p->rested_at = zpeer_now(p) + wait / WHEEL_TICK_MS + 1;
     zpeer_schedule(p);
+    return true;
 }
 
 static void zpeer_on_handshake_timeout(struct wheel_timer *t)
@@ -325,17 +363,50 @@ static void zpeer_on_handshake_timeout(struct wheel_timer *t)
     struct zpeer *p = CONTAINER_OF(conn_of_timer(t), struct zpeer, conn);
 
     zpeer_log(p, "the handshake takes too long");
-    if (p->state == ZPEER_HANDSHAKE)
+    if (p->state == ZPEER_HANDSHAKE && p->ask == NULL)
         zmtp_error_put(zpeer_say(p), "The handshake takes too long");
     zpeer_finish(p);
 }
 
 /* --- the handshake ------------------------------------------------------------------ */
 
+/* said: how much of the greeting, which goes on where it was left. */
+static void zpeer_greet(struct zpeer *p, enum zmtp_mechanism m, uint8_t said)
+{
+    uint8_t greeting[ZMTP_GREETING_SIZE];
+
+    zmtp_greeting_put(greeting, zmtp_mechanism_name(m), m != ZMTP_NULL);
+    if (said > p->greeted)
+        conn_write(&p->conn, greeting + p->greeted, said - p->greeted);
+    p->greeted = said;
+}
+
+/* A stranger, who is not served, hears so; others see it in our greeting. */
+static void zpeer_turn_away(struct zpeer *p, enum zmtp_mechanism as, struct slice mechanism)
+{
+    zpeer_log(p, "its security mechanism is not served here");
+    if (slice_eq(mechanism, slice_of(zmtp_mechanism_name(ZMTP_NULL))) && as == ZMTP_NULL)
+        zmtp_error_put(zpeer_say(p), zauth_error(AUTH_MISSING));
+    zpeer_finish(p);
+}
+
+static void zpeer_begin_handshake(struct zpeer *p, enum zmtp_mechanism m)
+{
+    p->state = ZPEER_HANDSHAKE;
+    p->handshake.mechanism = m;
+    if (m != ZMTP_CURVE)
+        return;
+    p->secure = mem_zalloc(sizeof *p->secure);
+    p->secure->curve.server = &p->d->curve;
+    p->handshake.curve = &p->secure->curve;
+}
+
 static size_t zpeer_take_greeting(struct zpeer *p, struct slice in)
 {
     struct zmtp_greeting g;
+    enum zmtp_mechanism m;
     int n = zmtp_greeting_get(&g, in.p, in.len);
+    bool served;
 
     if (n < 0) {
         zpeer_break_off(p, n);
@@ -343,13 +414,14 @@ static size_t zpeer_take_greeting(struct zpeer *p, struct slice in)
     }
     if (n == 0)
         return 0;
-    if (!slice_eq(g.mechanism, slice_of(zmtp_mechanism_name(p->d->server.mechanism)))) {
-        zpeer_log(p, "its security mechanism is not the one that is configured");
-        zpeer_finish(p);
+    served = zauth_choose(p->d, g.mechanism, &m);
+    zpeer_greet(p, m, ZMTP_GREETING_SIZE);
+    if (!served) {
+        zpeer_turn_away(p, m, g.mechanism);
         return in.len;
     }
     p->minor = g.major > 3 ? 1 : g.minor;
-    p->state = ZPEER_HANDSHAKE;
+    zpeer_begin_handshake(p, m);
     return (size_t)n;
 }
 
@@ -372,16 +444,64 @@ static void zpeer_open(struct zpeer *p)
         p->role->opened(p);
 }
 
+static void zpeer_refuse(struct zpeer *p, const char *why, const char *said)
+{
+    zpeer_log(p, why);
+    zauth_refused(&p->conn, &p->caller, NULL, (struct slice){0}, why);
+    if (said != NULL)
+        zmtp_error_put(zpeer_say(p), said);
+    zpeer_finish(p);
+}
+
+static void zpeer_answered(struct zpeer *p, const struct auth_answer *answer)
+{
+    if (answer->outcome != AUTH_KNOWN) {
+        zpeer_refuse(p, auth_outcome_text(answer->outcome), zauth_error(answer->outcome));
+        return;
+    }
+    caller_begin(&p->caller, answer->principal);
+    if (!caller_connect(&p->caller))
+        zpeer_refuse(p, "its principal has as many connections as it may",
+                     "A limit on connections is reached");
+    else if (zmtp_handshake_admit(&p->handshake, zpeer_say(p)) == ZMTP_DONE)
+        zpeer_open(p);
+}
+
+static void zpeer_on_answer(void *arg, const struct auth_answer *answer)
+{
+    struct zpeer *p = arg;
+
+    p->ask = NULL;
+    p->waiting = false;
+    gateway_wake(p->d->gateway);
+    zpeer_answered(p, answer);
+    if (p->state != ZPEER_OVER)
+        conn_pump(&p->conn);
+}
+
+static void zpeer_ask(struct zpeer *p)
+{
+    struct auth_answer now;
+
+    p->ask = zauth_ask(p->d, &p->conn, &p->handshake, &now, zpeer_on_answer, p);
+    p->waiting = p->ask != NULL;
+    if (p->ask == NULL)
+        zpeer_answered(p, &now);
+}
+
 static void zpeer_take_handshake(struct zpeer *p, const struct zmtp_unit *u)
 {
     const char *why = NULL;
 
     if (u->kind != ZMTP_COMMAND) {
-        zpeer_break_off(p, ZMTP_EPROTO);
+        zpeer_break_off(p, ZMTP_EEARLY);
         return;
     }
     switch (zmtp_handshake_take(&p->handshake, u->command, zpeer_say(p), &why)) {
     case ZMTP_GO_ON:
+        break;
+    case ZMTP_ASK:
+        zpeer_ask(p);
         break;
     case ZMTP_DONE:
         zpeer_open(p);
@@ -391,6 +511,44 @@ static void zpeer_take_handshake(struct zpeer *p, const struct zmtp_unit *u)
         zpeer_finish(p);
         break;
     }
+}
+
+/* --- it may less ---------------------------------------------------------------------- */
+
+static void zpeer_on_ending_over(struct wheel_timer *t)
+{
+    gateway_wake(CONTAINER_OF(conn_of_timer(t), struct zpeer, conn)->d->gateway);
+    zpeer_end_well(CONTAINER_OF(conn_of_timer(t), struct zpeer, conn));
+}
+
+/* What it has published is acknowledged, nothing else of it goes on. */
+static void zpeer_dismiss(struct zpeer *p)
+{
+    p->dismissal = p->caller.principal->state == PRINCIPAL_EXPIRED ? "The credentials have expired"
+                                                                   : "The credentials were revoked";
+    if (p->role->dismissed != NULL)
+        p->role->dismissed(p);
+    zpeer_stop(p);
+    p->waiting = true;
+    if (p->publishes == NULL) {
+        zpeer_end_well(p);
+        return;
+    }
+    p->state = ZPEER_ENDING;
+    conn_timer(&p->conn, ENDING_MS, zpeer_on_ending_over);
+}
+
+static void zpeer_on_changed(struct caller *c)
+{
+    struct zpeer *p = CONTAINER_OF(c, struct zpeer, caller);
+
+    gateway_wake(p->d->gateway);
+    if (p->state == ZPEER_HANDSHAKE && !caller_stands(c))
+        zpeer_refuse(p, auth_outcome_text(AUTH_WRONG), zauth_error(AUTH_WRONG));
+    else if (p->state == ZPEER_OPEN && !caller_stands(c))
+        zpeer_dismiss(p);
+    else if (p->state == ZPEER_OPEN && p->role->review != NULL)
+        p->role->review(p);
 }
 
 /* --- traffic ------------------------------------------------------------------------ */
@@ -530,7 +688,7 @@ static size_t zpeer_take_bytes(struct zpeer *p, struct slice in)
 
     if (p->state == ZPEER_GREETING)
         used = zpeer_take_greeting(p, in);
-    while (used < in.len && zpeer_takes(p)) {
+    while (used < in.len && zpeer_takes(p) && !zpeer_rests(p)) {
         n = zmtp_decode(&p->decoder, in.p + used, in.len - used, &p->d->unit);
         if (n < 0) {
             zpeer_break_off(p, n);
@@ -538,7 +696,7 @@ static size_t zpeer_take_bytes(struct zpeer *p, struct slice in)
         }
         used += (size_t)n;
         zpeer_take(p, &p->d->unit);
-        p->waiting = p->state == ZPEER_OPEN && zpeer_is_blocked(p);
+        p->waiting = p->ask != NULL || (p->state == ZPEER_OPEN && zpeer_is_blocked(p));
     }
     return used;
 }
@@ -560,7 +718,7 @@ static size_t zpeer_on_input(struct conn *c, struct slice in)
     p->taking = false;
     if (p->state != ZPEER_OVER)
         zpeer_settle(p);
-    if (p->state != ZPEER_OVER && c->eof_seen && !p->waiting)
+    if (p->state != ZPEER_OVER && c->eof_seen && (!p->waiting || p->ask != NULL))
         zpeer_leave(p);
     if (p->state != ZPEER_OVER)
         return used;
@@ -570,34 +728,17 @@ static size_t zpeer_on_input(struct conn *c, struct slice in)
 
 /* --- the connection ----------------------------------------------------------------- */
 
-static void zpeer_begin_caller(struct zpeer *p)
-{
-    const struct credentials shown = {0};
-    struct auth_answer answer;
-    struct auth_ask *later = authority_ask(p->d->gateway->authority, &shown, &answer, NULL, NULL);
-
-    assert(later == NULL); /* nothing was shown */
-    (void)later;
-    if (answer.outcome == AUTH_KNOWN)
-        caller_begin(&p->caller, answer.principal);
-}
-
 static void zpeer_on_opened(struct conn *c)
 {
     struct zpeer *p = zpeer_of(c);
 
     p->d = c->data;
-    zpeer_begin_caller(p);
+    p->caller.changed = zpeer_on_changed;
     p->decoder.command_max = COMMAND_MAX;
-    p->handshake.server = &p->d->server;
-    if (p->d->server.mechanism == ZMTP_CURVE) {
-        p->secure = mem_zalloc(sizeof *p->secure);
-        p->secure->curve.server = &p->d->server.curve;
-        p->handshake.curve = &p->secure->curve;
-    }
     p->heard = zpeer_now(p);
     conn_timer(c, p->d->settings.handshake_ms, zpeer_on_handshake_timeout);
-    conn_write(c, p->d->greeting, sizeof p->d->greeting);
+    /* Which mechanism is ours depends on theirs, unless there is but one for everybody. */
+    zpeer_greet(p, ZMTP_NULL, p->d->only_null ? ZMTP_GREETING_SIZE : GREETED_FIRST);
 }
 
 static void zpeer_on_writable(struct conn *c)
@@ -616,7 +757,7 @@ static void zpeer_on_eof(struct conn *c)
 {
     struct zpeer *p = zpeer_of(c);
 
-    if (!p->waiting)
+    if (!p->waiting || p->state == ZPEER_HANDSHAKE)
         zpeer_leave(p);
 }
 

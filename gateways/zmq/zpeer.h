@@ -5,6 +5,9 @@
  *   GREETING ──▶ HANDSHAKE ──READY──▶ OPEN ──drain──▶ ENDING ──all acknowledged──▶ OVER
  *      └──────── refused, broken, too slow ───────────────────────────────────────▶
  *
+ * Who it is may take time to find out (zauth.h): until then nothing more of its handshake is
+ * taken.  When it may not go on as who it is, it leaves by ENDING too.
+ *
  * What the peer is decides its role, which takes its messages.  What it is sent besides
  * events gathers in `out`, and leaves in one write at the turn's end, or before events that
  * come behind it; never while something is unwritten, so it is this file that counts what a
@@ -33,7 +36,13 @@ struct zpeer_role {
     void (*refuse)(struct zpeer *p, int error);
     void (*writable)(struct zpeer *p); /* events may be handed to it again; may be NULL */
     void (*stop)(struct zpeer *p);     /* no more events; idempotent; may be NULL */
-    void (*leave)(struct zpeer *p);    /* it is gone: nobody waits for what it published */
+    /* It may do less or more from now on: what is under way is looked at; may be NULL. */
+    void (*review)(struct zpeer *p);
+    /* Its principal has ended: before its events stop, and as the last word; may be NULL. */
+    void (*dismissed)(struct zpeer *p);
+    void (*farewell)(struct zpeer *p, const char *why);
+    void (*leave)(struct zpeer *p); /* it is gone: nobody waits for what it published */
+    bool unanswered; /* it is not told of a refusal, so it is not read over its rate */
 };
 
 /* With CURVE: what every frame goes through. */
@@ -48,13 +57,16 @@ struct zpeer {
     const struct zpeer_role *role; /* from OPEN on */
     struct quota quota;
     struct caller caller;
+    struct auth_ask *ask; /* who it is; NULL: not under way */
     uint8_t state;
-    uint8_t type;  /* enum zmtp_type */
-    uint8_t minor; /* of its version */
+    uint8_t type;    /* enum zmtp_type */
+    uint8_t minor;   /* of its version */
+    uint8_t greeted; /* bytes of our greeting that were said */
     bool speaking, dirty;
-    bool waiting; /* input was left unread */
-    bool taking;  /* inside input(): what was decoded must stay */
-    bool pinged;  /* and nothing has come since */
+    bool waiting;          /* input was left unread */
+    bool taking;           /* inside input(): what was decoded must stay */
+    bool pinged;           /* and nothing has come since */
+    const char *dismissal; /* why it ends; NULL: it does not, for this reason */
     struct zmtp_decoder decoder;
     struct zmtp_handshake handshake;
     struct zpeer_secure *secure;
@@ -63,6 +75,7 @@ struct zpeer {
     uint64_t pinged_at;     /* and at which it was pinged */
     uint64_t message_since; /* and at which what is held began */
     uint64_t ttl_ms;        /* what its PING promised; 0: nothing */
+    uint64_t rested_at;     /* tick at which it may publish again; 0: now */
     struct buf out;
     struct zpeer *speaking_prev, *speaking_next, *dirty_prev, *dirty_next;
     struct zpublish *publishes; /* zpublish.c's */

@@ -11,15 +11,22 @@
 
 #include <utlist.h>
 
+#include "event_json.h"
+#include "json.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
 #include "topic.h"
 #include "zevents.h"
+#include "zwords.h"
+
+#define NOTICES "$SYS/sluice/"
 
 struct zprefix {
     uint32_t count;
     uint16_t len;
+    bool permitted;
+    bool notices; /* it asks for those, which are no events */
     char text[];
 };
 
@@ -75,6 +82,43 @@ static bool wanted(const void *arg, const struct event *e)
     return n > 0 && slice_starts(e->topic, text_of(all->tops[n - 1]));
 }
 
+/* --- notices ------------------------------------------------------------------------ */
+
+/* Only to who has asked for it: the empty prefix brings no topic with a '$'. */
+static bool hears_of(const struct zprefixes *all, struct slice topic)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i]->notices && slice_starts(topic, text_of(all->list[i])))
+            return true;
+    return false;
+}
+
+static void notice(struct zpeer *p, struct slice topic, struct slice json)
+{
+    if (!hears_of(p->prefixes, topic))
+        return;
+    zpeer_part(p, true, topic);
+    zpeer_part(p, p->d->settings.sub_frames_4, json);
+    if (!p->d->settings.sub_frames_4)
+        return;
+    zpeer_part(p, true, SLICE(""));
+    zpeer_part(p, false, SLICE("{}"));
+}
+
+static void notice_refused(struct zpeer *p, struct slice prefix)
+{
+    struct buf json = {0};
+
+    buf_puts(&json, "{\"prefix\":");
+    if (utf8_valid(prefix.p, prefix.len))
+        json_put_string(&json, prefix);
+    else
+        buf_puts(&json, "null");
+    buf_puts(&json, ",\"code\":\"forbidden\"}");
+    notice(p, SLICE(NOTICES "refused"), buf_slice(&json));
+    buf_free(&json);
+}
+
 /* --- the subscription --------------------------------------------------------------- */
 
 static void zsub_end(struct zprefixes *all)
@@ -88,18 +132,21 @@ static void zsub_end(struct zprefixes *all)
     reaper_take(&sub->peer->d->gateway->reaper, &sub->reaped);
 }
 
-static void zsub_on_started(struct subscription *s, uint64_t cursor, const struct gap *gap)
-{
-    (void)s;
-    (void)cursor;
-    (void)gap;
-}
-
-/* SUB has no word for it; the hub has counted it. */
 static void zsub_on_gap(struct subscription *s, const struct gap *gap)
 {
-    (void)s;
-    (void)gap;
+    const struct zsub *sub = s->data;
+    struct buf json = {0};
+
+    event_json_put_gap(&json, gap);
+    notice(sub->peer, SLICE(NOTICES "gap"), buf_slice(&json));
+    buf_free(&json);
+}
+
+static void zsub_on_started(struct subscription *s, uint64_t cursor, const struct gap *gap)
+{
+    (void)cursor;
+    if (gap != NULL)
+        zsub_on_gap(s, gap);
 }
 
 static size_t zsub_on_events(struct subscription *s, struct run *r)
@@ -150,6 +197,8 @@ static void tops_find(struct zprefixes *all)
     for (size_t i = 0; i < all->count; i++) {
         struct zprefix *x = all->list[i];
 
+        if (!x->permitted || x->notices)
+            continue;
         if (all->top_count == 0 ||
             !slice_starts(text_of(x), text_of(all->tops[all->top_count - 1])))
             all->tops[all->top_count++] = x;
@@ -173,6 +222,20 @@ static bool filter_make(struct slice prefix, char out[TOPIC_MAX + 1], struct sli
     out[len] = '#';
     *filter = (struct slice){out, len + 1};
     return filter_check(*filter) == TOPIC_OK;
+}
+
+/* May it have every topic that can begin like that? */
+static bool permitted(const struct zpeer *p, struct slice prefix)
+{
+    const char *slash = prefix.len > 0 ? memrchr(prefix.p, '/', prefix.len) : NULL;
+    size_t len = slash == NULL ? 0 : (size_t)(slash - prefix.p) + 1;
+    char filter[TOPIC_MAX + 4];
+    struct problem why = {0};
+
+    if (len > 0)
+        memcpy(filter, prefix.p, len);
+    memcpy(filter + len, "+/#", 3);
+    return zwords_permitted(p, AUTH_SUBSCRIBE, (struct slice){filter, len + 3}, &why);
 }
 
 /* Sorted prefixes have equal filters one behind the other, or nested. */
@@ -271,11 +334,14 @@ bool zprefixes_turn(struct zmqd *d)
     return any;
 }
 
-static void zprefix_insert(struct zprefixes *all, size_t at, struct slice text)
+static void zprefix_insert(struct zpeer *p, size_t at, struct slice text)
 {
     struct zprefix *x = mem_zalloc(sizeof *x + text.len);
+    struct zprefixes *all = p->prefixes;
 
     x->count = 1;
+    x->notices = slice_starts(text, SLICE(NOTICES));
+    x->permitted = x->notices || permitted(p, text);
     x->len = (uint16_t)text.len;
     if (text.len > 0)
         memcpy(x->text, text.p, text.len);
@@ -287,18 +353,34 @@ static void zprefix_insert(struct zprefixes *all, size_t at, struct slice text)
     memmove(all->list + at + 1, all->list + at, (all->count - at) * sizeof *all->list);
     all->list[at] = x;
     all->count++;
+    if (!x->permitted)
+        notice_refused(p, text);
 }
 
 /* tops point to it until the turn's end. */
-static void zprefix_remove(struct zprefixes *all, size_t at)
+static void zprefix_remove(struct zpeer *p, size_t at)
 {
+    struct zprefixes *all = p->prefixes;
+
+    account_unsubscribe(p->caller.principal->account, 1);
     free(all->list[at]);
     all->count--;
     memmove(all->list + at, all->list + at + 1, (all->count - at) * sizeof *all->list);
     tops_find(all);
 }
 
-static void zprefix_change(struct zpeer *p, bool add, struct slice text)
+/* One more of them, if the gateway and its principal's account have room for it. */
+static bool zprefix_add(struct zpeer *p, size_t at, struct slice text)
+{
+    if (p->prefixes->count >= p->d->settings.max_prefixes ||
+        !account_subscribe(p->caller.principal->account, 1))
+        return false;
+    zprefix_insert(p, at, text);
+    return true;
+}
+
+/* False: it would be one too many. */
+static bool zprefix_change(struct zpeer *p, bool add, struct slice text)
 {
     struct zprefixes *all = p->prefixes;
     size_t at = not_behind(all->list, all->count, text);
@@ -307,17 +389,18 @@ static void zprefix_change(struct zpeer *p, bool add, struct slice text)
     if (there && add) {
         if (all->list[at - 1]->count < UINT32_MAX)
             all->list[at - 1]->count++;
-        return;
+        return true;
     }
+    if (!there && !add)
+        return true; /* cancelled what it never subscribed to */
     if (there && --all->list[at - 1]->count > 0)
-        return;
+        return true;
     if (there)
-        zprefix_remove(all, at - 1);
-    else if (add)
-        zprefix_insert(all, at, text);
-    else
-        return; /* cancelled what it never subscribed to */
+        zprefix_remove(p, at - 1);
+    else if (!zprefix_add(p, at, text))
+        return false;
     mark(p);
+    return true;
 }
 
 /* A prefix longer than any topic begins none: it costs nothing and brings nothing. */
@@ -327,14 +410,12 @@ static void zprefix_on_subscribe(struct zpeer *p, bool add, struct slice prefix)
 
     if (prefix.len > TOPIC_MAX)
         return;
-    if (add && p->prefixes->count >= p->d->settings.max_prefixes) {
+    if (!zprefix_change(p, add, prefix)) {
         metric_add(M_ZMQ_BROKEN, 1);
         if (log_limit_pass(&p->d->refused, &skipped))
             log_warn("a SUB has too many subscriptions", LOG_U("not_logged", skipped));
         zpeer_finish(p);
-        return;
     }
-    zprefix_change(p, add, prefix);
 }
 
 /* ZMTP 3.0 subscribes by messages. */
@@ -364,10 +445,27 @@ static void zprefix_stop(struct zpeer *p)
     zsub_end(p->prefixes);
 }
 
+static void zprefix_review(struct zpeer *p)
+{
+    for (size_t i = 0; i < p->prefixes->count; i++) {
+        struct zprefix *x = p->prefixes->list[i];
+        bool was = x->permitted;
+
+        x->permitted = x->notices || permitted(p, text_of(x));
+        if (was && !x->permitted)
+            notice_refused(p, text_of(x));
+        if (was != x->permitted)
+            mark(p);
+    }
+    if (p->dirty)
+        tops_find(p->prefixes); /* at once: until it is applied nothing of them comes */
+}
+
 static void zprefix_leave(struct zpeer *p)
 {
     struct zprefixes *all = p->prefixes;
 
+    account_unsubscribe(p->caller.principal->account, all->count);
     for (size_t i = 0; i < all->count; i++)
         free(all->list[i]);
     free((void *)all->list);
@@ -381,4 +479,5 @@ const struct zpeer_role zprefix_role = {.opened = zprefix_on_opened,
                                         .subscribe = zprefix_on_subscribe,
                                         .writable = zprefix_on_writable,
                                         .stop = zprefix_stop,
+                                        .review = zprefix_review,
                                         .leave = zprefix_leave};

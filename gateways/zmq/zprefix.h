@@ -10,6 +10,13 @@
  *
  * Live from now; what a slow peer does not take waits in ring or store.  When its prefixes
  * change, it goes on at its own position with the new ones.
+ *
+ * A prefix counts when all topics that can begin with it are permitted: for "a/te", those of
+ * a/+/#.  One that does not count brings nothing, until it does.  SUB has no word for that, nor
+ * for a gap; whoever wants to know subscribes to topics that nobody can publish to:
+ *
+ *   $SYS/sluice/gap       {"requested":…}   as at every door
+ *   $SYS/sluice/refused   {"prefix":…,"code":"forbidden"}
  */
 #ifndef ZMQ_ZPREFIX_H
 #define ZMQ_ZPREFIX_H

@@ -16,6 +16,7 @@
 #include "metrics.h"
 #include "publish_parse.h"
 #include "zheaders.h"
+#include "zwords.h"
 
 #define ANSWER_ROOM 512
 
@@ -120,12 +121,25 @@ static void zpublish_on_ack(struct link_publish *lp, const struct wire_ack *a)
 
 /* --- the publish -------------------------------------------------------------------- */
 
+static bool within_rate(const struct zpeer *p, const struct event *e, struct problem *why)
+{
+    uint64_t wait = account_publish(p->caller.principal->account, 1, e->payload.len);
+
+    return wait == 0 ||
+           problem_setf(why, ERR_TOO_MANY, NULL, "You publish too fast: again in %llu ms",
+                        (unsigned long long)wait);
+}
+
 static bool may_publish(const struct zpeer *p, const struct event *e, struct problem *why)
 {
     const struct publish_limits limits = {
         .who = &p->caller, .max_payload = p->d->settings.max_payload, .max_batch = 1};
 
-    return publish_check(e, &limits, why);
+    if (publish_check(e, &limits, why))
+        return within_rate(p, e, why);
+    if (why->error == ERR_FORBIDDEN)
+        (void)zwords_permitted(p, AUTH_PUBLISH, e->topic, why); /* says which, and to whom */
+    return false;
 }
 
 static void zpublish_submit(struct zpeer *p, const struct zanswer *to, const struct event *e)
@@ -185,7 +199,9 @@ static void zpublish_on_opened(struct zpeer *p)
     zpeer_part(p, false, SLICE("\1"));
 }
 
-const struct zpeer_role zpublish_push_role = {.message = zpublish_on_message,
-                                              .leave = zpublishes_leave};
-const struct zpeer_role zpublish_pub_role = {
-    .opened = zpublish_on_opened, .message = zpublish_on_message, .leave = zpublishes_leave};
+const struct zpeer_role zpublish_push_role = {
+    .message = zpublish_on_message, .leave = zpublishes_leave, .unanswered = true};
+const struct zpeer_role zpublish_pub_role = {.opened = zpublish_on_opened,
+                                             .message = zpublish_on_message,
+                                             .leave = zpublishes_leave,
+                                             .unanswered = true};

@@ -120,8 +120,29 @@ static void zrequest_stop(struct zpeer *p)
     zhistory_cancel(p);
 }
 
+static void zrequest_review(struct zpeer *p)
+{
+    zcursors_review(p);
+    zhistory_review(p);
+}
+
+static void zrequest_dismissed(struct zpeer *p)
+{
+    zcursors_tell(p);
+}
+
+static void zrequest_farewell(struct zpeer *p, const char *why)
+{
+    struct zanswer to = {.delimited = p->type == ZMTP_REQ};
+
+    zanswer_error(p, &to, ERR_UNAUTHORIZED, why);
+}
+
 const struct zpeer_role zrequest_role = {.message = zrequest_on_message,
                                          .refuse = zrequest_refuse,
                                          .writable = zcursors_resume,
                                          .stop = zrequest_stop,
+                                         .review = zrequest_review,
+                                         .dismissed = zrequest_dismissed,
+                                         .farewell = zrequest_farewell,
                                          .leave = zpublishes_leave};

@@ -12,15 +12,20 @@
 #include "subscribe.h"
 #include "zpeer.h"
 
-/* A number that only this request knows: "credit", "limit". */
+/* What only this request knows: a number ("credit", "limit"), or what `take` reads. */
 struct zword {
     const char *name;
     uint64_t value; /* in: what it is unless said */
     uint64_t min, max;
+    bool (*take)(void *arg, struct slice value, struct problem *why); /* NULL: a number */
+    void *arg;
 };
 
+/* May it?  False: *why names verb and filter, and it is said in the audit log. */
+bool zwords_permitted(const struct zpeer *peer, enum auth_verb verb, struct slice filter,
+                      struct problem *why);
 /* Initialises *words, which is freed by the caller in any case. */
 bool zwords_read(const struct zpeer *peer, struct slice filters, struct slice options,
-                 struct zword *own, struct subscribe *words, struct problem *why);
+                 struct zword *own, size_t own_count, struct subscribe *words, struct problem *why);
 
 #endif

@@ -113,12 +113,6 @@ static void check_greeting(const uint8_t *p, size_t len)
 
 /* --- the handshake ---------------------------------------------------------------- */
 
-static bool password(void *arg, struct slice user, struct slice word)
-{
-    (void)arg;
-    return user.len > 0 && word.len > 0;
-}
-
 /* What is answered are whole commands: at most one each, ERROR when it is refused. */
 static void check_answer(enum zmtp_verdict v, const struct buf *out, const char *why)
 {
@@ -135,10 +129,9 @@ static void check_answer(enum zmtp_verdict v, const struct buf *out, const char 
 static void check_handshake(const uint8_t *p, size_t len, enum zmtp_mechanism mechanism)
 {
     static struct zmtp_unit u;
-    const struct zmtp_server server = {
-        .mechanism = mechanism, .curve = {.crypto = &no_crypto}, .password = password};
-    struct zmtp_curve curve = {.server = &server.curve};
-    struct zmtp_handshake h = {.server = &server, .curve = mechanism == ZMTP_CURVE ? &curve : NULL};
+    const struct zmtp_curve_server server = {.crypto = &no_crypto};
+    struct zmtp_curve curve = {.server = &server};
+    struct zmtp_handshake h = {.mechanism = mechanism, .curve = &curve};
     struct zmtp_decoder d = {.command_max = COMMAND_MAX};
     enum zmtp_verdict v = ZMTP_GO_ON;
     struct buf out = {0};
@@ -153,6 +146,9 @@ static void check_handshake(const uint8_t *p, size_t len, enum zmtp_mechanism me
             continue;
         buf_clear(&out);
         v = zmtp_handshake_take(&h, u.command, &out, &why);
+        assert((v == ZMTP_ASK) == (out.len == 0));
+        if (v == ZMTP_ASK)
+            v = zmtp_handshake_admit(&h, &out);
         check_answer(v, &out, why);
     }
     assert(v != ZMTP_DONE || h.type < ZMTP_TYPES);

@@ -4,13 +4,18 @@
  * what goes out is a greeting and whole frames, and messages of the shapes that the peer's
  * type gets.
  *
- * Input: how the gateway is configured and how the peer begins (a byte), then steps, each a
- * byte and what it needs: bytes of the peer, whole messages of its, acknowledgements,
- * events, pages, a full socket, time.
+ * Who the peer is says an authority that is played too: at once or later, and less than
+ * before, or that it is nobody any more.
+ *
+ * Input: how the gateway is configured and how the peer begins (a byte: its type, its
+ * mechanism, frames of SUB, strangers are refused, raw), then steps, each a byte and what it
+ * needs: bytes of the peer, whole messages of its, acknowledgements, events, pages, a full
+ * socket, time, the authority's answers.
  */
 #include <assert.h>
 #include <stdlib.h>
 
+#include "authority_impl.h"
 #include "clock.h"
 #include "json.h"
 #include "log.h"
@@ -33,7 +38,7 @@ static struct world {
     struct zmqd zmqd;
     struct zpeer *peer;
     struct buf in, written;
-    bool ended, full, offering, curve;
+    bool ended, full, offering, curve, strict;
     uint64_t head, now;
 } w;
 
@@ -126,6 +131,12 @@ void conn_timer(struct conn *c, uint64_t ms, void (*fire)(struct wheel_timer *t)
         wheel_start(&w.gateway.wheel, &c->timer, ms, fire);
 }
 
+struct slice conn_peer_address(const struct conn *c, char text[CONN_ADDRESS_MAX])
+{
+    (void)c, (void)text;
+    return SLICE("192.0.2.1");
+}
+
 struct conn *conn_of_timer(struct wheel_timer *t)
 {
     return CONTAINER_OF(t, struct conn, timer);
@@ -192,6 +203,107 @@ static void events(uint8_t which)
     zmsg_close(&z);
 }
 
+/* --- who it is ------------------------------------------------------------------------- */
+
+struct auth_ask {
+    auth_done done;
+    void *arg;
+};
+
+static struct account_limits account_limits = {
+    .connections = 1, .subscriptions = 2, .events = 2, .bytes = 300};
+static struct account account = {.limits = &account_limits};
+static struct principal somebody = {.name = (char *)(uintptr_t) "user:me",
+                                    .kind = PRINCIPAL_USER,
+                                    .account = &account,
+                                    .references = 1};
+static struct auth_ask asked;
+
+static void answer_of(enum auth_outcome outcome, struct auth_answer *a)
+{
+    *a = (struct auth_answer){.outcome = outcome, .retry_ms = 10};
+    if (outcome != AUTH_KNOWN)
+        return;
+    principal_ref(&somebody);
+    a->principal = &somebody;
+}
+
+/* A name that begins with 'l' takes its time, one with 'w' is wrong. */
+struct auth_ask *authority_ask(struct authority *a, const struct credentials *c,
+                               struct auth_answer *now, auth_done done, void *arg)
+{
+    char first = c->kind == CREDENTIALS_KEY ? 'l' : c->user.len > 0 ? c->user.p[0] : 'k';
+
+    (void)a;
+    assert(asked.done == NULL);
+    if (c->kind == CREDENTIALS_NONE && !w.strict) {
+        *now = (struct auth_answer){.outcome = AUTH_KNOWN, .principal = principal_everybody()};
+    } else if (c->kind == CREDENTIALS_NONE) {
+        answer_of(AUTH_MISSING, now);
+    } else if (first == 'l') {
+        asked = (struct auth_ask){done, arg};
+        return &asked;
+    } else {
+        answer_of(first == 'w' ? AUTH_WRONG : AUTH_KNOWN, now);
+    }
+    return NULL;
+}
+
+void authority_forget(struct auth_ask *q)
+{
+    assert(q == &asked && asked.done != NULL);
+    asked.done = NULL;
+}
+
+const char *auth_outcome_text(enum auth_outcome o)
+{
+    return o == AUTH_KNOWN ? "Known" : "Unknown";
+}
+
+/* somebody is of no authority: its file is not linked. */
+void directory_on_used(struct principal *p)
+{
+    (void)p;
+    abort();
+}
+
+void directory_on_unused(struct principal *p)
+{
+    (void)p;
+    abort();
+}
+
+static void authority_answers(uint8_t how)
+{
+    struct auth_ask q = asked;
+    struct auth_answer answer;
+
+    if (q.done == NULL)
+        return;
+    asked.done = NULL;
+    answer_of((enum auth_outcome)(how % (AUTH_UNAVAILABLE + 1)), &answer);
+    q.done(q.arg, &answer);
+}
+
+static void grant(bool much)
+{
+    grants_free(&somebody.grants);
+    for (enum auth_verb v = 0; v < AUTH_VERBS; v++)
+        (void)grants_add(&somebody.grants, v, much ? SLICE("#") : SLICE("a/#"), SLICE("me"));
+}
+
+static void authority_changes(uint8_t how)
+{
+    struct caller *c = somebody.callers;
+
+    if (how % 4 < 2)
+        grant(how % 4 == 1);
+    else
+        somebody.state = how % 4 == 2 ? PRINCIPAL_EXPIRED : PRINCIPAL_REVOKED;
+    if (c != NULL)
+        c->changed(c);
+}
+
 /* --- the peer ------------------------------------------------------------------------ */
 
 static void receive(struct slice bytes)
@@ -221,19 +333,23 @@ static void receive_message(struct slice text)
     buf_free(&b);
 }
 
-static void greet(uint8_t how)
+static void greet(uint8_t how, enum zmtp_mechanism m)
 {
     static const char *const types[] = {"DEALER", "REQ", "SUB", "XSUB", "PUSH", "PUB", "PULL"};
     uint8_t greeting[ZMTP_GREETING_SIZE];
     struct buf b = {0}, metadata = {0};
 
-    zmtp_greeting_put(greeting, w.curve ? "CURVE" : "NULL", false);
+    zmtp_greeting_put(greeting, zmtp_mechanism_name(m), false);
     receive((struct slice){(char *)greeting, sizeof greeting});
-    if (!w.curve) {
-        zmtp_property_put(&metadata, "Socket-Type", slice_of(types[how % ARRAY_LEN(types)]));
+    zmtp_property_put(&metadata, "Socket-Type", slice_of(types[how % ARRAY_LEN(types)]));
+    if (m == ZMTP_PLAIN) {
+        zmtp_command_put(&b, "HELLO", SLICE("\2lo\0"));
+        zmtp_command_put(&b, "INITIATE", buf_slice(&metadata));
+    } else if (m == ZMTP_NULL) {
         zmtp_command_put(&b, "READY", buf_slice(&metadata));
-        receive(buf_slice(&b));
     }
+    if (b.len > 0)
+        receive(buf_slice(&b));
     buf_free(&b);
     buf_free(&metadata);
 }
@@ -321,7 +437,9 @@ static void check_written(uint8_t type)
     size_t at = ZMTP_GREETING_SIZE;
     int n;
 
-    assert(w.written.len >= at && memcmp(w.written.p, w.zmqd.greeting, at) == 0);
+    assert(memcmp(w.written.p, "\xff\0\0\0\0\0\0\0\1\x7f\3\1", 12) == 0);
+    assert(w.written.len >= at || w.written.len == 12);
+    w.curve = w.written.len >= at && memcmp(w.written.p + 12, "CURVE", 5) == 0;
     while (at < w.written.len) {
         n = zmtp_decode(&d, w.written.p + at, w.written.len - at, &u);
         assert(n > 0 && u.kind != ZMTP_NOTHING);
@@ -377,19 +495,26 @@ static void begin(uint8_t how)
     static const struct hub_limits limits = {.ring = 4000, .page_cache = 2000, .turn = 1 << 20};
     struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 1000};
 
+    enum zmtp_mechanism m = (enum zmtp_mechanism)((how >> 3 & 3) % ZMTP_MECHANISMS);
+    bool all = (how & 0x98) != 0;
+
     w.head = 1000;
-    w.curve = (how & 0x40) != 0;
+    w.strict = (how & 0x40) != 0;
     w.zmqd.settings.sub_frames_4 = (how & 0x20) != 0;
-    w.zmqd.server = (struct zmtp_server){.mechanism = w.curve ? ZMTP_CURVE : ZMTP_NULL,
-                                         .curve = {.crypto = &no_crypto}};
-    zmtp_greeting_put(w.zmqd.greeting, w.curve ? "CURVE" : "NULL", w.curve);
+    w.zmqd.served[ZMTP_NULL] = true;
+    w.zmqd.served[ZMTP_PLAIN] = w.zmqd.served[ZMTP_CURVE] = all;
+    w.zmqd.only_null = !all;
+    w.zmqd.curve = (struct zmtp_curve_server){.crypto = &no_crypto};
+    somebody.state = PRINCIPAL_STANDS;
+    grant(false);
+    account.events = account.bytes = (struct account_bucket){0};
     w.gateway.hub = hub_new(&played_hub_link, &limits);
     hub_up(w.gateway.hub, &hello);
     w.peer = mem_zalloc(sizeof *w.peer);
     w.peer->conn.data = &w.zmqd;
     zpeer_conn_ops.opened(&w.peer->conn);
     if ((how & 0x80) == 0)
-        greet(how & 0x1f);
+        greet(how & 7, m);
 }
 
 static void step(struct reader *r)
@@ -440,7 +565,11 @@ static void step(struct reader *r)
         turn();
         break;
     default:
-        if (!w.ended && arg == 0)
+        if (arg < 64)
+            authority_answers(arg);
+        else if (arg < 128)
+            authority_changes(arg);
+        else if (!w.ended && arg == 128)
             zpeer_conn_ops.drain(&w.peer->conn);
     }
 }
@@ -456,6 +585,9 @@ static void end(void)
     if (!w.ended)
         zpeer_conn_ops.gone(&w.peer->conn);
     wheel_stop(&w.peer->conn.timer);
+    zpeer_conn_ops.over(&w.peer->conn);
+    assert(asked.done == NULL && somebody.callers == NULL && somebody.references == 1);
+    assert(account.connections == 0 && account.subscriptions == 0);
     w.ended = true;
     while (played.publishes != NULL)
         acknowledge(ERR_UNAVAILABLE);
