@@ -179,8 +179,7 @@ END_TEST
 int main(void)
 {
     return RUN_TESTS("ahead", setup, teardown, test_it_says_what_its_filters_are,
-                     test_the_broker_judges_it_first,
-                     test_the_next_event_comes_live_without_a_tick,
+                     test_the_broker_judges_it_first, test_the_next_event_comes_live_without_a_tick,
                      test_one_from_the_future_goes_on_from_the_head,
                      test_what_comes_with_the_news_that_its_filter_is_live_is_later_than_now);
 }
