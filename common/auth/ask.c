@@ -52,7 +52,10 @@ static struct auth_answer settle(struct authority *a, const uint8_t *credential,
 {
     struct auth_answer answer = {.outcome = s->outcome, .retry_ms = s->retry_ms, .why = s->why};
 
-    if (s->outcome == AUTH_KNOWN)
+    /* Many may have waited for one answer; the callback's last word counts. */
+    if (s->outcome == AUTH_KNOWN && !s->found.external)
+        answer.principal = directory_find(a, credential);
+    if (s->outcome == AUTH_KNOWN && answer.principal == NULL)
         answer.principal = directory_add(a, credential, &s->found);
     findings_free(&s->found);
     return answer;

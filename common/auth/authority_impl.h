@@ -39,7 +39,8 @@ struct authority {
     struct account *accounts;     /* by name */
     struct principal *oldest_unused, *newest_unused;
     uint64_t unused, living; /* principals: in that list; not freed */
-    uv_timer_t timer;        /* the first end of one */
+    uv_timer_t timer;        /* the first end of one: */
+    uint64_t due_ms;         /* UTC; 0: none ends */
     struct auth_ask *asks;   /* under way */
     bool closing, timer_closed;
 };

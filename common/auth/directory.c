@@ -267,9 +267,15 @@ static void directory_on_timer(uv_timer_t *t)
 {
     struct authority *a = t->data;
     uint64_t now = clock_ms(), due = 0;
+    struct principal **list;
     size_t count;
-    struct principal **list = everyone(a, &count);
 
+    if (a->due_ms > now) {
+        arm(a, a->due_ms);
+        return;
+    }
+    a->due_ms = 0;
+    list = everyone(a, &count);
     for (size_t i = 0; i < count; i++)
         due = earlier(due, principal_look(list[i], now));
     if (due != 0)
@@ -284,6 +290,7 @@ static void arm(struct authority *a, uint64_t due)
 {
     uint64_t now = clock_ms(), wait = due > now ? due - now : 0;
 
+    a->due_ms = earlier(a->due_ms, due);
     if (wait < SWEEP_MS)
         wait = SWEEP_MS;
     if (wait > SLEEP_MAX_MS)
