@@ -60,10 +60,27 @@ static int option_take(struct arguments *a, const struct option_spec *spec, size
     return at;
 }
 
-int arguments_parse(struct arguments *a, const struct option_spec *specs, size_t count, int argc,
-                    char **argv)
+/* In either table; *index as arguments_get takes it. */
+static const struct option_spec *option_look(struct option_table own, struct option_table shared,
+                                             const char *word, const char **value, size_t *index)
+{
+    const struct option_spec *spec = option_find(own.specs, own.count, word, value);
+
+    if (spec != NULL) {
+        *index = (size_t)(spec - own.specs);
+        return spec;
+    }
+    spec = option_find(shared.specs, shared.count, word, value);
+    if (spec != NULL)
+        *index = OPTIONS_SHARED + (size_t)(spec - shared.specs);
+    return spec;
+}
+
+int arguments_parse(struct arguments *a, struct option_table own, struct option_table shared,
+                    int argc, char **argv)
 {
     bool ended = false;
+    size_t index = 0;
 
     *a = (struct arguments){.argv = mem_array((size_t)argc + 1, sizeof *argv)};
     for (int i = 0; i < argc; i++) {
@@ -76,10 +93,10 @@ int arguments_parse(struct arguments *a, const struct option_spec *specs, size_t
             continue;
         }
         if (i > 0 && !ended)
-            spec = option_find(specs, count, argv[i], &value);
+            spec = option_look(own, shared, argv[i], &value, &index);
         if (spec == NULL)
             a->argv[a->argc++] = argv[i];
-        else if ((i = option_take(a, spec, (size_t)(spec - specs), value, i, argc, argv)) < 0)
+        else if ((i = option_take(a, spec, index, value, i, argc, argv)) < 0)
             return -1;
     }
     return 0;

@@ -10,7 +10,8 @@
 
 #include "bytes.h"
 
-#define OPTIONS_MAX 16
+/* Options of the shared table count from here on. */
+#define OPTIONS_SHARED 100
 
 struct option_spec {
     const char *name;  /* "after", given as --after */
@@ -30,9 +31,14 @@ struct arguments {
     bool help; /* --help or -h came before any "--" */
 };
 
-/* 0, or -1 with the mistake printed. */
-int arguments_parse(struct arguments *a, const struct option_spec *specs, size_t count, int argc,
-                    char **argv);
+struct option_table {
+    const struct option_spec *specs;
+    size_t count;
+};
+/* The command's own options, and those that it shares with others; of two with one name its
+ * own.  0, or -1 with the mistake printed. */
+int arguments_parse(struct arguments *a, struct option_table own, struct option_table shared,
+                    int argc, char **argv);
 /* The last value given, or NULL. */
 const char *arguments_get(const struct arguments *a, size_t option);
 /* Values of an option that may repeat, in order: *at starts at 0; NULL at the end. */

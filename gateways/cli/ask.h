@@ -4,8 +4,8 @@
 #ifndef CLI_ASK_H
 #define CLI_ASK_H
 
-#include "bytes.h"
-#include "config.h"
+#include "cli.h"
+#include "fetch.h"
 
 #define ASK_TIMEOUT_MS 10000u
 #define ASK_ANSWER_MAX (64u * 1024 * 1024)
@@ -16,7 +16,12 @@ void ask_address(const struct config *c, const char *section, struct buf *out);
 const char *ask_certificates(const struct config *c, const char *section);
 /* Appends ?name=value or &name=value, encoded; value NULL: nothing. */
 void ask_query(struct buf *target, const char *name, const char *value);
-/* GETs a JSON object.  CLI_OK, or CLI_FAILED and told on standard error. */
-int ask_get(const struct config *c, const char *target, struct buf *answer);
+/* What every request to the gateway has: where it is, and who asks. */
+struct fetch_request ask_request(const struct invocation *in, const char *target);
+/* GETs a JSON object.  CLI_OK, or another code and told on standard error. */
+int ask_get(const struct invocation *in, const char *target, struct buf *answer);
+int ask_delete(const struct invocation *in, const char *target, struct buf *answer);
+/* What an answer other than 2xx says, and what a person can do about it; the exit code. */
+int ask_refused(const struct fetch *f, struct slice body, struct buf *text);
 
 #endif

@@ -17,7 +17,7 @@ static int clock_ask(const struct invocation *in, bool accept)
     const char *address = config_admin_listen(in->config, "broker");
     const struct fetch_request r = {.address = address,
                                     .target = accept ? "/clock/accept" : "/clock",
-                                    .post = accept,
+                                    .body_type = accept ? "text/plain" : NULL,
                                     .timeout_ms = TIMEOUT_MS};
     struct fetch f;
     struct buf answer = {0};

@@ -20,6 +20,7 @@
 #include "mem.h"
 
 #define READ_SIZE (64L * 1024)
+#define WAIT_TOLD_MS 1000u
 
 static int fetch_fail(struct fetch *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -89,6 +90,17 @@ static int explain(struct fetch *f, CURLcode why)
         return unreached(f);
     case CURLE_OPERATION_TIMEDOUT:
         return silent(f);
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return fetch_fail(f,
+                          "the server's certificate is not trusted (%s); --ca FILE says what it "
+                          "is signed by",
+                          f->detail);
+    case CURLE_SSL_CERTPROBLEM:
+        return fetch_fail(f, "--cert, --key: %s", f->detail);
+    case CURLE_SSL_CACERT_BADFILE:
+        return fetch_fail(f, "--ca: %s", f->detail);
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return fetch_fail(f, "cannot connect to %s (there is no such host)", f->address);
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
         return fetch_fail(f,
                           "the server's certificate is none of those that [tls] certificate names");
@@ -123,6 +135,19 @@ static void end(struct fetch *f)
         (void)explain(f, rc);
 }
 
+/* How long to wait yet, at most; a person hears of it when a second has gone by in vain. */
+static uint64_t patience(struct fetch *f, uint64_t left)
+{
+    uint64_t waited = clock_mono_ms() - f->began;
+
+    if (f->login == NULL || f->login->waited || f->answered)
+        return left;
+    if (waited < WAIT_TOLD_MS)
+        return left < WAIT_TOLD_MS - waited ? left : WAIT_TOLD_MS - waited;
+    login_tell_waiting(f->login, f->place);
+    return left;
+}
+
 /* Waits until the socket has something to say; fails when it says nothing for too long. */
 static void wait_for_peer(struct fetch *f, uint64_t *heard)
 {
@@ -134,7 +159,7 @@ static void wait_for_peer(struct fetch *f, uint64_t *heard)
         (void)silent(f);
         return;
     }
-    rc = curl_multi_poll(f->multi, NULL, 0, (int)(f->timeout_ms - silence), &ready);
+    rc = curl_multi_poll(f->multi, NULL, 0, (int)patience(f, f->timeout_ms - silence), &ready);
     if (rc != CURLM_OK)
         (void)fetch_fail(f, "%s", curl_multi_strerror(rc));
     else if (ready > 0)
@@ -189,35 +214,15 @@ static bool wildcard_to_loopback(struct sockaddr_storage *a)
     return false;
 }
 
-static int set_url(struct fetch *f, const struct fetch_request *r)
-{
-    const char *scheme = r->certificates != NULL ? "https" : "http";
-    struct sockaddr_storage a;
-    struct buf url = {0};
-    socklen_t len;
-    char own[64];
-    bool any;
-
-    if (address_parse(r->address, &a, &len) != 0)
-        return fetch_fail(f, "not an address: %s", r->address);
-    any = wildcard_to_loopback(&a);
-    address_format((struct sockaddr *)&a, own, sizeof own);
-    buf_printf(&url, "%s://%s%s%c", scheme, any ? own : r->address, r->target, '\0');
-    must(curl_easy_setopt(f->easy, CURLOPT_URL, (char *)url.p));
-    must(curl_easy_setopt(f->easy, CURLOPT_PATH_AS_IS, 1L));
-    must(curl_easy_setopt(f->easy, CURLOPT_PROTOCOLS_STR, scheme));
-    if (address_is_loopback((struct sockaddr *)&a))
-        must(curl_easy_setopt(f->easy, CURLOPT_NOPROXY, "*"));
-    buf_free(&url);
-    return 0;
-}
-
-/* Held to the keys of these certificates, and to nothing else. */
+/* Held to the keys of these certificates, and to nothing else; or to the authorities that the
+ * person who asks has named. */
 static int set_tls(struct fetch *f, const char *certificates)
 {
     struct slice rest = slice_of(certificates), file;
     struct buf pins = {0};
 
+    if (f->login != NULL && f->login->ca != NULL)
+        return 0;
     while (config_list_next(&rest, &file)) {
         char *name = mem_strndup(file.p, file.len);
         size_t before = pins.len;
@@ -239,6 +244,64 @@ static int set_tls(struct fetch *f, const char *certificates)
     return 0;
 }
 
+/* This machine is not asked through a proxy. */
+static void set_place(struct fetch *f, const char *target, bool own)
+{
+    struct buf url = {0};
+
+    buf_printf(&url, "%s%s%c", f->place, target, '\0');
+    must(curl_easy_setopt(f->easy, CURLOPT_URL, (char *)url.p));
+    must(curl_easy_setopt(f->easy, CURLOPT_PATH_AS_IS, 1L));
+    must(curl_easy_setopt(f->easy, CURLOPT_PROTOCOLS_STR, "http,https"));
+    if (own)
+        must(curl_easy_setopt(f->easy, CURLOPT_NOPROXY, "*"));
+    buf_free(&url);
+}
+
+static bool url_is_loopback(const char *url)
+{
+    static const char *const own[] = {"localhost", "127.", "[::1]"};
+    const char *host = strstr(url, "://") + 3;
+
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (slice_starts(slice_of(host), slice_of(own[i])))
+            return true;
+    return false;
+}
+
+static int set_url(struct fetch *f, const struct fetch_request *r)
+{
+    const char *scheme = r->certificates != NULL ? "https" : "http";
+    struct sockaddr_storage a;
+    struct buf place = {0};
+    socklen_t len;
+    char own[64];
+    bool any;
+
+    if (address_parse(r->address, &a, &len) != 0)
+        return fetch_fail(f, "not an address: %s", r->address);
+    any = wildcard_to_loopback(&a);
+    address_format((struct sockaddr *)&a, own, sizeof own);
+    buf_printf(&place, "%s://%s%c", scheme, any ? own : r->address, '\0');
+    f->address = mem_strdup(r->address);
+    f->place = (char *)place.p;
+    set_place(f, r->target, address_is_loopback((struct sockaddr *)&a));
+    return r->certificates != NULL ? set_tls(f, r->certificates) : 0;
+}
+
+/* The login's URL.  Its certificate is judged as every client judges one, but for our own
+ * machine's, which the configuration knows. */
+static int set_login_url(struct fetch *f, const struct fetch_request *r)
+{
+    bool own = url_is_loopback(r->login->url),
+         tls = slice_starts(slice_of(r->login->url), SLICE("https:"));
+
+    f->address = mem_strdup(r->login->url);
+    f->place = mem_strdup(r->login->url);
+    set_place(f, r->target, own);
+    return tls && own && r->certificates != NULL ? set_tls(f, r->certificates) : 0;
+}
+
 static void add_header(struct fetch *f, const char *name, struct slice value)
 {
     struct buf line = {0};
@@ -254,17 +317,52 @@ static void add_header(struct fetch *f, const char *name, struct slice value)
     buf_free(&line);
 }
 
+static void set_login(struct fetch *f, const struct login *l)
+{
+    struct buf bearer = {0};
+
+    if (l->ca != NULL)
+        must(curl_easy_setopt(f->easy, CURLOPT_CAINFO, l->ca));
+    if (l->cert != NULL) {
+        must(curl_easy_setopt(f->easy, CURLOPT_SSLCERT, l->cert));
+        must(curl_easy_setopt(f->easy, CURLOPT_SSLKEY, l->key != NULL ? l->key : l->cert));
+    }
+    if (l->user != NULL) {
+        must(curl_easy_setopt(f->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC));
+        must(curl_easy_setopt(f->easy, CURLOPT_USERNAME, l->user));
+        must(curl_easy_setopt(f->easy, CURLOPT_PASSWORD, l->password));
+    }
+    if (l->token != NULL) {
+        buf_printf(&bearer, "Bearer %s", l->token);
+        add_header(f, "Authorization", buf_slice(&bearer));
+        explicit_bzero(bearer.p, bearer.len);
+    }
+    buf_free(&bearer);
+}
+
+/* An empty body is one, too. */
+static void set_body(struct fetch *f, const struct fetch_request *r)
+{
+    if (r->method != NULL)
+        must(curl_easy_setopt(f->easy, CURLOPT_CUSTOMREQUEST, r->method));
+    if (r->body_type == NULL)
+        return;
+    must(curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len));
+    must(curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, r->body.len > 0 ? r->body.p : ""));
+    add_header(f, "Content-Type", slice_of(r->body_type));
+    add_header(f, "Expect", SLICE(" ")); /* it is not asked whether it may come */
+}
+
 static void set_rest(struct fetch *f, const struct fetch_request *r)
 {
     add_header(f, "Accept", slice_of(r->accept));
     add_header(f, "Last-Event-ID", r->last_event_id);
+    if (r->login != NULL)
+        set_login(f, r->login);
+    set_body(f, r);
     must(curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, (struct curl_slist *)f->headers));
     must(curl_easy_setopt(f->easy, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION));
-    must(curl_easy_setopt(f->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
-    if (r->post) {
-        must(curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE, 0L));
-        must(curl_easy_setopt(f->easy, CURLOPT_POST, 1L));
-    }
+    must(curl_easy_setopt(f->easy, CURLOPT_HTTP_VERSION, f->http_version));
     must(curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->timeout_ms));
     must(curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, READ_SIZE));
     must(curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->detail));
@@ -277,26 +375,54 @@ static void set_rest(struct fetch *f, const struct fetch_request *r)
 
 /* --- the caller's side ------------------------------------------------------------------ */
 
-int fetch_open(struct fetch *f, const struct fetch_request *r)
+static int start(struct fetch *f, const struct fetch_request *r)
 {
     const char *type = NULL;
+    curl_off_t after = 0;
+    long size = 0;
+    int rc;
 
-    *f = (struct fetch){.address = r->address, .timeout_ms = r->timeout_ms};
     f->easy = curl_easy_init();
     f->multi = curl_multi_init();
     if (f->easy == NULL || f->multi == NULL)
         abort();
-    if (set_url(f, r) != 0 || (r->certificates != NULL && set_tls(f, r->certificates) != 0))
+    rc = r->login != NULL && r->login->url != NULL ? set_login_url(f, r) : set_url(f, r);
+    if (rc != 0)
         return -1;
     set_rest(f, r);
     if (curl_multi_add_handle(f->multi, f->easy) != CURLM_OK)
         abort();
     advance(f);
+    must(curl_easy_getinfo(f->easy, CURLINFO_REQUEST_SIZE, &size));
+    f->sent = size > 0;
     if (!f->answered)
         return -1;
     must(curl_easy_getinfo(f->easy, CURLINFO_CONTENT_TYPE, &type));
     f->content_type = type != NULL ? slice_of(type) : f->content_type;
+    must(curl_easy_getinfo(f->easy, CURLINFO_RETRY_AFTER, &after));
+    f->retry_after_s = after > 0 && after < UINT32_MAX ? (unsigned)after : 0;
     return 0;
+}
+
+static void fetch_init(struct fetch *f, const struct fetch_request *r, long http_version)
+{
+    *f = (struct fetch){.login = r->login,
+                        .timeout_ms = r->timeout_ms,
+                        .began = clock_mono_ms(),
+                        .http_version = http_version};
+}
+
+/* A door of HTTP/2 without TLS says 505 to anything older, and has done nothing. */
+int fetch_open(struct fetch *f, const struct fetch_request *r)
+{
+    bool url = r->login != NULL && r->login->url != NULL;
+
+    fetch_init(f, r, url ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
+    if (start(f, r) != 0 || f->status != 505 || !url)
+        return f->answered ? 0 : -1;
+    fetch_close(f);
+    fetch_init(f, r, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+    return start(f, r);
 }
 
 int fetch_read(struct fetch *f, struct slice *data)
@@ -331,5 +457,7 @@ void fetch_close(struct fetch *f)
     curl_easy_cleanup(f->easy);
     (void)curl_multi_cleanup(f->multi);
     curl_slist_free_all(f->headers);
+    free(f->address);
+    free(f->place);
     buf_free(&f->in);
 }

@@ -1,9 +1,9 @@
 /*
  * fetch.h - one request to a server of ours, by libcurl.
  *
- * HTTP/1.1 over TCP or TLS; every wait for the peer is bounded.  This machine is asked
- * directly, others through the proxies that the environment names (http_proxy,
- * https_proxy, all_proxy, no_proxy).  No redirect is followed.  Failures return -1 and
+ * HTTP/1.1 over TCP or TLS, HTTP/2 at a login's URL that has no other; every wait for the peer is
+ * bounded.  This machine is asked directly, others through the proxies that the environment names
+ * (http_proxy, https_proxy, all_proxy, no_proxy).  No redirect is followed.  Failures return -1 and
  * leave one sentence in `error`.
  *
  *     fetch_open → fetch_read … fetch_read → fetch_close
@@ -13,16 +13,19 @@
 #ifndef CLI_FETCH_H
 #define CLI_FETCH_H
 
-#include "bytes.h"
+#include "login.h"
 
 struct fetch_request {
-    const char *address; /* "address:port"; one of all interfaces means this machine */
+    struct login *login; /* where to and as whom; NULL: as nobody */
+    const char *address; /* else "address:port"; one of all interfaces means this machine */
     /* CONFIG_LIST of PEM files.  The server must have the key of one of them, whoever
      * signed it and whatever names are in it: they are its own, from the configuration
-     * that it reads, too.  NULL: plain. */
+     * that it reads, too.  NULL: plain, or of the login's URL as its authorities say. */
     const char *certificates;
+    const char *method; /* NULL: GET, or POST with a body */
+    struct slice body;
+    const char *body_type; /* NULL: no body */
     const char *target;
-    bool post;                  /* with no body; else it is a GET */
     const char *accept;         /* a media type; NULL: any */
     struct slice last_event_id; /* empty: none */
     unsigned timeout_ms;        /* of every wait for the peer */
@@ -31,11 +34,16 @@ struct fetch_request {
 struct fetch {
     unsigned status;
     struct slice content_type; /* p == NULL when absent */
+    unsigned retry_after_s;    /* as Retry-After says; 0: it does not */
+    bool sent;                 /* some of the request: the server may have acted on it */
     char error[256];
 
     /* private */
-    const char *address;
+    struct login *login;
+    char *address, *place; /* what it is called; "http://127.0.0.1:8081" */
     unsigned timeout_ms;
+    uint64_t began;
+    long http_version;            /* libcurl's number */
     void *easy, *multi, *headers; /* libcurl's */
     char detail[256];             /* what libcurl says of a failure */
     struct buf in;                /* of the body */

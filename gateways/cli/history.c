@@ -20,13 +20,23 @@
 #define PAGE_MAX 1000u
 #define SHOWN_PAYLOAD 60 /* characters of a payload in the table */
 
-enum { HISTORY_AFTER, HISTORY_SINCE, HISTORY_UNTIL, HISTORY_LIMIT, HISTORY_ORDER, HISTORY_JSON };
+enum {
+    HISTORY_AFTER,
+    HISTORY_SINCE,
+    HISTORY_UNTIL,
+    HISTORY_LIMIT,
+    HISTORY_OLDEST_FIRST,
+    HISTORY_ORDER,
+    HISTORY_JSON
+};
 static const struct option_spec options[] = {
     [HISTORY_AFTER] = {"after", '\0', "ID", "strictly after this event; 0: all that is kept"},
     [HISTORY_SINCE] = {"since", '\0', "TIME", "from RFC 3339 time, or a duration ago: 10m"},
     [HISTORY_UNTIL] = {"until", '\0', "TIME", "up to this time"},
     [HISTORY_LIMIT] = {"limit", 'n', "N", "at most so many events (100)"},
-    [HISTORY_ORDER] = {"order", '\0', "asc|desc", "oldest first, or newest first"},
+    [HISTORY_OLDEST_FIRST] = {"oldest-first", '\0', NULL,
+                              "from the oldest on, not the newest back"},
+    [HISTORY_ORDER] = {"order", '\0', "asc|desc", "the same in HTTP's words (desc)"},
     [HISTORY_JSON] = {"json", '\0', NULL, "an event in JSON form a line, for programs"},
 };
 
@@ -40,6 +50,7 @@ static const struct table_column columns[] = {
 struct listing {
     const struct invocation *in;
     bool json, down;
+    const char *order;
     uint64_t left; /* events still wanted */
     struct table table;
     bool has_next;
@@ -132,7 +143,7 @@ static void target_put(struct listing *l, struct buf *target)
     buf_puts(target, "/history/");
     url_encode(slice_of(l->in->operands[0]), target);
     range_put(l, target);
-    ask_query(target, "order", arguments_get(l->in->args, HISTORY_ORDER));
+    ask_query(target, "order", l->order);
     ask_query(target, "limit", limit);
     buf_u8(target, '\0');
 }
@@ -145,7 +156,7 @@ static int list(struct listing *l)
         struct buf target = {0}, answer = {0};
 
         target_put(l, &target);
-        rc = ask_get(l->in->config, (char *)target.p, &answer);
+        rc = ask_get(l->in, (char *)target.p, &answer);
         if (rc == CLI_OK)
             put_page(l, buf_slice(&answer));
         buf_free(&target);
@@ -158,11 +169,15 @@ static int history_run(const struct invocation *in)
 {
     struct listing l = {.in = in, .json = arguments_get(in->args, HISTORY_JSON) != NULL};
     const char *order = arguments_get(in->args, HISTORY_ORDER);
+    bool oldest = arguments_get(in->args, HISTORY_OLDEST_FIRST) != NULL;
     int rc;
 
     if (!arguments_number(in->args, options, HISTORY_LIMIT, 100, UINT64_MAX, &l.left))
         return CLI_USAGE;
-    l.down = order != NULL && strcmp(order, "desc") == 0; /* the server judges other words */
+    if (oldest && order != NULL)
+        return cli_fail(CLI_USAGE, "--oldest-first is --order asc: give one of them");
+    l.order = order != NULL ? order : oldest ? "asc" : "desc";
+    l.down = strcmp(l.order, "desc") == 0; /* the server judges other words */
     table_init(&l.table, columns, ARRAY_LEN(columns));
     rc = list(&l);
     table_close(&l.table);
@@ -174,10 +189,12 @@ const struct command command_history = {
     .name = "history",
     .operands = "TOPIC",
     .summary = "show events that are kept",
-    .details = "TOPIC is a name or a filter: + stands for one level, # for the rest.\n",
+    .details = "TOPIC is a name or a filter: + stands for one level, # for the rest.  The newest\n"
+               "event comes first.\n",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .min_operands = 1,
     .max_operands = 1,
     .run = history_run,
+    .asks = true,
 };

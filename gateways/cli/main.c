@@ -14,8 +14,8 @@
 #include "mem.h"
 
 static const struct command *const commands[] = {
-    &command_up,     &command_pub,    &command_sub,   &command_history,
-    &command_topics, &command_status, &command_clock,
+    &command_up,     &command_pub,    &command_sub,   &command_history, &command_topics,
+    &command_delete, &command_status, &command_check, &command_clock,
 };
 
 /* --- help ----------------------------------------------------------------- */
@@ -30,7 +30,8 @@ static int help_all(void)
     printf("  %-8s how to use a command\n\n"
            "Every command reads the same configuration as the servers: --config FILE,\n"
            "--data DIR, --port-base N and the other flags that `sluice up --help` lists.\n\n"
-           "Exit codes: 0 done, 1 failed, 2 a mistake in the command line or configuration.\n",
+           "Exit codes: 0 done, 1 failed, 2 a mistake in the command line or configuration,\n"
+           "3 the server does not let you do that, 4 too much for now: later again.\n",
            "help");
     return CLI_OK;
 }
@@ -43,12 +44,10 @@ static int help_flags(void)
     return CLI_OK;
 }
 
-static int help_command(const struct command *c)
+static void help_options(const struct option_spec *options, size_t count)
 {
-    printf("sluice %s: %s\n\nUsage: sluice %s %s%s[options]\n\n%s", c->name, c->summary, c->name,
-           c->operands, c->operands[0] != '\0' ? " " : "", c->details);
-    for (size_t i = 0; i < c->option_count; i++) {
-        const struct option_spec *o = &c->options[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct option_spec *o = &options[i];
         char left[64], letter[8] = "    ";
 
         if (o->letter != '\0')
@@ -57,6 +56,15 @@ static int help_command(const struct command *c)
                        o->value != NULL ? o->value : "");
         printf("%s  %-28s %s\n", i == 0 ? "\n" : "", left, o->help);
     }
+}
+
+static int help_command(const struct command *c)
+{
+    printf("sluice %s: %s\n\nUsage: sluice %s %s%s[options]\n\n%s", c->name, c->summary, c->name,
+           c->operands, c->operands[0] != '\0' ? " " : "", c->details);
+    help_options(c->options, c->option_count);
+    if (c->asks)
+        help_options(login_options, LOGIN_OPTIONS);
     return c == &command_up ? help_flags() : CLI_OK;
 }
 
@@ -135,15 +143,26 @@ static int help(int argc, char **argv)
 
 /* --- running it ----------------------------------------------------------- */
 
+static int run_as(const struct command *c, struct invocation *in)
+{
+    struct login login = {0};
+    int rc;
+
+    in->login = &login;
+    rc = c->asks && login_open(&login, in->args) != 0 ? CLI_USAGE : c->run(in);
+    login_close(&login);
+    return rc;
+}
+
 static int run_configured(const struct command *c, const struct arguments *args)
 {
     struct config *config = NULL;
-    struct invocation in = {NULL, args, NULL, 0};
+    struct invocation in = {.args = args};
     enum config_outcome outcome = config_load(&config, c->name, args->argc, args->argv);
     int rc;
 
     if (outcome != CONFIG_GO)
-        return outcome == CONFIG_EXIT_OK ? CLI_OK : CLI_USAGE;
+        return outcome == CONFIG_EXIT_OK ? CLI_OK : c == &command_check ? CLI_FAILED : CLI_USAGE;
     in.config = config;
     in.operands = config_operands(config, &in.operand_count);
     if (in.operand_count < c->min_operands ||
@@ -151,7 +170,7 @@ static int run_configured(const struct command *c, const struct arguments *args)
         rc = cli_fail(CLI_USAGE, "usage: sluice %s%s%s", c->name, *c->operands == '\0' ? "" : " ",
                       c->operands);
     else
-        rc = c->run(&in);
+        rc = run_as(c, &in);
     config_free(config);
     return rc;
 }
@@ -172,7 +191,9 @@ static int run(const struct command *c, int argc, char **argv)
 
     (void)snprintf(name, sizeof name, "sluice %s", c->name);
     argv[0] = name;
-    if (arguments_parse(&args, c->options, c->option_count, argc, argv) != 0)
+    if (arguments_parse(&args, (struct option_table){c->options, c->option_count},
+                        (struct option_table){login_options, c->asks ? LOGIN_OPTIONS : 0}, argc,
+                        argv) != 0)
         rc = CLI_USAGE;
     else if (args.help)
         rc = help_command(c);

@@ -1,6 +1,6 @@
 /*
  * pub.c - sluice pub: the options of an event, and the events themselves, which
- * sender.h brings to the broker.
+ * sender.h brings to the broker; or post.h, where a gateway or who asks was named.
  *
  * The headers that options say are written once and left open; each event copies
  * them and adds its producer's number.
@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "json.h"
 #include "mem.h"
+#include "post.h"
 #include "sender.h"
 
 #define JSON_LINE_FACTOR 6u /* bytes of JSON for one of a payload, at worst */
@@ -205,10 +206,19 @@ static size_t line_max(const struct pub *p)
     return p->json ? JSON_LINE_FACTOR * (payload + EVENT_PROPS_MAX) : payload;
 }
 
-static int publish(struct pub *p, const char *endpoint)
+/* ZeroMQ without a mechanism carries no name of who publishes. */
+static bool over_http(const struct invocation *in, const struct buf *endpoint)
 {
+    return login_given(in->login) || endpoint->len == 1 ||
+           config_num(in->config, CFG_ZMQ_MECHANISM) != 0;
+}
+
+static int publish(struct pub *p, const struct buf *endpoint)
+{
+    const char *message = p->in->operand_count > 1 ? p->in->operands[1] : NULL;
     const struct sender_options o = {
-        .endpoint = endpoint,
+        .endpoint = (char *)endpoint->p,
+        .login = p->in->login,
         .timeout_ms = config_num(p->in->config, CFG_PUBLISH_TIMEOUT),
         .line_max = line_max(p),
         .print_ids = arguments_get(p->in->args, PUB_VERBOSE) != NULL,
@@ -216,7 +226,7 @@ static int publish(struct pub *p, const char *endpoint)
         .arg = p,
     };
 
-    return sender_run(&o, p->in->operand_count > 1 ? p->in->operands[1] : NULL);
+    return over_http(p->in, endpoint) ? post_run(&o, p->in, message) : sender_run(&o, message);
 }
 
 static int pub_run(const struct invocation *in)
@@ -226,13 +236,8 @@ static int pub_run(const struct invocation *in)
     int rc = CLI_USAGE;
 
     endpoint_put(in->config, &endpoint);
-    if (endpoint.len == 1)
-        rc = cli_fail(CLI_FAILED, "[zmq] listen is empty: there is no door to publish through");
-    else if (config_num(in->config, CFG_ZMQ_MECHANISM) != 0)
-        rc = cli_fail(CLI_FAILED, "pub does not speak CURVE, which [zmq] mechanism asks for: "
-                                  "publish over HTTP");
-    else if (read_options(&p))
-        rc = publish(&p, (char *)endpoint.p);
+    if (read_options(&p))
+        rc = publish(&p, &endpoint);
     buf_free(&p.headers);
     buf_free(&endpoint);
     return rc;
@@ -248,10 +253,14 @@ const struct command command_pub = {
                "\n"
                "With --producer ID a lost connection costs no event and stores none twice.  The\n"
                "same ID and --epoch again publish only those lines of the same input that are\n"
-               "not stored yet.\n",
+               "not stored yet.\n"
+               "\n"
+               "It goes over ZeroMQ to sluice-zmq; over HTTP, in batches, once --url, a token, a\n"
+               "user or a certificate is given.\n",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .min_operands = 1,
     .max_operands = 2,
     .run = pub_run,
+    .asks = true,
 };

@@ -33,6 +33,7 @@
 #define WINDOW_COUNT 1024u
 #define WINDOW_BYTES (4u * 1024 * 1024)
 #define TICK_MS 50u
+#define WAIT_TOLD_MS 1000u
 #define HEARTBEAT_MS 1000u
 #define ANSWER_MAX (64u * 1024)
 
@@ -356,7 +357,11 @@ static void sender_on_tick(uv_timer_t *h)
     char why[256];
 
     send_all(s);
-    if (s->first == s->next || clock_mono_ms() < i->deadline)
+    if (s->first == s->next)
+        return;
+    if (clock_mono_ms() + s->o->timeout_ms >= i->deadline + WAIT_TOLD_MS)
+        login_tell_waiting(s->o->login, s->o->endpoint);
+    if (clock_mono_ms() < i->deadline)
         return;
     if (i->sent)
         (void)snprintf(why, sizeof why, "no answer from the broker: it may be stored or not");

@@ -5,10 +5,12 @@
 #ifndef CLI_SENDER_H
 #define CLI_SENDER_H
 
+#include "login.h"
 #include "publication.h"
 
 struct sender_options {
     const char *endpoint;
+    struct login *login;
     uint64_t timeout_ms; /* that an event may wait for its answer */
     size_t line_max;     /* bytes */
     bool print_ids;      /* of what is stored, in order, a line each */

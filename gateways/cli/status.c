@@ -55,9 +55,10 @@ struct report {
 };
 
 /* GETs from an admin listener: the status, 0 when it does not answer. */
-static unsigned ask(const char *address, const char *target, struct buf *out)
+static unsigned ask(struct login *login, const char *address, const char *target, struct buf *out)
 {
-    const struct fetch_request r = {.address = address, .target = target, .timeout_ms = TIMEOUT_MS};
+    const struct fetch_request r = {
+        .login = login, .address = address, .target = target, .timeout_ms = TIMEOUT_MS};
     struct fetch f;
     unsigned status = 0;
 
@@ -87,6 +88,15 @@ static bool metric_find(const struct buf *metrics, const char *name, struct slic
     return false;
 }
 
+/* From the answer to /readyz on. */
+static void report_take(struct report *r, struct login *login, unsigned status)
+{
+    r->ready = status == 200;
+    r->state = r->ready ? "ready" : status != 0 ? "not ready" : "away";
+    if (status == 0 || ask(login, r->address, "/metrics", &r->metrics) != 200)
+        buf_clear(&r->metrics);
+}
+
 static struct report report_make(const struct config *c, const struct process_spec *spec)
 {
     struct report r = {.name = spec->name, .address = config_admin_listen(c, spec->name)};
@@ -97,11 +107,8 @@ static struct report report_make(const struct config *c, const struct process_sp
         r.ready = true;
         return r;
     }
-    status = ask(r.address, "/readyz", &r.metrics);
-    r.ready = status == 200;
-    r.state = r.ready ? "ready" : status != 0 ? "not ready" : "away";
-    if (status == 0 || ask(r.address, "/metrics", &r.metrics) != 200)
-        buf_clear(&r.metrics);
+    status = ask(NULL, r.address, "/readyz", &r.metrics);
+    report_take(&r, NULL, status);
     return r;
 }
 
@@ -150,6 +157,21 @@ static void put_json(const struct report *r)
     buf_free(&b);
 }
 
+/* The admin listener that --url names, alone. */
+static bool status_of_one(const struct invocation *in, struct table *t, bool json)
+{
+    struct report r = {.name = "-", .address = in->login->url};
+    unsigned status = ask(in->login, NULL, "/readyz", &r.metrics);
+
+    report_take(&r, in->login, status);
+    if (json)
+        put_json(&r);
+    else
+        status_put_row(t, &r);
+    buf_free(&r.metrics);
+    return r.ready;
+}
+
 /* True when it is ready, or has no way to say. */
 static bool put_process(const struct config *c, const struct process_spec *spec, struct table *t,
                         bool json)
@@ -169,6 +191,14 @@ static bool put_process(const struct config *c, const struct process_spec *spec,
     return r.ready;
 }
 
+static bool broker_is_here(void)
+{
+    char *path = processes_path(&process_specs[PROCESS_BROKER]);
+
+    free(path);
+    return path != NULL;
+}
+
 static int status_run(const struct invocation *in)
 {
     static const struct table_column columns[] = {
@@ -178,16 +208,15 @@ static int status_run(const struct invocation *in)
         {"FIGURES", false},
     };
     bool json = arguments_get(in->args, STATUS_JSON) != NULL, all = true;
-    char *broker = processes_path(&process_specs[PROCESS_BROKER]);
     struct table t;
 
-    if (broker == NULL)
+    if (in->login->url == NULL && !broker_is_here())
         return cli_fail(CLI_FAILED, "%s is not beside this program",
                         process_specs[PROCESS_BROKER].binary);
-    free(broker);
-
     table_init(&t, columns, ARRAY_LEN(columns));
-    for (size_t i = 0; i < PROCESSES_MAX; i++)
+    if (in->login->url != NULL)
+        all = status_of_one(in, &t, json);
+    for (size_t i = 0; i < PROCESSES_MAX && in->login->url == NULL; i++)
         all = put_process(in->config, &process_specs[i], &t, json) && all;
     if (!json)
         table_flush(&t, stdout);
@@ -199,8 +228,11 @@ const struct command command_status = {
     .name = "status",
     .operands = "",
     .summary = "tell whether every process is ready, and its main figures",
-    .details = "Asks each process on its admin listener; fails when one is not ready.\n",
+    .details =
+        "Asks each process on its admin listener; fails when one is not ready.  --url names\n"
+        "one such listener, on another machine, say.\n",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .run = status_run,
+    .asks = true,
 };

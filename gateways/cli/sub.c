@@ -43,8 +43,9 @@ static const struct option_spec options[] = {
 
 enum format { FORMAT_RAW, FORMAT_JSON, FORMAT_NDJSON };
 
-/* LOST and REFUSED leave why in the fetch's error. */
-enum outcome { GO_ON, LOST, REFUSED, DONE };
+/* LOST, REFUSED and ENDED leave why in the fetch's error.  ENDED: who asks has run out, or may
+ * not any more. */
+enum outcome { GO_ON, LOST, ENDED, REFUSED, DONE };
 
 struct sub {
     const struct invocation *in;
@@ -53,6 +54,8 @@ struct sub {
     uint64_t left; /* events still wanted */
     bool opened;   /* a stream was open once */
     bool progress; /* something came on the last connection */
+    bool expired;  /* the stream said that it ends, and why */
+    int code;      /* exit code of what was refused */
     struct sse_reader reader;
     struct buf address;
     struct buf payload;
@@ -93,6 +96,10 @@ static void print_message(struct sub *s, const struct sse_message *m)
         print_gap(s, m->data);
         return;
     }
+    if (slice_eq(m->type, SLICE("sluice.expired"))) {
+        s->expired = true;
+        return;
+    }
     if (slice_eq(m->type, SLICE("sluice.start")) || slice_eq(m->type, SLICE("sluice.position")))
         return; /* the reader keeps their ID */
     if (s->format == FORMAT_RAW) {
@@ -131,13 +138,13 @@ static unsigned patience_ms(const struct config *c)
     return ms < ASK_TIMEOUT_MS ? ASK_TIMEOUT_MS : ms > 3600000 ? 3600000 : (unsigned)ms;
 }
 
-static enum outcome sub_refused(struct fetch *f)
+static enum outcome sub_refused(struct sub *s, struct fetch *f)
 {
     struct buf body = {0}, text = {0};
     unsigned status = f->status;
 
     (void)fetch_read_all(f, &body, ASK_ANSWER_MAX); /* what came of it is enough */
-    document_problem(status, buf_slice(&body), &text);
+    s->code = ask_refused(f, buf_slice(&body), &text);
     (void)snprintf(f->error, sizeof f->error, "%.*s", (int)text.len, (char *)text.p);
     buf_free(&body);
     buf_free(&text);
@@ -175,20 +182,24 @@ static enum outcome follow(struct sub *s, struct fetch *f)
     int rc = 1;
 
     s->opened = true;
+    s->expired = false;
     sse_reader_restart(&s->reader);
     while (o == GO_ON && (rc = fetch_read(f, &data)) > 0) {
         s->progress = true;
         o = print_stream(s, f, data);
     }
+    if (rc > 0)
+        return o;
     if (rc == 0)
-        (void)snprintf(f->error, sizeof f->error, "the server ended the stream");
-    return rc > 0 ? o : LOST;
+        (void)snprintf(f->error, sizeof f->error, "the server ended the stream%s",
+                       s->expired ? ": whoever asked has run out, or may not any more" : "");
+    return s->expired ? ENDED : LOST;
 }
 
 static enum outcome answered(struct sub *s, struct fetch *f)
 {
     if (f->status != 200)
-        return sub_refused(f);
+        return sub_refused(s, f);
     if (slice_starts(f->content_type, SLICE("text/event-stream")))
         return follow(s, f);
     (void)snprintf(f->error, sizeof f->error, "%s does not answer with a stream",
@@ -198,19 +209,18 @@ static enum outcome answered(struct sub *s, struct fetch *f)
 
 static enum outcome connect_once(struct sub *s, struct fetch *f)
 {
+    struct fetch_request r;
     struct buf target = {0};
     enum outcome o = LOST;
 
     s->progress = false;
     target_put(s, &target);
-    if (fetch_open(f, &(struct fetch_request){
-                          .address = (char *)s->address.p,
-                          .certificates = ask_certificates(s->in->config, "sse"),
-                          .target = (char *)target.p,
-                          .accept = "text/event-stream",
-                          .last_event_id = buf_slice(&s->reader.last_id),
-                          .timeout_ms = patience_ms(s->in->config),
-                      }) == 0)
+    r = ask_request(s->in, (char *)target.p);
+    r.address = (char *)s->address.p;
+    r.accept = "text/event-stream";
+    r.last_event_id = buf_slice(&s->reader.last_id);
+    r.timeout_ms = patience_ms(s->in->config);
+    if (fetch_open(f, &r) == 0)
         o = answered(s, f);
     fetch_close(f);
     buf_free(&target);
@@ -238,7 +248,9 @@ static int stream(struct sub *s)
         if (o == DONE)
             return CLI_OK;
         if (o == REFUSED || !s->opened)
-            return cli_fail(CLI_FAILED, "%s", f.error);
+            return cli_fail(s->code, "%s", f.error);
+        if (!login_renew(s->in->login))
+            return CLI_REFUSED;
         if (s->progress)
             wait = 0;
         if (wait == 0)
@@ -275,7 +287,8 @@ static bool format_parse(const struct invocation *in, enum format *out)
 
 static int sub_run(const struct invocation *in)
 {
-    struct sub s = {.in = in, .verbose = arguments_get(in->args, SUB_VERBOSE) != NULL};
+    struct sub s = {
+        .in = in, .code = CLI_FAILED, .verbose = arguments_get(in->args, SUB_VERBOSE) != NULL};
     int rc;
 
     if (!format_parse(in, &s.format) ||
@@ -303,10 +316,14 @@ const struct command command_sub = {
         "\n"
         "raw prints payloads, a line each (the default for one exact topic); json prints\n"
         "events in JSON form, a line each; ndjson also prints gaps, as {\"gap\":...} lines.\n"
-        "Gaps are told on standard error in every form.\n",
+        "Gaps are told on standard error in every form.\n"
+        "\n"
+        "A token file is read again for each new connection: put the next token there before\n"
+        "the last one runs out, and nothing is missing.\n",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .min_operands = 1,
     .max_operands = -1,
     .run = sub_run,
+    .asks = true,
 };

@@ -71,7 +71,7 @@ static int list(const struct invocation *in, struct table *t, struct buf *next)
             ask_query(&target, "after", (char *)next->p);
         }
         buf_u8(&target, '\0');
-        rc = ask_get(in->config, (char *)target.p, &answer);
+        rc = ask_get(in, (char *)target.p, &answer);
         if (rc == CLI_OK)
             put_page(&answer, t, json, next);
         buf_free(&target);
@@ -102,4 +102,5 @@ const struct command command_topics = {
     .option_count = ARRAY_LEN(options),
     .max_operands = 1,
     .run = topics_run,
+    .asks = true,
 };

@@ -13,6 +13,11 @@ static const struct option_spec specs[] = {
     [VERBOSE] = {"verbose", 'v', NULL, ""},
 };
 
+static const struct option_spec shared[] = {
+    {"after", '\0', "ID", ""},
+    {"url", '\0', "URL", ""},
+};
+
 static struct arguments a;
 
 static void teardown(void)
@@ -28,7 +33,8 @@ static int parse(char **argv)
 
     while (argv[argc] != NULL)
         argc++;
-    return arguments_parse(&a, specs, 3, argc, argv);
+    return arguments_parse(&a, (struct option_table){specs, 3}, (struct option_table){shared, 2},
+                           argc, argv);
 }
 
 /* What is left, with blanks between. */
@@ -51,6 +57,15 @@ START_TEST(an_option_is_taken_with_its_value)
     ck_assert_ptr_nonnull(arguments_get(&a, VERBOSE));
     ck_assert_ptr_null(arguments_get(&a, COUNT));
     expect_left("x --data d");
+}
+END_TEST
+
+START_TEST(a_shared_option_has_a_place_of_its_own)
+{
+    ck_assert_int_eq(PARSE("--url", "u", "--after=7"), 0);
+    ck_assert_str_eq(arguments_get(&a, OPTIONS_SHARED + 1), "u");
+    ck_assert_ptr_null(arguments_get(&a, OPTIONS_SHARED));
+    ck_assert_str_eq(arguments_get(&a, AFTER), "7");
 }
 END_TEST
 
@@ -126,6 +141,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, an_option_is_taken_with_its_value);
     tcase_add_test(t, a_value_may_be_joined);
+    tcase_add_test(t, a_shared_option_has_a_place_of_its_own);
     tcase_add_test(t, the_last_one_given_wins_and_all_can_be_walked);
     tcase_add_test(t, two_dashes_end_the_options);
     tcase_add_test(t, names_are_not_abbreviated);

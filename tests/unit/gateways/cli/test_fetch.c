@@ -267,6 +267,50 @@ START_TEST(another_machine_is_asked_through_the_proxy)
 }
 END_TEST
 
+START_TEST(who_asks_is_shown_and_what_they_say_is_sent)
+{
+    static char token[] = "a.b.c", user[] = "alice", password[] = "x:y";
+    struct login login = {.token = _i == 0 ? token : NULL,
+                          .user = _i == 1 ? user : NULL,
+                          .password = _i == 1 ? password : NULL};
+    const struct fetch_request r = {.login = &login,
+                                    .address = server.address,
+                                    .target = "/events",
+                                    .body = SLICE("hello"),
+                                    .body_type = "text/plain",
+                                    .timeout_ms = PATIENCE_MS};
+
+    server_start("HTTP/1.1 429 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", 100, false);
+    ck_assert_int_eq(fetch_open(&fetch, &r), 0);
+    ck_assert_uint_eq(fetch.status, 429);
+    ck_assert_uint_eq(fetch.retry_after_s, 7);
+    ck_assert(fetch.sent);
+    ck_assert_ptr_nonnull(strstr(server.request, "POST /events HTTP/1.1\r\n"));
+    ck_assert_ptr_nonnull(strstr(server.request, "Content-Type: text/plain\r\n"));
+    ck_assert_ptr_nonnull(strstr(server.request, _i == 0
+                                                     ? "Authorization: Bearer a.b.c\r\n"
+                                                     : "Authorization: Basic YWxpY2U6eDp5\r\n"));
+    ck_assert_ptr_null(strstr(server.request, "Expect"));
+    finish();
+}
+END_TEST
+
+START_TEST(a_url_with_a_path_is_where_it_goes)
+{
+    struct login login = {0};
+    const struct fetch_request r = {
+        .login = &login, .target = "/topics", .method = "DELETE", .timeout_ms = PATIENCE_MS};
+
+    server_start("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 100, false);
+    ck_assert_int_ne(asprintf(&login.url, "http://%s/behind/a/proxy", server.address), -1);
+    ck_assert_int_eq(fetch_open(&fetch, &r), 0);
+    ck_assert_ptr_nonnull(strstr(server.request, "DELETE /behind/a/proxy/topics HTTP/1.1\r\n"));
+    ck_assert_ptr_null(strstr(server.request, "Authorization"));
+    finish();
+    login_close(&login);
+}
+END_TEST
+
 START_TEST(nobody_there_is_an_error_that_names_the_address)
 {
     const struct fetch_request r = {
@@ -297,6 +341,8 @@ static Suite *suite(void)
     tcase_add_test(t, an_address_of_all_interfaces_is_this_machine);
     tcase_add_test(t, this_machine_is_asked_without_a_proxy);
     tcase_add_test(t, another_machine_is_asked_through_the_proxy);
+    tcase_add_loop_test(t, who_asks_is_shown_and_what_they_say_is_sent, 0, 2);
+    tcase_add_test(t, a_url_with_a_path_is_where_it_goes);
     tcase_add_test(t, nobody_there_is_an_error_that_names_the_address);
     suite_add_tcase(s, t);
     return s;

@@ -1,0 +1,3 @@
+#include "cli.h"
+const struct command command_check = {
+    .name = "check", .operands = "", .summary = "", .details = ""};
