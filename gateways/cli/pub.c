@@ -206,11 +206,20 @@ static size_t line_max(const struct pub *p)
     return p->json ? JSON_LINE_FACTOR * (payload + EVENT_PROPS_MAX) : payload;
 }
 
-/* ZeroMQ without a mechanism carries no name of who publishes. */
+/* ZMTP's NULL, which is what we speak there, is served, and lets strangers in. */
+static bool zeromq_takes_strangers(const struct config *c)
+{
+    struct slice rest = slice_of(config_text(c, CFG_ZMQ_MECHANISM)), one;
+    bool served = rest.len == 0;
+
+    while (config_list_next(&rest, &one))
+        served = served || slice_eq_nocase(one, SLICE("null"));
+    return served && (!config_auth(c) || config_text(c, CFG_AUTH_ANONYMOUS)[0] != '\0');
+}
+
 static bool over_http(const struct invocation *in, const struct buf *endpoint)
 {
-    return login_given(in->login) || endpoint->len == 1 ||
-           config_num(in->config, CFG_ZMQ_MECHANISM) != 0;
+    return login_given(in->login) || endpoint->len == 1 || !zeromq_takes_strangers(in->config);
 }
 
 static int publish(struct pub *p, const struct buf *endpoint)
