@@ -322,7 +322,8 @@ X(RING_PINNED, "limits", "ring_pinned", CONFIG_SIZE, "32M", NULL,
 X(PAGE_CACHE, "limits", "page_cache", CONFIG_SIZE, "16M", NULL,
   "history pages kept in memory by a gateway for clients that replay together")
 X(PAGE_REQUESTS, "limits", "page_requests", CONFIG_INT, "16", NULL,
-  "history pages that a gateway asks for at once")
+  "history pages that a gateway asks for at once; clients take turns, and while there are fewer "
+  "than twice as many the first of one who has none under way passes")
 X(REPLAY_TURN, "limits", "replay_turn", CONFIG_SIZE, "4M", NULL,
   "bytes of events that all clients who catch up are handed between two looks at what "
   "is live")

@@ -21,7 +21,8 @@ struct link_read {
     struct buf
         frame; /* a request of proto/wire.h; its ref is set, and it is freed, by the carrier */
     link_read_cb cb;
-    void *data;   /* the asker's */
+    void *data;        /* the asker's */
+    const void *asker; /* whom it is for: askers take turns; NULL: nobody in particular */
     uint64_t ref; /* the carrier's, as all below */
     uint64_t asked_at;
     bool sent;

@@ -63,6 +63,7 @@ void query_ask(struct query *q)
     const struct site_parts *use = &q->x->site->use;
 
     q->asking = true;
+    q->read.asker = q->x->quota != NULL ? (const void *)q->x->quota : q; /* the connection */
     wheel_start(use->wheel, &q->timer, config_num(use->config, CFG_PUBLISH_TIMEOUT),
                 query_on_timeout);
     link_read(use->link, &q->read);

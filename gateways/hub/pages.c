@@ -16,6 +16,7 @@
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
+#include "quota.h"
 
 static struct page_cache *page_cache(const struct page *p)
 {
@@ -95,7 +96,8 @@ static void page_done(struct link_read *r, enum sluice_error error, struct slice
         page_wake(p);
 }
 
-static struct page *page_ask(struct feed *f, uint64_t after, const struct subscription *owner)
+static struct page *page_ask(struct feed *f, uint64_t after, const struct subscription *owner,
+                             const void *asker)
 {
     struct page *p = mem_zalloc(sizeof *p);
     struct wire_filter filters[WIRE_FILTERS_MAX];
@@ -114,6 +116,7 @@ static struct page *page_ask(struct feed *f, uint64_t after, const struct subscr
     wire_page_req_put(&p->read.frame, &q);
     p->read.cb = page_done;
     p->read.data = p;
+    p->read.asker = asker;
     DL_APPEND2(f->pages, p, prev, next);
     f->hub->link.read(f->hub->link.link, &p->read);
     return p;
@@ -169,7 +172,7 @@ struct page *pages_get(struct subscription *s, uint64_t cursor)
             break;
     }
     if (p == NULL)
-        p = page_ask(f, cursor, owner);
+        p = page_ask(f, cursor, owner, quota_asker(s));
     if (p->block == NULL) {
         subscription_wait(s, &p->waiters);
         return NULL;
@@ -190,7 +193,7 @@ void pages_ahead(struct page *p)
         if (q->owner == NULL && page_serves(q, p->upto))
             return;
     }
-    (void)page_ask(p->feed, p->upto, NULL);
+    (void)page_ask(p->feed, p->upto, NULL, p->read.asker);
 }
 
 /* What came has been seen by all who waited.  A page that found

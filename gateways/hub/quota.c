@@ -84,3 +84,8 @@ void quota_release(struct subscription *s)
     s->quota->levels -= feed_levels(s->feed);
     s->quota = NULL;
 }
+
+const void *quota_asker(const struct subscription *s)
+{
+    return s->quota != NULL ? (const void *)s->quota : s;
+}

@@ -29,6 +29,9 @@ size_t quota_levels(struct slice filter);
 void quota_charge(struct quota *q, struct subscription *s);
 void quota_release(struct subscription *s);
 
+/* Whom what is read for s is for (link_read.asker): its client, else s alone. */
+const void *quota_asker(const struct subscription *s);
+
 #define QUOTA_TEXT "The client's share of filters is used up"
 
 #endif

@@ -187,6 +187,7 @@ static void start_ask(struct subscription *s)
     s->asking->subscription = s;
     s->asking->read.cb = subscription_start_done;
     s->asking->read.data = s->asking;
+    s->asking->read.asker = quota_asker(s);
     wire_start_req_put(&s->asking->read.frame, &q);
     s->hub->link.read(s->hub->link.link, &s->asking->read);
 }

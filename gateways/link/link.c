@@ -37,6 +37,7 @@
 #include "mem.h"
 #include "metrics.h"
 #include "publisher.h"
+#include "read_queue.h"
 
 #define TICK_MS 50
 #define CONFIRM_MS 900      /* after the last live message: "about a second" */
@@ -71,8 +72,7 @@ struct link {
 
     struct zsock *reads;
     bool reads_up;
-    struct link_read *waiting, *asked;
-    unsigned on_the_way, on_the_way_max;
+    struct read_queue queue;
     uint64_t next_ref;
     uint64_t reads_hold; /* the broker is busy: ask nothing before */
 
@@ -422,44 +422,22 @@ static void reads_flush(struct link *l)
     struct link_read *r;
     uint64_t now;
 
-    if (!l->reads_up || l->waiting == NULL)
+    if (!l->reads_up || l->state == LINK_CLOSING || read_queue_is_empty(&l->queue))
         return;
     now = clock_mono_ms();
-    while ((r = l->waiting) != NULL && l->on_the_way < l->on_the_way_max && now >= l->reads_hold &&
-           read_send(l, r)) {
-        DL_DELETE(l->waiting, r);
-        DL_APPEND(l->asked, r);
-        r->sent = true;
+    while (now >= l->reads_hold && (r = read_queue_next(&l->queue)) != NULL && read_send(l, r)) {
+        read_queue_send(&l->queue, r);
         r->asked_at = now;
-        l->on_the_way++;
     }
-}
-
-/* Back to the front of those that wait: it was asked first. */
-static void read_unask(struct link *l, struct link_read *r)
-{
-    DL_DELETE(l->asked, r);
-    l->on_the_way--;
-    r->sent = false;
-    DL_PREPEND(l->waiting, r);
 }
 
 static void read_done(struct link *l, struct link_read *r, enum sluice_error error,
                       struct slice text, struct zmsg *reply)
 {
-    DL_DELETE(l->asked, r);
-    l->on_the_way--;
+    read_queue_remove(&l->queue, r);
     buf_free(&r->frame);
     l->ran = true;
     r->cb(r, error, text, reply);
-}
-
-static struct link_read *read_find(const struct link *l, uint64_t ref)
-{
-    struct link_read *r;
-
-    DL_SEARCH_SCALAR(l->asked, r, ref, ref);
-    return r;
 }
 
 static void link_on_reply(void *arg, struct slice peer, struct zmsg *parts, size_t count)
@@ -483,11 +461,11 @@ static void link_on_reply(void *arg, struct slice peer, struct zmsg *parts, size
         metric_add(M_BAD_FRAMES, 1);
         return;
     }
-    r = read_find(l, ref);
+    r = read_queue_find(&l->queue, ref);
     if (r == NULL || kind != r->frame.p[0] + 64)
         return; /* the second answer to what was asked twice */
     if (error == ERR_BUSY) {
-        read_unask(l, r);
+        read_queue_back(&l->queue, r);
         l->reads_hold = clock_mono_ms() + READ_BUSY_MS;
         link_tick_need(l);
         return;
@@ -516,15 +494,9 @@ static void link_on_reads_connected(void *arg)
 static void link_on_reads_disconnected(void *arg)
 {
     struct link *l = arg;
-    struct link_read *r;
 
     l->reads_up = false;
-    DL_FOREACH (l->asked, r)
-        r->sent = false; /* whoever cancels it looks for it among those that wait */
-    DL_CONCAT(l->asked, l->waiting);
-    l->waiting = l->asked;
-    l->asked = NULL;
-    l->on_the_way = 0;
+    read_queue_back_all(&l->queue);
 }
 
 static const struct zsock_ops reads_socket_ops = {.message = link_on_reply,
@@ -536,9 +508,8 @@ void link_read(struct link *l, struct link_read *r)
 {
     assert(r->frame.len >= 9 && r->cb != NULL);
     r->ref = l->next_ref++;
-    r->sent = false;
     buf_patch_u64(&r->frame, 1, r->ref);
-    DL_APPEND(l->waiting, r);
+    read_queue_add(&l->queue, r);
     reads_flush(l);
     link_tick_need(l);
 }
@@ -559,14 +530,11 @@ static void read_tell_cancelled(struct link *l, const struct link_read *r)
 
 void link_read_cancel(struct link *l, struct link_read *r)
 {
-    if (r->sent) {
+    if (r->sent)
         read_tell_cancelled(l, r);
-        DL_DELETE(l->asked, r);
-        l->on_the_way--;
-    } else {
-        DL_DELETE(l->waiting, r);
-    }
+    read_queue_remove(&l->queue, r);
     buf_free(&r->frame);
+    reads_flush(l); /* there may be room for another */
 }
 
 /* Those asked longest ago come first in the list. */
@@ -574,12 +542,11 @@ static void reads_ask_again(struct link *l, uint64_t now)
 {
     struct link_read *r;
 
-    while (l->reads_up && (r = l->asked) != NULL && r->asked_at + READ_AGAIN_MS <= now) {
+    while (l->reads_up && (r = l->queue.sent) != NULL && r->asked_at + READ_AGAIN_MS <= now) {
         if (!read_send(l, r))
             return;
         r->asked_at = now;
-        DL_DELETE(l->asked, r);
-        DL_APPEND(l->asked, r);
+        read_queue_again(&l->queue, r);
     }
 }
 
@@ -596,7 +563,7 @@ static void link_hello_tick(struct link *l, uint64_t now)
 static bool link_pending(const struct link *l)
 {
     return l->link == NULL || l->state == LINK_HELLO || l->unconfirmed > 0 ||
-           l->publisher.first != NULL || l->waiting != NULL || l->asked != NULL;
+           l->publisher.first != NULL || !read_queue_is_empty(&l->queue);
 }
 
 static void link_on_tick(uv_timer_t *t)
@@ -704,7 +671,7 @@ struct link *link_new(uv_loop_t *loop, const struct config *c, const char *name,
     l->credit = config_num(c, CFG_GATEWAY_CREDIT) / 8;
     publisher_init(&l->publisher, config_num(c, CFG_PUBLISH_QUEUE),
                    config_num(c, CFG_PUBLISH_TIMEOUT));
-    l->on_the_way_max = (unsigned)config_num(c, CFG_PAGE_REQUESTS);
+    read_queue_init(&l->queue, (unsigned)config_num(c, CFG_PAGE_REQUESTS));
     l->next_ref = 1;
 
     uv_timer_init(loop, &l->timer);

@@ -123,7 +123,7 @@ static void resume_read_event(struct resume *r, uint16_t id)
 {
     r->id = id;
     r->reading = true;
-    r->read = (struct link_read){.cb = resume_on_read, .data = r};
+    r->read = (struct link_read){.cb = resume_on_read, .data = r, .asker = r->session};
     wire_event_req_put(&r->read.frame, 0, flight_get(&r->session->flight, id)->event);
     link_read(r->session->mqtt->gateway->link, &r->read);
 }

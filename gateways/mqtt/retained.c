@@ -175,7 +175,7 @@ static void retained_ask(struct retained_walk *w)
 
     assert(!w->asking);
     w->asking = true;
-    w->read = (struct link_read){.cb = retained_on_reply, .data = w};
+    w->read = (struct link_read){.cb = retained_on_reply, .data = w, .asker = w->session};
     wire_retained_req_put(&w->read.frame, &q);
     link_read(w->session->mqtt->gateway->link, &w->read);
 }

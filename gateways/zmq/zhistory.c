@@ -351,6 +351,7 @@ static void zhistory_begin(struct zpeer *p, const struct zanswer *to, struct sub
         h->filters[i].filter = words->filters[i];
     h->give_up_at = clock_mono_ms() + DOCUMENT_MS;
     h->read.cb = zhistory_on_reply;
+    h->read.asker = &h->peer->quota;
     h->read.data = h;
     page_json_begin(&h->body);
     p->history = h;
