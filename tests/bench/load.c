@@ -13,6 +13,8 @@
  *   replay    N subscribers connect at once and are sent --events stored ones
  *   idle      N subscribers that get nothing, for --seconds
  *   poll      as paced, with N clients that long-poll
+ *   connect   clients that come with a token of --tokens each, --connections at a time, are
+ *             let in and go, for --seconds
  *   resume    N MQTT clients with sessions subscribe and go; --events are published;
  *             all come back at once and are sent what they missed
  *
@@ -24,6 +26,7 @@
 #include <getopt.h>
 #include <stddef.h>
 
+#include "connects.h"
 #include "pollers.h"
 #include "publishers.h"
 #include "subscribers.h"
@@ -35,6 +38,7 @@ static const uint64_t STALL_NS = UINT64_C(60) * 1000000000u; /* no progress: giv
 
 struct options {
     const char *mode, *subscribe, *subprotocol, *publish, *topic, *pids;
+    const char *tokens;           /* file of those that HTTP publishers and `connect` show */
     unsigned deflate;             /* WebSocket: offer permessage-deflate */
     unsigned qos, topics;         /* MQTT: of the subscribers; topics, each with its clients */
     unsigned streams;             /* HTTP/2: of each client, all of the one topic */
@@ -50,6 +54,8 @@ struct load {
     struct subscribers subs;
     struct pollers polls;
     struct publisher pub;
+    struct connects connects;
+    struct tokens tokens;
     struct watched servers;
     double cpu_before[MAX_WATCHED];
     double own_cpu_before;
@@ -72,6 +78,8 @@ static void turn(struct load *l, uint64_t ns)
 
         if (tag >= PUBLISHER_TAG)
             publisher_readable(&l->pub, tag - PUBLISHER_TAG);
+        else if (tag >= CONNECT_TAG && tag < POLLER_TAG)
+            connects_readable(&l->connects, tag - CONNECT_TAG);
         else if (tag >= POLLER_TAG)
             poller_readable(&l->polls, tag - POLLER_TAG);
         else
@@ -261,6 +269,7 @@ static void open_publisher(struct load *l)
 {
     if (l->o.publish == NULL)
         die("--publish is needed");
+    l->pub.tokens = &l->tokens;
     publisher_open(&l->pub, l->epoll, l->o.publish, l->o.topic, l->o.topics, l->o.connections,
                    l->o.window, l->o.payload);
 }
@@ -346,6 +355,25 @@ static void mode_publish(struct load *l)
     report(l, l->pub.sent, 0);
     json_number("acks_per_s", (double)l->pub.sent / seconds_between(l->begun_ns, l->ended_ns));
     report_latency("ack", &l->pub.latency);
+    json_close();
+}
+
+static void mode_connect(struct load *l)
+{
+    if (l->o.subscribe == NULL)
+        die("--subscribe is needed");
+    interval_begin(l);
+    connects_init(&l->connects, l->epoll, l->o.subscribe, &l->tokens, l->o.connections,
+                  l->tokens.count);
+    while (seconds_between(l->begun_ns, now_ns()) < l->o.seconds &&
+           (l->tokens.count == 0 || l->connects.done < l->tokens.count))
+        turn(l, 1000000);
+    interval_end(l);
+
+    report(l, 0, l->connects.done);
+    json_number("connects_per_s",
+                (double)l->connects.done / seconds_between(l->begun_ns, l->ended_ns));
+    report_latency("connect", &l->connects.latency);
     json_close();
 }
 
@@ -443,7 +471,7 @@ static const struct {
     OPTION(connections, OPTION_COUNT), OPTION(window, OPTION_COUNT),  OPTION(events, OPTION_COUNT),
     OPTION(payload, OPTION_COUNT),     OPTION(rate, OPTION_REAL),     OPTION(seconds, OPTION_REAL),
     OPTION(subprotocol, OPTION_TEXT),  OPTION(deflate, OPTION_COUNT), OPTION(qos, OPTION_COUNT),
-    OPTION(topics, OPTION_COUNT),      OPTION(streams, OPTION_COUNT),
+    OPTION(topics, OPTION_COUNT),      OPTION(streams, OPTION_COUNT), OPTION(tokens, OPTION_TEXT),
 };
 enum { OPTIONS = sizeof option_table / sizeof option_table[0] };
 
@@ -491,7 +519,8 @@ static struct options options_read(int argc, char **argv)
         option_set(&o, flag, optarg);
     }
     if (optind + 1 != argc)
-        die("usage: load saturate|paced|publish|replay|idle|poll|resume [options]; see load.c");
+        die("usage: load saturate|paced|publish|replay|idle|poll|resume|connect [options]; see "
+            "load.c");
     o.mode = argv[optind];
     options_check(&o);
     return o;
@@ -502,13 +531,14 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(struct load *l);
-    } modes[] = {{"saturate", mode_fanout}, {"paced", mode_fanout}, {"publish", mode_publish},
-                 {"replay", mode_replay},   {"idle", mode_idle},    {"poll", mode_poll},
-                 {"resume", mode_resume}};
+    } modes[] = {{"saturate", mode_fanout}, {"paced", mode_fanout},   {"publish", mode_publish},
+                 {"replay", mode_replay},   {"idle", mode_idle},      {"poll", mode_poll},
+                 {"resume", mode_resume},   {"connect", mode_connect}};
     struct load *l = allocate(1, sizeof *l);
 
     l->o = options_read(argc, argv);
     raise_file_limit();
+    tokens_read(&l->tokens, l->o.tokens);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     watch_pids(&l->servers, l->o.pids);
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {

@@ -18,10 +18,12 @@
 
 #include "bench.h"
 #include "mqtt.h"
+#include "tokens.h"
 
 enum {
     MAX_PAYLOAD_SIZE = 1024,
     ANSWER_SIZE = 8192,
+    HEAD_SIZE = TOKEN_SIZE + 1024,
     FEED_SIZE = 64 * 1024,
     PUBLISHER_TAG = 1 << 30, /* in epoll's data, plus the connection's number */
 };
@@ -29,7 +31,8 @@ enum {
 struct http_connection {
     int fd;
     uint64_t sent_ns;
-    size_t len;
+    size_t len, head_len;
+    char *head;
     char answer[ANSWER_SIZE + 1];
 };
 
@@ -44,8 +47,7 @@ struct publisher {
 
     struct http_connection *connections;
     unsigned *idle, idle_count, idle_first; /* in turn, so that none stays silent */
-    char head[1024];
-    size_t head_len;
+    const struct tokens *tokens;            /* HTTP: of its connections, in turn */
 
     void *context, *dealer;
     char topic[256];
@@ -99,15 +101,20 @@ static void http_open(struct publisher *p, const char *url, unsigned connections
 
     if (path == NULL)
         die("no path in %s", url);
-    p->head_len = (size_t)snprintf(p->head, sizeof p->head,
-                                   "POST %s HTTP/1.1\r\nHost: %.*s\r\nContent-Length: %zu\r\n\r\n",
-                                   path, (int)(path - address), address, p->payload);
     p->window = connections;
     p->connections = allocate(connections, sizeof *p->connections);
     p->idle = allocate(connections, sizeof *p->idle);
     for (unsigned i = 0; i < connections; i++) {
-        p->connections[i].fd = connect_to(&a);
-        watch_socket(p, p->connections[i].fd, i);
+        struct http_connection *c = &p->connections[i];
+        int len =
+            asprintf(&c->head, "POST %s HTTP/1.1\r\nHost: %.*s\r\n%sContent-Length: %zu\r\n\r\n",
+                     path, (int)(path - address), address, tokens_header(p->tokens, i), p->payload);
+
+        if (len < 0 || len >= HEAD_SIZE)
+            die("the head of a request is too long");
+        c->head_len = (size_t)len;
+        c->fd = connect_to(&a);
+        watch_socket(p, c->fd, i);
         http_rest(p, i);
     }
 }
@@ -115,12 +122,12 @@ static void http_open(struct publisher *p, const char *url, unsigned connections
 static void http_send(struct publisher *p)
 {
     struct http_connection *c = http_next(p);
-    char text[sizeof p->head + MAX_PAYLOAD_SIZE];
-    size_t len = p->head_len + p->payload;
+    char text[HEAD_SIZE + MAX_PAYLOAD_SIZE];
+    size_t len = c->head_len + p->payload;
 
     c->sent_ns = now_ns();
-    memcpy(text, p->head, p->head_len);
-    put_payload(text + p->head_len, p->payload, p->sent, c->sent_ns);
+    memcpy(text, c->head, c->head_len);
+    put_payload(text + c->head_len, p->payload, p->sent, c->sent_ns);
     if (send(c->fd, text, len, MSG_NOSIGNAL) != (ssize_t)len)
         die("publishing: %s", strerror(errno));
 }
@@ -325,7 +332,8 @@ static void mqtt_publisher_readable(struct publisher *p)
 static void publisher_open(struct publisher *p, int epoll, const char *where, const char *topic,
                            unsigned topics, unsigned connections, unsigned window, size_t payload)
 {
-    *p = (struct publisher){.epoll = epoll, .payload = payload, .topics = topics};
+    *p = (struct publisher){
+        .epoll = epoll, .payload = payload, .topics = topics, .tokens = p->tokens};
     if (strncmp(where, "http://", 7) == 0) {
         http_open(p, where, connections);
     } else if (strncmp(where, "tcp://", 6) == 0) {

@@ -15,6 +15,8 @@ that loses an event, or a server that does not start, is an error: status 1.
 """
 
 import argparse
+import atexit
+import functools
 import json
 import os
 import re
@@ -26,6 +28,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 
 SERVER_CORE, LOAD_CORE = 0, 1
 BIN = os.environ.get("BIN", "build/bin")
@@ -120,11 +124,14 @@ class Server:
 
 
 class Sluice(Server):
+    def arguments(self):
+        return []
+
     def start(self):
         self.base = free_ports(20)
         process = self.spawn(os.path.join(BIN, "sluice"), "up", "--data",
                              os.path.join(self.folder, "data"), "--port-base", str(self.base),
-                             "--ws-ping", "0s", stdout=subprocess.PIPE)
+                             "--ws-ping", "0s", *self.arguments(), stdout=subprocess.PIPE)
         if b"sluice: ready" not in process.stdout.readline():
             process.kill()
             process.wait()
@@ -157,6 +164,36 @@ class Sluice(Server):
 
     def apps(self):
         return f"tcp://127.0.0.1:{self.base + 7}"
+
+
+@functools.lru_cache(None)
+def issuer():
+    """Keys that last for the run: making tokens takes longer than using them."""
+    from identitylib import Identities  # only these cases need its libraries
+    folder = tempfile.mkdtemp(prefix="bench-issuer-", dir=os.path.dirname(LOAD))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Identities(folder)
+
+
+@functools.lru_cache(None)
+def tokens(algorithm, count):
+    """A file of as many, each of a principal of its own, who may use bench/#."""
+    ids = issuer()
+    grants = {"publish": ["bench/#"], "subscribe": ["bench/#", "other/#", "third/+"]}
+    name = f"{algorithm}-{count}"
+    ids.write(name, "".join(ids.token(algorithm, sub=f"client-{n}", grants=grants) + "\n"
+                            for n in range(count)))
+    return os.path.join(ids.folder, name)
+
+
+class SluiceWithTokens(Sluice):
+    """Nobody comes in without one."""
+
+    def arguments(self):
+        config = os.path.join(self.folder, "sluice.conf")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write(issuer().config())
+        return ["--config", config]
 
 
 class SluiceOverZeroMQ(Sluice):
@@ -293,7 +330,7 @@ class Floor(Server):
 
 
 SERVERS = {"nchan": Nchan, "mosquitto": Mosquitto, "sluice": Sluice, "sluice-zmq": SluiceOverZeroMQ,
-           "sluice-json": SluiceInJson, "floor": Floor}
+           "sluice-json": SluiceInJson, "sluice-auth": SluiceWithTokens, "floor": Floor}
 
 
 def load(mode, server, *args):
@@ -439,6 +476,29 @@ def replay(clients):
     return run
 
 
+def shown(server, algorithm, count):
+    """The load generator's arguments: what clients show to a server that asks."""
+    if not isinstance(server, SluiceWithTokens):
+        return []
+    return ["--tokens", os.path.abspath(tokens(algorithm, count))]
+
+
+def auth_publish(server, options):
+    """64 connections, each with a token of its own in every request."""
+    return load("publish", server, "--publish", server.publish("bench/publish"), "--topic",
+                "bench/publish", "--seconds", options.publish_seconds,
+                *shown(server, "EdDSA", 64))
+
+
+def auth_connect(algorithm):
+    """Each client is another principal, seen for the first time."""
+    def run(server, options):
+        return load("connect", server, "--subscribe", server.subscribe("bench/connect"),
+                    "--seconds", options.publish_seconds,
+                    *shown(server, algorithm, options.principals))
+    return run
+
+
 ALL = ("nchan", "sluice", "sluice-zmq", "floor")
 WEBSOCKETS = ("nchan", "sluice", "sluice-zmq", "sluice-json")
 BOTH = ("mosquitto", "sluice")
@@ -469,6 +529,9 @@ CASES = {
     "mqtt-idle": (mqtt_idle, BOTH),
     "idle": (idle, ("nchan", "sluice")),
     "publish": (publish, ("nchan", "sluice", "sluice-zmq")),
+    "auth-publish": (auth_publish, ("sluice", "sluice-auth")),
+    "auth-connect-EdDSA": (auth_connect("EdDSA"), ("sluice", "sluice-auth")),
+    "auth-connect-RS256": (auth_connect("RS256"), ("sluice-auth",)),
     "replay-1": (replay(1), ("sluice",)),
     "replay-50": (replay(50), ("sluice",)),
 }
@@ -592,6 +655,18 @@ def mqtt_ratios(f, row):
         for server in ("sluice", "mosquitto")]
 
 
+def auth_ratios(f, row):
+    return [
+        row("publishes acknowledged, HTTP keep-alive × 64: with a token in each / without",
+            quotient(f.get("auth-publish", "sluice-auth", "acks_per_s"),
+                     f.get("auth-publish", "sluice", "acks_per_s")), "×", 0.9),
+        row("connects with an answered stream, nothing shown",
+            f.get("auth-connect-EdDSA", "sluice", "connects_per_s"), "/s"),
+        *(row(f"the same, each with a new token, {algorithm}",
+              f.get(f"auth-connect-{algorithm}", "sluice-auth", "connects_per_s"), "/s")
+          for algorithm in ("EdDSA", "RS256"))]
+
+
 def ratios(f):
     """(what, value, unit, target, reached): the targets of the project first."""
     def row(what, value, unit, target=None, at_least=True):
@@ -625,6 +700,7 @@ def ratios(f):
     rows += websocket_ratios(f, row)
     rows += http2_ratios(f, row)
     rows += mqtt_ratios(f, row)
+    rows += auth_ratios(f, row)
     rows += [
         row("CPU per delivery, 1,000 pollers at 10 events/s: sluice / nchan",
             quotient(f.cost("poll-1000", "sluice"), f.cost("poll-1000", "nchan")), "×", 1,
@@ -730,6 +806,7 @@ def arguments():
     options.saturate_seconds = 1.5 if options.quick else 5
     options.paced_seconds = 3 if options.quick else 10
     options.publish_seconds = 1.5 if options.quick else 5
+    options.principals = 3000 if options.quick else 10000
     options.idle_clients = 2000 if options.quick else 5000
     options.replay_events = 20000 if options.quick else 100000
     return options
