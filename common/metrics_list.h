@@ -89,6 +89,14 @@ X(HTTP_REQUESTS, 'g', COUNTER, "sluice_http_requests_total", "HTTP requests")
 X(HTTP_BAD, 'g', COUNTER, "sluice_http_malformed_total", "Malformed HTTP requests")
 X(HTTP_FORBIDDEN, '*', COUNTER, "sluice_http_forbidden_total",
   "HTTP requests refused because of their Host or Origin")
+X(PASSWORDS_HASHED, 'g', COUNTER, "sluice_auth_password_hashes_total",
+  "Passwords hashed to be checked")
+X(AUTH_SLOWED, 'g', COUNTER, "sluice_auth_slowed_total",
+  "Passwords not looked at because their name or address had failed too often")
+X(CALLBACK_ASKED, 'g', COUNTER, "sluice_auth_callback_requests_total",
+  "Requests to the HTTP callback of [auth]")
+X(CALLBACK_FAILED, 'g', COUNTER, "sluice_auth_callback_failures_total",
+  "Of them, those without an answer that could be used")
 X(H2_STREAMS, 'g', GAUGE, "sluice_http2_streams", "HTTP/2 streams open")
 X(H2_REFUSED, 'g', COUNTER, "sluice_http2_streams_refused_total",
   "HTTP/2 streams refused because of a limit")

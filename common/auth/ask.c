@@ -14,6 +14,7 @@
 #include "authority_impl.h"
 #include "fingerprint.h"
 #include "mem.h"
+#include "metrics.h"
 
 struct auth_ask {
     struct authority *a;
@@ -21,7 +22,8 @@ struct auth_ask {
     auth_done done;
     void *arg;
     uint8_t credential[CREDENTIAL_HASH];
-    struct buf text; /* the credentials' own copies */
+    struct slowness_attempt attempt; /* of who shows a password */
+    struct buf text;                 /* the credentials' own copies */
     struct credentials in;
     struct password_ask *password;
     struct callback_ask *callback;
@@ -44,19 +46,48 @@ const char *auth_outcome_text(enum auth_outcome o)
     return text[o];
 }
 
+/* --- what is shown ---------------------------------------------------------------- */
+
+static bool is_token(const struct authority *a, const struct credentials *c)
+{
+    return c->kind == CREDENTIALS_TOKEN ||
+           (c->kind == CREDENTIALS_PASSWORD && a->from.tokens != NULL && token_looks(c->password));
+}
+
+static struct slice token_of(const struct credentials *c)
+{
+    return c->kind == CREDENTIALS_TOKEN ? c->token : c->password;
+}
+
+static bool is_password(const struct authority *a, const struct credentials *c)
+{
+    return c->kind == CREDENTIALS_PASSWORD && !is_token(a, c);
+}
+
 /* --- the answer ---------------------------------------------------------------------- */
 
+/* Many who show the same at once are one; but who was asked again elsewhere may have learnt
+ * something else. */
+static struct principal *principal_of(struct authority *a, const uint8_t *credential,
+                                      struct findings *found)
+{
+    struct principal *p = found->external ? NULL : directory_find(a, credential);
+
+    return p != NULL ? p : directory_add(a, credential, found);
+}
+
 /* What a source said, as the asker is told; takes what it found. */
-static struct auth_answer settle(struct authority *a, const uint8_t *credential,
-                                 struct source_answer *s)
+static struct auth_answer settle(struct auth_ask *q, struct source_answer *s)
 {
     struct auth_answer answer = {.outcome = s->outcome, .retry_ms = s->retry_ms, .why = s->why};
+    struct authority *a = q->a;
 
-    /* Many may have waited for one answer; the callback's last word counts. */
-    if (s->outcome == AUTH_KNOWN && !s->found.external)
-        answer.principal = directory_find(a, credential);
-    if (s->outcome == AUTH_KNOWN && answer.principal == NULL)
-        answer.principal = directory_add(a, credential, &s->found);
+    if (is_password(a, &q->in) && s->outcome == AUTH_KNOWN)
+        slowness_right(a->slowness, &q->attempt);
+    if (is_password(a, &q->in) && s->outcome == AUTH_WRONG)
+        slowness_wrong(a->slowness, &q->attempt);
+    if (s->outcome == AUTH_KNOWN)
+        answer.principal = principal_of(a, q->credential, &s->found);
     findings_free(&s->found);
     return answer;
 }
@@ -86,7 +117,7 @@ static void ask_free(struct auth_ask *q)
 
 static void ask_answer(struct auth_ask *q, struct source_answer *s)
 {
-    struct auth_answer answer = settle(q->a, q->credential, s);
+    struct auth_answer answer = settle(q, s);
     auth_done done = q->done;
     void *arg = q->arg;
 
@@ -140,17 +171,6 @@ static struct auth_ask *ask_new(struct authority *a, const struct credentials *c
         q->next->link = &q->next;
     a->asks = q;
     return q;
-}
-
-static bool is_token(const struct authority *a, const struct credentials *c)
-{
-    return c->kind == CREDENTIALS_TOKEN ||
-           (c->kind == CREDENTIALS_PASSWORD && a->from.tokens != NULL && token_looks(c->password));
-}
-
-static struct slice token_of(const struct credentials *c)
-{
-    return c->kind == CREDENTIALS_TOKEN ? c->token : c->password;
 }
 
 static void credential_of(const struct authority *a, const struct credentials *c, uint8_t *out)
@@ -264,10 +284,33 @@ static struct principal *ask_open(struct authority *a, const struct credentials 
     return p;
 }
 
+/* True: *now is the answer.  Who has to wait is not told whether what is shown is remembered,
+ * or that would be the way to try passwords. */
+static bool ask_known(struct authority *a, const struct credentials *c, uint8_t *credential,
+                      struct slowness_attempt *attempt, struct auth_answer *now)
+{
+    bool password = is_password(a, c);
+    uint64_t wait = 0;
+
+    if (password)
+        wait = slowness_begin(a->slowness, c->address, c->user, attempt);
+    if (wait > 0) {
+        metric_add(M_AUTH_SLOWED, 1);
+        *now = (struct auth_answer){.outcome = AUTH_BUSY, .retry_ms = wait};
+        return true;
+    }
+    credential_of(a, c, credential);
+    now->principal = directory_find(a, credential);
+    if (password && now->principal != NULL)
+        slowness_right(a->slowness, attempt);
+    return now->principal != NULL;
+}
+
 struct auth_ask *ask_begin(struct authority *a, const struct credentials *c,
                            struct auth_answer *now, auth_done done, void *arg)
 {
     struct source_answer s = {0};
+    struct slowness_attempt attempt = {0};
     uint8_t credential[CREDENTIAL_HASH];
     struct auth_ask *q;
 
@@ -276,20 +319,22 @@ struct auth_ask *ask_begin(struct authority *a, const struct credentials *c,
         now->principal = ask_open(a, c);
         return NULL;
     }
-    credential_of(a, c, credential);
-    now->principal = directory_find(a, credential);
-    if (now->principal != NULL)
+    if (ask_known(a, c, credential, &attempt, now))
         return NULL;
     q = ask_new(a, c, credential, done, arg);
+    q->attempt = attempt;
     if (!ask_source(q, &s))
         return q;
+    *now = settle(q, &s);
     ask_free(q);
-    *now = settle(a, credential, &s);
     return NULL;
 }
 
+/* Who goes before the answer has cost as much as who stays. */
 void ask_cancel(struct auth_ask *q)
 {
+    if (is_password(q->a, &q->in))
+        slowness_wrong(q->a->slowness, &q->attempt);
     ask_free(q);
 }
 

@@ -56,8 +56,9 @@ static bool sources_open(struct authority *a, const struct config *c, struct sou
            role_list(s->roles, c, CFG_AUTH_ANONYMOUS, &s->stranger_roles) &&
            (!tokens_configured(c) ||
             (s->tokens = tokens_open(a->loop, c, a->from.tokens, ask_on_keys, a)) != NULL) &&
-           (!set(c, CFG_AUTH_USERS) || (s->passwords = passwords_open(a->loop, c)) != NULL) &&
-           (!set(c, CFG_AUTH_KEYS) || (s->keys = keys_open(c)) != NULL) &&
+           (!set(c, CFG_AUTH_USERS) ||
+            (s->passwords = passwords_open(a->loop, c, s->roles)) != NULL) &&
+           (!set(c, CFG_AUTH_KEYS) || (s->keys = keys_open(c, s->roles)) != NULL) &&
            (!set(c, CFG_AUTH_CALLBACK) || (s->callback = callback_open(a->loop, c)) != NULL);
 }
 
@@ -76,8 +77,10 @@ static void take_limits(struct authority *a, const struct config *c)
 
 void authority_maybe_free(struct authority *a)
 {
-    if (a->timer_closed && a->living == 0)
-        free(a);
+    if (!a->timer_closed || a->living > 0)
+        return;
+    slowness_free(a->slowness);
+    free(a);
 }
 
 static void authority_on_timer_closed(uv_handle_t *h)
@@ -107,6 +110,7 @@ struct authority *authority_open(uv_loop_t *loop, const struct config *c)
     assert(rc == 0);
     (void)rc;
     a->loop = loop;
+    a->slowness = slowness_new();
     a->timer.data = a;
     a->open_to_all = !config_auth(c);
     take_limits(a, c);

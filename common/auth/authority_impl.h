@@ -13,6 +13,7 @@
 #include "keys.h"
 #include "passwords.h"
 #include "roles.h"
+#include "slowness.h"
 #include "tokens.h"
 
 /* What is read from files, and again at each reload: NULL where it is not configured. */
@@ -31,6 +32,7 @@ struct authority {
     uv_loop_t *loop;
     bool open_to_all; /* nothing is configured */
     struct sources from;
+    struct slowness *slowness;
     struct account_limits limits;
     uint64_t unused_max; /* principals kept for the next one who shows the same */
 

@@ -177,11 +177,11 @@ struct principal *directory_add(struct authority *a, const uint8_t credential[CR
     *p = (struct principal){.name = full_name(found->kind, found->name),
                             .kind = found->kind,
                             .expires_ms = found->expires_ms,
-                            .forget_ms = found->keep_ms != 0 ? clock_ms() + found->keep_ms : 0,
+                            .forget_ms = found->external ? clock_ms() + found->keep_ms : 0,
                             .authority = a,
                             .references = 1,
                             .findings = mem_alloc(sizeof *p->findings),
-                            .found = true,
+                            .found = !found->external || found->keep_ms > 0,
                             .next = a->all,
                             .link = &a->all};
     *p->findings = *found;
@@ -197,10 +197,11 @@ struct principal *directory_add(struct authority *a, const uint8_t credential[CR
     HASH_FIND(hh, a->principals, credential, CREDENTIAL_HASH, was);
     if (was != NULL)
         directory_forget(was); /* whoever acts as it goes on */
-    HASH_ADD(hh, a->principals, credential, CREDENTIAL_HASH, p);
+    if (p->found)
+        HASH_ADD(hh, a->principals, credential, CREDENTIAL_HASH, p);
     if (p->expires_ms != 0)
         arm(a, p->expires_ms);
-    if (p->forget_ms != 0)
+    if (p->found && p->forget_ms != 0)
         arm(a, p->forget_ms);
     return p;
 }

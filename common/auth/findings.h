@@ -21,8 +21,8 @@ struct findings {
     uint8_t mark[CREDENTIAL_HASH];
     char *jti;
     struct buf parties; /* a token's issuer and audiences: str16 each */
-    uint64_t keep_ms;   /* may be believed so long without asking again; 0: always */
     bool external;      /* the callback's: no file of ours knows it */
+    uint64_t keep_ms;   /* external: is believed so long without asking again; 0: not at all */
 };
 
 void findings_free(struct findings *f);

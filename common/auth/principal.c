@@ -4,6 +4,7 @@
 #include "principal.h"
 
 #include "authority_impl.h"
+#include "clock.h"
 
 struct principal *principal_everybody(void)
 {
@@ -19,6 +20,14 @@ struct slice principal_own_name(const struct principal *p)
     const char *colon = strchr(p->name, ':');
 
     return colon != NULL ? slice_of(colon + 1) : (struct slice){0};
+}
+
+bool principal_is_believed(const struct principal *p)
+{
+    if (p->authority == NULL)
+        return true;
+    return p->state == PRINCIPAL_STANDS && p->found &&
+           (p->forget_ms == 0 || p->forget_ms > clock_ms());
 }
 
 void principal_ref(struct principal *p)

@@ -61,6 +61,11 @@ struct principal *principal_everybody(void);
 /* The name without its kind; empty for anonymous. */
 struct slice principal_own_name(const struct principal *p);
 
+/* Whoever showed the credential may show it again and go on as the principal, without a
+ * question: it stands, and is remembered.  Where the HTTP callback allows no remembering this
+ * is false from the beginning. */
+bool principal_is_believed(const struct principal *p);
+
 void principal_ref(struct principal *p);
 void principal_unref(struct principal *p); /* NULL is fine */
 
