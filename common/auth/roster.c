@@ -54,7 +54,7 @@ const char *roster_name_wrong(struct slice name)
 /* --- lines ---------------------------------------------------------------------------- */
 
 /* What is parsed, and how far. */
-struct lines {
+struct roster_lines {
     struct roster *into;
     struct slice rest;
     const struct roster_form *form;
@@ -62,8 +62,9 @@ struct lines {
     struct roster_error *e;
 };
 
-static bool wrong(struct lines *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static bool wrong(struct lines *l, const char *fmt, ...)
+static bool wrong(struct roster_lines *l, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static bool wrong(struct roster_lines *l, const char *fmt, ...)
 {
     va_list args;
 
@@ -97,7 +98,7 @@ static struct slice take_until(struct slice *rest, char separator, bool *there)
 }
 
 /* Up to the colon of the roles, which goes too. */
-static struct slice take_proof(const struct lines *l, struct slice *rest)
+static struct slice take_proof(const struct roster_lines *l, struct slice *rest)
 {
     size_t len = l->form->proof_len;
     struct slice proof = {rest->p, len};
@@ -110,7 +111,7 @@ static struct slice take_proof(const struct lines *l, struct slice *rest)
     return proof;
 }
 
-static bool take_roles(struct lines *l, struct slice text, struct buf *out)
+static bool take_roles(struct roster_lines *l, struct slice text, struct buf *out)
 {
     struct slice one, missing;
 
@@ -125,7 +126,7 @@ static bool take_roles(struct lines *l, struct slice text, struct buf *out)
     return wrong(l, "the configuration has no role \"%.*s\"", (int)missing.len, missing.p);
 }
 
-static void add(struct lines *l, struct slice name, struct slice proof, struct buf roles)
+static void add(struct roster_lines *l, struct slice name, struct slice proof, struct buf roles)
 {
     struct roster_entry *made = mem_zalloc(sizeof *made);
 
@@ -136,7 +137,7 @@ static void add(struct lines *l, struct slice name, struct slice proof, struct b
     HASH_ADD_KEYPTR(hh, l->into->by_name, made->name, name.len, made);
 }
 
-static bool take_entry(struct lines *l, struct slice line)
+static bool take_entry(struct roster_lines *l, struct slice line)
 {
     bool there;
     struct slice name = take_until(&line, ':', &there);
@@ -162,7 +163,7 @@ static bool take_entry(struct lines *l, struct slice line)
     return true;
 }
 
-static bool take_line(struct lines *l)
+static bool take_line(struct roster_lines *l)
 {
     bool there;
     struct slice line = take_until(&l->rest, '\n', &there);
@@ -179,7 +180,7 @@ static bool take_line(struct lines *l)
 bool roster_parse(struct roster *r, struct slice text, const struct roster_form *form,
                   const struct roles *roles, struct roster_error *e)
 {
-    struct lines l = {r, text, form, roles, e};
+    struct roster_lines l = {r, text, form, roles, e};
 
     *r = (struct roster){0};
     *e = (struct roster_error){0};
