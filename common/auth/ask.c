@@ -13,6 +13,7 @@
 
 #include "authority_impl.h"
 #include "fingerprint.h"
+#include "log.h"
 #include "mem.h"
 #include "metrics.h"
 
@@ -136,8 +137,16 @@ static void ask_on_password(void *arg, struct source_answer *s)
 static void ask_on_callback(void *arg, struct source_answer *s)
 {
     struct auth_ask *q = arg;
+    struct authority *a = q->a;
+    uint64_t skipped;
 
     q->callback = NULL;
+    if (s->outcome == AUTH_KNOWN && directory_name_is_taken(a, &s->found)) {
+        s->outcome = AUTH_UNAVAILABLE;
+        if (log_limit_pass(&a->complaints, &skipped))
+            log_warn("the callback of [auth] gave a name that a file of ours has",
+                     LOG_S("name", s->found.name), LOG_U("skipped", skipped));
+    }
     ask_answer(q, s);
 }
 

@@ -11,6 +11,7 @@
 #include "callback.h"
 #include "caller.h"
 #include "keys.h"
+#include "loglimit.h"
 #include "passwords.h"
 #include "roles.h"
 #include "slowness.h"
@@ -33,6 +34,7 @@ struct authority {
     bool open_to_all; /* nothing is configured */
     struct sources from;
     struct slowness *slowness;
+    struct log_limit complaints; /* of what the callback says */
     struct account_limits limits;
     uint64_t unused_max; /* principals kept for the next one who shows the same */
 
@@ -54,6 +56,8 @@ struct principal *directory_find(struct authority *a, const uint8_t credential[C
 /* A new one, with a reference; takes *found. */
 struct principal *directory_add(struct authority *a, const uint8_t credential[CREDENTIAL_HASH],
                                 struct findings *found);
+/* A file has that name: it is nobody else's to give. */
+bool directory_name_is_taken(const struct authority *a, const struct findings *f);
 /* Each one is asked whether it still stands, and told if it is not what it was. */
 void directory_review(struct authority *a);
 /* Nobody finds them any more; who acts as one is told. */

@@ -9,43 +9,29 @@
 #include <stdlib.h>
 
 #include "config.h"
+#include "granted.h"
 #include "json.h"
 #include "mem.h"
-#include "members.h"
 
-#define SUBJECT_MAX 512u
-#define JTI_MAX 512u
 #define NUMBER_MAX 32u   /* digits of a date */
 #define SECONDS_MAX 1e12 /* whoever writes ms for seconds is not believed for 30,000 years */
 #define AUDIENCES_MAX 64u
-#define ROLE_MAX 256u
 
-/* --- names ---------------------------------------------------------------------------------- */
-
-/* It stands in logs and in front of people. */
-static bool name_ok(const char *name, size_t max)
-{
-    size_t len = strlen(name);
-
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return false;
-    return len > 0 && len <= max;
-}
+/* --- names ------------------------------------------------------------------------------- */
 
 static const char *names_read(const struct members *m, struct findings *f)
 {
     f->kind = PRINCIPAL_TOKEN;
     f->name = members_string(m, "sub");
-    if (f->name == NULL || !name_ok(f->name, SUBJECT_MAX))
+    if (f->name == NULL || !findings_name_ok(f->name))
         return "it names nobody (sub)";
     if (members_get(m, "jti").p == NULL)
         return NULL;
     f->jti = members_string(m, "jti");
-    return f->jti != NULL && name_ok(f->jti, JTI_MAX) ? NULL : "a jti that is no name";
+    return f->jti != NULL && findings_name_ok(f->jti) ? NULL : "a jti that is no name";
 }
 
-/* --- time ------------------------------------------------------------------------------------- */
+/* --- time -------------------------------------------------------------------------------- */
 
 /* A NumericDate (RFC 7519, 2): seconds, perhaps with a fraction.  0 when there is none. */
 static bool date_read(const struct members *m, const char *name, uint64_t *ms)
@@ -86,8 +72,7 @@ static enum claims_verdict time_verdict(const struct members *m, const struct cl
     return CLAIMS_GOOD;
 }
 
-/* --- from whom, for whom -----------------------------------------------------------------------
- */
+/* --- from whom, for whom ----------------------------------------------------------------- */
 
 static bool put_text(struct buf *out, struct slice raw)
 {
@@ -162,60 +147,19 @@ bool claims_stand(const struct findings *f, const struct claims_rules *r)
     return parties_wrong(&f->parties, r) == NULL;
 }
 
-/* --- {"sluice":{…}} ------------------------------------------------------------------------------
- */
-
-static bool add_filter(struct findings *f, enum auth_verb verb, struct slice filter)
-{
-    if (filter_check(filter) != TOPIC_OK)
-        return false;
-    findings_grant(f, verb, filter);
-    return true;
-}
-
-static bool add_role(struct findings *f, struct slice role)
-{
-    if (role.len == 0 || role.len > ROLE_MAX)
-        return false;
-    findings_role(f, role);
-    return true;
-}
-
-/* verb AUTH_VERBS: roles. */
-static bool list_read(const struct members *m, int verb, struct findings *f, uint64_t *left)
-{
-    struct slice list = members_get(m, verb < AUTH_VERBS ? auth_verb_names[verb] : "roles"), one;
-    struct buf text = {0};
-    struct json_iter it;
-    bool ok = list.p == NULL || json_kind_of(list) == JSON_ARRAY;
-
-    if (!ok || list.p == NULL)
-        return ok;
-    for (it = json_iter_of(list); ok && json_element(&it, &one);) {
-        ok = (*left)-- > 0 && json_kind_of(one) == JSON_STRING;
-        buf_clear(&text);
-        if (ok)
-            json_string_get(one, &text);
-        ok = ok && (verb < AUTH_VERBS ? add_filter(f, (enum auth_verb)verb, buf_slice(&text))
-                                      : add_role(f, buf_slice(&text)));
-    }
-    buf_free(&text);
-    return ok;
-}
+/* --- {"sluice":{…}} ---------------------------------------------------------------------- */
 
 static bool grants_read(const struct members *m, const struct claims_rules *r, struct findings *f)
 {
     struct slice own = members_get(m, "sluice");
-    uint64_t left = r->grants_max;
     struct members lists;
-    bool ok = true;
+    bool ok;
 
     if (own.p == NULL)
         return true;
     if (!members_of(&lists, own))
         return false;
-    for (int verb = 0; ok && verb <= AUTH_VERBS; verb++)
-        ok = list_read(&lists, verb, f, &left);
+    ok = granted_read(&lists, r->grants_max, f);
     members_free(&lists);
     return ok;
 }

@@ -303,6 +303,15 @@ static void arm(struct authority *a, uint64_t due)
 
 /* --- read anew ------------------------------------------------------------------------ */
 
+bool directory_name_is_taken(const struct authority *a, const struct findings *f)
+{
+    struct slice name = slice_of(f->name);
+
+    if (f->kind == PRINCIPAL_USER)
+        return a->from.passwords != NULL && passwords_know(a->from.passwords, name);
+    return f->kind == PRINCIPAL_KEY && a->from.keys != NULL && keys_know(a->from.keys, name);
+}
+
 /* By what is in the files now. */
 static bool still_stands(struct authority *a, struct principal *p)
 {
@@ -310,7 +319,7 @@ static bool still_stands(struct authority *a, struct principal *p)
     struct findings *f = p->findings;
 
     if (f->external)
-        return s->callback != NULL;
+        return s->callback != NULL && !directory_name_is_taken(a, f);
     switch (p->kind) {
     case PRINCIPAL_ANONYMOUS:
         buf_clear(&f->roles);

@@ -7,6 +7,16 @@
 
 #include "mem.h"
 
+bool findings_name_ok(const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+            return false;
+    return len > 0 && len <= FINDINGS_NAME;
+}
+
 void findings_free(struct findings *f)
 {
     free(f->name);

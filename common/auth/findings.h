@@ -25,6 +25,9 @@ struct findings {
     uint64_t keep_ms;   /* external: is believed so long without asking again; 0: not at all */
 };
 
+#define FINDINGS_NAME 512 /* bytes of a name */
+/* Not empty, not too long, no control characters: it stands in logs and in front of people. */
+bool findings_name_ok(const char *name);
 void findings_free(struct findings *f);
 void findings_role(struct findings *f, struct slice role);
 void findings_grant(struct findings *f, enum auth_verb verb, struct slice filter);

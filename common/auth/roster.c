@@ -3,7 +3,6 @@
  */
 #include "roster.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "whole_file.h"
 
 /* --- names ------------------------------------------------------------------------- */
 
@@ -27,7 +27,7 @@ static bool has_control(struct slice s)
     return false;
 }
 
-static bool is_blank(char c)
+static bool is_white(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
 }
@@ -46,7 +46,7 @@ const char *roster_name_wrong(struct slice name)
         return "the name has a colon";
     if (name.p[0] == '#')
         return "the name begins with #, as comments do";
-    if (is_blank(name.p[0]) || is_blank(name.p[name.len - 1]))
+    if (is_white(name.p[0]) || is_white(name.p[name.len - 1]))
         return "the name begins or ends with a blank";
     return NULL;
 }
@@ -76,11 +76,11 @@ static bool wrong(struct roster_lines *l, const char *fmt, ...)
 
 static struct slice trimmed(struct slice s)
 {
-    while (s.len > 0 && is_blank(s.p[0])) {
+    while (s.len > 0 && is_white(s.p[0])) {
         s.p++;
         s.len--;
     }
-    while (s.len > 0 && is_blank(s.p[s.len - 1]))
+    while (s.len > 0 && is_white(s.p[s.len - 1]))
         s.len--;
     return s;
 }
@@ -217,31 +217,13 @@ const struct roster_entry *roster_find(const struct roster *r, struct slice name
 
 /* --- files ------------------------------------------------------------------------------ */
 
-/* One byte more than there may be tells that there are too many.  0 or errno. */
-static int read_all(FILE *f, struct buf *out)
+static void look_at_mode(const char *file, bool secret)
 {
-    size_t got = 1;
-
-    while (got > 0 && out->len <= ROSTER_FILE) {
-        got = fread(buf_reserve(out, 65536), 1, 65536, f);
-        out->len += got;
-    }
-    return ferror(f) ? errno : 0;
-}
-
-static int read_file(const char *file, bool secret, struct buf *out)
-{
-    FILE *f = fopen(file, "re");
+    mode_t wrong = secret ? S_IROTH | S_IWOTH : S_IWOTH;
     struct stat st;
-    int rc;
 
-    if (f == NULL)
-        return errno;
-    if (fstat(fileno(f), &st) == 0 && (st.st_mode & (secret ? S_IROTH | S_IWOTH : S_IWOTH)) != 0)
+    if (stat(file, &st) == 0 && (st.st_mode & wrong) != 0)
         log_warn("a file of [auth] is open to everybody: chmod o= it", LOG_S("file", file));
-    rc = read_all(f, out);
-    (void)fclose(f);
-    return rc;
 }
 
 bool roster_read(struct roster *r, const char *file, const struct roster_form *form,
@@ -249,11 +231,12 @@ bool roster_read(struct roster *r, const char *file, const struct roster_form *f
 {
     struct roster_error e = {0};
     struct buf text = {0};
-    int rc = read_file(file, form->secret, &text);
-    bool fine = false;
+    const char *why;
+    bool fine = whole_file_read(file, ROSTER_FILE, &text, &why);
 
-    if (rc != 0)
-        (void)snprintf(e.why, sizeof e.why, "%s", strerror(rc));
+    look_at_mode(file, form->secret);
+    if (!fine)
+        (void)snprintf(e.why, sizeof e.why, "%s", why);
     else
         fine = roster_parse(r, buf_slice(&text), form, roles, &e);
     if (!fine)
