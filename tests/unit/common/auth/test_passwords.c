@@ -276,37 +276,43 @@ static double apart(const double *a, const double *b)
     return fabs(wins - n * n / 2) / sqrt(n * n * (2 * n + 1) / 12);
 }
 
-/* Each of three comes after each as often: what ran before leaves its traces. */
-static size_t turn_of(size_t round, size_t k)
+enum kind { WRONG_USER, WRONG_PASSWORD, NO_PASSWORD, KINDS };
+
+/* As many of each kind in an order of chance: what ran before leaves its traces. */
+static void shuffle(enum kind *order)
 {
-    return (round + (round / 3 % 2 != 0 ? k : 3 - k)) % 3;
+    for (size_t i = 0; i < KINDS * SAMPLES; i++) {
+        size_t k = (size_t)random() % (i + 1);
+
+        order[i] = order[k];
+        order[k] = (enum kind)(i % KINDS);
+    }
+}
+
+static double time_of_kind(enum kind kind, size_t i)
+{
+    char name[24];
+
+    (void)snprintf(name, sizeof name, "user%zu", i);
+    return kind == WRONG_USER       ? time_of(name, "looking-glass")
+           : kind == WRONG_PASSWORD ? time_of("alice", "looking-glass")
+                                    : time_of("alice", "");
 }
 
 START_TEST(a_wrong_user_takes_as_long_as_a_wrong_password)
 {
-    double user[SAMPLES], password[SAMPLES], none[SAMPLES];
+    double taken[KINDS][SAMPLES];
+    size_t counts[KINDS] = {0};
+    enum kind order[KINDS * SAMPLES];
     char text[2048];
 
     (void)snprintf(text, sizeof text, "alice:%s:a\nbob:%s:a\n", hash, hash);
     ck_assert(open_with(text));
-    for (size_t i = 0; i < SAMPLES; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof name, "user%zu", i);
-        for (size_t k = 0; k < 3; k++)
-            switch (turn_of(i, k)) {
-            case 0:
-                user[i] = time_of(name, "looking-glass");
-                break;
-            case 1:
-                password[i] = time_of("alice", "looking-glass");
-                break;
-            default:
-                none[i] = time_of("alice", "");
-            }
-    }
-    ck_assert_double_lt(apart(user, password), 5);
-    ck_assert_double_gt(apart(none, password), 5); /* this can tell what is apart */
+    shuffle(order);
+    for (size_t i = 0; i < ARRAY_LEN(order); i++)
+        taken[order[i]][counts[order[i]]++] = time_of_kind(order[i], i);
+    ck_assert_double_lt(apart(taken[WRONG_USER], taken[WRONG_PASSWORD]), 5);
+    ck_assert_double_gt(apart(taken[NO_PASSWORD], taken[WRONG_PASSWORD]), 5); /* it can tell */
 }
 END_TEST
 
