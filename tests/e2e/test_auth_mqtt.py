@@ -1,0 +1,544 @@
+"""MQTT: who a client is and what it may, from CONNECT to the end of what was believed."""
+
+import pytest
+from mqttauthlib import (DENIED, PASSWORD, QUOTA, ROLES, SECRET, WRONG, AuthDoor, auth, token)
+from mqttlib import (AUTH, DISCONNECT, PUBACK, PUBLISH, PUBREC, V3, V5, Will, disconnect,
+                     publish)
+from sluicelib import wait_for
+
+CODES = {WRONG: 4, DENIED: 5, QUOTA: 3}  # of 3.1.1
+VERSIONS = pytest.mark.parametrize("version", [V5, V3], ids=["5.0", "3.1.1"])
+
+
+def code(version, reason):
+    return reason if version == V5 else CODES[reason]
+
+
+@pytest.fixture
+def new_door(new_sluice, tmp_path):
+    made = []
+
+    def make(config="", auth_lines="", gateways=("mqtt",), strangers=False):
+        (tmp_path / "secret").write_text(SECRET)
+        (tmp_path / "secret").chmod(0o600)
+        (tmp_path / "revoked").write_text("")
+        lines = f"hmac_key_file = {tmp_path}/secret\nrevoked = {tmp_path}/revoked\nleeway = 0s\n"
+        lines += "anonymous = own\n" if strangers else ""
+        text = f"{config}\n[auth]\n{lines}{auth_lines}\n{ROLES}"
+        door = AuthDoor(new_sluice(text, gateways=gateways))
+        door.files = tmp_path
+        door.file = lambda name: tmp_path / name
+        door.text = text
+        made.append(door)
+        return door
+
+    yield make
+    for door in made:
+        door.close()
+
+
+@pytest.fixture
+def door(new_door):
+    return new_door()
+
+
+def ended(client, reason=DENIED):
+    """DISCONNECT with the reason (5.0), or just the close."""
+    assert client.closed() == (reason if client.version == V5 else None)
+
+
+# --- CONNECT ----------------------------------------------------------------------------
+
+
+@VERSIONS
+def test_a_token_in_the_passwords_place_is_believed(door, version):
+    c = door.by_token(version=version, publish=["a/#"], subscribe=["a/#"])
+    c.subscribed("a/b", qos=1)
+    c.publish("a/b", b"1")
+    assert c.message().payload == b"1"
+
+
+BAD = {
+    "wrong secret": lambda: token(secret="another secret of thirty-two bytes ..."),
+    "expired": lambda: token(ttl=-10),
+    "not yet": lambda: token(nbf=4000000000),
+    "none": lambda: token(alg="none"),
+    "no jwt": lambda: "abc",
+    "empty": lambda: "",
+}
+
+
+@VERSIONS
+@pytest.mark.parametrize("how", BAD)
+def test_what_is_shown_and_wrong_is_refused(door, version, how):
+    assert door.refused(version=version, user="alice", password=BAD[how]()) == code(version, WRONG)
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_what_is_shown_by_the_method_and_wrong_is_refused(door, how):
+    assert door.refused(auth_method="jwt", auth_data=BAD[how]()) == WRONG
+
+
+@VERSIONS
+def test_who_shows_nothing_is_not_authorized(door, version):
+    assert door.refused(version=version) == code(version, DENIED)
+
+
+@VERSIONS
+def test_a_user_name_alone_is_no_credential(new_door, version):
+    door = new_door(strangers=True)
+    assert door.refused(version=version, user="alice") == code(version, WRONG)
+
+
+@VERSIONS
+def test_strangers_come_where_they_may(new_door, version):
+    door = new_door(strangers=True)
+    c = door.connect(version=version)
+    assert c.subscribe("shared/x").codes == [0]
+    assert c.subscribe("other").codes == [DENIED if version == V5 else 0x80]
+
+
+@VERSIONS
+def test_what_is_wrong_is_not_taken_for_a_stranger(new_door, version):
+    door = new_door(strangers=True)
+    assert door.refused(version=version, user="alice", password="x") == code(version, WRONG)
+
+
+def test_another_method_is_refused(door):
+    assert door.refused(auth_method="SCRAM-SHA-1", auth_data=b"x") == 0x8C
+
+
+def test_the_method_is_said_again_in_connack(door):
+    assert door.by_auth().connack.props["auth_method"] == "jwt"
+    assert "auth_method" not in door.by_token().connack.props
+
+
+def test_without_auth_names_are_not_believed(new_mqtt):
+    door = new_mqtt("")
+    c = door.connect("c", user="alice", password="x", clean=False, session_expiry=600)
+    c.send(disconnect())
+    c.closed()
+    again = door.connect("c", user="bob", password="y", clean=False, session_expiry=600)
+    assert again.connack.present  # both are nobody
+    assert door.connect("d", auth_method="jwt", auth_data=b"x").connack.reason == 0
+
+
+# --- WebSocket -----------------------------------------------------------------------------
+
+
+def test_over_websocket_connect_counts(door):
+    c = door.connect(over="ws", user="x", password=token(publish=["a"]))
+    assert c.publish("a").reason == 0
+    assert c.publish("b").reason == DENIED
+    assert door.refused(over="ws") == DENIED
+
+
+# --- what it may --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_a_refused_publish_is_told(door, qos):
+    c = door.by_token(publish=["a/#"])
+    p = c.publish("b", qos=qos)
+    assert p.reason == DENIED and p.kind == (PUBACK if qos == 1 else PUBREC)
+    assert c.publish("a/b", qos=qos).reason == 0
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_a_refused_publish_closes_311(door, qos):
+    c = door.by_token(version=V3, publish=["a/#"])
+    c.send(publish("b", b"", qos, 1, version=V3))
+    ended(c)
+
+
+@VERSIONS
+def test_a_refused_publish_of_qos_0_is_dropped_and_counted(door, version):
+    c = door.by_token(version=version, publish=["a/#"], subscribe=["#"])
+    c.subscribed("#")
+    c.publish("b", b"no", qos=0)
+    c.publish("a/b", b"yes", qos=0)
+    assert c.message().payload == b"yes"
+    assert door.sluice.metrics("mqtt")["sluice_mqtt_publishes_refused_total"] == 1
+
+
+FILTERS = {"a/b": True, "a/#": True, "a/+/c": True, "$share/g/a/x": True, "$last/3/a/#": True,
+           "#": False, "+/b": False, "b": False, "$share/g/b": False, "$share/g/#": False,
+           "$last/3/#": False, "$SYS/#": False, "$SYS/broker/uptime": False, "a": True}
+
+
+@VERSIONS
+def test_a_refused_filter_is_refused_alone(door, version):
+    c = door.by_token(version=version, subscribe=["a/#"])
+    want = [0 if ok else DENIED if version == V5 else 0x80 for ok in FILTERS.values()]
+    assert c.subscribe(*FILTERS).codes == want
+
+
+def test_sys_needs_a_grant_of_its_own(door):
+    c = door.by_token(subscribe=["#"])
+    assert c.subscribe("#", "$SYS/#").codes == [0, DENIED]
+    c = door.by_token(subscribe=["$SYS/#"])
+    assert c.subscribe("#", "$SYS/#").codes == [DENIED, 0]
+
+
+def test_grants_of_a_client_id_follow_it(door):
+    c = door.by_token("c", roles=["device"])
+    assert c.publish(f"devices/{door.name('c')}/x").reason == 0
+    assert c.publish(f"devices/{door.name('d')}/x").reason == DENIED
+    assert c.subscribe(f"devices/{door.name('c')}/#", "devices/#").codes == [0, DENIED]
+
+
+def test_grants_of_a_client_id_do_not_count_where_it_would_reach_further(door):
+    c = door.open()
+    c.connect("+", user="x", password=token(roles=["device"]))
+    assert c.subscribe("devices/+/#").codes == [DENIED]
+    assert c.publish("devices/+/x".replace("+", "y")).reason == DENIED
+
+
+# --- AUTH --------------------------------------------------------------------------------------
+
+
+def renewed(c, jwt):
+    c.send(auth(jwt))
+    p = c.take(AUTH)
+    assert p.reason == 0 and p.props["auth_method"] == "jwt"
+
+
+def test_a_session_renews_and_outlives_its_first_token(door):
+    c = door.by_auth(ttl=2, subscribe=["a/#"], publish=["a/#"])
+    c.subscribed("a/#", qos=1)
+    renewed(c, token(ttl=600, subscribe=["a/#"], publish=["a/#"], jti="second"))
+    other = door.by_auth(ttl=2)
+    assert other.closed() == DENIED  # the first token has run out
+    c.publish("a/b", b"still")
+    assert c.message().payload == b"still"
+
+
+def test_renewing_grants_more(door):
+    c = door.by_auth(publish=["a"])
+    assert c.publish("b").reason == DENIED
+    renewed(c, token(publish=["a", "b"]))
+    assert c.publish("b").reason == 0
+
+
+def test_renewing_with_less_ends_what_is_not_covered(door):
+    c = door.by_auth(subscribe=["a/#", "b/#"])
+    c.subscribed("a/x", "b/x")
+    c.send(auth(token(subscribe=["a/#"])))
+    assert c.take(AUTH).reason == 0
+    ended(c)
+
+
+def test_renewing_with_less_where_nothing_is_uncovered_goes_on(door):
+    c = door.by_auth(subscribe=["a/#", "b/#"])
+    c.subscribed("a/x")
+    renewed(c, token(subscribe=["a/#"]))
+    assert c.subscribe("b/x").codes == [DENIED]
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_renewing_with_what_is_wrong_ends_it(door, how):
+    c = door.by_auth()
+    c.send(auth(BAD[how]()))
+    ended(c)
+
+
+def test_renewing_as_somebody_else_ends_it(door):
+    c = door.by_auth(sub="alice")
+    c.send(auth(token(sub="bob")))
+    ended(c)
+
+
+@pytest.mark.parametrize("packet, reason", [
+    (auth(token(), method="other"), 0x8C),
+    (auth(token(), method=None), 0x82),
+    (auth(token(), reason=0x18), 0x82),
+    (auth(token(), reason=0x00), 0x82),
+], ids=["another method", "no method", "continued", "success"])
+def test_auth_that_is_wrong_ends_it(door, packet, reason):
+    c = door.by_auth()
+    c.send(packet)
+    ended(c, reason)
+
+
+def test_auth_of_who_named_no_method_is_a_protocol_error(door):
+    c = door.by_token()
+    c.send(auth(token()))
+    ended(c, 0x82)
+
+
+def test_nothing_is_lost_or_doubled_over_renewals_under_load(door):
+    c = door.by_auth(subscribe=["load"], publish=["load"])
+    c.subscribed("load", qos=1)
+    source = door.by_token(publish=["load"])
+    want = 600
+    got = []
+    for n in range(want):
+        source.send(publish("load", str(n), 1, n + 1))
+        if n % 50 == 0:
+            c.send(auth(token(subscribe=["load"], publish=["load"], jti=str(n))))
+    while len(got) < want:
+        m = c.message()
+        got.append(int(m.payload))
+    assert got == list(range(want))
+    renewals = [p for p in c.kept if p.kind == AUTH]
+    assert len(renewals) == want // 50 and all(p.reason == 0 for p in renewals)
+
+
+# --- the end of what was believed ------------------------------------------------------------
+
+
+@VERSIONS
+def test_a_token_that_runs_out_ends_its_connection(door, version):
+    c = door.by_token(version=version, ttl=1)
+    stays = door.by_token(version=version)
+    if version == V5:
+        p = c.take(DISCONNECT)
+        assert p.reason == DENIED and "expired" in p.props["reason_string"]
+    assert c.closed() is None
+    assert stays.publish("x", qos=0) is None
+
+
+@VERSIONS
+def test_a_token_that_is_revoked_ends_its_connection(door, version):
+    c = door.by_token(version=version, jti="one")
+    stays = door.by_token(version=version, jti="two", subscribe=["a"], publish=["a"])
+    stays.subscribed("a", qos=1)
+    door.revoke("one")
+    ended(c)
+    assert door.refused(version=version, user="x", password=token(jti="one")) == \
+        code(version, WRONG)
+    stays.publish("a", b"still")
+    assert stays.message().payload == b"still"
+
+
+@VERSIONS
+def test_roles_that_shrink_end_who_has_more_and_nobody_else(door, version):
+    more = door.by_token(version=version, roles=["own"])
+    less = door.by_token(version=version, sub="bob", roles=["own"])
+    more.subscribed("shared/x")
+    less.subscribed("own/bob/x")
+    door.configure(door.text.replace(", shared/#", ""))
+    ended(more)
+    assert less.subscribe("own/bob/y", "shared/x").codes == \
+        [0, DENIED if version == V5 else 0x80]
+
+
+# --- wills -------------------------------------------------------------------------------------
+
+
+def watcher(door, *topics):
+    w = door.by_token(sub="watcher", subscribe=["#"], publish=["#"])
+    w.subscribed(*(topics or ["#"]), qos=1)
+    return w
+
+
+def nothing_but(w, payload):
+    """Nothing came before what is published now."""
+    w.publish("mark", payload)
+    assert w.message().payload == payload
+
+
+@VERSIONS
+def test_a_will_that_is_not_permitted_refuses_the_client(door, version):
+    jwt = token(publish=["a"])
+    assert door.refused(version=version, user="x", password=jwt, will=Will("b")) == \
+        code(version, DENIED)
+
+
+def test_the_will_of_one_that_runs_out_is_sent(door):
+    w = watcher(door)
+    c = door.connect(user="x", password=token(publish=["a"], ttl=1), will=Will("a", b"gone"))
+    ended(c)
+    assert w.message().payload == b"gone"
+
+
+def test_the_will_of_one_that_is_revoked_is_not_sent(door):
+    w = watcher(door)
+    c = door.connect(user="x", password=token(publish=["a"], jti="one"), will=Will("a", b"gone"))
+    door.revoke("one")
+    ended(c)
+    nothing_but(w, b"mark")
+
+
+@pytest.mark.parametrize("how", ["close", "kill"])
+def test_a_will_that_is_no_longer_permitted_is_withdrawn(door, how):
+    w = watcher(door)
+    c = door.connect("c", user="x", password=token(roles=["own"]), will=Will("own/alice/w", b"gone"))
+    door.configure(door.text.replace("publish = own/%u/#", "publish = own/%u/x"))
+    wait_for(lambda: "a will was withdrawn" in door.sluice.processes["mqtt"].logged(), "withdrawal")
+    if how == "kill":
+        c.publish("own/alice/x")  # what was said before is there
+        door.sluice.processes["mqtt"].restart()
+        wait_for(lambda: door.sluice.metrics("broker")["sluice_sessions_attached"] == 0, "its end")
+        w = watcher(door)
+    else:
+        assert c.publish("own/alice/w").reason == DENIED
+        c.close()
+        wait_for(lambda: door.sluice.metrics("broker")["sluice_sessions_attached"] == 1, "its end")
+    nothing_but(w, b"mark")
+
+
+# --- sessions ------------------------------------------------------------------------------------
+
+
+def session(door, sub, client="c", **kw):
+    kw.setdefault("subscribe", ["#"])
+    kw.setdefault("publish", ["#"])
+    return door.by_token(client, clean=False, sub=sub, **kw)
+
+
+def leave(c):
+    c.send(disconnect())
+    c.closed()
+
+
+@VERSIONS
+def test_a_session_is_its_principals_away_and_live(door, version):
+    jwt = {who: token(sub=who, subscribe=["#"], publish=["#"]) for who in ("alice", "bob")}
+    c = door.by_token("c", version, jwt=jwt["alice"], clean=False)
+    c.subscribed("q", qos=1)
+    assert door.refused("c", version, user="x", password=jwt["bob"]) == code(version, DENIED)
+    c.publish("q", b"1")  # it was not disturbed
+    assert c.message().payload == b"1"
+    c.close()
+    assert door.refused("c", version, user="x", password=jwt["bob"]) == code(version, DENIED)
+    again = door.by_token("c", version, jwt=jwt["alice"], clean=False)
+    assert again.connack.present
+    newer = door.by_token("c", version, jwt=jwt["alice"], clean=False)
+    assert newer.connack.present
+    assert again.closed() == (0x8E if version == V5 else None)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "in memory alone"])
+@pytest.mark.parametrize("whose", ["broker", "mqtt"])
+def test_a_session_is_its_principals_over_restarts(new_door, stored, whose):
+    door = new_door(gateways=("mqtt", "mqtt-2"))
+    jwt = token(subscribe=["#"], publish=["#"])
+    more = {"session_expiry": 600, "clean": False} if stored else {}
+    c = door.connect("c", user="x", password=jwt, **more)
+    c.subscribed("q", qos=1)
+    door.sluice.processes[whose].restart()
+    if whose == "broker":
+        wait_for(lambda: door.sluice.metrics("broker")["sluice_sessions_attached"] == 1, "HOLD")
+        assert door.refused("c", gateway="mqtt-2", user="x", password=token(sub="bob")) == DENIED
+        c.publish("q", b"1")
+        assert c.message().payload == b"1"
+    elif stored:
+        assert door.refused("c", gateway="mqtt-2", user="x", password=token(sub="bob")) == DENIED
+        assert door.connect("c", user="x", password=jwt, **more).connack.present
+
+
+def test_strangers_and_users_do_not_share_sessions(new_door):
+    door = new_door(strangers=True)
+    c = door.connect("c", clean=False, session_expiry=600)
+    assert door.refused("c", user="x", password=token()) == DENIED
+    leave(c)
+    assert door.refused("c", user="x", password=token()) == DENIED
+    assert door.connect("c", clean=False, session_expiry=600).connack.present
+    leave(session(door, "alice", "d"))
+    assert door.refused("d") == DENIED
+
+
+def test_what_strangers_had_is_adopted_where_they_come_no_more(new_door):
+    door = new_door(strangers=True)
+    leave(door.connect("c", clean=False, session_expiry=600))
+    door.configure(door.text.replace("anonymous = own\n", ""))
+    wait_for(lambda: door.sluice.broker.logged().count("configuration reloaded") == 1, "reload")
+    leave(session(door, "alice"))
+    assert door.refused("c", user="x", password=token(sub="bob")) == DENIED
+    assert session(door, "alice").connack.present
+
+
+def test_filters_that_are_no_longer_permitted_are_dropped_at_resuming(door):
+    c = session(door, "alice")
+    c.subscribed("a", "b", qos=1)
+    leave(c)
+    p = door.by_token(sub="p", publish=["#"])
+    p.publish("a", b"a")
+    p.publish("b", b"b")
+    c = session(door, "alice", subscribe=["a"])
+    assert c.connack.present
+    p.publish("b", b"b2")
+    p.publish("a", b"a2")
+    assert [c.message().payload for _ in range(2)] == [b"a", b"a2"]
+    assert door.sluice.metrics("mqtt")["sluice_mqtt_filters_dropped_total"] == 1
+    leave(c)
+    c = session(door, "alice")  # it is gone for good
+    p.publish("b", b"b3")
+    p.publish("a", b"a3")
+    assert c.message().payload == b"a3"
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_events_in_flight_that_may_no_longer_be_seen_are_withheld(door, qos):
+    c = session(door, "alice")
+    c.subscribed("a", "b", qos=qos)
+    p = door.by_token(sub="p", publish=["#"])
+    for topic in ("a", "b", "a", "b"):
+        p.publish(topic, topic.encode())
+    for topic in ("a", "b", "a", "b"):
+        assert c.take(PUBLISH).topic == topic  # not acknowledged
+    c.close()
+    c = session(door, "alice", subscribe=["b"])
+    assert [c.message().topic for _ in range(2)] == ["b", "b"]
+    p.publish("b", b"new")
+    assert c.message().payload == b"new"
+    assert door.sluice.metrics("mqtt")["sluice_mqtt_events_withheld_total"] == 2
+
+
+def test_group_members_come_back_without_a_filter_that_is_not_permitted(door):
+    c = session(door, "alice")
+    c.subscribed("$share/g/a", "$share/g/b", qos=1)
+    leave(c)
+    c = session(door, "alice", subscribe=["b"])
+    p = door.by_token(sub="p", publish=["#"])
+    p.publish("a", b"no")
+    p.publish("b", b"yes")
+    assert c.message().payload == b"yes"
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+@VERSIONS
+def test_a_principal_has_so_many_connections(new_door, version):
+    door = new_door("[limits]\nprincipal_connections = 2\n")
+    a, b = (door.by_token(f"c{n}", version) for n in range(2))
+    assert door.refused("c2", version, user="x", password=token()) == code(version, QUOTA)
+    door.by_token("c2", version, sub="bob")
+    assert door.by_token("c1", version).connack.reason == 0  # its own session taken over
+    b.closed()
+    leave(a)
+    door.by_token("c3", version)
+
+
+def test_a_principal_publishes_so_fast_in_50(new_door):
+    door = new_door("[limits]\nprincipal_publish_rate = 5\n")
+    c = door.by_token(publish=["a"])
+    codes = [c.publish("a", qos=1).reason for _ in range(10)]
+    assert codes[:5] == [0] * 5 and QUOTA in codes
+    assert door.by_token(sub="bob", publish=["a"]).publish("a").reason == 0
+
+
+@pytest.mark.parametrize("version, qos", [(V3, 1), (V3, 0), (V5, 0)])
+def test_who_cannot_be_told_is_not_read_on(new_door, version, qos):
+    door = new_door("[limits]\nprincipal_publish_rate = 10\n")
+    w = watcher(door, "a")
+    c = door.by_token(version=version, publish=["a"])
+    for n in range(25):
+        c.send(publish("a", str(n), qos, n + 1 if qos else None, version=version))
+    assert [int(w.message().payload) for _ in range(25)] == list(range(25))
+
+
+@VERSIONS
+def test_a_principal_has_so_many_subscriptions(new_door, version):
+    door = new_door("[limits]\nprincipal_subscriptions = 2\n")
+    a = door.by_token(version=version, subscribe=["#"])
+    b = door.by_token(version=version, subscribe=["#"])
+    no = QUOTA if version == V5 else 0x80
+    assert a.subscribe("a", "b", "c").codes == [0, 0, no]
+    assert b.subscribe("a").codes == [no]
+    a.unsubscribe("a")
+    assert b.subscribe("a").codes == [0]
+    leave(a)
+    assert b.subscribe("b", "c").codes == [0, no]
