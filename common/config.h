@@ -27,6 +27,7 @@ enum config_type {
     CONFIG_HOST,      /* an address without a port, or nothing */
     CONFIG_ENDPOINTS, /* a list of ZeroMQ endpoints */
     CONFIG_KEYS,      /* a list of public keys in Z85 */
+    CONFIG_SERVERS,   /* "host" or "host:port", several with blanks between, or nothing */
     CONFIG_INT,
     CONFIG_SIZE,     /* 64k, 32M, 1G: powers of 1024 */
     CONFIG_DURATION, /* 250ms, 10s, 5m, 2h, 7d; a bare number is an error */

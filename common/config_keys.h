@@ -166,8 +166,9 @@ X(MQTT_QUEUE_QOS0, "mqtt", "queue_qos0", CONFIG_BOOL, "false", NULL,
   "a session that was offline gets events of QoS 0, too")
 X(MQTT_ON_GAP, "mqtt", "on_gap", CONFIG_CHOICE, "announce", "announce,drop-session",
   "a session whose events are gone is told so, or ends: its client begins a new one")
-X(MQTT_SERVER_REFERENCE, "mqtt", "server_reference", CONFIG_TEXT, "", NULL,
-  "where MQTT 5.0 clients are sent when the process stops, as host:port; empty: nowhere")
+X(MQTT_SERVER_REFERENCE, "mqtt", "server_reference", CONFIG_SERVERS, "", NULL,
+  "where MQTT 5.0 clients are sent when the process stops, as host:port, several with blanks "
+  "between; empty: nowhere")
 
 X(ZMQ_LISTEN, "zmq", "listen", CONFIG_ADDRESSES, "127.0.0.1:5550", NULL,
   "addresses to serve ZeroMQ sockets on, with or without tcp:// before them; "

@@ -10,11 +10,11 @@
 #define WIDTH 78
 
 static const char *const type_words[] = {
-    [CONFIG_TEXT] = " TEXT",    [CONFIG_LIST] = " LIST",      [CONFIG_HOSTS] = " LIST",
-    [CONFIG_ORIGINS] = " LIST", [CONFIG_ADDRESSES] = " LIST", [CONFIG_ADDRESS] = " ADDRESS",
-    [CONFIG_HOST] = " ADDRESS", [CONFIG_ENDPOINTS] = " LIST", [CONFIG_KEYS] = " LIST",
-    [CONFIG_INT] = " N",        [CONFIG_SIZE] = " SIZE",      [CONFIG_DURATION] = " TIME",
-    [CONFIG_BOOL] = "[=BOOL]",
+    [CONFIG_TEXT] = " TEXT",     [CONFIG_LIST] = " LIST",      [CONFIG_HOSTS] = " LIST",
+    [CONFIG_ORIGINS] = " LIST",  [CONFIG_ADDRESSES] = " LIST", [CONFIG_ADDRESS] = " ADDRESS",
+    [CONFIG_HOST] = " ADDRESS",  [CONFIG_ENDPOINTS] = " LIST", [CONFIG_KEYS] = " LIST",
+    [CONFIG_SERVERS] = " TEXT",  [CONFIG_INT] = " N",          [CONFIG_SIZE] = " SIZE",
+    [CONFIG_DURATION] = " TIME", [CONFIG_BOOL] = "[=BOOL]",
 };
 
 /* Appends text in lines of WIDTH, each begun with prefix. */

@@ -325,6 +325,32 @@ static const char *host_wrong(struct slice text)
     return good && !port ? NULL : "not an address without a port, such as 0.0.0.0";
 }
 
+/* MQTT's server reference (5.0, 4.11): what clients are told, and take for a place. */
+static bool server_ok(struct slice one)
+{
+    for (size_t i = 0; i < one.len; i++)
+        if (one.p[i] <= ' ' || one.p[i] > '~' || strchr(",/\"\\", one.p[i]) != NULL)
+            return false;
+    return memchr(one.p, ':', one.len) == NULL || one.p[one.len - 1] == ']' ||
+           (one.p[0] != ':' && address_looks(one));
+}
+
+static const char *servers_wrong(struct slice text)
+{
+    const char *wrong = "not host:port, or several with blanks between";
+
+    while (text.len > 0) {
+        const char *blank = memchr(text.p, ' ', text.len);
+        struct slice one = {text.p, blank != NULL ? (size_t)(blank - text.p) : text.len};
+
+        if (one.len == 0 || !server_ok(one))
+            return wrong;
+        text = blank != NULL ? (struct slice){blank + 1, text.len - one.len - 1}
+                             : (struct slice){NULL, 0};
+    }
+    return NULL;
+}
+
 static const char *text_wrong(enum config_type type, struct slice text)
 {
     switch (type) {
@@ -343,6 +369,8 @@ static const char *text_wrong(enum config_type type, struct slice text)
         return each_wrong(
             text, endpoint_ok,
             "not a list of endpoints such as tcp://127.0.0.1:5560 or ipc:///run/link");
+    case CONFIG_SERVERS:
+        return servers_wrong(text);
     case CONFIG_KEYS:
         return each_wrong(text, key_ok, "not a list of public keys, 40 characters of Z85 each");
     default:

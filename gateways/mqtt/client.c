@@ -11,6 +11,7 @@
 
 #include <utlist.h>
 
+#include "audit.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
@@ -63,6 +64,20 @@ void client_write_ack(struct client *c, enum mqtt_type type, uint16_t packet_id,
     buf_clear(packet);
     mqtt_ack_put(packet, c->version, type, packet_id, reason, (struct slice){NULL, 0});
     client_write(c, buf_slice(packet));
+}
+
+void client_audit(const struct client *c, const char *verb, struct slice filter, const char *reason)
+{
+    char address[CONN_ADDRESS_MAX];
+    struct audit a = {.door = "mqtt",
+                      .principal = caller_name(&c->caller),
+                      .verb = verb,
+                      .filter = filter,
+                      .reason = reason};
+
+    if (c->transport.conn != NULL)
+        a.address = conn_peer_address(c->transport.conn, address);
+    audit_refused(&a);
 }
 
 /* --- marks ------------------------------------------------------------------------------ */

@@ -109,6 +109,10 @@ void client_write_ack(struct client *c, enum mqtt_type type, uint16_t packet_id,
 /* What client_write has gathered goes out: before events that come behind it. */
 void client_flush(struct client *c);
 
+/* The audit log: it was refused.  verb NULL: to be who it said it was. */
+void client_audit(const struct client *c, const char *verb, struct slice filter,
+                  const char *reason);
+
 /* --- marks ------------------------------------------------------------------------- */
 
 /* Ends the connection from our side: DISCONNECT with the reason (5.0), then the close.

@@ -195,8 +195,6 @@ static void connect_say_accepted(struct client *c, const struct connack *k)
 static enum mqtt_reason connect_reason_of(uint16_t error)
 {
     switch (error) {
-    case ERR_FORBIDDEN:
-        return MQTT_NOT_AUTHORIZED;
     case ERR_BAD_REQUEST:
     case ERR_BAD_EVENT:
         return MQTT_IMPLEMENTATION;
@@ -266,12 +264,25 @@ static void connect_attached(struct client *c, const struct wire_attached *w)
         connect_let_in(c);
 }
 
+static void connect_refuse_session(struct client *c, uint16_t error)
+{
+    static const char *const why = "the session is another principal's";
+    bool anothers = error == ERR_FORBIDDEN;
+
+    if (anothers)
+        client_audit(c, "session", client_id(c), why);
+    if (anothers)
+        connect_refuse_why(c, MQTT_NOT_AUTHORIZED, why);
+    else
+        connect_refuse(c, connect_reason_of(error));
+}
+
 static void connect_on_answer(struct client *c, const struct wire_attached *w, uint16_t error)
 {
     if (w != NULL)
         connect_attached(c, w);
     else
-        connect_refuse(c, connect_reason_of(error));
+        connect_refuse_session(c, error);
 }
 
 /* --- what the client says ------------------------------------------------------------------- */
@@ -391,8 +402,12 @@ static enum mqtt_reason connect_put_will(const struct client *c, const struct mq
                               .origin = client_id(c),
                               .qos = will->qos,
                               .retain = will->retain};
+    enum mqtt_reason reason;
 
-    return message_put(c->mqtt, &c->caller, &message, record);
+    reason = message_put(c->mqtt, &c->caller, &message, record);
+    if (reason == MQTT_NOT_AUTHORIZED)
+        client_audit(c, auth_verb_names[AUTH_PUBLISH], will->topic, "the will is not permitted");
+    return reason;
 }
 
 static enum mqtt_reason connect_put_attach(const struct client *c, const struct mqtt_connect *m,
@@ -448,6 +463,12 @@ static void connect_attach(struct client *c, const struct mqtt_connect *m)
 
 /* --- who it is ------------------------------------------------------------------------- */
 
+static void connect_refuse_unknown(struct client *c, const struct identity_answer *answer)
+{
+    client_audit(c, NULL, (struct slice){0}, answer->text);
+    connect_refuse_why(c, answer->reason, answer->text);
+}
+
 static void connect_go_on(struct client *c, const struct mqtt_connect *m,
                           const struct identity_answer *answer)
 {
@@ -455,7 +476,7 @@ static void connect_go_on(struct client *c, const struct mqtt_connect *m,
     if (answer->reason == MQTT_OK)
         connect_attach(c, m);
     else
-        connect_refuse_why(c, answer->reason, answer->text);
+        connect_refuse_unknown(c, answer);
 }
 
 static void connect_on_known(struct client *c, const struct identity_answer *answer,

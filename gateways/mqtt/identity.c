@@ -254,13 +254,19 @@ static enum mqtt_reason identity_end_reason(enum auth_outcome o)
     return o == AUTH_BUSY ? MQTT_QUOTA : MQTT_NOT_AUTHORIZED;
 }
 
+static void identity_refuse_renewal(struct client *c, enum mqtt_reason reason, const char *why)
+{
+    client_audit(c, NULL, (struct slice){0}, why);
+    client_end(c, reason, why);
+}
+
 static void identity_renewed(struct client *c, const struct auth_answer *a)
 {
     if (a->outcome != AUTH_KNOWN) {
-        client_end(c, identity_end_reason(a->outcome), auth_outcome_text(a->outcome));
+        identity_refuse_renewal(c, identity_end_reason(a->outcome), auth_outcome_text(a->outcome));
     } else if (!slice_eq(slice_of(a->principal->name), caller_name(&c->caller))) {
         principal_unref(a->principal);
-        client_end(c, MQTT_NOT_AUTHORIZED, "the token is another's");
+        identity_refuse_renewal(c, MQTT_NOT_AUTHORIZED, "the token is another's");
     } else {
         identity_take(c, a->principal);
         identity_say_renewed(c);

@@ -414,6 +414,8 @@ static void inbound_submit_event(struct client *c, const struct mqtt_publish *m)
         inbound_submit(c, in);
         return;
     }
+    if (reason == MQTT_NOT_AUTHORIZED)
+        client_audit(c, auth_verb_names[AUTH_PUBLISH], m->topic, "not permitted");
     inbound_end_if_unheard(c, m->qos, reason);
     inbound_refuse(c, in, reason);
     inbound_say_answered(c);

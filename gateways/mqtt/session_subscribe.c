@@ -439,9 +439,10 @@ static enum mqtt_reason subscribe_check(const struct session *s, struct slice ke
 
     if (!sub_name_parse(key, &filter) || subscribe_is_misplaced(key, start))
         return MQTT_BAD_FILTER;
-    if (!caller_may(&s->client->caller, AUTH_SUBSCRIBE, filter))
-        return MQTT_NOT_AUTHORIZED;
-    return MQTT_OK;
+    if (caller_may(&s->client->caller, AUTH_SUBSCRIBE, filter))
+        return MQTT_OK;
+    client_audit(s->client, auth_verb_names[AUTH_SUBSCRIBE], filter, "not permitted");
+    return MQTT_NOT_AUTHORIZED;
 }
 
 /* A start that was not asked for before begins anew; the same again does not rewind. */

@@ -268,7 +268,8 @@ def test_many_takeovers_at_once_leave_one(mqtt2):
     wait_for(lambda: sum(map(up, clients)) == 1, "one has the session")
 
 
-@pytest.mark.parametrize("elsewhere, reason", [(None, 0x8B), ("other.example:1883", 0x9C)])
+@pytest.mark.parametrize("elsewhere, reason", [(None, 0x8B), ("other.example:1883", 0x9C),
+                                               ("a.example [::1]:1883 [::1]", 0x9C)])
 @versions
 def test_shutdown(new_mqtt, version, elsewhere, reason):
     """4.11, 4.13: told, and where to go if there is such a place."""

@@ -123,6 +123,17 @@ static const struct {
      "f:2: bind: \"0.0.0.0:80\" is not an address without a port, such as 0.0.0.0\n"},
     {"[broker]\nreads = /run/x\n", "f:2: reads: \"/run/x\" is not a list of endpoints such as "
                                    "tcp://127.0.0.1:5560 or ipc:///run/link\n"},
+    {"[mqtt]\nserver_reference = a.example:port\n",
+     "f:2: server_reference: \"a.example:port\" is not host:port, or several with blanks "
+     "between\n"},
+    {"[mqtt]\nserver_reference = a.example:1883  b.example\n",
+     "f:2: server_reference: \"a.example:1883  b.example\" is not host:port, or several with "
+     "blanks "
+     "between\n"},
+    {"[mqtt]\nserver_reference = \x7f\n",
+     "f:2: server_reference: \"\x7f\" is not host:port, or several with blanks between\n"},
+    {"[mqtt]\nserver_reference = :1883\n",
+     "f:2: server_reference: \":1883\" is not host:port, or several with blanks between\n"},
     {"[zmq]\ncurve_clients = abc\n",
      "f:2: curve_clients: \"abc\" is not a list of public keys, 40 characters of Z85 each\n"},
     {"[retention \"a\"]\nmax_age = 1d\nmax_age = 2d\n",
