@@ -334,8 +334,8 @@ def decode(version, first, body):
 class WsBytes:
     """A WebSocket as a stream of bytes, with Raw's face."""
 
-    def __init__(self, port, path="/mqtt", protocol="mqtt", rcvbuf=None):
-        self.ws = WebSocket(port, path, protocol, rcvbuf=rcvbuf)
+    def __init__(self, port, path="/mqtt", protocol="mqtt", rcvbuf=None, headers=()):
+        self.ws = WebSocket(port, path, protocol, rcvbuf=rcvbuf, headers=headers)
         self.socket = self.ws.raw.socket
         self.buffer = b""
         self.pongs = []
@@ -370,9 +370,10 @@ class Closed(ConnectionError):
 class Client:
     """One connection.  Packets that a wait passes over are kept for later ones."""
 
-    def __init__(self, port, version=V5, over="tcp", rcvbuf=None):
+    def __init__(self, port, version=V5, over="tcp", rcvbuf=None, tls=None, **head):
+        """head: path and headers of the WebSocket's."""
         self.version = version
-        self.raw = WsBytes(port, rcvbuf=rcvbuf) if over == "ws" else Raw(port, rcvbuf)
+        self.raw = WsBytes(port, rcvbuf=rcvbuf, **head) if over == "ws" else Raw(port, rcvbuf, tls)
         self.raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.kept = deque()
         self.aliases = {}
@@ -578,10 +579,10 @@ class Door:
     def name(self, client):
         return f"{self.t}-{client}"
 
-    def open(self, gateway="mqtt", version=V5, over="tcp", rcvbuf=None):
+    def open(self, gateway="mqtt", version=V5, over="tcp", rcvbuf=None, **more):
         """A connection on which nothing was said."""
         which = gateway.replace("mqtt", "mqtt_ws") if over == "ws" else gateway
-        c = Client(self.sluice.port(which), version, over, rcvbuf)
+        c = Client(self.sluice.port(which), version, over, rcvbuf, **more)
         self.opened.append(c)
         return c
 

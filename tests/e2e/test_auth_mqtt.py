@@ -1,9 +1,11 @@
 """MQTT: who a client is and what it may, from CONNECT to the end of what was believed."""
 
+import json
+
 import pytest
-from mqttauthlib import (DENIED, PASSWORD, QUOTA, ROLES, SECRET, WRONG, AuthDoor, auth, token)
-from mqttlib import (AUTH, DISCONNECT, PUBACK, PUBLISH, PUBREC, V3, V5, Will, disconnect,
-                     publish)
+from mqttauthlib import (DENIED, QUOTA, ROLES, SECRET, WRONG, AuthDoor, auth, token)
+from mqttlib import (AUTH, CONNACK, DISCONNECT, PUBACK, PUBLISH, PUBREC, V3, V5, Will, connect,
+                     disconnect, publish)
 from sluicelib import wait_for
 
 CODES = {WRONG: 4, DENIED: 5, QUOTA: 3}  # of 3.1.1
@@ -131,6 +133,69 @@ def test_over_websocket_connect_counts(door):
     assert c.publish("a").reason == 0
     assert c.publish("b").reason == DENIED
     assert door.refused(over="ws") == DENIED
+
+
+def at_websocket(door, jwt, how, **kw):
+    """Connected with a token in the head of its WebSocket."""
+    head = {"header": {"headers": [f"Authorization: Bearer {jwt}"]},
+            "query": {"path": f"/mqtt?access_token={jwt}"}}[how]
+    c = door.open(over="ws", **head)
+    c.send(connect(door.name("w"), **kw))
+    return c
+
+
+@pytest.mark.parametrize("how", ["header", "query"])
+def test_over_websocket_the_head_counts_when_connect_shows_nothing(door, how):
+    c = at_websocket(door, token(publish=["a"], jti="one"), how)
+    assert c.take(CONNACK).reason == 0
+    assert c.publish("a").reason == 0
+    assert c.publish("b").reason == DENIED
+    door.revoke("one")
+    ended(c)
+
+
+def test_over_websocket_connect_goes_before_the_head(door):
+    c = at_websocket(door, token(publish=["a"]), "header", user="x", password=token(publish=["b"]))
+    assert c.take(CONNACK).reason == 0
+    assert c.publish("b").reason == 0
+    assert c.publish("a").reason == DENIED
+    c = at_websocket(door, token(), "header", user="x", password="wrong")
+    assert c.closed() == WRONG
+
+
+def test_over_websocket_a_head_that_shows_something_wrong_is_401(door):
+    c = door.open(over="ws", path=f"/mqtt?access_token={token(ttl=-10)}")
+    assert c.raw.ws.head()[0] == 401
+
+
+def test_over_websocket_a_head_that_ran_out_before_connect_is_nobody(door):
+    c = door.open(over="ws", path=f"/mqtt?access_token={token(ttl=1)}")
+    assert c.raw.ws.head()[0] == 101
+    other = door.by_token(ttl=1)
+    ended(other)
+    c.send(connect("w"))
+    assert c.closed() == WRONG
+
+
+# --- the audit log -----------------------------------------------------------------------
+
+
+def test_refusals_are_audited_and_nothing_secret_is_logged(door):
+    jwt, bad = token(publish=["a"]), token(secret="another secret of thirty-two bytes ...")
+    door.refused(user="alice", password=bad)
+    door.refused("c", user="x", password="hunter2")
+    c = door.by_token("c", jwt=jwt)
+    c.publish("b")
+    c.subscribe("d/#")
+    door.refused("c", user="x", password=token(sub="bob"))
+    log = door.sluice.processes["mqtt"].logged()
+    lines = [json.loads(line) for line in log.splitlines() if '"level":"audit"' in line]
+    assert [(a.get("verb"), a.get("filter"), a.get("principal")) for a in lines] == [
+        (None, None, None), (None, None, None), ("publish", "b", "token:alice"),
+        ("subscribe", "d/#", "token:alice"), ("session", door.name("c"), "token:bob")]
+    assert all(a["address"] == "127.0.0.1" and a["door"] == "mqtt" and a["reason"] for a in lines)
+    for secret in (jwt, bad, "hunter2", SECRET):
+        assert secret not in log and secret[-20:] not in log
 
 
 # --- what it may --------------------------------------------------------------------------

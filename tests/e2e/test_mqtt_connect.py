@@ -268,6 +268,14 @@ def test_many_takeovers_at_once_leave_one(mqtt2):
     wait_for(lambda: sum(map(up, clients)) == 1, "one has the session")
 
 
+@versions
+def test_a_packet_that_is_too_large_behind_connect(mqtt, version):
+    """It is owed a CONNACK, which says so."""
+    c = mqtt.open(version=version)
+    c.send(connect("c", version), b"\x30\x80\x84\xaf\x5f", b"x" * 1000)
+    assert c.closed() == (0x95 if version == V5 else None)
+
+
 @pytest.mark.parametrize("elsewhere, reason", [(None, 0x8B), ("other.example:1883", 0x9C),
                                                ("a.example [::1]:1883 [::1]", 0x9C)])
 @versions
