@@ -376,6 +376,10 @@ void ws_json_put_error(struct buf *b, struct slice ref, const struct ws_refusal 
     }
     if (why->has_epoch)
         put_number(b, "epoch", why->epoch);
+    if (why->verb != NULL) {
+        ws_json_put_text(b, "verb", slice_of(why->verb));
+        ws_json_put_text(b, "filter", why->filter);
+    }
     if (why->retry_ms != 0)
         put_number(b, "retry_ms", why->retry_ms);
     buf_u8(b, '}');

@@ -64,7 +64,9 @@ struct ws_refusal {
     const char *field;       /* the member at fault; NULL: no single one is */
     bool has_seq, has_epoch; /* of a producer: which of these are said */
     uint64_t expected_seq, received_seq, epoch;
-    uint64_t retry_ms; /* it may go then; 0: not said */
+    uint64_t retry_ms;   /* it may go then; 0: not said */
+    const char *verb;    /* what may not be done; NULL: it is not about that … */
+    struct slice filter; /* … to which topic, or filter */
 };
 
 /* Parses one message; everything in *r stays until the next one.  On failure

@@ -84,13 +84,19 @@ static void end_session(struct ws_session *s)
                      expired ? "the credentials have expired" : "the credentials were revoked");
 }
 
-/* Its address's subscription has not begun, so the exchange is still there. */
+/* Its address's subscription has not begun, so the exchange is still there, and says instead
+ * if its caller is not believed any more. */
 static void refuse_opening(struct ws_session *s)
 {
+    const char *verb = auth_verb_names[AUTH_SUBSCRIBE];
     struct problem p = {0};
+    struct slice filter;
 
-    gatekeeper_ended(&s->ws->site->gatekeeper, &s->caller, &p);
-    s->opening->refused(s, &p);
+    for (size_t i = 0; subscription_filter(&s->subscriptions->subscription, i, &filter); i++)
+        if (!caller_may(&s->caller, AUTH_SUBSCRIBE, filter))
+            (void)problem_forbid(&p, "topic", verb, filter);
+    if (p.error != ERR_NONE)
+        s->opening->refused(s, &p);
 }
 
 static void ws_auth_on_changed(struct caller *c)
@@ -98,8 +104,7 @@ static void ws_auth_on_changed(struct caller *c)
     struct ws_session *s = CONTAINER_OF(c, struct ws_session, caller);
 
     if (s->state == WS_OPENING) {
-        if (!caller_stands(c) || !subscribe_stands(&s->subscriptions->subscription, c))
-            refuse_opening(s);
+        refuse_opening(s);
     } else if (s->state == WS_OPEN) {
         if (caller_stands(c))
             end_uncovered(s);

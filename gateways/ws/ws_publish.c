@@ -111,11 +111,12 @@ void ws_publish_event(struct ws_session *s)
         ws_session_refuse(s, r->ref, &p);
 }
 
-static void refuse_raw(struct ws_session *s, enum sluice_error error)
+static void refuse_raw(struct ws_session *s, const struct problem *p)
 {
-    if (error == ERR_FORBIDDEN)
+    ws_session_audit(s, p);
+    if (p->error == ERR_FORBIDDEN)
         ws_session_close(s, WS_CLOSE_FORBIDDEN, "publishing here is not permitted");
-    else if (error == ERR_TOO_MANY)
+    else if (p->error == ERR_TOO_MANY)
         ws_session_close(s, WS_CLOSE_TOO_MANY, "this principal publishes too much at once");
     else
         ws_session_close(s, WS_CLOSE_POLICY, "this address cannot be published to");
@@ -134,6 +135,6 @@ void ws_publish_raw(struct ws_session *s, bool text, struct slice payload)
     if (may_publish(s, &e, &p))
         ws_publish_submit(s, (struct slice){NULL, 0}, &e);
     else
-        refuse_raw(s, p.error);
+        refuse_raw(s, &p);
     buf_free(&encoded);
 }

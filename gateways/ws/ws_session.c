@@ -16,6 +16,7 @@
 
 #include <utlist.h>
 
+#include "audit.h"
 #include "authority.h"
 #include "mem.h"
 #include "metrics.h"
@@ -77,13 +78,31 @@ void ws_session_error(struct ws_session *s, struct slice ref, const struct ws_re
     ws_session_message_end(s, start);
 }
 
+void ws_session_audit(const struct ws_session *s, const struct problem *p)
+{
+    char address[CONN_ADDRESS_MAX];
+    struct audit a = {.door = "ws",
+                      .principal = caller_name(&s->caller),
+                      .verb = p->verb,
+                      .filter = slice_of(p->filter),
+                      .reason = p->detail};
+
+    if (p->error != ERR_UNAUTHORIZED && p->verb == NULL)
+        return;
+    a.address = conn_peer_address(channel_socket(&s->channel), address);
+    audit_refused(&a);
+}
+
 void ws_session_refuse(struct ws_session *s, struct slice ref, const struct problem *p)
 {
     struct ws_refusal why = {.error = p->error,
                              .text = slice_of(p->detail),
                              .retry_ms = p->retry_ms,
+                             .verb = p->verb,
+                             .filter = slice_of(p->filter),
                              .field = p->field[0] != '\0' ? p->field : NULL};
 
+    ws_session_audit(s, p);
     ws_session_error(s, ref, &why);
 }
 

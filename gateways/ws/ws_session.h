@@ -154,6 +154,8 @@ void ws_session_message_end(struct ws_session *s, size_t start);
 /* Errors of sluice.json. */
 void ws_session_error(struct ws_session *s, struct slice ref, const struct ws_refusal *why);
 void ws_session_refuse(struct ws_session *s, struct slice ref, const struct problem *p);
+/* Told to the audit log when it is about who it is, or what it may; part of the one above. */
+void ws_session_audit(const struct ws_session *s, const struct problem *p);
 void ws_session_flush(struct ws_session *s);
 /* Must the client wait until its answers are read, or its publishes acknowledged? */
 bool ws_session_is_blocked(const struct ws_session *s);

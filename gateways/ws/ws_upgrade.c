@@ -38,6 +38,8 @@ static void ws_upgrade_accepted(struct ws_session *s)
 {
     assert(s->state == WS_OPENING);
     upgrade_tunnel(s->x, &s->acceptance, &s->channel);
+    if (channel_conn(&s->channel) != NULL)
+        (void)caller_connect(&s->caller); /* in the place of the carrier, who has let go of it */
     ws_input_open(s);
 }
 

@@ -156,6 +156,17 @@ START_TEST(an_error_may_say_when_to_try_again)
 }
 END_TEST
 
+START_TEST(an_error_names_what_is_not_permitted)
+{
+    const struct ws_refusal no = {
+        .error = ERR_FORBIDDEN, .text = SLICE("no"), .verb = "publish", .filter = SLICE("a/\"b")};
+
+    ws_json_put_error(&b, SLICE("1"), &no);
+    assert_bytes("{\"op\":\"error\",\"ref\":1,\"code\":\"forbidden\",\"text\":\"no\","
+                 "\"verb\":\"publish\",\"filter\":\"a/\\\"b\"}");
+}
+END_TEST
+
 START_TEST(text_is_unescaped)
 {
     parse_ok(
@@ -464,6 +475,7 @@ static Suite *suite(void)
     tcase_add_test(down, a_ping_is_answered);
     tcase_add_test(down, who_it_is_and_what_ended);
     tcase_add_test(down, an_error_may_say_when_to_try_again);
+    tcase_add_test(down, an_error_names_what_is_not_permitted);
     tcase_add_test(down, an_event_names_its_subscriptions_last);
     tcase_add_test(down, what_is_written_is_json);
     suite_add_tcase(s, down);
