@@ -37,6 +37,7 @@
 #define H2_H2_H
 
 #include "channel.h"
+#include "gatekeeper.h"
 #include "gather.h"
 #include "h2_gateway.h"
 #include "h2_request.h"
@@ -77,7 +78,8 @@ struct h2_conn {
     struct h2_stream *streams, *waiting;
     size_t stream_count;
     struct quota quota; /* of all its streams */
-    size_t promised;    /* of them, those that were pushed */
+    struct gatekeeper_pass pass;
+    size_t promised; /* of them, those that were pushed */
     struct h2_conn *speaking_prev, *speaking_next;
     bool speaking, idle, draining, over;
 };
@@ -103,6 +105,7 @@ void h2_speak_write(struct h2_conn *h);
 
 enum h2_stream_state {
     H2_HEAD,     /* fields are coming */
+    H2_ASKING,   /* the authority is asked who it comes from; its body is not taken */
     H2_BODY,     /* the body is */
     H2_BUSY,     /* a handler has it */
     H2_ANSWERED, /* an answer is on its way */
@@ -138,7 +141,9 @@ struct h2_stream {
     bool connect;           /* extended CONNECT: what comes behind the head is no body */
     bool started, offering; /* of the channel */
     struct channel *channel;
-    bool last; /* nothing comes behind what there is to send */
+    bool last;  /* nothing comes behind what there is to send */
+    bool empty; /* no body followed its head */
+    bool ended; /* the client sends no more */
     struct wheel_timer timer;
     uint64_t moved; /* the wheel's tick at which it last sent something */
 
@@ -146,6 +151,7 @@ struct h2_stream {
     struct buf in;              /* its body; of a channel, what has yet to be taken */
     size_t body_max;
     size_t counted; /* of both, in h2->bodies */
+    struct gatekeeper_ask ask;
     struct cors cors;
     struct buf authority; /* when events are pushed */
     uint64_t promised_to; /* and up to which event they were */
@@ -167,6 +173,11 @@ struct h2_stream *h2_stream_new(struct h2_conn *h, int32_t id);
 void h2_stream_over(struct h2_stream *st);
 /* The request is let go of, and its body. */
 void h2_stream_forget(struct h2_stream *st);
+/* What of it has come and was not taken opens its connection's window again, which it no
+ * longer does by itself. */
+void h2_stream_discard(struct h2_stream *st);
+/* The request is answered, or over: its handler hears no more of its caller. */
+void h2_stream_settle(struct h2_stream *st);
 /* The socket takes bytes again. */
 void h2_stream_wake(struct h2_stream *st);
 /* The process ends.  What is done about it is only queued: no stream ends in here. */

@@ -34,6 +34,8 @@ static void h2_answer_shared(struct exchange *x, const struct answer *a, struct 
     st->moved = h2_stream_tick(st);
     x->owner = NULL;
     h2_head_respond(st, a, length_of(st, a, length), has_body);
+    st->x.note.bytes = has_body ? length : 0;
+    h2_stream_settle(st);
     h2_send_watch(st);
     if (has_body)
         h2_send_body(st, body);
@@ -69,15 +71,21 @@ static void h2_answer_stream_begin(struct exchange *x, const struct answer *a)
 static void h2_answer_stream_write(struct exchange *x, struct slice bytes)
 {
     assert(h2_answer_stream(x)->state == H2_STREAM);
+    x->note.bytes += bytes.len;
     h2_send_bytes(h2_answer_stream(x), bytes);
 }
 
 static size_t h2_answer_stream_run(struct exchange *x, struct run *r, unsigned form,
                                    form_encode encode)
 {
-    assert(h2_answer_stream(x)->state == H2_STREAM);
-    return x->push ? h2_push_run(h2_answer_stream(x), r, form, encode)
-                   : h2_send_run(h2_answer_stream(x), r, form, encode);
+    struct h2_stream *st = h2_answer_stream(x);
+    size_t n;
+
+    assert(st->state == H2_STREAM);
+    n = x->push ? h2_push_run(st, r, form, encode) : h2_send_run(st, r, form, encode);
+    if (n > 0 && request_note_logs(&x->note))
+        x->note.bytes += run_form_get(r, form, encode)->ends[n - 1];
+    return n;
 }
 
 static uint64_t h2_answer_stream_quiet_ms(struct exchange *x)
@@ -96,6 +104,7 @@ static void h2_answer_stream_end(struct exchange *x, bool whole)
 
     assert(st->state == H2_STREAM);
     x->owner = NULL;
+    h2_stream_settle(st);
     if (whole)
         h2_send_end(st);
     else
@@ -113,7 +122,13 @@ static void h2_answer_tunnel(struct exchange *x, const struct answer *a, struct 
     accepted.status = 200;
     x->owner = NULL;
     h2_answer_begin(st, &accepted, H2_TUNNEL);
+    h2_stream_settle(st);
     h2_channel_init(c, st);
+}
+
+static struct slice h2_answer_address(struct exchange *x, char text[CONN_ADDRESS_MAX])
+{
+    return conn_peer_address(&h2_answer_stream(x)->conn->conn, text);
 }
 
 const struct exchange_ops h2_answer_ops = {.answer = h2_answer_bytes,
@@ -124,4 +139,5 @@ const struct exchange_ops h2_answer_ops = {.answer = h2_answer_bytes,
                                            .quiet_ms = h2_answer_stream_quiet_ms,
                                            .pending = h2_answer_stream_pending,
                                            .end = h2_answer_stream_end,
-                                           .tunnel = h2_answer_tunnel};
+                                           .tunnel = h2_answer_tunnel,
+                                           .address = h2_answer_address};

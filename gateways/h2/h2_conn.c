@@ -47,6 +47,7 @@ static void let_go(struct h2_conn *h)
     h2_speak_stop(h);
     while (h->streams != NULL)
         h2_stream_over(h->streams);
+    gatekeeper_pass_end(&h->pass);
     gather_drop(&h->gather, &h->h2->pool);
     if (h->session != NULL)
         h2_session_free(h->session);

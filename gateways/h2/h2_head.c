@@ -64,6 +64,9 @@ void h2_head_respond(struct h2_stream *st, const struct answer *a, size_t length
         head_put(&h, "content-type", slice_of(a->content_type));
     head_put_all(&h, a->fields, a->field_count);
     head_put_all(&h, a->more, a->more_count);
+    if (st->x.note.id != NULL)
+        head_put(&h, "x-request-id", slice_of(st->x.note.id));
+    st->x.note.status = a->status;
     head_put_all(&h, cors, cors_fields(&st->cors, cors));
     if (length != SIZE_MAX)
         head_put(&h, "content-length", number(size, length));

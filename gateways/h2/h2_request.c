@@ -117,16 +117,19 @@ static struct slice plain_host(const struct h2_request *q, struct place host)
     return without_port(s, SLICE(""));
 }
 
-static bool has_userinfo(struct slice s)
+static bool is_host(struct slice s)
 {
-    return s.len > 0 && memchr(s.p, '@', s.len) != NULL;
+    struct slice name, port;
+
+    return http_host_split(s, &name, &port);
 }
 
 bool h2_request_host_ok(const struct h2_request *q)
 {
     struct place authority = q->pseudo[AUTHORITY];
 
-    if (has_userinfo(at(q, authority)) || has_userinfo(at(q, q->host)))
+    if ((q->given[AUTHORITY] && !is_host(at(q, authority))) ||
+        (q->has_host && !is_host(at(q, q->host))))
         return false;
     return !q->given[AUTHORITY] || !q->has_host ||
            slice_eq_nocase(plain_host(q, authority), plain_host(q, q->host));

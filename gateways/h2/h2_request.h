@@ -17,7 +17,8 @@ struct h2_request *h2_request_new(void);
 void h2_request_free(struct h2_request *q); /* NULL does nothing */
 size_t h2_request_size(const struct h2_request *q);
 void h2_request_add(struct h2_request *q, struct slice name, struct slice value);
-/* Neither :authority nor host has userinfo, and they are the same (RFC 9113, 8.3.1). */
+/* :authority and host are each a name and perhaps a port, without userinfo, and they are the
+ * same (RFC 9113, 8.3.1). */
 bool h2_request_host_ok(const struct h2_request *q);
 /* Fills *r, whose slices point into q, and method, path and query with it.  `ended`: no
  * body follows.  ERR_NONE, or what to answer. */

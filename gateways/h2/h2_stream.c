@@ -55,6 +55,20 @@ void h2_stream_forget(struct h2_stream *st)
     buf_free(&st->in);
 }
 
+void h2_stream_discard(struct h2_stream *st)
+{
+    if (!st->connect && st->state != H2_ASKING)
+        return;
+    h2_session_discard(st->conn->session, st->in.len);
+    st->in.len = 0;
+}
+
+void h2_stream_settle(struct h2_stream *st)
+{
+    st->x.caller.changed = NULL;
+    request_note_end(&st->x.note, &st->x.caller);
+}
+
 /* --- the end ---------------------------------------------------------------------- */
 
 static void stop_waiting(struct h2_stream *st)
@@ -81,11 +95,11 @@ void h2_stream_over(struct h2_stream *st)
     bool handled = st->state == H2_BUSY || st->state == H2_STREAM;
 
     assert(st->state != H2_OVER);
+    h2_stream_discard(st);
     st->state = H2_OVER;
     wheel_stop(&st->timer);
     stop_waiting(st);
-    if (st->connect)
-        h2_session_discard(h->session, st->in.len); /* it opens the connection's window */
+    gatekeeper_forget(&st->ask);
     h2_stream_forget(st);
     h2_send_drop(st);
     DL_DELETE(h->streams, st);
@@ -101,6 +115,7 @@ void h2_stream_over(struct h2_stream *st)
         st->x.owner->gone(&st->x);
     else if (st->channel != NULL)
         st->channel->owner->gone(st->channel);
+    h2_stream_settle(st);
     caller_end(&st->x.caller);
 }
 
