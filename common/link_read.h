@@ -23,7 +23,7 @@ struct link_read {
     link_read_cb cb;
     void *data;        /* the asker's */
     const void *asker; /* whom it is for: askers take turns; NULL: nobody in particular */
-    uint64_t ref; /* the carrier's, as all below */
+    uint64_t ref;      /* the carrier's, as all below */
     uint64_t asked_at;
     bool sent;
     struct link_read *prev, *next;
