@@ -5,41 +5,10 @@
 
 #include "../fixture.h"
 #include "base64url.h"
+#include "jwt_keys.h"
 #include "mem.h"
 
 #include <openssl/pem.h>
-
-#define PAYLOAD                                                                                    \
-    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVl" \
-    "fQ"
-#define OCT_KEY                                                                                    \
-    "{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4" \
-    "hcgUuTwjAzZr1Z9CAow\"}"
-#define RSA_N                                                                                      \
-    "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4" \
-    "d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5re" \
-    "xMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxX" \
-    "FvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"
-#define RSA_KEY "{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"AQAB\"}"
-#define RSA_TOKEN                                                                                  \
-    "eyJhbGciOiJSUzI1NiJ9." PAYLOAD                                                                \
-    ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp" \
-    "5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHl" \
-    "b1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9Q" \
-    "OYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"
-#define EC_KEY                                                                                     \
-    "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","     \
-    "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\","                                       \
-    "\"d\":\"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI\"}"
-#define EC_TOKEN                                                                                   \
-    "eyJhbGciOiJFUzI1NiJ9." PAYLOAD                                                                \
-    ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
-#define OKP_KEY                                                                                    \
-    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\","  \
-    "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}"
-#define OKP_TOKEN                                                                                  \
-    "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."                                    \
-    "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
 
 static struct jwks *keys;
 
@@ -82,11 +51,11 @@ static int verdict(const char *token)
 static const struct {
     const char *key, *token;
 } examples[] = {
-    {OCT_KEY, "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." PAYLOAD
+    {OCT_JWK, "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." PAYLOAD
               ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}, /* RFC 7515, A.1 */
-    {RSA_KEY, RSA_TOKEN},                                      /* A.2 */
-    {EC_KEY, EC_TOKEN},                                        /* A.3 */
-    {OKP_KEY, OKP_TOKEN},                                      /* RFC 8037, A.4 */
+    {RSA_JWK, RSA_TOKEN},                                      /* A.2 */
+    {EC_JWK, EC_TOKEN},                                        /* A.3 */
+    {OKP_JWK, OKP_TOKEN},                                      /* RFC 8037, A.4 */
 };
 
 START_TEST(the_rfcs_examples_are_good)
@@ -125,7 +94,7 @@ START_TEST(the_one_that_has_no_randomness_is_made_again)
     struct buf token = {0};
     const char *why;
 
-    ck_assert(jwk_read(&k, SLICE(OKP_KEY), JWK_PRIVATE, &why));
+    ck_assert(jwk_read(&k, SLICE(OKP_JWK), JWK_PRIVATE, &why));
     ck_assert(jwa_sign(jwa_default(JWA_ED25519), &k.key,
                        SLICE("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"), &token));
     ck_assert(slice_starts(buf_slice(&token), SLICE("\x86\x0c\x98\xd2")));
@@ -148,7 +117,7 @@ static const struct {
      "0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw\",\"e\":\"AQAB\","
      "\"alg\":\"RS256\",\"kid\":\"2011-04-29\"}",
      "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"},
-    {OKP_KEY, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}, /* RFC 8037, A.3 */
+    {OKP_JWK, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}, /* RFC 8037, A.3 */
 };
 
 START_TEST(a_thumbprint_is_the_rfcs)
@@ -296,7 +265,7 @@ static int verdict_of(const char *header, const char *signature)
 
 START_TEST(none_is_no_algorithm)
 {
-    have_keys(OCT_KEY "," EC_KEY);
+    have_keys(OCT_JWK "," EC_JWK);
     ck_assert_int_eq(verdict_of("{\"alg\":\"none\"}", "x"), -1);
     ck_assert_int_eq(verdict_of("{\"alg\":\"None\"}", "x"), -1);
     ck_assert_int_eq(verdict_of("{\"alg\":\"none\"}", ""), -1);
@@ -310,9 +279,9 @@ END_TEST
 /* Who knows the public key signs with it, as if it were a secret: its PEM, its DER, its n. */
 START_TEST(a_public_key_is_no_secret)
 {
-    const char *secrets[] = {RSA_N, RSA_KEY, "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0B\n"};
+    const char *secrets[] = {RSA_N, RSA_JWK, "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0B\n"};
 
-    have_keys(RSA_KEY);
+    have_keys(RSA_JWK);
     for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
         struct jwk k;
         struct buf token = {0};
@@ -332,8 +301,8 @@ START_TEST(a_key_that_the_token_brings_is_not_looked_at)
 {
     struct buf header = {0};
 
-    have_keys(RSA_KEY);
-    buf_puts(&header, "{\"alg\":\"ES256\",\"jwk\":" EC_KEY "}");
+    have_keys(RSA_JWK);
+    buf_puts(&header, "{\"alg\":\"ES256\",\"jwk\":" EC_JWK "}");
     buf_u8(&header, '\0');
     ck_assert_int_eq(verdict_of((const char *)header.p, "x"), JWT_NO_KEY);
     buf_free(&header);
@@ -342,7 +311,7 @@ END_TEST
 
 START_TEST(what_a_token_says_it_needs_is_refused)
 {
-    have_keys(OCT_KEY);
+    have_keys(OCT_JWK);
     ck_assert_int_eq(verdict_of("{\"alg\":\"HS256\",\"crit\":[\"exp\"],\"exp\":1}", "x"), -1);
     ck_assert_int_eq(verdict_of("{\"alg\":\"HS256\",\"crit\":[]}", "x"), -1);
     ck_assert_int_eq(verdict_of("{\"alg\":\"HS256\",\"b64\":false,\"crit\":[\"b64\"]}", "x"), -1);
@@ -351,7 +320,7 @@ END_TEST
 
 START_TEST(a_header_has_each_member_once)
 {
-    have_keys(OCT_KEY);
+    have_keys(OCT_JWK);
     ck_assert_int_eq(verdict_of("{\"alg\":\"HS256\",\"alg\":\"HS256\"}", "x"), -1);
     ck_assert_int_eq(verdict_of("{\"alg\":\"HS256\",\"\\u0061lg\":\"none\"}", "x"), -1);
     ck_assert_int_eq(verdict_of("{\"alg\":\"HS256\",\"kid\":7}", "x"), -1);
@@ -363,7 +332,7 @@ END_TEST
 
 START_TEST(a_type_is_a_tokens_or_none)
 {
-    have_keys(OCT_KEY);
+    have_keys(OCT_JWK);
     ck_assert_int_eq(verdict_of("{\"alg\":\"HS256\",\"typ\":\"jwt\"}", "x"), JWT_FORGED);
     ck_assert_int_eq(verdict_of("{\"alg\":\"HS256\",\"typ\":\"at+JWT\"}", "x"), JWT_FORGED);
     ck_assert_int_eq(verdict_of("{\"alg\":\"HS256\",\"typ\":\"secevent+jwt\"}", "x"), -1);
@@ -391,8 +360,8 @@ START_TEST(an_ecdsa_signature_in_der_is_none)
     struct buf pair = {0};
     const char *why;
 
-    have_keys(EC_KEY);
-    ck_assert(jwk_read(&k, SLICE(EC_KEY), JWK_PRIVATE, &why));
+    have_keys(EC_JWK);
+    ck_assert(jwk_read(&k, SLICE(EC_JWK), JWK_PRIVATE, &why));
     ck_assert(jwa_sign(k.alg != NULL ? k.alg : jwa_default(JWA_P256), &k.key, SLICE("a"), &pair));
     ck_assert_uint_eq(pair.len, 64);
     for (size_t len = 0; len <= 80; len++) {
