@@ -559,6 +559,11 @@ const struct retention_rule *config_retention(const struct config *c, size_t *co
     return c->rules;
 }
 
+bool config_duration(const char *text, uint64_t *ms)
+{
+    return config_value_parse(CONFIG_DURATION, NULL, slice_of(text), ms) == NULL;
+}
+
 bool config_auth(const struct config *c)
 {
     static const enum config_key sources[] = {

@@ -92,6 +92,8 @@ bool config_auth(const struct config *c);
 enum config_key config_find(struct slice section, struct slice name);
 /* Walks a CONFIG_LIST: *rest starts as slice_of(config_text(…)). */
 bool config_list_next(struct slice *rest, struct slice *item);
+/* What a key of CONFIG_DURATION would take: "10m". */
+bool config_duration(const char *text, uint64_t *ms) MUST_CHECK;
 const struct retention_rule *config_retention(const struct config *c, size_t *count);
 const struct role_rule *config_roles(const struct config *c, size_t *count);
 

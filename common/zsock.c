@@ -693,3 +693,8 @@ void zsock_close(struct zsock *z, unsigned linger_ms, void (*closed)(void *arg))
     (void)zmq_close(z->socket);
     z->socket = NULL;
 }
+
+bool zsock_keypair(char public_key[ZSOCK_KEY_TEXT], char secret_key[ZSOCK_KEY_TEXT])
+{
+    return zmq_curve_keypair(public_key, secret_key) == 0;
+}

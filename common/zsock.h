@@ -38,6 +38,10 @@ const void *zmsg_data(const struct zmsg *m);
 void *zmsg_bytes(struct zmsg *m);
 size_t zmsg_size(const struct zmsg *m);
 
+#define ZSOCK_KEY_TEXT 41 /* a CURVE key in Z85, and NUL */
+/* A new pair of them.  False: ZeroMQ has no CURVE here. */
+bool zsock_keypair(char public_key[ZSOCK_KEY_TEXT], char secret_key[ZSOCK_KEY_TEXT]);
+
 enum zsock_type { ZSOCK_ROUTER, ZSOCK_DEALER };
 
 /* What a message holds beyond so many parts (a ROUTER's routing ID included) is

@@ -14,8 +14,9 @@
 #include "mem.h"
 
 static const struct command *const commands[] = {
-    &command_up,     &command_pub,    &command_sub,   &command_history, &command_topics,
-    &command_delete, &command_status, &command_check, &command_clock,
+    &command_up,     &command_pub,    &command_sub,    &command_history,
+    &command_topics, &command_delete, &command_status, &command_check,
+    &command_clock,  &command_token,  &command_keygen,
 };
 
 /* --- help ----------------------------------------------------------------- */
