@@ -176,6 +176,24 @@ void sse_put_gap(struct buf *b, const struct gap *g)
     buf_put(b, "\n\n", 2);
 }
 
+static void put_expired(struct buf *b, const char *reason, uint64_t id)
+{
+    buf_printf(b, "{\"reason\":\"%s\"", reason);
+    if (id != 0)
+        buf_printf(b, ",\"position\":\"%llu\"", (unsigned long long)id);
+    buf_u8(b, '}');
+}
+
+void sse_put_expired(struct buf *b, const char *reason, uint64_t id)
+{
+    buf_puts(b, "event: sluice.expired\n");
+    if (id != 0)
+        sse_put_id_line(b, id);
+    buf_puts(b, "data: ");
+    put_expired(b, reason, id);
+    buf_puts(b, "\n\n");
+}
+
 void sse_put_retry(struct buf *b, unsigned ms)
 {
     buf_puts(b, "retry: ");
@@ -209,6 +227,13 @@ void ndjson_put_upto(struct buf *b, uint64_t id)
     buf_puts(b, "{\"upto\":\"");
     buf_dec(b, id);
     buf_put(b, "\"}\n", 3);
+}
+
+void ndjson_put_expired(struct buf *b, const char *reason, uint64_t id)
+{
+    buf_puts(b, "{\"expired\":");
+    put_expired(b, reason, id);
+    buf_puts(b, "}\n");
 }
 
 static void put_resource(struct buf *b, const struct event *e)

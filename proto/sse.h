@@ -20,6 +20,10 @@ void sse_put_json(struct buf *b, const struct event *e);
 void sse_put_start(struct buf *b, uint64_t id, const struct gap *g);
 void sse_put_position(struct buf *b, uint64_t id);
 void sse_put_gap(struct buf *b, const struct gap *g); /* id: resumed_from */
+/* The last of a stream whose client may not go on, and why ("expired", "revoked"); id: where a
+ * next one goes on, 0 when that is not known.
+ *   event: sluice.expired, id: ID, data: {"reason":"expired","position":"ID"} */
+void sse_put_expired(struct buf *b, const char *reason, uint64_t id);
 /* Lines that no empty one follows: they belong to the block that comes. */
 void sse_put_retry(struct buf *b, unsigned ms);
 void sse_put_comment(struct buf *b, const char *text); /* ": text" */
@@ -27,6 +31,8 @@ void sse_put_comment(struct buf *b, const char *text); /* ": text" */
 void ndjson_put_event(struct buf *b, const struct event *e);
 void ndjson_put_gap(struct buf *b, const struct gap *g); /* {"gap":{…}} */
 void ndjson_put_upto(struct buf *b, uint64_t id);        /* {"upto":"ID"} */
+/* {"expired":{"reason":"expired","position":"ID"}} */
+void ndjson_put_expired(struct buf *b, const char *reason, uint64_t id);
 /* In place of an event that is pushed (HTTP/2): where it is to be had.
  *   event: sluice.push, id: ID, data: /history?id=ID
  *   {"push":"/history?id=ID"} */

@@ -199,3 +199,61 @@ bool filter_covers(struct slice outer, struct slice inner)
     }
     return inner.p == NULL;
 }
+
+/* Levels that become a filter. */
+struct joined {
+    struct buf *out;
+    bool begun;
+};
+
+static void join_level(struct joined *j, struct slice level)
+{
+    if (j->begun)
+        buf_u8(j->out, '/');
+    buf_put_slice(j->out, level);
+    j->begun = true;
+}
+
+/* What is left of one filter, from that level on, where the other says '#': nothing left is
+ * what '#' matches too. */
+static bool join_rest(struct joined *j, bool has, struct slice level, struct slice rest)
+{
+    if (has)
+        join_level(j, level);
+    while (has && topic_level_next(&rest, &level))
+        join_level(j, level);
+    return true;
+}
+
+/* The narrower of two levels; NULL: they are different names. */
+static const struct slice *narrower(const struct slice *a, const struct slice *b)
+{
+    if (topic_is_char(*a, '+'))
+        return b;
+    return topic_is_char(*b, '+') || slice_eq(*a, *b) ? a : NULL;
+}
+
+bool filter_intersect(struct slice a, struct slice b, struct buf *out)
+{
+    struct joined j = {.out = out};
+    const struct slice *level;
+    struct slice x, y;
+    bool has_x, has_y;
+
+    if (topic_is_hidden(a, b) || topic_is_hidden(b, a))
+        return false;
+    for (;;) {
+        has_x = topic_level_next(&a, &x);
+        has_y = topic_level_next(&b, &y);
+        if (has_x && topic_is_char(x, '#'))
+            return join_rest(&j, has_y, y, b);
+        if (has_y && topic_is_char(y, '#'))
+            return join_rest(&j, has_x, x, a);
+        if (!has_x || !has_y)
+            return has_x == has_y;
+        level = narrower(&x, &y);
+        if (level == NULL)
+            return false;
+        join_level(&j, *level);
+    }
+}

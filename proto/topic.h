@@ -40,5 +40,7 @@ bool filter_is_exact(struct slice filter); /* no wildcard: matches one name */
 bool filter_match(struct slice filter, struct slice name);
 /* Every name that inner matches is matched by outer. */
 bool filter_covers(struct slice outer, struct slice inner);
+/* Appends the filter of just those names that both match.  False: there are none. */
+bool filter_intersect(struct slice a, struct slice b, struct buf *out) MUST_CHECK;
 
 #endif

@@ -31,6 +31,6 @@ size_t cors_fields(const struct cors *c, struct answer_field out[CORS_FIELDS]);
     "ETag, Retry-After, Producer-Epoch, Producer-Id, Producer-Seq, Sluice-Correlation-Data, "      \
     "Sluice-Expiry, Sluice-Format, Sluice-Gap, Sluice-Id, Sluice-Next, "                           \
     "Sluice-Payload-Format, Sluice-Property, Sluice-Response-Topic, Sluice-Retain, "               \
-    "Sluice-Time, Sluice-Topic, Sluice-Type"
+    "Sluice-Time, Sluice-Topic, Sluice-Type, WWW-Authenticate, X-Request-Id"
 
 #endif

@@ -106,6 +106,12 @@ void gatekeeper_problem(const struct gatekeeper *g, const struct auth_answer *an
     p->challenge_basic = g->basic;
 }
 
+const char *gatekeeper_reason(const struct caller *who)
+{
+    return who->principal != NULL && who->principal->state == PRINCIPAL_EXPIRED ? "expired"
+                                                                                : "revoked";
+}
+
 void gatekeeper_ended(const struct gatekeeper *g, const struct caller *who, struct problem *p)
 {
     const struct principal *was = who->principal;

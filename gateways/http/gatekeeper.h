@@ -66,7 +66,9 @@ void gatekeeper_forget(struct gatekeeper_ask *q);
 /* The problem of an outcome that is not AUTH_KNOWN: its text and its challenge. */
 void gatekeeper_problem(const struct gatekeeper *g, const struct auth_answer *answer, bool token,
                         struct problem *p);
-/* That of somebody who came in and is not believed any more (caller_stands). */
+/* Why somebody who came in may not go on: "expired" or "revoked". */
+const char *gatekeeper_reason(const struct caller *who);
+/* The problem of somebody who came in and is not believed any more (caller_stands). */
 void gatekeeper_ended(const struct gatekeeper *g, const struct caller *who, struct problem *p);
 
 #endif

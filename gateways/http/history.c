@@ -364,6 +364,38 @@ static void document_page(struct events_query *e, const struct wire_page *page,
         ask_page(e);
 }
 
+/* --- its client may not go on --------------------------------------------------------------- */
+
+/* A document is not begun with what may be had and ended with what may not. */
+static void history_expire(struct events_query *e, const struct problem *p)
+{
+    uint64_t at = e->descending ? 0 : e->cursor;
+    struct buf line = {0};
+
+    if (!e->q.streaming) {
+        query_fail(&e->q, p);
+        return;
+    }
+    ndjson_put_expired(&line, gatekeeper_reason(&e->q.x->caller), at);
+    exchange_write(e->q.x, buf_slice(&line));
+    buf_free(&line);
+    exchange_end(query_end(&e->q));
+}
+
+static void history_on_changed(struct query *q)
+{
+    struct events_query *e = events_of(q);
+    struct problem p = {0};
+
+    for (size_t i = 0; i < e->filter_count; i++)
+        if (!caller_may(&q->x->caller, AUTH_SUBSCRIBE, e->filters[i].filter)) {
+            (void)problem_forbid(&p, "topic", auth_verb_names[AUTH_SUBSCRIBE],
+                                 e->filters[i].filter);
+            history_expire(e, &p);
+            return;
+        }
+}
+
 /* --- lines ------------------------------------------------------------------------------------ */
 
 static void history_on_gone(struct exchange *x)
@@ -586,6 +618,7 @@ void history_events(struct exchange *x)
     e->ndjson = http_request_accepts(x->request, "application/x-ndjson");
     e->give_up_at = clock_mono_ms() + ANSWER_MS;
     query_init(&e->q, x, starts_at_broker(e) ? history_on_start : history_on_page, events_freed);
+    e->q.changed = history_on_changed;
     if (!subscribe_permitted(&s, &x->caller, &p) || !take_params(e, x->request, &p))
         query_fail(&e->q, &p);
     else if (e->ndjson && slice_eq(x->request->method, SLICE("HEAD")))

@@ -4,6 +4,7 @@
 #include "log_routes.h"
 
 #include "history.h"
+#include "listing.h"
 #include "lookup.h"
 #include "mem.h"
 #include "publish.h"
@@ -16,7 +17,7 @@ void log_routes_add(struct site *s)
         {"GET", "/history/", ROUTE_NO_BODY, history_events, NULL, HISTORY_PARAMS},
         {"GET", "/history", ROUTE_NO_BODY, lookup_event, NULL, "id"},
         {"DELETE", "/history/", ROUTE_NO_BODY, publish_remove, NULL, NULL},
-        {"GET", "/topics", ROUTE_NO_BODY, lookup_topics, NULL, "filter after limit"},
+        {"GET", "/topics", ROUTE_NO_BODY, listing_topics, NULL, "filter after limit"},
     };
 
     site_add(s, routes, ARRAY_LEN(routes));

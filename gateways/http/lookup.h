@@ -1,8 +1,5 @@
 /*
- * lookup.h - what one question to the broker answers, for every HTTP gateway.
- *
- *   GET /history?id=                      one event
- *   GET /topics?filter=&after=&limit=     a page of topics
+ * lookup.h - GET /history?id=: one event.
  */
 #ifndef HTTP_LOOKUP_H
 #define HTTP_LOOKUP_H
@@ -10,6 +7,5 @@
 #include "exchange.h"
 
 void lookup_event(struct exchange *x);
-void lookup_topics(struct exchange *x);
 
 #endif

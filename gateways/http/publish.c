@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "audit.h"
 #include "event_json.h"
 #include "json.h"
 #include "link.h"
@@ -153,6 +154,29 @@ static void publish_refuse(struct publish *pub, const struct problem *p)
     exchange_problem(x, p);
 }
 
+static uint64_t payload_bytes(const struct buf *records)
+{
+    struct reader r = reader_of(records->p, records->len);
+    uint64_t bytes = 0;
+    struct event e;
+
+    while (r.left > 0 && event_record_get(&r, &e))
+        bytes += e.payload.len;
+    return bytes;
+}
+
+/* The principal has not published too much of late. */
+static bool publish_in_time(const struct publish *pub, struct problem *p)
+{
+    const struct principal *who = pub->x->caller.principal;
+
+    if (who == NULL || who->account == NULL)
+        return true;
+    p->retry_ms = account_publish(who->account, pub->link.count, payload_bytes(&pub->link.records));
+    return p->retry_ms == 0 ||
+           problem_set(p, ERR_TOO_MANY, NULL, "This principal publishes too much at once");
+}
+
 static void publish_submit(struct publish *pub)
 {
     struct exchange *x = pub->x;
@@ -168,7 +192,8 @@ void publish_event(struct exchange *x)
     struct publish *pub = publish_new(x, PUBLISH_EVENT);
     struct problem p = {0};
 
-    if (publish_parse(x->request, x->rest, x->body, &limits, &pub->link.records, &p))
+    if (publish_parse(x->request, x->rest, x->body, &limits, &pub->link.records, &p) &&
+        publish_in_time(pub, &p))
         publish_submit(pub);
     else
         publish_refuse(pub, &p);
@@ -181,7 +206,8 @@ void publish_batch(struct exchange *x)
     struct problem p = {0};
 
     if (publish_parse_batch(x->request, x->body, &limits, &pub->link.records, &pub->link.count,
-                            &pub->lines, &p))
+                            &pub->lines, &p) &&
+        publish_in_time(pub, &p))
         publish_submit(pub);
     else
         publish_refuse(pub, &p);
@@ -203,14 +229,32 @@ static bool remove_topic(const struct exchange *x, struct buf *topic, struct pro
     return true;
 }
 
+static void audit_removal(const struct publish *pub)
+{
+    char address[CONN_ADDRESS_MAX];
+    struct exchange *x = pub->x;
+    struct audit a = {.door = x->site->door,
+                      .principal = caller_name(&x->caller),
+                      .verb = auth_verb_names[AUTH_MANAGE],
+                      .filter = buf_slice(&pub->link.records),
+                      .reason = "The history of the topic is to be deleted",
+                      .request = request_note_id(&x->note)};
+
+    if (x->ops->address != NULL)
+        a.address = x->ops->address(x, address);
+    audit_done(&a);
+}
+
 void publish_remove(struct exchange *x)
 {
     struct publish *pub = publish_new(x, PUBLISH_REMOVE);
     struct problem p = {0};
 
     pub->link.kind = LINK_REMOVE;
-    if (remove_topic(x, &pub->link.records, &p))
-        publish_submit(pub);
-    else
+    if (!remove_topic(x, &pub->link.records, &p)) {
         publish_refuse(pub, &p);
+        return;
+    }
+    audit_removal(pub);
+    publish_submit(pub);
 }

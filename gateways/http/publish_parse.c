@@ -9,6 +9,7 @@
 #include "event_json.h"
 #include "json.h"
 #include "mem.h"
+#include "publish_trace.h"
 #include "topic.h"
 #include "url.h"
 
@@ -230,6 +231,7 @@ static bool take_headers(struct draft *d, const struct http_request *r, struct p
             return unknown_header(p, h->name);
         }
     }
+    publish_trace_add(&d->user, 0, r);
     d->props.user = buf_slice(&d->user);
     return check_producer(producer, p);
 }
@@ -342,8 +344,28 @@ static bool is_blank(struct slice line)
     return true;
 }
 
-static bool take_line(struct slice line, const struct publish_limits *l, struct buf *store,
-                      struct buf *records, struct problem *p)
+/* The request's trace is that of each of its events. */
+static void put_record(struct buf *records, struct event *e, const struct http_request *r)
+{
+    struct buf user = {0}, props = {0};
+    struct event_props had;
+
+    if (http_request_header(r, "traceparent", NULL).p != NULL &&
+        event_props_get(e->props, &had) == EVENT_OK) {
+        buf_put_slice(&user, had.user);
+        publish_trace_add(&user, e->props.len - had.user.len, r);
+        had.user = buf_slice(&user);
+        event_props_put(&props, &had);
+        e->props = buf_slice(&props);
+    }
+    event_record_put(records, e);
+    buf_free(&user);
+    buf_free(&props);
+}
+
+static bool take_line(struct slice line, const struct http_request *r,
+                      const struct publish_limits *l, struct buf *store, struct buf *records,
+                      struct problem *p)
 {
     const char *field = NULL, *why = NULL;
     struct event e;
@@ -353,7 +375,7 @@ static bool take_line(struct slice line, const struct publish_limits *l, struct 
         return problem_set(p, ERR_BAD_EVENT, field, why);
     if (!publish_check(&e, l, p))
         return false;
-    event_record_put(records, &e);
+    put_record(records, &e, r);
     return true;
 }
 
@@ -408,7 +430,7 @@ bool publish_parse_batch(const struct http_request *r, struct slice body,
         if (is_blank(line))
             continue;
         good = *count < l->max_batch
-                   ? take_line(line, l, &store, records, p)
+                   ? take_line(line, r, l, &store, records, p)
                    : problem_setf(p, ERR_TOO_LARGE, NULL, "A batch may hold %u events at most",
                                   l->max_batch);
         buf_u32(lines, line_number);

@@ -38,6 +38,20 @@ static void query_on_gone(struct exchange *x)
     (void)query_end(x->data);
 }
 
+static void query_on_changed(struct caller *who)
+{
+    struct exchange *x = CONTAINER_OF(who, struct exchange, caller);
+    struct query *q = x->data;
+    struct problem p = {0};
+
+    if (q->changed != NULL) {
+        q->changed(q);
+    } else if (!caller_stands(who)) {
+        gatekeeper_ended(&x->site->gatekeeper, who, &p);
+        query_fail(q, &p);
+    }
+}
+
 static const struct exchange_owner query_owner = {.gone = query_on_gone};
 
 void query_init(struct query *q, struct exchange *x,
@@ -50,6 +64,7 @@ void query_init(struct query *q, struct exchange *x,
     q->read.data = q;
     x->owner = &query_owner;
     x->data = q;
+    x->caller.changed = query_on_changed;
 }
 
 struct buf *query_frame(struct query *q)
@@ -74,6 +89,7 @@ struct exchange *query_end(struct query *q)
     struct exchange *x = q->x;
 
     wheel_stop(&q->timer);
+    x->caller.changed = NULL;
     if (q->asking)
         link_read_cancel(x->site->use.link, &q->read);
     q->freed(q);

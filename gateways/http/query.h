@@ -4,8 +4,8 @@
  *
  * Embedded by its owner.  One request is on the way at a time; reply() gets
  * each answer and asks again, answers the exchange or goes on streaming on it.
- * When the client goes away, the broker's error comes, or no answer in time,
- * the query ends by itself: the exchange has its problem, and freed() releases
+ * When the client goes away or may not go on, the broker's error comes, or no answer in
+ * time, the query ends by itself: the exchange has its problem, and freed() releases
  * the owner.
  */
 #ifndef HTTP_QUERY_H
@@ -22,6 +22,8 @@ struct query {
     bool streaming; /* the exchange is a stream that has begun: failing cuts it */
     void (*reply)(struct query *q, struct zmsg *reply);
     void (*freed)(struct query *q);
+    /* What its client may is less or more now; NULL: that is looked at with the answer. */
+    void (*changed)(struct query *q);
 };
 
 void query_init(struct query *q, struct exchange *x,

@@ -337,12 +337,37 @@ bool subscribe_permitted(const struct subscribe *s, const struct caller *who, st
     return true;
 }
 
-bool subscribe_stands(const struct subscription *s, const struct caller *who)
+static struct account *account_of(const struct caller *who)
+{
+    return who->principal != NULL ? who->principal->account : NULL;
+}
+
+bool subscribe_charge(const struct subscribe *s, const struct caller *who, struct problem *p)
+{
+    if (account_subscribe(account_of(who), s->filter_count))
+        return true;
+    p->retry_ms = 1000;
+    return problem_set(p, ERR_TOO_MANY, "topic", "A limit on subscriptions is reached");
+}
+
+void subscribe_release(const struct caller *who, size_t filters)
+{
+    account_unsubscribe(account_of(who), filters);
+}
+
+bool subscribe_may_go_on(const struct subscription *s, const struct caller *who, struct problem *p)
 {
     struct slice filter;
 
     for (size_t i = 0; subscription_filter(s, i, &filter); i++)
         if (!caller_may(who, AUTH_SUBSCRIBE, filter))
-            return false;
+            return problem_forbid(p, "topic", auth_verb_names[AUTH_SUBSCRIBE], filter);
     return true;
+}
+
+bool subscribe_stands(const struct subscription *s, const struct caller *who)
+{
+    struct problem p = {0};
+
+    return subscribe_may_go_on(s, who, &p);
 }

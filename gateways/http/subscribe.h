@@ -65,8 +65,15 @@ MUST_CHECK bool subscribe_request(struct subscribe *s, const struct subscribe_li
 /* May it have all of these topics? */
 MUST_CHECK bool subscribe_permitted(const struct subscribe *s, const struct caller *who,
                                     struct problem *p);
+/* Counts its filters with the principal's subscriptions, until subscribe_release.  False: *p. */
+MUST_CHECK bool subscribe_charge(const struct subscribe *s, const struct caller *who,
+                                 struct problem *p);
+void subscribe_release(const struct caller *who, size_t filters);
 /* And may one that is open go on, now that its principal's grants are others? */
 MUST_CHECK bool subscribe_stands(const struct subscription *s, const struct caller *who);
+/* The same; false: *p says which filter it may not have. */
+MUST_CHECK bool subscribe_may_go_on(const struct subscription *s, const struct caller *who,
+                                    struct problem *p);
 /* q: what its client holds already; NULL: nothing, it has this subscription alone. */
 MUST_CHECK bool subscribe_fits(const struct subscribe *s, const struct hub *h,
                                const struct quota *q, struct problem *p);

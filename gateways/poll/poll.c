@@ -44,6 +44,7 @@ struct poll {
     uint64_t ends;  /* the time to wait; monotonic ms */
     struct gap gap; /* not yet told */
     uint32_t limit;
+    size_t filters; /* counted with its principal's subscriptions */
     bool raw, conditional, on_gap_fail;
     bool started, caught_up;
 };
@@ -55,6 +56,8 @@ static struct exchange *poll_end(struct poll *p)
 {
     subscription_close(&p->subscription);
     wheel_stop(&p->timer);
+    subscribe_release(&p->x->caller, p->filters);
+    p->x->caller.changed = NULL;
     reaper_take(p->x->site->use.reaper, &p->reaped);
     return p->x;
 }
@@ -251,6 +254,17 @@ static void poll_on_drain(struct exchange *x)
         answer_problem(p, ERR_UNAVAILABLE, "The gateway is about to end");
 }
 
+/* Who waits for an event that it may not have any more is told so. */
+static void poll_on_changed(struct caller *who)
+{
+    struct exchange *x = CONTAINER_OF(who, struct exchange, caller);
+    struct poll *p = x->data;
+    struct problem problem = {0};
+
+    if (!subscribe_may_go_on(&p->subscription, who, &problem))
+        exchange_problem(poll_end(p), &problem);
+}
+
 static const struct exchange_owner poll_owner = {
     .gone = poll_on_gone, .drain = poll_on_drain, .hurry = poll_on_hurry};
 
@@ -303,8 +317,10 @@ static void poll_subscribe(struct exchange *x, const struct poll_request *q)
     p->raw = s->format == FORMAT_RAW;
     p->conditional = q->conditional;
     p->on_gap_fail = s->on_gap_fail;
+    p->filters = s->filter_count;
     x->owner = &poll_owner;
     x->data = p;
+    x->caller.changed = poll_on_changed;
     timer_start(p, AWAY_MS);
     subscription_open(&p->subscription, x->site->use.hub, s->filters, s->filter_count, s->start,
                       &subscription_ops, p);
@@ -328,6 +344,8 @@ void poll_open(struct exchange *x)
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))
         ask_head(x, &q.subscribe);
+    else if (!subscribe_charge(&q.subscribe, &x->caller, &p))
+        exchange_problem(x, &p);
     else
         poll_subscribe(x, &q);
     poll_request_free(&q);

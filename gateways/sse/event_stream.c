@@ -3,6 +3,7 @@
  *
  *   WAITING ──started()──▶ OPEN ──gone, drain, a gap that must fail──▶ ended
  *      └── the broker is away for AWAY_MS: OPEN with comments only ──▲
+ *                           └── its client may not go on: sluice.expired ─▶ ended
  *
  * Happy path: the hub says started(), which writes the head and the start block;
  * from then on events() hands the run to the exchange, in the stream's form, and
@@ -46,7 +47,8 @@ struct event_stream {
     struct subscription subscription;
     struct exchange *x;
     struct wheel_timer timer;
-    uint64_t said; /* the last position that was given to the client */
+    uint64_t said;  /* the last position that was given to the client */
+    size_t filters; /* counted with its principal's subscriptions */
     uint8_t form;
     bool open;   /* the head is out */
     bool placed; /* the client knows where its stream begins */
@@ -78,6 +80,8 @@ static struct exchange *stream_end(struct event_stream *st)
 {
     subscription_close(&st->subscription);
     wheel_stop(&st->timer);
+    subscribe_release(&st->x->caller, st->filters);
+    st->x->caller.changed = NULL;
     reaper_take(st->x->site->use.reaper, &st->reaped);
     return st->x;
 }
@@ -301,6 +305,36 @@ static void stream_on_drain(struct exchange *x)
 static const struct exchange_owner stream_owner = {
     .gone = stream_on_gone, .writable = stream_on_writable, .drain = stream_on_drain};
 
+/* --- its client may not go on ------------------------------------------------------- */
+
+static void stream_expire(struct event_stream *st)
+{
+    uint64_t at = st->placed ? subscription_cursor(&st->subscription) : 0;
+    const char *reason = gatekeeper_reason(&st->x->caller);
+    struct buf b = {0};
+
+    if (is_ndjson(st))
+        ndjson_put_expired(&b, reason, at);
+    else
+        sse_put_expired(&b, reason, at);
+    write_buf(st, &b);
+    exchange_end(stream_end(st));
+}
+
+static void stream_on_changed(struct caller *who)
+{
+    struct exchange *x = CONTAINER_OF(who, struct exchange, caller);
+    struct event_stream *st = x->data;
+    struct problem p = {0};
+
+    if (subscribe_may_go_on(&st->subscription, who, &p))
+        return;
+    if (st->open)
+        stream_expire(st);
+    else
+        stream_fail(st, &p);
+}
+
 /* --- the start -------------------------------------------------------------------- */
 
 /* The broker has not said yet where the stream begins. */
@@ -373,8 +407,10 @@ static void subscribe_stream(struct exchange *x, const struct subscribe *s, uint
     st->form = form;
     st->on_gap_fail = s->on_gap_fail;
     st->announce = announce;
+    st->filters = s->filter_count;
     x->owner = &stream_owner;
     x->data = st;
+    x->caller.changed = stream_on_changed;
     wheel_start(x->site->use.wheel, &st->timer, AWAY_MS, stream_on_waited);
     subscription_open(&st->subscription, x->site->use.hub, s->filters, s->filter_count, s->start,
                       &subscription_ops, st);
@@ -411,6 +447,8 @@ void event_stream_open(struct exchange *x)
         exchange_problem(x, &p);
     else if (slice_eq(x->request->method, SLICE("HEAD")))
         answer_head(x, form);
+    else if (!subscribe_charge(&s, &x->caller, &p))
+        exchange_problem(x, &p);
     else
         subscribe_stream(x, &s, form, announce);
     subscribe_free(&s);

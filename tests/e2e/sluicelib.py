@@ -463,6 +463,9 @@ class Stream:
             return Item("position", value["upto"])
         if "gap" in value:
             return Item("gap", value["gap"]["resumed_from"], data=json.dumps(value["gap"]))
+        if "expired" in value:
+            last = value["expired"]
+            return Item("expired", last.get("position"), data=json.dumps(last))
         return Item("event", value["id"], value.get("type"), line)
 
     def _block_item(self):
@@ -492,7 +495,8 @@ class Stream:
                 assert name == "", block
         if data:
             item.kind = {"sluice.gap": "gap", "sluice.start": "position",
-                         "sluice.position": "position"}.get(item.type, "event")
+                         "sluice.position": "position",
+                         "sluice.expired": "expired"}.get(item.type, "event")
             item.data = "\n".join(data)
         return item
 

@@ -241,6 +241,20 @@ START_TEST(nothing_is_no_chunk_since_that_would_end_the_body)
 }
 END_TEST
 
+START_TEST(the_end_of_what_a_client_may_says_why_and_where)
+{
+    sse_put_expired(&b, "expired", 7);
+    assert_bytes("event: sluice.expired\nid: 7\n"
+                 "data: {\"reason\":\"expired\",\"position\":\"7\"}\n\n");
+    buf_clear(&b);
+    sse_put_expired(&b, "revoked", 0);
+    assert_bytes("event: sluice.expired\ndata: {\"reason\":\"revoked\"}\n\n");
+    buf_clear(&b);
+    ndjson_put_expired(&b, "expired", 7);
+    assert_bytes("{\"expired\":{\"reason\":\"expired\",\"position\":\"7\"}}\n");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("sse");
@@ -266,6 +280,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_chunk_begins_with_its_size_in_hexadecimal);
     tcase_add_test(t, sizes_have_no_leading_zero);
     tcase_add_test(t, nothing_is_no_chunk_since_that_would_end_the_body);
+    tcase_add_test(t, the_end_of_what_a_client_may_says_why_and_where);
     suite_add_tcase(s, t);
     return s;
 }

@@ -282,6 +282,37 @@ START_TEST(covering_is_what_its_definition_says)
 }
 END_TEST
 
+/* As the names see it; also one filter at most is what both have in common. */
+static void check_intersection(const char *a, const char *b, const struct texts *names)
+{
+    struct buf both = {0};
+    bool some = filter_intersect(slice_of(a), slice_of(b), &both);
+
+    ck_assert(some || both.len == 0 || filter_check(buf_slice(&both)) == TOPIC_OK);
+    for (size_t i = 1; i < names->count; i++) { /* "" is no name */
+        bool match = matches(a, names->text[i]) && matches(b, names->text[i]);
+
+        ck_assert_msg(match == (some && filter_match(buf_slice(&both), slice_of(names->text[i]))),
+                      "%s and %s, for %s", a, b, names->text[i]);
+    }
+    buf_free(&both);
+}
+
+START_TEST(an_intersection_matches_what_both_match)
+{
+    static const char *const name_levels[] = {"", "a", "$", "z"};
+    static const char *const filter_levels[] = {"", "a", "$", "+", "#"};
+    static struct texts names, filters;
+
+    names.count = 1;
+    texts_add(&names, name_levels, 4, "", 1);
+    texts_add(&filters, filter_levels, 5, "", 1);
+    for (size_t a = 0; a < filters.count; a++)
+        for (size_t b = 0; b < filters.count; b++)
+            check_intersection(filters.text[a], filters.text[b], &names);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("topic");
@@ -303,6 +334,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_filter_does_not_cover_what_is_wider);
     tcase_add_test(t, wildcards_do_not_cover_names_with_a_dollar);
     tcase_add_test(t, covering_is_what_its_definition_says);
+    tcase_add_test(t, an_intersection_matches_what_both_match);
     suite_add_tcase(s, t);
     return s;
 }
