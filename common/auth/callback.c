@@ -138,7 +138,7 @@ static void inquiry_free(struct inquiry *i)
     free(i);
 }
 
-static void complain(struct callback *cb, int status, const char *why)
+static void inquiry_failed(struct callback *cb, int status, const char *why)
 {
     uint64_t skipped;
 
@@ -188,7 +188,7 @@ static void inquiry_on_answer(void *arg, int status, struct slice body, const ch
 
     i->web = NULL;
     if (wrong != NULL)
-        complain(i->of, status, wrong);
+        inquiry_failed(i->of, status, wrong);
     else if (answer.outcome == AUTH_WRONG)
         refusal_keep(i->of, i->question);
     while (i->of != NULL && i->asks != NULL) {

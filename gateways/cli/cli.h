@@ -37,7 +37,8 @@ struct command {
 };
 
 extern const struct command command_up, command_pub, command_sub, command_history, command_topics,
-    command_status, command_delete, command_check, command_clock, command_token, command_keygen;
+    command_status, command_delete, command_check, command_clock, command_token, command_keygen,
+    command_passwd;
 
 /* "sluice: …" on standard error; returns code. */
 int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "mem.h"
+#include "typed.h"
 
 #define SECRET_MAX 65536
 
@@ -129,41 +129,16 @@ bool login_renew(struct login *l)
 
 /* --- passwords --------------------------------------------------------------------- */
 
-/* From the terminal, whatever standard input is.  False: there is none, or nothing came. */
-static bool password_ask(const char *user, char *out, size_t cap)
-{
-    FILE *tty = fopen("/dev/tty", "r+e");
-    struct termios before, silent;
-    bool read;
-
-    if (tty == NULL || tcgetattr(fileno(tty), &before) != 0) {
-        if (tty != NULL)
-            (void)fclose(tty);
-        return false;
-    }
-    silent = before;
-    silent.c_lflag &= ~(tcflag_t)ECHO;
-    (void)tcsetattr(fileno(tty), TCSAFLUSH, &silent);
-    fprintf(tty, "Password of %s: ", user);
-    (void)fflush(tty);
-    read = fgets(out, (int)cap, tty) != NULL;
-    (void)tcsetattr(fileno(tty), TCSAFLUSH, &before);
-    fputc('\n', tty);
-    (void)fclose(tty);
-    out[strcspn(out, "\r\n")] = '\0';
-    return read;
-}
-
 static int password_take(struct login *l, const char *colon)
 {
     const char *variable = getenv("SLUICE_PASSWORD");
-    char typed[1024] = "";
+    char typed[TYPED_MAX] = "";
 
     if (colon != NULL) {
         l->password = mem_strdup(colon + 1);
     } else if (variable != NULL) {
         l->password = mem_strdup(variable);
-    } else if (password_ask(l->user, typed, sizeof typed)) {
+    } else if (typed_secret("Password of", l->user, typed)) {
         l->password = mem_strdup(typed);
     } else {
         (void)cli_fail(CLI_USAGE,

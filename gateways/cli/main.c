@@ -16,7 +16,7 @@
 static const struct command *const commands[] = {
     &command_up,     &command_pub,    &command_sub,    &command_history,
     &command_topics, &command_delete, &command_status, &command_check,
-    &command_clock,  &command_token,  &command_keygen,
+    &command_clock,  &command_token,  &command_keygen, &command_passwd,
 };
 
 /* --- help ----------------------------------------------------------------- */
