@@ -89,6 +89,10 @@ static struct auth_answer settle(struct auth_ask *q, struct source_answer *s)
         slowness_wrong(a->slowness, &q->attempt);
     if (s->outcome == AUTH_KNOWN)
         answer.principal = principal_of(a, q->credential, &s->found);
+    else if (s->outcome != AUTH_MISSING)
+        log_debug("credentials are refused", LOG_S("door", q->in.door),
+                  LOG_SLICE("address", q->in.address), LOG_S("why", auth_outcome_text(s->outcome)),
+                  LOG_S("more", s->why));
     findings_free(&s->found);
     return answer;
 }

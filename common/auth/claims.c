@@ -74,7 +74,7 @@ static enum claims_verdict time_verdict(const struct members *m, const struct cl
 
 /* --- from whom, for whom ----------------------------------------------------------------- */
 
-static bool put_text(struct buf *out, struct slice raw)
+static bool put_party(struct buf *out, struct slice raw)
 {
     struct buf text = {0};
     bool ok = json_kind_of(raw) == JSON_STRING;
@@ -97,9 +97,9 @@ static bool put_audience(struct buf *out, struct slice aud)
     if (aud.p == NULL)
         return true;
     if (json_kind_of(aud) != JSON_ARRAY)
-        return put_text(out, aud);
+        return put_party(out, aud);
     for (it = json_iter_of(aud); json_element(&it, &one);)
-        if (++count > AUDIENCES_MAX || !put_text(out, one))
+        if (++count > AUDIENCES_MAX || !put_party(out, one))
             return false;
     return true;
 }
@@ -111,7 +111,7 @@ static bool parties_read(const struct members *m, struct buf *out)
 
     if (iss.p == NULL)
         buf_str16(out, SLICE(""));
-    else if (!put_text(out, iss))
+    else if (!put_party(out, iss))
         return false;
     return put_audience(out, members_get(m, "aud"));
 }

@@ -109,7 +109,7 @@ static void put_name(struct buf *out, const char *name)
     buf_u8(out, ':');
 }
 
-static void put_text(struct buf *out, const char *name, struct slice value)
+static void put_claim(struct buf *out, const char *name, struct slice value)
 {
     if (value.len == 0)
         return;
@@ -181,7 +181,7 @@ static void put_jti(struct buf *out, const char *given)
 
     if (given == NULL && getrandom(random, sizeof random, 0) == sizeof random)
         base64url_put(&text, (struct slice){(const char *)random, sizeof random});
-    put_text(out, "jti", given != NULL ? slice_of(given) : buf_slice(&text));
+    put_claim(out, "jti", given != NULL ? slice_of(given) : buf_slice(&text));
     buf_free(&text);
 }
 
@@ -205,10 +205,10 @@ static bool put_claims(struct buf *out, const struct invocation *in)
         return false;
     }
     buf_u8(out, '{');
-    put_text(out, "sub", slice_of(sub));
-    put_text(out, "iss",
+    put_claim(out, "sub", slice_of(sub));
+    put_claim(out, "iss",
              slice_of(issuer != NULL ? issuer : config_text(in->config, CFG_AUTH_ISSUER)));
-    put_text(out, "aud", audience_of(in));
+    put_claim(out, "aud", audience_of(in));
     put_jti(out, arguments_get(in->args, TOKEN_JTI));
     return put_times(out, in) && put_grants(out, in) && (buf_u8(out, '}'), true);
 }
