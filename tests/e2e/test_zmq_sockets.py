@@ -684,7 +684,7 @@ def test_curve_lets_only_the_listed_in(curve):
     ("mechanism = curve\ncurve_secret_key_file = {dir}/none\n", "no secret key"),
     ("mechanism = curve\ncurve_secret_key_file = {dir}/open\n", "chmod 600"),
     ("mechanism = curve\ncurve_secret_key_file = {dir}/short\n", "no secret key"),
-    ("mechanism = curve\ncurve_secret_key_file = {dir}/good\ncurve_clients = abc\n", "no public key"),
+    ("mechanism = curve\ncurve_secret_key_file = {dir}/good\ncurve_clients = abc\n", "public keys"),
     ("mechanism = null, gssapi\n", "mechanism"),
 ])
 def test_keys_that_do_not_do_stop_the_start(tmp_path, config, text):
