@@ -19,22 +19,35 @@ static bool ipc_allowed(struct slice endpoint, struct slice path)
     return false;
 }
 
-static bool endpoint_allowed(const struct config *c, struct slice endpoint)
+static bool tcp_allowed(const struct warden *w, struct slice endpoint)
 {
-    struct slice ipc = SLICE("ipc://");
-    char *text;
-    bool ok;
+    char *text = mem_strndup(endpoint.p, endpoint.len);
+    bool ok = w != NULL || reach_is_loopback(text);
 
-    if (slice_starts(endpoint, ipc))
-        return ipc_allowed(endpoint, (struct slice){endpoint.p + ipc.len, endpoint.len - ipc.len});
-    if (!slice_starts(endpoint, SLICE("tcp://"))) {
-        log_error("an endpoint must begin ipc:// or tcp://", LOG_SLICE("endpoint", endpoint));
-        return false;
-    }
-    text = mem_strndup(endpoint.p, endpoint.len);
-    ok = reach_allows(c, text);
     free(text);
+    if (!ok)
+        log_error("refusing link and reads beyond loopback without keys: set [broker] "
+                  "link_key_file and gateway_keys, and on the gateway [link] key_file and "
+                  "server_key",
+                  LOG_SLICE("endpoint", endpoint));
     return ok;
+}
+
+static bool is_ipc(struct slice endpoint)
+{
+    return slice_starts(endpoint, SLICE("ipc://"));
+}
+
+static bool endpoint_allowed(const struct warden *w, struct slice endpoint)
+{
+    size_t ipc = sizeof "ipc://" - 1;
+
+    if (is_ipc(endpoint))
+        return ipc_allowed(endpoint, (struct slice){endpoint.p + ipc, endpoint.len - ipc});
+    if (slice_starts(endpoint, SLICE("tcp://")))
+        return tcp_allowed(w, endpoint);
+    log_error("an endpoint must begin ipc:// or tcp://", LOG_SLICE("endpoint", endpoint));
+    return false;
 }
 
 static bool endpoint_bind(struct zsock *z, struct slice endpoint)
@@ -49,13 +62,23 @@ static bool endpoint_bind(struct zsock *z, struct slice endpoint)
     return false;
 }
 
-bool endpoint_bind_all(const struct config *c, struct zsock *z, const char *list)
+/* ZeroMQ's settings count for what is bound behind them: ipc, which has no keys, goes first. */
+static bool bind_those(struct warden *w, struct zsock *z, const char *list, bool ipc)
 {
     struct slice rest = slice_of(list), item;
 
     while (config_list_next(&rest, &item)) {
-        if (!endpoint_allowed(c, item) || !endpoint_bind(z, item))
+        if (is_ipc(item) == ipc && (!endpoint_allowed(w, item) || !endpoint_bind(z, item)))
             return false;
     }
     return true;
+}
+
+bool endpoint_bind_all(struct warden *w, struct zsock *z, const char *list)
+{
+    if (!bind_those(w, z, list, true))
+        return false;
+    if (w != NULL)
+        warden_guard(w, z);
+    return bind_those(w, z, list, false);
 }

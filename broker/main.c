@@ -9,6 +9,7 @@
  *   store                 locks the folder, so that an ipc path which a killed broker
  *                         left may be taken over; recovers; knows the head before
  *                         anyone asks for it
+ *   warden                who may come by tcp
  *   peers, reads          sockets, not yet bound
  *   admin, sessions       who was attached, read from the store while the loop turns
  *   bind, ready           the doors open last
@@ -49,6 +50,7 @@ struct broker {
     struct process *process;
     struct store *store;
     struct sessions *sessions;
+    struct warden *warden;
     struct peers *peers;
     struct reads *reads;
     struct admin *admin;
@@ -104,6 +106,8 @@ static const char *broker_note(void *arg)
     const struct broker *b = arg;
     struct store_status s;
 
+    if (b->ending)
+        return NULL;
     store_status(b->store, &s);
     if (wall_look().held)
         return "the clock is not believed: see the log, and sluice clock";
@@ -174,6 +178,7 @@ static void broker_close_rest(void *arg)
     sessions_close(b->sessions, broker_on_part_closed, NULL);
     peers_close(b->peers, LINGER_MS, broker_on_part_closed, NULL);
     reads_close(b->reads, LINGER_MS, broker_on_part_closed, NULL);
+    warden_close(b->warden, broker_on_part_closed, NULL);
     if (b->admin != NULL)
         admin_close(b->admin, broker_on_part_closed, NULL);
     if (b->process != NULL)
@@ -203,6 +208,7 @@ static void broker_free(struct broker *b)
     reads_free(b->reads);
     peers_free(b->peers);
     sessions_free(b->sessions);
+    warden_free(b->warden);
     zsock_shutdown();
     config_free(b->config);
 }
@@ -245,7 +251,8 @@ static void broker_on_reload(void *arg)
         CFG_LOG_LEVEL,         CFG_LOG_AUDIT,     CFG_LOG_ACCESS,
         CFG_MAX_BYTES,         CFG_MAX_AGE,       CFG_TOPIC_IDLE,
         CFG_PRODUCER_IDLE,     CFG_MAX_TOPICS,    CFG_MAX_RETAINED_BYTES,
-        CFG_MAX_SESSION_BYTES, CFG_MAX_PRODUCERS, CFG_AUTH_ANONYMOUS};
+        CFG_MAX_SESSION_BYTES, CFG_MAX_PRODUCERS, CFG_AUTH_ANONYMOUS,
+        CFG_LINK_GATEWAYS};
     struct broker *b = arg;
     struct config *fresh = config_reload(b->config);
     struct session_owners owners;
@@ -262,6 +269,8 @@ static void broker_on_reload(void *arg)
     store_set_retention(b->store, &o);
     owners = broker_session_owners(b->config, fresh);
     sessions_reload(b->sessions, &owners);
+    if (warden_reload(b->warden, fresh))
+        peers_review(b->peers);
     config_free(fresh);
     log_info("configuration reloaded");
 }
@@ -346,9 +355,10 @@ static bool broker_open_sockets(struct broker *b)
         .max_payload = config_num(c, CFG_MAX_PAYLOAD),
         .max_body = config_num(c, CFG_MAX_BODY),
         .max_batch = (uint32_t)config_num(c, CFG_MAX_BATCH),
+        .warden = b->warden,
     };
 
-    b->reads = reads_new(&b->loop, b->store, (unsigned)config_num(c, CFG_READERS));
+    b->reads = reads_new(&b->loop, b->store, b->warden, (unsigned)config_num(c, CFG_READERS));
     b->sessions = broker_sessions_new(b);
     b->peers = peers_new(&b->loop, b->store, b->sessions, &peers);
     if (b->peers != NULL && b->reads != NULL)
@@ -375,8 +385,8 @@ static bool broker_bind(struct broker *b)
 {
     const struct config *c = b->config;
 
-    return endpoint_bind_all(c, reads_socket(b->reads), config_reads(c)) &&
-           endpoint_bind_all(c, peers_socket(b->peers), config_link(c));
+    return endpoint_bind_all(b->warden, reads_socket(b->reads), config_reads(c)) &&
+           endpoint_bind_all(b->warden, peers_socket(b->peers), config_link(c));
 }
 
 static bool broker_open_doors(struct broker *b)
@@ -406,7 +416,8 @@ static bool broker_start(struct broker *b)
     if (!broker_open_folders(b))
         return false;
     b->process = process_start(&b->loop, config_num(b->config, CFG_DRAIN), &ops, b);
-    if (!broker_open_store(b) || !broker_open_sockets(b) || !broker_open_admin(b))
+    if (!broker_open_store(b) || !warden_open(&b->warden, &b->loop, b->config) ||
+        !broker_open_sockets(b) || !broker_open_admin(b))
         return false;
     sessions_load(b->sessions, broker_on_sessions, b);
     return true;

@@ -20,6 +20,7 @@
 #include "loglimit.h"
 #include "peers.h"
 #include "wire_session.h"
+#include "z85.h"
 
 enum peer_state { PEER_UP, PEER_LOST, PEER_GONE };
 
@@ -35,6 +36,7 @@ struct peer {
     uint64_t in_flight;               /* publish bytes with the store */
     uint32_t frames;                  /* with the store; each keeps this struct */
     char name[32];
+    char key[Z85_TEXT + 1]; /* by which the warden let it in; empty: by none */
     UT_hash_handle hh;
     size_t id_len;
     char id[]; /* the ROUTER's name for the connection */

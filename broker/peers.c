@@ -150,6 +150,20 @@ static struct peer *peer_find(struct peers *all, struct slice id)
     return p;
 }
 
+#define NOT_ADMITTED "The key of this gateway is not in [broker] gateway_keys"
+
+void peers_review(struct peers *all)
+{
+    struct peer *p, *next;
+
+    HASH_ITER (hh, all->table, p, next) {
+        if (p->key[0] == '\0' || warden_admits(all->options.warden, p->key))
+            continue;
+        (void)peers_send_hello_no(all, peer_id(p), ERR_UNAUTHORIZED, NOT_ADMITTED);
+        peer_forget(p, "its key is not listed any more");
+    }
+}
+
 /* A gateway that has reconnected before its old connection was known to be gone. */
 static void peers_replace(struct peers *all, const struct wire_uuid *instance)
 {
@@ -241,14 +255,19 @@ static void peers_bad_frame(struct peers *all, const char *what)
         log_warn("malformed frame on link", LOG_S("frame", what), LOG_U("not_logged", skipped));
 }
 
-static void peers_hello(struct peers *all, struct slice id, const struct zmsg *m)
+static void peers_hello(struct peers *all, struct slice id, struct zmsg *m)
 {
     struct peer *old = peer_find(all, id);
+    const char *key = zmsg_key(m);
     struct wire_hello h;
     struct peer *p;
 
     if (old != NULL)
         peer_forget(old, "said hello again");
+    if (!warden_admits(all->options.warden, key)) {
+        (void)peers_send_hello_no(all, id, ERR_UNAUTHORIZED, NOT_ADMITTED);
+        return;
+    }
     if (!wire_hello_get(zmsg_data(m), zmsg_size(m), &h)) {
         peers_bad_frame(all, "hello");
         (void)peers_send_hello_no(all, id, ERR_BAD_REQUEST, "The hello is malformed");
@@ -268,6 +287,8 @@ static void peers_hello(struct peers *all, struct slice id, const struct zmsg *m
         (void)peers_send_hello_no(all, id, ERR_TOO_MANY, "Too many gateways");
         return;
     }
+    if (key != NULL)
+        (void)snprintf(p->key, sizeof p->key, "%s", key);
     hello_answer(p, &h);
     sessions_greet(p->in_sessions);
 }

@@ -12,7 +12,7 @@
 
 #include "sessions.h"
 #include "store.h"
-#include "zsock.h"
+#include "warden.h"
 
 struct peers;
 struct peers_options {
@@ -20,8 +20,9 @@ struct peers_options {
     uint64_t credit;  /* live bytes unconfirmed, per gateway */
     uint64_t window;  /* publish bytes unacknowledged, per gateway */
     uint64_t max_payload;
-    uint64_t max_body;  /* bounds one unit, and so one frame */
-    uint32_t max_batch; /* events in one unit */
+    uint64_t max_body;           /* bounds one unit, and so one frame */
+    uint32_t max_batch;          /* events in one unit */
+    const struct warden *warden; /* NULL: whoever can connect may */
 };
 
 /* NULL: no socket was to be had.  Binds nothing yet. */
@@ -33,6 +34,9 @@ struct zsock *peers_socket(struct peers *all); /* to be bound */
 void peers_batch(struct peers *all, const struct store_batch *b);
 void peers_topic_forgotten(struct peers *all, uint32_t topic);
 void peers_removed(struct peers *all, struct slice topic, uint64_t upto);
+
+/* The warden admits others now: who is none of them is told so and gone. */
+void peers_review(struct peers *all);
 
 /* Reads no more; what is with the store is still acknowledged. */
 void peers_stop(struct peers *all);

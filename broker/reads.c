@@ -69,6 +69,7 @@ struct pool_thread {
 struct reads {
     struct zsock *sock;
     struct store *store;
+    const struct warden *warden;
     uv_async_t wake;  /* something is done */
     uv_timer_t signs; /* active while somebody waits */
     uv_mutex_t lock;  /* of the rest */
@@ -494,6 +495,8 @@ static void reads_on_message(void *arg, struct slice from, struct zmsg *parts, s
         metric_add(M_BAD_FRAMES, 1);
         return;
     }
+    if (!warden_admits(r->warden, zmsg_key(parts)))
+        return;
     if (wire_kind(zmsg_data(parts), zmsg_size(parts)) == WIRE_CANCEL)
         reads_cancel(r, from, parts);
     else if (!reads_queue(r, from, parts))
@@ -540,7 +543,8 @@ static unsigned pool_size(unsigned asked)
     return asked < READS_THREADS_MAX ? asked : READS_THREADS_MAX;
 }
 
-struct reads *reads_new(uv_loop_t *loop, struct store *store, unsigned threads)
+struct reads *reads_new(uv_loop_t *loop, struct store *store, const struct warden *warden,
+                        unsigned threads)
 {
     struct reads *r = mem_zalloc(sizeof *r);
 
@@ -550,6 +554,7 @@ struct reads *reads_new(uv_loop_t *loop, struct store *store, unsigned threads)
         return NULL;
     }
     r->store = store;
+    r->warden = warden;
     r->thread_count = pool_size(threads);
     r->threads = mem_array(r->thread_count, sizeof *r->threads);
     (void)uv_mutex_init(&r->lock);

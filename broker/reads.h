@@ -21,7 +21,7 @@
 #define BROKER_READS_H
 
 #include "store.h"
-#include "zsock.h"
+#include "warden.h"
 
 #define READS_QUEUE_MAX                                                                            \
     1024 /* requests waiting for a thread; a gateway without any has one more                      \
@@ -31,7 +31,8 @@
 struct reads;
 
 /* NULL: no socket was to be had.  Binds nothing yet. */
-struct reads *reads_new(uv_loop_t *loop, struct store *store, unsigned threads) MUST_CHECK;
+struct reads *reads_new(uv_loop_t *loop, struct store *store, const struct warden *warden,
+                        unsigned threads) MUST_CHECK;
 /* Begins to answer.  False, logged, when a reader or a thread is not to be had;
  * then too the end is reads_stop, reads_close, reads_free. */
 bool reads_start(struct reads *r) MUST_CHECK;

@@ -179,18 +179,16 @@ static void admin_answer_metrics(struct connection *c, bool head_only)
 static void admin_answer_ready(struct connection *c, bool head_only)
 {
     const struct admin *a = c->admin;
-    const char *note = NULL;
-    char text[192];
+    const char *note = a->ops.note != NULL ? a->ops.note(a->arg) : NULL;
+    bool ready = a->ops.ready(a->arg);
+    char text[256];
 
-    if (!a->ops.ready(a->arg)) {
-        admin_answer_text(c, "503 Service Unavailable", "not ready\n", head_only);
-        return;
-    }
-    if (a->ops.note != NULL)
-        note = a->ops.note(a->arg);
-    snprintf(text, sizeof text, "ready%s%s\n", note != NULL ? ", but " : "",
+    snprintf(text, sizeof text, "%s%s%s\n", ready ? "ready" : "not ready",
+             note == NULL ? ""
+             : ready      ? ", but "
+                          : ": ",
              note != NULL ? note : "");
-    admin_answer_text(c, "200 OK", text, head_only);
+    admin_answer_text(c, ready ? "200 OK" : "503 Service Unavailable", text, head_only);
 }
 
 static void admin_answer_forbidden(struct connection *c, enum http_gate_verdict v, bool head_only)

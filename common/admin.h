@@ -16,7 +16,7 @@ struct admin_ops {
     bool (*ready)(void *arg);
     /* Sets gauges just before they are rendered; may be NULL. */
     void (*refresh)(void *arg);
-    /* What /readyz says besides, while it is ready, or NULL; may be NULL. */
+    /* What /readyz says besides, ready or not, or NULL; may be NULL. */
     const char *(*note)(void *arg);
     /* A POST to that path, without a body: what was done, a line, or NULL when there is no
      * such command; may be NULL. */

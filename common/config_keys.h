@@ -53,6 +53,11 @@ X(LINK, "broker", "link", CONFIG_ENDPOINTS, "", NULL,
   "ZeroMQ endpoints for gateways; empty: ipc in <data>/run")
 X(READS, "broker", "reads", CONFIG_ENDPOINTS, "", NULL,
   "ZeroMQ endpoints for history reads; empty: ipc in <data>/run")
+X(LINK_KEY_FILE, "broker", "link_key_file", CONFIG_TEXT, "", NULL,
+  "file with the broker's secret key, 40 characters of Z85, for link and reads over tcp, which "
+  "then speak CURVE; without it these are for loopback alone.  The public key is logged")
+X(LINK_GATEWAYS, "broker", "gateway_keys", CONFIG_TEXT, "", NULL,
+  "file of the gateways that may come over tcp, a line each: name:public-key; read again on SIGHUP")
 X(BROKER_ADMIN, "broker", "admin_listen", CONFIG_ADDRESS, "127.0.0.1:8090", NULL,
   "address of /healthz, /readyz and /metrics; empty: none")
 X(MAX_BYTES, "broker", "max_bytes", CONFIG_SIZE, "1G", NULL,
@@ -78,6 +83,11 @@ X(PUBLISH_WINDOW, "broker", "publish_window", CONFIG_SIZE, "8M", NULL,
   "publish bytes that one gateway may have unacknowledged")
 X(SYS_INTERVAL, "broker", "sys_interval", CONFIG_DURATION, "10s", NULL,
   "how often MQTT clients are told what is new under $SYS/; 0s: never")
+
+X(LINK_OWN_KEY, "link", "key_file", CONFIG_TEXT, "", NULL,
+  "of a gateway on another machine than the broker: file with its secret key")
+X(LINK_SERVER_KEY, "link", "server_key", CONFIG_KEYS, "", NULL,
+  "and the broker's public key, 40 characters of Z85")
 
 GATEWAY_KEYS(SSE, "sse", "8081", "8091")
 X(SSE_KEEPALIVE, "sse", "keepalive", CONFIG_DURATION, "15s", NULL,

@@ -41,6 +41,7 @@
 #include <zmq.h>
 
 #include "mem.h"
+#include "z85.h"
 #include "zsock.h"
 
 #define BUDGET 1000
@@ -48,6 +49,9 @@
 #define RECONNECT_MS 20
 #define RECONNECT_MAX_MS 1000
 #define EVENT_NONE 0
+#define HANDSHAKE_FAILED                                                                           \
+    (ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
+     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 #define RECEIVE_BUFFER 8192 /* ZeroMQ's; a message that it cannot hold has its own */
 
 _Static_assert(sizeof(zmq_msg_t) <= sizeof(struct zmsg), "a zmsg holds a zmq_msg_t");
@@ -60,6 +64,7 @@ struct zsock {
     void *socket;         /* NULL once closed */
     void *monitor;        /* NULL without one */
     uint16_t event;       /* taken from the monitor, not told yet */
+    uint32_t event_value; /* its */
     unsigned connections; /* whose handshake succeeded */
     unsigned budget;
     bool paused;
@@ -166,6 +171,11 @@ size_t zmsg_size(const struct zmsg *m)
     return zmq_msg_size(msg_of(m));
 }
 
+const char *zmsg_key(struct zmsg *m)
+{
+    return zmq_msg_gets(msg_of(m), "User-Id");
+}
+
 /* --- the context --------------------------------------------------------------- */
 
 static void *context;
@@ -259,6 +269,43 @@ static void set_options(struct zsock *z, const struct zsock_options *o)
         set_reconnect(z->socket, o->reconnect_ms);
 }
 
+/* --- CURVE --------------------------------------------------------------------- */
+
+static void set_bytes(void *socket, int option, const void *p, size_t len)
+{
+    int rc = zmq_setsockopt(socket, option, p, len);
+
+    assert(rc == 0); /* zsock_curve_public has said that there is CURVE */
+    (void)rc;
+}
+
+void zsock_secure_server(struct zsock *z, const struct zsock_curve *c)
+{
+    static const char domain[] = "sluice";
+
+    set_bytes(z->socket, ZMQ_ZAP_DOMAIN, domain, sizeof domain - 1);
+    set_int(z->socket, ZMQ_CURVE_SERVER, 1);
+    set_bytes(z->socket, ZMQ_CURVE_SECRETKEY, c->secret, ZSOCK_KEY);
+}
+
+void zsock_secure_client(struct zsock *z, const struct zsock_curve *c)
+{
+    set_bytes(z->socket, ZMQ_CURVE_SERVERKEY, c->server_key, ZSOCK_KEY);
+    set_bytes(z->socket, ZMQ_CURVE_PUBLICKEY, c->public, ZSOCK_KEY);
+    set_bytes(z->socket, ZMQ_CURVE_SECRETKEY, c->secret, ZSOCK_KEY);
+}
+
+bool zsock_curve_public(struct zsock_curve *c)
+{
+    char secret[Z85_TEXT + 1], public[Z85_TEXT + 1];
+    bool ok = zmq_has("curve") == 1;
+
+    z85_put(c->secret, secret);
+    ok = ok && zmq_curve_public(public, secret) == 0 && z85_get(slice_of(public), c->public);
+    explicit_bzero(secret, sizeof secret);
+    return ok;
+}
+
 /* --- receiving ----------------------------------------------------------------- */
 
 static bool zsock_receive_part(void *socket, struct zmsg *part)
@@ -349,7 +396,8 @@ static bool start_monitor(struct zsock *z)
 
     (void)snprintf(address, sizeof address, "inproc://zsock-monitor-%u", number++);
     if (zmq_socket_monitor(z->socket, address,
-                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0)
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                               HANDSHAKE_FAILED) != 0)
         return false;
     z->monitor = zmq_socket(context, ZMQ_PAIR);
     if (z->monitor == NULL)
@@ -363,19 +411,31 @@ static bool start_monitor(struct zsock *z)
 
 /* The next event, or EVENT_NONE.  Its first frame is event u16 and value u32 in
  * the machine's order, its second the endpoint. */
-static uint16_t take_event(void *monitor)
+static uint16_t take_event(void *monitor, uint32_t *value)
 {
     uint16_t event = EVENT_NONE;
     struct zmsg frame;
 
     zmsg_init(&frame);
     if (zsock_receive_part(monitor, &frame)) {
-        assert(zmsg_size(&frame) >= sizeof event);
+        assert(zmsg_size(&frame) == sizeof event + sizeof *value);
         memcpy(&event, zmsg_data(&frame), sizeof event);
+        memcpy(value, (const char *)zmsg_data(&frame) + sizeof event, sizeof *value);
         (void)zsock_receive_part(monitor, &frame);
     }
     zmsg_close(&frame);
     return event;
+}
+
+static const char *refusal_text(uint16_t event, uint32_t value)
+{
+    if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+        return "our key is not among those that are let in";
+    if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        return value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+                   ? "one side has keys of CURVE and the other has none"
+                   : "the handshake makes no sense";
+    return "the other side has ended the handshake: it may have another key than the one we expect";
 }
 
 /* A connection that ends before its handshake was never told, nor is its end. */
@@ -392,6 +452,8 @@ static void zsock_tell_event(struct zsock *z)
         z->connections--;
         if (z->ops.disconnected != NULL)
             z->ops.disconnected(z->arg);
+    } else if ((event & HANDSHAKE_FAILED) != 0 && z->ops.refused != NULL) {
+        z->ops.refused(z->arg, refusal_text(event, z->event_value));
     }
 }
 
@@ -451,7 +513,7 @@ static void zsock_on_check(uv_check_t *h)
     if (!z->touched)
         return;
     if (z->monitor != NULL && z->event == EVENT_NONE)
-        z->event = take_event(z->monitor);
+        z->event = take_event(z->monitor, &z->event_value);
     empty = zsock_drain(z);
     if (!z->closing && empty && z->event != EVENT_NONE)
         zsock_tell_event(z);

@@ -41,6 +41,9 @@ size_t zmsg_size(const struct zmsg *m);
 #define ZSOCK_KEY_TEXT 41 /* a CURVE key in Z85, and NUL */
 /* A new pair of them.  False: ZeroMQ has no CURVE here. */
 bool zsock_keypair(char public_key[ZSOCK_KEY_TEXT], char secret_key[ZSOCK_KEY_TEXT]);
+/* The key that its sender has proven to have, in Z85, of what came over a connection that a
+ * handler of ZSOCK_ZAP let in; NULL: it came over another. */
+const char *zmsg_key(struct zmsg *m);
 
 enum zsock_type { ZSOCK_ROUTER, ZSOCK_DEALER };
 
@@ -60,6 +63,9 @@ struct zsock_ops {
      * that it delivered has been read (unless paused).  May be NULL. */
     void (*connected)(void *arg);
     void (*disconnected)(void *arg);
+    /* DEALER with a monitor: a handshake has failed.  Some failures are for good: ZeroMQ
+     * tries no more.  May be NULL. */
+    void (*refused)(void *arg, const char *why);
 };
 struct zsock_options {
     int send_hwm, recv_hwm; /* messages; 0: ZeroMQ's default */
@@ -77,6 +83,19 @@ struct zsock *zsock_new(uv_loop_t *loop, enum zsock_type type, const struct zsoc
  * when nobody listens on it; the caller holds the lock that makes it so. */
 int zsock_bind(struct zsock *z, const char *endpoint) MUST_CHECK;
 int zsock_connect(struct zsock *z, const char *endpoint) MUST_CHECK;
+/* What is bound or connected from now on speaks CURVE (RFC 26).  A server lets in whom the
+ * handler says (ZAP, RFC 27): a ROUTER of the same process, bound to ZSOCK_ZAP before.  Without
+ * one ZeroMQ would let in everybody. */
+#define ZSOCK_KEY 32
+#define ZSOCK_ZAP "inproc://zeromq.zap.01"
+struct zsock_curve {
+    uint8_t public[ZSOCK_KEY], secret[ZSOCK_KEY]; /* ours */
+    uint8_t server_key[ZSOCK_KEY];                /* a client's: of whom it connects to */
+};
+void zsock_secure_server(struct zsock *z, const struct zsock_curve *c);
+void zsock_secure_client(struct zsock *z, const struct zsock_curve *c);
+/* Finds the public key; false: this ZeroMQ has no CURVE. */
+bool zsock_curve_public(struct zsock_curve *c) MUST_CHECK;
 /* Moves from *m on success.  -EAGAIN: the peer's queue is full.  -EHOSTUNREACH:
  * a mandatory ROUTER knows no such peer.  routing_id is for ROUTERs. */
 int zsock_send(struct zsock *z, struct slice routing_id, struct zmsg *m);

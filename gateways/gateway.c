@@ -336,6 +336,13 @@ static bool gateway_is_ready(void *arg)
     return !g->draining && g->ready && link_is_up(g->link);
 }
 
+static const char *gateway_note(void *arg)
+{
+    const struct gateway *g = arg;
+
+    return link_trouble(g->link);
+}
+
 static void gateway_refresh(void *arg)
 {
     struct gateway *g = arg;
@@ -347,7 +354,8 @@ static void gateway_refresh(void *arg)
 
 static bool gateway_open_admin(struct gateway *g)
 {
-    static const struct admin_ops ops = {.ready = gateway_is_ready, .refresh = gateway_refresh};
+    static const struct admin_ops ops = {
+        .ready = gateway_is_ready, .refresh = gateway_refresh, .note = gateway_note};
     const char *listen = config_admin_listen(g->config, g->spec->section);
 
     if (*listen == '\0')

@@ -330,8 +330,10 @@ static void sender_on_disconnected(void *arg)
 
 static void sock_open(struct sender *s)
 {
-    static const struct zsock_ops ops = {sender_on_message, sender_on_drained, sender_on_connected,
-                                         sender_on_disconnected};
+    static const struct zsock_ops ops = {.message = sender_on_message,
+                                         .drained = sender_on_drained,
+                                         .connected = sender_on_connected,
+                                         .disconnected = sender_on_disconnected};
     const struct zsock_options o = {
         .send_hwm = 2 * WINDOW_COUNT,
         .heartbeat_ms = HEARTBEAT_MS,

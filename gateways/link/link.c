@@ -18,6 +18,9 @@
  * asked again when the connection comes back or no answer came in time.  Late
  * second answers find no request and are dropped.
  *
+ * Refused in the handshake (keys): said in the log and by link_trouble, and tried again with
+ * sockets that are new, for ZeroMQ gives up on some refusals.
+ *
  * One coarse timer, running only while something is pending: deadlines of
  * publishes, the confirmation that is due after a quiet second, reads to ask
  * again, a hello without an answer.  A full queue (EAGAIN) on link ends the
@@ -33,7 +36,9 @@
 #include <utlist.h>
 
 #include "clock.h"
+#include "link_keys.h"
 #include "log.h"
+#include "loglimit.h"
 #include "mem.h"
 #include "metrics.h"
 #include "publisher.h"
@@ -43,6 +48,7 @@
 #define CONFIRM_MS 900      /* after the last live message: "about a second" */
 #define HELLO_AGAIN_MS 1000 /* after a hello-no */
 #define HELLO_MS 10000      /* a hello without any answer: connect anew */
+#define REFUSED_AGAIN_MS 1000
 #define READ_AGAIN_MS 10000
 #define READ_BUSY_MS 50
 #define HEARTBEAT_MS 1000
@@ -56,6 +62,11 @@ struct link {
     const struct link_ops *ops;
     void *arg;
     char *name, *link_endpoint, *reads_endpoint;
+    struct link_keys keys;
+    char trouble[160];         /* why the broker does not take us; empty: it does, or is away */
+    uint64_t refused_at;       /* the socket of link is to be made anew */
+    uint64_t reads_refused_at; /* and that of reads */
+    struct log_limit refusals;
 
     struct zsock *link;
     enum link_state state;
@@ -183,6 +194,7 @@ static void link_on_hello_no(struct link *l, const struct zmsg *m)
         metric_add(M_BAD_FRAMES, 1);
     log_warn("the broker refuses this gateway", LOG_S("code", error_code(error)),
              LOG_SLICE("text", text));
+    (void)snprintf(l->trouble, sizeof l->trouble, "the broker says: %.*s", (int)text.len, text.p);
     if (l->state == LINK_UP) {
         l->broken = true; /* it has dropped us: connect anew */
         link_turn_need(l);
@@ -298,6 +310,7 @@ static void link_maybe_closed(struct link *l)
     free(l->name);
     free(l->link_endpoint);
     free(l->reads_endpoint);
+    explicit_bzero(&l->keys, sizeof l->keys);
     free(l);
 }
 
@@ -350,10 +363,30 @@ static void link_on_drained(void *arg)
     link_turn_end(arg);
 }
 
+static void link_note_refusal(struct link *l, const char *endpoint, const char *why)
+{
+    uint64_t skipped;
+
+    (void)snprintf(l->trouble, sizeof l->trouble, "the broker does not let us in: %s", why);
+    if (log_limit_pass(&l->refusals, &skipped))
+        log_warn("the broker does not let us in", LOG_S("endpoint", endpoint), LOG_S("why", why),
+                 LOG_U("not_logged", skipped));
+}
+
+static void link_on_refused(void *arg, const char *why)
+{
+    struct link *l = arg;
+
+    link_note_refusal(l, l->link_endpoint, why);
+    l->refused_at = clock_mono_ms();
+    link_tick_need(l);
+}
+
 static const struct zsock_ops link_socket_ops = {.message = link_on_message,
                                                  .drained = link_on_drained,
                                                  .connected = link_on_connected,
-                                                 .disconnected = link_on_disconnected};
+                                                 .disconnected = link_on_disconnected,
+                                                 .refused = link_on_refused};
 
 static struct zsock *link_socket_open(struct link *l, const struct zsock_ops *ops,
                                       const char *endpoint)
@@ -363,8 +396,12 @@ static struct zsock *link_socket_open(struct link *l, const struct zsock_ops *op
                               .heartbeat_ms = HEARTBEAT_MS,
                               .monitor = true};
     struct zsock *z = zsock_new(l->loop, ZSOCK_DEALER, &o, ops, l);
-    int rc = z == NULL ? UV_EMFILE : zsock_connect(z, endpoint);
+    int rc = UV_EMFILE;
 
+    if (z != NULL) {
+        link_keys_use(&l->keys, z, endpoint);
+        rc = zsock_connect(z, endpoint);
+    }
     if (rc != 0) {
         log_error("cannot connect to the broker", LOG_S("endpoint", endpoint),
                   LOG_S("error", uv_strerror(rc)));
@@ -379,6 +416,7 @@ static struct zsock *link_socket_open(struct link *l, const struct zsock_ops *op
 static void link_open(struct link *l)
 {
     l->state = LINK_DOWN;
+    l->refused_at = 0;
     l->link = link_socket_open(l, &link_socket_ops, l->link_endpoint);
 }
 
@@ -499,10 +537,36 @@ static void link_on_reads_disconnected(void *arg)
     read_queue_back_all(&l->queue);
 }
 
+static void link_on_reads_refused(void *arg, const char *why)
+{
+    struct link *l = arg;
+
+    link_note_refusal(l, l->reads_endpoint, why);
+    l->reads_refused_at = clock_mono_ms();
+    link_tick_need(l);
+}
+
 static const struct zsock_ops reads_socket_ops = {.message = link_on_reply,
                                                   .drained = link_on_reads_drained,
                                                   .connected = link_on_reads_connected,
-                                                  .disconnected = link_on_reads_disconnected};
+                                                  .disconnected = link_on_reads_disconnected,
+                                                  .refused = link_on_reads_refused};
+
+static void reads_open(struct link *l)
+{
+    l->reads_refused_at = 0;
+    l->reads = link_socket_open(l, &reads_socket_ops, l->reads_endpoint);
+}
+
+/* Nothing was ever asked on it: the requests wait. */
+static void reads_open_again(struct link *l)
+{
+    if (l->reads != NULL)
+        zsock_close(l->reads, 0, link_on_socket_closed);
+    if (l->reads_up)
+        link_on_reads_disconnected(l);
+    reads_open(l);
+}
 
 void link_read(struct link *l, struct link_read *r)
 {
@@ -562,8 +626,18 @@ static void link_hello_tick(struct link *l, uint64_t now)
 
 static bool link_pending(const struct link *l)
 {
-    return l->link == NULL || l->state == LINK_HELLO || l->unconfirmed > 0 ||
-           l->publisher.first != NULL || !read_queue_is_empty(&l->queue);
+    return l->link == NULL || l->reads == NULL || l->refused_at != 0 || l->reads_refused_at != 0 ||
+           l->state == LINK_HELLO || l->unconfirmed > 0 || l->publisher.first != NULL ||
+           !read_queue_is_empty(&l->queue);
+}
+
+static void link_refused_tick(struct link *l, uint64_t now)
+{
+    if (l->refused_at != 0 && l->refused_at + REFUSED_AGAIN_MS <= now)
+        link_lost(l);
+    if (l->reads == NULL ||
+        (l->reads_refused_at != 0 && l->reads_refused_at + REFUSED_AGAIN_MS <= now))
+        reads_open_again(l);
 }
 
 static void link_on_tick(uv_timer_t *t)
@@ -573,6 +647,7 @@ static void link_on_tick(uv_timer_t *t)
 
     if (l->link == NULL)
         link_open(l);
+    link_refused_tick(l, now);
     if (l->state == LINK_HELLO)
         link_hello_tick(l, now);
     if (l->state == LINK_UP && l->unconfirmed > 0 && l->confirm_at <= now)
@@ -665,8 +740,8 @@ struct link *link_new(uv_loop_t *loop, const struct config *c, const char *name,
     l->ops = ops;
     l->arg = arg;
     l->name = mem_strdup(name);
-    l->link_endpoint = mem_strdup(config_link(c));
-    l->reads_endpoint = mem_strdup(config_reads(c));
+    l->link_endpoint = link_keys_endpoint(config_link(c));
+    l->reads_endpoint = link_keys_endpoint(config_reads(c));
     make_instance(&l->instance);
     l->credit = config_num(c, CFG_GATEWAY_CREDIT) / 8;
     publisher_init(&l->publisher, config_num(c, CFG_PUBLISH_QUEUE),
@@ -681,8 +756,11 @@ struct link *link_new(uv_loop_t *loop, const struct config *c, const char *name,
     uv_check_start(&l->check, link_on_check);
     l->open = 3;
 
-    link_open(l);
-    l->reads = link_socket_open(l, &reads_socket_ops, l->reads_endpoint);
+    if (link_keys_read(&l->keys, c, l->link_endpoint) &&
+        link_keys_read(&l->keys, c, l->reads_endpoint)) {
+        link_open(l);
+        reads_open(l);
+    }
     if (l->link != NULL && l->reads != NULL)
         return l;
     link_close(l, NULL, NULL);
@@ -714,6 +792,11 @@ void link_close(struct link *l, void (*closed)(void *arg), void *arg)
 bool link_is_up(const struct link *l)
 {
     return l->state == LINK_UP;
+}
+
+const char *link_trouble(const struct link *l)
+{
+    return l->state != LINK_UP && l->trouble[0] != '\0' ? l->trouble : NULL;
 }
 
 void link_set_seen(struct link *l, uint64_t seen)

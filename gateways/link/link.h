@@ -7,6 +7,8 @@
  * reads   requests for history.  Unanswered ones are asked again after a
  *         reconnect; at most [limits] page_requests are on the way at once.
  *
+ * To a broker on another machine they speak CURVE ([link], link_keys.h).
+ *
  * Loop thread.  Callbacks never run from inside a call into this module.
  */
 #ifndef LINK_LINK_H
@@ -40,6 +42,8 @@ struct link *link_new(uv_loop_t *loop, const struct config *c, const char *name,
                       const struct link_ops *ops, void *arg) MUST_CHECK;
 void link_close(struct link *l, void (*closed)(void *arg), void *arg);
 bool link_is_up(const struct link *l);
+/* Why the broker does not take us, for a person; NULL: it does, or is just not there. */
+const char *link_trouble(const struct link *l);
 /* What hello says; kept up to date by the hub. */
 void link_set_seen(struct link *l, uint64_t seen);
 

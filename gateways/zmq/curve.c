@@ -3,12 +3,9 @@
  */
 #include "curve.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include <sodium.h>
 
+#include "key_file.h"
 #include "log.h"
 #include "z85.h"
 
@@ -59,58 +56,12 @@ bool curve_key_is(const uint8_t a[ZMTP_KEY], const uint8_t b[ZMTP_KEY])
     return sodium_memcmp(a, b, ZMTP_KEY) == 0;
 }
 
-/* --- the server's keys -------------------------------------------------------------- */
-
-/* A key and nothing else, or the file that czmq's zcert and pyzmq write: the line
- * secret-key = "…". */
-static bool secret_find(struct slice text, uint8_t secret[ZMTP_KEY])
-{
-    static const char name[] = "secret-key";
-    const char *at = memmem(text.p, text.len, name, sizeof name - 1);
-    const char *end = text.p + text.len;
-
-    if (at == NULL) {
-        while (text.len > 0 && (text.p[text.len - 1] == '\n' || text.p[text.len - 1] == '\r'))
-            text.len--;
-        return z85_get(text, secret);
-    }
-    at = memchr(at, '"', (size_t)(end - at));
-    return at != NULL && end - at > Z85_TEXT + 1 && at[Z85_TEXT + 1] == '"' &&
-           z85_get((struct slice){at + 1, Z85_TEXT}, secret);
-}
-
-/* The bytes of the file; 0: *why. */
-static size_t file_read(const char *name, char *bytes, size_t room, const char **why)
-{
-    FILE *f = fopen(name, "re");
-    struct stat st;
-    size_t len = 0;
-
-    *why = "";
-    if (f == NULL)
-        *why = strerror(errno);
-    else if (fstat(fileno(f), &st) == 0 && (st.st_mode & 077) != 0)
-        *why = "others than its owner may read it: chmod 600";
-    else
-        len = fread(bytes, 1, room, f);
-    if (f != NULL)
-        (void)fclose(f);
-    return len;
-}
-
 bool curve_server_read(struct zmtp_curve_server *s, const char *file)
 {
-    const char *why;
-    char text[4096], shown[Z85_TEXT + 1];
-    size_t len = file_read(file, text, sizeof text, &why);
-    bool found = len > 0 && secret_find((struct slice){text, len}, s->secret);
+    char shown[Z85_TEXT + 1];
 
-    sodium_memzero(text, sizeof text);
-    if (!found || sodium_init() < 0) {
-        log_error("no secret key of CURVE is to be had: a file with 40 characters of Z85",
-                  LOG_S("file", file), LOG_S("why", why));
+    if (sodium_init() < 0 || !key_file_secret(file, s->secret))
         return false;
-    }
     s->crypto = &crypto;
     (void)crypto_scalarmult_base(s->public, s->secret);
     z85_put(s->public, shown);
