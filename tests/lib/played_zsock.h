@@ -99,6 +99,14 @@ size_t zmsg_size(const struct zmsg *m)
     return *played_message(m) != NULL ? (*played_message(m))->len : 0;
 }
 
+static const char *played_key; /* of whoever says something; NULL: none */
+
+const char *zmsg_key(struct zmsg *m)
+{
+    (void)m;
+    return played_key;
+}
+
 /* --- the socket -------------------------------------------------------------------------- */
 
 #define PLAYED_CONNECTIONS 300

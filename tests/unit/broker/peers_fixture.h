@@ -308,6 +308,16 @@ static void attach(const char *name, uint64_t seq, const char *client)
     socket_say(name, &frame);
 }
 
+/* --- keys ------------------------------------------------------------------------------------ */
+
+static const char *listed_key; /* the only one */
+
+bool warden_admits(const struct warden *w, const char *key)
+{
+    (void)w;
+    return key == NULL || (listed_key != NULL && strcmp(key, listed_key) == 0);
+}
+
 /* --- begin and end --------------------------------------------------------------------------- */
 
 static void on_batch(const struct store_batch *b)
@@ -333,6 +343,7 @@ static void setup(void)
     };
     bool loaded = false;
 
+    played_key = listed_key = NULL;
     now = 1700000000000;
     clock_replace(read_now, NULL);
     timer_count = 0;

@@ -50,6 +50,37 @@ START_TEST(a_malformed_hello_is_refused)
 }
 END_TEST
 
+START_TEST(a_key_that_is_not_listed_is_refused)
+{
+    played_key = "stranger";
+    HELLO("A");
+    ck_assert_str_eq(heard("A"), "hello-no 6");
+    listed_key = "stranger";
+    HELLO("A");
+    ck_assert_str_eq(heard("A"), "hello-ok 100");
+}
+END_TEST
+
+START_TEST(a_key_that_is_listed_no_more_gets_nothing)
+{
+    played_key = listed_key = "gateway";
+    HELLO("A");
+    played_key = NULL;
+    HELLO("B", .instance = {{2}});
+    ck_assert_str_eq(heard("A"), "hello-ok 100");
+    ck_assert_str_eq(heard("B"), "hello-ok 100");
+    peers_review(peers);
+    listed_key = NULL;
+    ck_assert_str_eq(heard("A"), "");
+    peers_review(peers);
+    ck_assert_str_eq(heard("A"), "hello-no 6");
+    ck_assert_str_eq(heard("B"), "");
+    publish("A", 1, "one");
+    run();
+    ck_assert_str_eq(store_published(), "");
+}
+END_TEST
+
 START_TEST(what_precedes_hello_is_discarded)
 {
     publish("A", 1, "one");
@@ -532,11 +563,13 @@ int main(void)
     return RUN_TESTS(
         "peers", setup, teardown, hello_is_answered_with_the_head,
         a_position_that_the_log_knows_needs_no_reset, a_position_that_the_log_has_lost_needs_one,
-        another_version_is_refused, a_malformed_hello_is_refused, what_precedes_hello_is_discarded,
-        the_same_instance_on_a_new_connection_replaces_the_old, a_second_hello_begins_anew,
-        of_257_gateways_the_last_is_refused, a_filter_is_live_from_the_head,
-        a_bad_filter_is_refused_and_the_link_goes_on, a_dropped_filter_is_silent,
-        the_position_travels_without_events, a_deletion_is_told_to_who_wants_the_topic,
+        another_version_is_refused, a_malformed_hello_is_refused,
+        a_key_that_is_not_listed_is_refused, a_key_that_is_listed_no_more_gets_nothing,
+        what_precedes_hello_is_discarded, the_same_instance_on_a_new_connection_replaces_the_old,
+        a_second_hello_begins_anew, of_257_gateways_the_last_is_refused,
+        a_filter_is_live_from_the_head, a_bad_filter_is_refused_and_the_link_goes_on,
+        a_dropped_filter_is_silent, the_position_travels_without_events,
+        a_deletion_is_told_to_who_wants_the_topic,
         a_gateway_that_does_not_confirm_is_paused_then_sees_the_hole,
         a_paused_gateway_holds_up_nobody, units_of_a_turn_are_acknowledged_in_one_message,
         a_gateway_sees_its_event_before_the_acknowledgement, a_unit_that_comes_twice_is_known,

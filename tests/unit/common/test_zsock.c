@@ -103,7 +103,10 @@ static void on_disconnected(void *arg)
     ((struct end *)arg)->disconnected++;
 }
 
-static const struct zsock_ops ops = {on_message, on_drained, on_connected, on_disconnected};
+static const struct zsock_ops ops = {.message = on_message,
+                                     .drained = on_drained,
+                                     .connected = on_connected,
+                                     .disconnected = on_disconnected};
 
 static void open_end(struct end *e, enum zsock_type type, const struct zsock_options *o)
 {

@@ -174,7 +174,8 @@ static void begin(void)
 
 static void connect_dealer(void)
 {
-    static const struct zsock_ops ops = {on_message, NULL, on_connected, on_disconnected};
+    static const struct zsock_ops ops = {
+        .message = on_message, .connected = on_connected, .disconnected = on_disconnected};
     static const struct zsock_options o = {.heartbeat_ms = HEARTBEAT_MS, .monitor = true};
 
     dealer.z = zsock_new(&loop, ZSOCK_DEALER, &o, &ops, NULL);
