@@ -395,7 +395,7 @@ static void reads_on_done(uv_async_t *wake)
     DL_FOREACH_SAFE (finished, j, next) {
         if (j->done != NULL && !r->stopping)
             j->done(j->arg, buf_slice(&j->reply));
-        else if (j->reply.len > 0)
+        else if (j->done == NULL && j->reply.len > 0)
             (void)reads_reply(r, (struct slice){j->from, j->from_len}, &j->reply);
         job_free(j);
     }

@@ -198,7 +198,8 @@ static inline void socket_say_parts(const char *name, struct buf *frame, size_t 
     played_socket.ops->message(played_socket.arg, slice_of(name), parts, count);
     for (size_t i = 0; i < count; i++)
         zmsg_close(&parts[i]);
-    played_socket.ops->drained(played_socket.arg);
+    if (played_socket.ops->drained != NULL)
+        played_socket.ops->drained(played_socket.arg);
 }
 
 static inline void socket_say(const char *name, struct buf *frame)
