@@ -247,17 +247,15 @@ def test_topics_lists_what_may_be_seen(new_sluice, auth):
 
     assert pages(admin, limit=7) == names
     assert pages({}, limit=7) == names[:30]
-    some = auth.bearer("alice", subscribe=["x/#", "+/001", "shut/02+", "shut/010", "#x"])
-    if s.request("GET", "/topics", headers=some).status_code == 401:  # such filters are refused
-        some = auth.bearer("alice", subscribe=["x/#", "+/001", "shut/010"])
+    some = auth.bearer("alice", subscribe=["x/#", "+/001", "shut/010"])
     want = sorted({n for n in names if n.startswith("x/") or n.endswith("/001")} | {"shut/010"})
     for limit in (1, 4, 1000):
         assert pages(some, limit=limit) == want
     assert pages(some, filter="shut/#", limit=1) == ["shut/001", "shut/010"]
     assert pages(some, filter="+/001", limit=2) == ["open/001", "shut/001", "x/001"]
-    p = problem(s.request("GET", "/topics", params={"filter": "none/+/#"}, headers=some),
+    p = problem(s.request("GET", "/topics", params={"filter": "none/+/x"}, headers=some),
                 403, "forbidden")
-    assert p["verb"] == "subscribe" and p["filter"] == "none/+/#"
+    assert p["verb"] == "subscribe" and p["filter"] == "none/+/x"
 
 
 def test_history_shows_what_may_be_seen(new_sluice, auth):
@@ -314,7 +312,7 @@ def test_the_access_log_has_a_line_for_each_request_that_is_over(new_sluice, aut
     s.request("POST", "/events/open/a%20b", params={"access_token": secret}, data=b"x",
               headers={"X-Request-Id": "r-2"}).raise_for_status()
     st = s.stream("open/#", last=1)
-    st.event()
+    st.events(1)
     st.close()
     s.request("GET", "/nowhere")
 
