@@ -14,11 +14,29 @@ static bool owner_is(struct slice principal, struct slice kind, struct slice nam
            memcmp(principal.p + kind.len, name.p, name.len) == 0;
 }
 
+/* A certificate's was its whole subject: "CN=device-7,O=Example". */
+static bool owner_subject_is(struct slice subject, struct slice principal)
+{
+    struct slice rest = subject, cert = SLICE("cert:");
+
+    while (rest.len > 0) {
+        const char *comma = memchr(rest.p, ',', rest.len);
+        struct slice one = {rest.p, comma != NULL ? (size_t)(comma - rest.p) : rest.len};
+
+        if (slice_starts(one, SLICE("CN=")) &&
+            owner_is(principal, cert, (struct slice){one.p + 3, one.len - 3}))
+            return true;
+        rest = comma != NULL ? (struct slice){comma + 1, rest.len - one.len - 1}
+                             : (struct slice){NULL, 0};
+    }
+    return false;
+}
+
 static bool owner_bare_admits(const struct session_owners *o, struct slice name,
                               struct slice principal)
 {
     return owner_is(principal, SLICE("user:"), name) || owner_is(principal, SLICE("cert:"), name) ||
-           (!o->auth && principal.len == 0);
+           owner_subject_is(name, principal) || (!o->auth && principal.len == 0);
 }
 
 bool session_owner_admits(const struct session_owners *o, const struct session_head *head,

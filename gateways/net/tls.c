@@ -149,20 +149,22 @@ static void tls_refused(struct tls *t)
     tls_refuse(t, reason != NULL ? reason : "the connection broke");
 }
 
-static char *subject_of(X509 *certificate)
+/* Of one that has several nobody could say which counts; NULL then, as when it has none. */
+static char *common_name_of(X509 *certificate)
 {
-    BIO *text = BIO_new(BIO_s_mem());
-    char *p, *subject;
-    long len;
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    unsigned char *text = NULL;
+    char *name = NULL;
+    int len;
 
-    if (text == NULL)
-        abort();
-    (void)X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0,
-                             XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
-    len = BIO_get_mem_data(text, &p);
-    subject = mem_strndup(p, (size_t)len);
-    BIO_free(text);
-    return subject;
+    if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
+        return NULL;
+    len = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    if (len > 0 && memchr(text, '\0', (size_t)len) == NULL)
+        name = mem_strndup((const char *)text, (size_t)len);
+    OPENSSL_free(text);
+    return name;
 }
 
 /* A certificate that is here was verified: a bad one ends the handshake. */
@@ -175,7 +177,7 @@ static void tls_opened(struct tls *t)
     metric_add(M_TLS_HANDSHAKES, 1);
     metric_add(M_TLS_RESUMED, (uint64_t)SSL_session_reused(t->ssl));
     if (certificate != NULL)
-        t->subject = subject_of(certificate);
+        t->peer_name = common_name_of(certificate);
 }
 
 static void tls_handshake(struct tls *t)
@@ -387,7 +389,7 @@ void tls_free(struct tls *t)
         return;
     tls_abandon(t);
     SSL_free(t->ssl);
-    free(t->subject);
+    free(t->peer_name);
     free(t);
 }
 
@@ -412,5 +414,5 @@ struct slice tls_alpn(const struct tls *t)
 
 struct slice tls_peer_subject(const struct tls *t)
 {
-    return slice_of(t->subject);
+    return slice_of(t->peer_name);
 }

@@ -81,8 +81,8 @@ void tls_abandon(struct tls *t);
 
 /* As the handshake settled it; empty: nothing was.  They live as long as t. */
 struct slice tls_alpn(const struct tls *t);
-/* The subject of the client's certificate, verified, as RFC 4514 writes it:
- * "CN=device-7,O=Example". */
+/* The common name in the subject of the client's certificate, which was verified: "device-7".
+ * Empty without a certificate, and when it has no common name or several. */
 struct slice tls_peer_subject(const struct tls *t);
 
 #endif

@@ -32,7 +32,7 @@ struct tls {
     struct tls_server *server;
     SSL *ssl;
     const char *const *alpn;
-    char *subject; /* NULL: no certificate */
+    char *peer_name; /* of the client's certificate; NULL: none */
     struct buf unsent;
     size_t unsent_at; /* bytes of it already sent */
     int fd;

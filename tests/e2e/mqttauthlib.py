@@ -1,48 +1,27 @@
-"""MQTT doors that ask who somebody is: tokens (HS256), users, roles, and what a reload takes away.
+"""MQTT doors that ask who somebody is: tokens (HS256), roles, and what a reload takes away."""
 
-Tokens are made here with hmac alone, passwords hashed by libcrypt: neither by what is tested.
-"""
-
-import base64
-import hashlib
-import hmac
-import json
 import signal
 import time
-import warnings
 
 import mqttlib
+from identitylib import SecretKey, b64, packed
 from mqttlib import AUTH, CONNACK, connect, packet, properties
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import crypt
-
 SECRET = "a secret of thirty-two bytes and more"
-PASSWORD = "correct horse"
 WRONG, DENIED = 0x86, 0x87  # bad user name or password; not authorized
 QUOTA = 0x97
 
 
-def b64(raw):
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def token(sub="alice", publish=(), subscribe=(), roles=(), ttl=600, secret=SECRET, alg="HS256",
           **claims):
-    """A JWT; a claim that is None is left out."""
+    """A JWT without issuer and audience; a claim that is None is left out."""
     body = {"sub": sub, "exp": int(time.time()) + ttl,
             "sluice": {"publish": list(publish), "subscribe": list(subscribe),
                        "roles": list(roles)}, **claims}
-    body = {k: v for k, v in body.items() if v is not None}
-    text = b64(json.dumps({"alg": alg, "typ": "JWT"}).encode()) + "." \
-        + b64(json.dumps(body).encode())
-    mac = hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
-    return f"{text}.{b64(mac) if alg != 'none' else ''}"
-
-
-def hashed(password):
-    return crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA512, rounds=1000))
+    text = packed({"alg": alg, "typ": "JWT"}) + "." \
+        + packed({k: v for k, v in body.items() if v is not None})
+    signature = SecretKey(secret.encode()).sign(alg, text.encode())
+    return f"{text}.{b64(signature) if alg != 'none' else ''}"
 
 
 def auth(data=None, reason=0x19, method="jwt", **props):
@@ -70,22 +49,14 @@ subscribe = #
 
 
 class AuthDoor(mqttlib.Door):
-    """Files beside its configuration; reload() makes the gateways read them."""
+    """text: its configuration; revoked: the file that it names."""
 
-    def file(self, name):
-        return self.sluice.folder / name
-
-    def users(self, **roles):
-        """alice="own": with PASSWORD; hashes stay, so that only what is given changes."""
-        self.hashes = getattr(self, "hashes", {})
-        for name in roles:
-            self.hashes.setdefault(name, hashed(PASSWORD))
-        self.file("users").write_text("".join(
-            f"{n}:{self.hashes[n]}:{r}\n" for n, r in roles.items()))
-        self.file("users").chmod(0o600)
+    def __init__(self, sluice, text, revoked):
+        super().__init__(sluice)
+        self.text, self.revoked = text, revoked
 
     def revoke(self, *ids):
-        self.file("revoked").write_text("".join(f"{i}\n" for i in ids))
+        self.revoked.write_text("".join(f"{i}\n" for i in ids))
         self.reload()
 
     def configure(self, text):

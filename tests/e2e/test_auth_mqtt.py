@@ -18,21 +18,19 @@ def code(version, reason):
 
 @pytest.fixture
 def new_door(new_sluice, tmp_path):
+    """strangers: with a role for them."""
     made = []
 
-    def make(config="", auth_lines="", gateways=("mqtt",), strangers=False):
-        (tmp_path / "secret").write_text(SECRET)
-        (tmp_path / "secret").chmod(0o600)
-        (tmp_path / "revoked").write_text("")
-        lines = f"hmac_key_file = {tmp_path}/secret\nrevoked = {tmp_path}/revoked\nleeway = 0s\n"
-        lines += "anonymous = own\n" if strangers else ""
-        text = f"{config}\n[auth]\n{lines}{auth_lines}\n{ROLES}"
-        door = AuthDoor(new_sluice(text, gateways=gateways))
-        door.files = tmp_path
-        door.file = lambda name: tmp_path / name
-        door.text = text
-        made.append(door)
-        return door
+    (tmp_path / "secret").write_text(SECRET)
+    (tmp_path / "secret").chmod(0o600)
+    (tmp_path / "revoked").write_text("")
+
+    def make(config="", gateways=("mqtt",), strangers=False):
+        text = (f"{config}\n[auth]\nhmac_key_file = {tmp_path}/secret\n"
+                f"revoked = {tmp_path}/revoked\nleeway = 0s\n"
+                f"{'anonymous = own' if strangers else ''}\n{ROLES}")
+        made.append(AuthDoor(new_sluice(text, gateways=gateways), text, tmp_path / "revoked"))
+        return made[-1]
 
     yield make
     for door in made:
@@ -507,7 +505,7 @@ def test_strangers_and_users_do_not_share_sessions(new_door):
 def test_what_strangers_had_is_adopted_where_they_come_no_more(new_door):
     door = new_door(strangers=True)
     leave(door.connect("c", clean=False, session_expiry=600))
-    door.configure(door.text.replace("anonymous = own\n", ""))
+    door.configure(door.text.replace("anonymous = own", ""))
     wait_for(lambda: door.sluice.broker.logged().count("configuration reloaded") == 1, "reload")
     leave(session(door, "alice"))
     assert door.refused("c", user="x", password=token(sub="bob")) == DENIED

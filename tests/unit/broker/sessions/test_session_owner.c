@@ -85,11 +85,24 @@ START_TEST(a_name_without_a_kind_is_the_users_or_the_certificates)
 }
 END_TEST
 
+START_TEST(a_subject_of_before_is_the_certificates)
+{
+    ck_assert(bare_admits(&known_only, "CN=ann", "cert:ann"));
+    ck_assert(bare_admits(&known_only, "CN=ann,O=Example", "cert:ann"));
+    ck_assert(bare_admits(&open_to_all, "OU=x,CN=ann", "cert:ann"));
+    ck_assert(!bare_admits(&known_only, "CN=ann,O=Example", "cert:bob"));
+    ck_assert(!bare_admits(&known_only, "CN=anna", "cert:ann"));
+    ck_assert(!bare_admits(&known_only, "O=CN=ann", "cert:ann"));
+    ck_assert(!bare_admits(&known_only, "CN=ann", "user:ann"));
+}
+END_TEST
+
 int main(void)
 {
     return RUN_TESTS("session_owner", NULL, NULL, a_session_is_its_principals_alone,
                      strangers_share_what_they_have_and_keep_it,
                      where_no_stranger_comes_any_more_what_they_had_is_anybodys,
                      without_auth_only_certificates_keep_theirs,
-                     a_name_without_a_kind_is_the_users_or_the_certificates);
+                     a_name_without_a_kind_is_the_users_or_the_certificates,
+                     a_subject_of_before_is_the_certificates);
 }

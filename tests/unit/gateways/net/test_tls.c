@@ -701,7 +701,7 @@ START_TEST(test_a_reload_in_the_middle_of_a_handshake_is_harmless)
 }
 END_TEST
 
-START_TEST(test_the_subject_of_a_clients_certificate_is_known)
+START_TEST(test_the_name_of_a_clients_certificate_is_known)
 {
     EVP_PKEY *pair = EVP_EC_gen("P-256");
     X509 *x = client_certificate(pair);
@@ -722,7 +722,7 @@ START_TEST(test_the_subject_of_a_clients_certificate_is_known)
     open_connection(trusting);
     ck_assert_int_eq(SSL_use_cert_and_key(client.ssl, x, pair, NULL, 1), 1);
     handshake();
-    ck_assert(slice_eq(conn_peer_subject(owner.conn), SLICE("CN=device-7,O=Büro\\, Ltd")));
+    ck_assert(slice_eq(conn_peer_subject(owner.conn), SLICE("device-7")));
     X509_free(x);
     EVP_PKEY_free(pair);
     config_free(strict);
@@ -775,7 +775,7 @@ int main(void)
         test_writes_to_a_lost_client_are_swallowed, test_bad_files_leave_the_old_ones_in_force,
         test_a_reload_does_not_disturb_who_is_here,
         test_a_reload_in_the_middle_of_a_handshake_is_harmless,
-        test_the_subject_of_a_clients_certificate_is_known,
+        test_the_name_of_a_clients_certificate_is_known,
         test_a_certificate_that_is_there_is_kept);
     (void)unlink(certificate);
     (void)unlink(key);
