@@ -8,8 +8,12 @@
 #define TESTS_MQTT_WORLD_H
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "authority.h"
 #include "channel.h"
 #include "clients.h"
 #include "clock.h"
@@ -53,6 +57,9 @@ static struct world {
     struct buf log, retained; /* records */
     struct buf done;          /* entries of DONE that the gateway has told */
     uint64_t head, epoch, now, position;
+    const char *auth;   /* [auth] and what follows; NULL: everybody is anonymous */
+    unsigned withdrawn; /* wills */
+    bool will;          /* what the last DETACH said of one */
 } w;
 
 static inline struct peer *peer_of(const struct conn *c)
@@ -488,6 +495,7 @@ static inline enum sluice_error detach(struct slice body)
     k = keep(m.client);
     if (k->epoch != m.epoch)
         return ERR_FENCED;
+    w.will = m.will;
     apply(k, m.items);
     if (m.expiry == 0)
         buf_free(&k->items);
@@ -506,6 +514,9 @@ static inline enum sluice_error session_unit(const struct link_publish *p, struc
         return write_items(body, answer);
     case WIRE_DETACH:
         return detach(body);
+    case WIRE_WITHDRAW:
+        w.withdrawn++;
+        return ERR_NONE;
     default:
         assert(p->op == WIRE_POSITION && wire_position_get(body, &w.position));
         return ERR_NONE;
@@ -630,15 +641,31 @@ static inline uint64_t world_clock(void *arg)
     return w.now;
 }
 
+/* Without a place in the file system. */
+static inline char *world_config_file(void)
+{
+    static char path[64];
+    int fd = memfd_create("config", 0);
+    size_t len = strlen(w.auth);
+
+    assert(fd >= 0 && write(fd, w.auth, len) == (ssize_t)len);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return path;
+}
+
 static inline void world_start_process(void)
 {
-    static char *argv[] = {(char *)(uintptr_t) "sluice-mqtt", NULL};
+    static char *argv[] = {(char *)(uintptr_t) "sluice-mqtt", NULL, NULL, NULL};
     enum config_outcome outcome;
 
     log_set_level((enum log_level)(LOG_ERROR + 1));
     clock_replace(world_clock, NULL);
     w.now = 1000000;
-    outcome = config_load(&w.gateway.config, "mqtt", 1, argv);
+    if (w.auth != NULL) {
+        argv[1] = (char *)(uintptr_t) "--config";
+        argv[2] = world_config_file();
+    }
+    outcome = config_load(&w.gateway.config, "mqtt", w.auth != NULL ? 3 : 1, argv);
     assert(outcome == CONFIG_GO);
     (void)uv_loop_init(&w.gateway.loop);
     wheel_init(&w.gateway.wheel, &w.gateway.loop);
@@ -655,6 +682,10 @@ static inline void world_begin(void)
     w.head = 1000;
     w.gateway.hub = hub_new(&played_hub_link, &limits);
     hub_up(w.gateway.hub, &hello);
+    if (w.auth != NULL) {
+        w.gateway.authority = authority_open(&w.gateway.loop, w.gateway.config);
+        assert(w.gateway.authority != NULL);
+    }
     mqtt_gateway_start(&w.gateway);
 }
 
@@ -698,6 +729,8 @@ static inline void world_end(void)
     buf_free(&w.retained);
     buf_free(&w.done);
     w.position = 0;
+    authority_close(w.gateway.authority);
+    w.gateway.authority = NULL;
     (void)uv_run(&w.gateway.loop, UV_RUN_NOWAIT);
     mqtt_gateway_free(&w.gateway);
 }

@@ -775,8 +775,7 @@ int main(void)
         test_writes_to_a_lost_client_are_swallowed, test_bad_files_leave_the_old_ones_in_force,
         test_a_reload_does_not_disturb_who_is_here,
         test_a_reload_in_the_middle_of_a_handshake_is_harmless,
-        test_the_name_of_a_clients_certificate_is_known,
-        test_a_certificate_that_is_there_is_kept);
+        test_the_name_of_a_clients_certificate_is_known, test_a_certificate_that_is_there_is_kept);
     (void)unlink(certificate);
     (void)unlink(key);
     (void)rmdir(folder);
