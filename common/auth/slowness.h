@@ -17,7 +17,7 @@
 
 #include "fingerprint.h"
 
-#define SLOWNESS_FREE 5 /* failures that cost nothing */
+#define SLOWNESS_FREE 10 /* failures that cost nothing */
 #define SLOWNESS_FIRST_MS 500u
 #define SLOWNESS_MOST_MS 8000u
 #define SLOWNESS_FORGET_MS 30000u /* until one failure is forgotten */

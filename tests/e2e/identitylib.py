@@ -8,16 +8,21 @@
 Tokens are made with Python's cryptography, not by the code under test."""
 
 import base64
-import crypt  # pylint: disable=deprecated-module
+import functools
 import hashlib
 import hmac
 import json
 import pathlib
 import time
+import warnings
 
 import zmq
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of 3.13, where it is gone
+    import crypt  # pylint: disable=deprecated-module
 
 ISSUER, AUDIENCE = "https://issuer.example", "sluice"
 PASSWORD = "correct horse battery staple"
@@ -89,6 +94,12 @@ class SecretKey:
 ALGORITHMS = ("HS256", "RS256", "PS256", "ES256", "EdDSA")
 
 
+@functools.lru_cache(None)
+def cheap_hash(password):
+    """What hashing costs is tested elsewhere."""
+    return crypt.crypt(password, "$5$rounds=1000$salt")
+
+
 class Identities:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -117,8 +128,7 @@ class Identities:
         self.write("keys", "".join(f"{n}:{k}:{','.join(r)}\n" for n, (k, r) in self.curve.items()))
 
     def user(self, name, *roles, password=PASSWORD):
-        # The cheapest that crypt has: what costs is tested elsewhere.
-        self.users[name] = crypt.crypt(password, "$5$rounds=1000$salt"), roles
+        self.users[name] = cheap_hash(password), roles
         self.write_lists()
 
     def key(self, name, *roles):
