@@ -57,6 +57,50 @@ bool certificate_pin(const char *file, struct buf *pin)
     return size > 0;
 }
 
+/* --- facts ------------------------------------------------------------------------- */
+
+/* Asked for a passphrase, there is nobody to say one. */
+static int certificate_no_passphrase(char *out, int size, int writing, void *arg)
+{
+    (void)out, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
+static EVP_PKEY *read_key(const char *file)
+{
+    FILE *f = fopen(file, "re");
+    EVP_PKEY *key =
+        f == NULL ? NULL : PEM_read_PrivateKey(f, NULL, certificate_no_passphrase, NULL);
+
+    if (f != NULL)
+        (void)fclose(f);
+    return key;
+}
+
+static int64_t seconds_of(const ASN1_TIME *t)
+{
+    struct tm tm = {0};
+
+    (void)ASN1_TIME_to_tm(t, &tm);
+    return (int64_t)timegm(&tm);
+}
+
+void certificate_look(const char *certificate, const char *key, struct certificate_facts *out)
+{
+    X509 *x = read_first(certificate);
+    EVP_PKEY *private = key == NULL ? NULL : read_key(key);
+
+    *out = (struct certificate_facts){.readable = x != NULL, .key_readable = private != NULL};
+    if (x != NULL) {
+        out->from = seconds_of(X509_get0_notBefore(x));
+        out->until = seconds_of(X509_get0_notAfter(x));
+    }
+    out->match = x != NULL && private != NULL && X509_check_private_key(x, private) == 1;
+    X509_free(x);
+    EVP_PKEY_free(private);
+    ERR_clear_error();
+}
+
 /* --- a first try ------------------------------------------------------------------- */
 
 static bool still_good(const char *certificate, const char *key)

@@ -16,4 +16,14 @@ int certificate_self_signed(const char *certificate, const char *key) MUST_CHECK
  * key in base64 (RFC 7469, 2.4, in libcurl's spelling).  False: there is none. */
 bool certificate_pin(const char *file, struct buf *pin) MUST_CHECK;
 
+/* What a person wants to know of a certificate, and of the key that belongs to it. */
+struct certificate_facts {
+    bool readable;       /* a certificate is in the file */
+    bool key_readable;   /* a private key without a passphrase in the other */
+    bool match;          /* and it is the certificate's */
+    int64_t from, until; /* seconds since 1970 */
+};
+/* key NULL: not asked for. */
+void certificate_look(const char *certificate, const char *key, struct certificate_facts *out);
+
 #endif
