@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "granted.h"
+#include "explain.h"
 #include "inspect.h"
 #include "log.h"
 #include "mem.h"
@@ -114,7 +114,7 @@ static int tell(const struct invocation *in, const struct findings *who)
     enum auth_verb verb;
 
     if (in->operand_count == 0) {
-        granted_list(in->config, who);
+        explain_list(in->config, who);
         return CLI_OK;
     }
     if (in->operand_count != 2 || !verb_parse(in->operands[0], &verb))
@@ -122,7 +122,7 @@ static int tell(const struct invocation *in, const struct findings *who)
     if (filter_check(slice_of(in->operands[1])) != TOPIC_OK)
         return cli_fail(CLI_USAGE, "%s: %s", in->operands[1],
                         topic_verdict_text(filter_check(slice_of(in->operands[1]))));
-    return granted_tell(in->config, who, verb, slice_of(in->operands[1]), slice_of(client))
+    return explain_tell(in->config, who, verb, slice_of(in->operands[1]), slice_of(client))
                ? CLI_OK
                : CLI_FAILED;
 }
@@ -138,7 +138,7 @@ static int check_somebody(const struct invocation *in, const char *as, const cha
         printf("yes: nothing is configured under [auth], so everybody may do everything\n");
         return CLI_OK;
     }
-    rc = as != NULL ? granted_find(in->config, as, &who) : find_token(in->config, token, &who);
+    rc = as != NULL ? explain_find(in->config, as, &who) : find_token(in->config, token, &who);
     if (rc == CLI_OK)
         rc = tell(in, &who);
     findings_free(&who);

@@ -207,7 +207,7 @@ static bool put_claims(struct buf *out, const struct invocation *in)
     buf_u8(out, '{');
     put_claim(out, "sub", slice_of(sub));
     put_claim(out, "iss",
-             slice_of(issuer != NULL ? issuer : config_text(in->config, CFG_AUTH_ISSUER)));
+              slice_of(issuer != NULL ? issuer : config_text(in->config, CFG_AUTH_ISSUER)));
     put_claim(out, "aud", audience_of(in));
     put_jti(out, arguments_get(in->args, TOKEN_JTI));
     return put_times(out, in) && put_grants(out, in) && (buf_u8(out, '}'), true);

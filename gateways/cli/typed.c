@@ -52,7 +52,7 @@ static bool read_line(int fd, char out[TYPED_MAX])
     return true;
 }
 
-static bool ask_silently(FILE *tty, char out[TYPED_MAX])
+static bool ask_silently(FILE *tty, const char *prompt, const char *whose, char out[TYPED_MAX])
 {
     struct sigaction before[ARRAY_LEN(ending)];
     struct termios was, silent;
@@ -64,6 +64,8 @@ static bool ask_silently(FILE *tty, char out[TYPED_MAX])
     silent = was;
     silent.c_lflag &= ~(tcflag_t)ECHO;
     (void)tcsetattr(fileno(tty), TCSAFLUSH, &silent);
+    fprintf(tty, "%s %s: ", prompt, whose); /* after the flush, which would take the answer */
+    (void)fflush(tty);
     got = read_line(fileno(tty), out);
     (void)tcsetattr(fileno(tty), TCSAFLUSH, &was);
     fputc('\n', tty);
@@ -78,9 +80,7 @@ bool typed_secret(const char *prompt, const char *whose, char out[TYPED_MAX])
 
     if (tty == NULL)
         return false;
-    fprintf(tty, "%s %s: ", prompt, whose);
-    (void)fflush(tty);
-    got = ask_silently(tty, out);
+    got = ask_silently(tty, prompt, whose, out);
     (void)fclose(tty);
     return got;
 }

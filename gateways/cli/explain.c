@@ -1,8 +1,8 @@
 /*
- * granted.c - each grant is asked alone: a filter has to be inside one, so two together never
+ * explain.c - each grant is asked alone: a filter has to be inside one, so two together never
  * do what one does not.
  */
-#include "granted.h"
+#include "explain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static int find_by_key(const struct config *c, enum config_key k, struct finding
     return CLI_OK;
 }
 
-int granted_find(const struct config *c, const char *name, struct findings *who)
+int explain_find(const struct config *c, const char *name, struct findings *who)
 {
     const char *colon = strchr(name, ':');
     static const struct roster_form users = {.secret = true, .proof_wrong = any_proof},
@@ -191,7 +191,7 @@ static void tell_left_out(const struct question *q)
                (int)q->user.len, q->user.p);
 }
 
-void granted_list(const struct config *c, const struct findings *who)
+void explain_list(const struct config *c, const struct findings *who)
 {
     struct question q = {.user = slice_of(who->name)};
     struct reader roles = reader_of(who->roles.p, who->roles.len);
@@ -206,7 +206,7 @@ void granted_list(const struct config *c, const struct findings *who)
     tell_left_out(&q);
 }
 
-bool granted_tell(const struct config *c, const struct findings *who, enum auth_verb verb,
+bool explain_tell(const struct config *c, const struct findings *who, enum auth_verb verb,
                   struct slice filter, struct slice client)
 {
     struct question q = {
