@@ -2,14 +2,17 @@
 
 import concurrent.futures
 import contextlib
+import crypt  # pylint: disable=deprecated-module
 import http.client
 import http.server
 import json
 import os
 import pty
+import select
 import signal
 import statistics
 import subprocess
+import termios
 import threading
 import time
 from base64 import b64encode
@@ -35,7 +38,6 @@ def passwd(file, user, password, *more):
 
 def cheap(name, roles="editor"):
     """A line of a user whose password is the name; quickly checked."""
-    import crypt  # pylint: disable=deprecated-module,import-outside-toplevel
     return f"{name}:{crypt.crypt(name, '$y$j75$..........A4')}:{roles}\n"
 
 
@@ -328,49 +330,61 @@ def test_a_new_file_is_its_owners_alone(tmp_path):
 
 
 class Terminal:
-    """A command at a terminal of its own."""
+    """sluice at a terminal of its own, where Ctrl-C counts."""
 
-    def __init__(self, *command):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execv(command[0], command)
+    def __init__(self, *arguments):
+        self.fd, theirs = pty.openpty()
+        command = ["env", "--default-signal=INT", "setsid", "--ctty", "--wait",
+                   os.path.join(BIN, "sluice"), *arguments]
+        self.popen = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
         self.seen = b""
+
+    def more(self):
+        """False at the end."""
+        assert select.select([self.fd], [], [], TIMEOUT)[0], self.seen
+        data = b""
+        with contextlib.suppress(OSError):  # EIO is a terminal's end
+            data = os.read(self.fd, 1024)
+        self.seen += data
+        return bool(data)
 
     def expect(self, text):
         while text not in self.seen:
-            self.seen += os.read(self.fd, 1024)
+            assert self.more(), self.seen
         self.seen = self.seen.partition(text)[2]
 
+    def echoes(self):
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
     def say(self, text):
-        os.write(self.fd, text + b"\n")
+        wait_for(lambda: not self.echoes(), "no echo")
+        os.write(self.fd, text)
 
     def end(self):
-        """(everything that is left, the exit code or - the signal)"""
-        with contextlib.suppress(OSError):
-            while data := os.read(self.fd, 1024):
-                self.seen += data
+        """(everything that is left, the exit code)"""
+        while self.more():
+            pass
         os.close(self.fd)
-        return self.seen, os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.seen, self.popen.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("second,code", [(b"wonderland", 0), (b"wonderlan", 1)])
 def test_passwd_at_a_terminal(tmp_path, second, code):
-    t = Terminal(os.path.join(BIN, "sluice"), "passwd", str(tmp_path / "users"), "alice", "--role", "own")
+    t = Terminal("passwd", str(tmp_path / "users"), "alice", "--role", "own")
     t.expect(b"New password of alice: ")
-    t.say(b"wonderland")
+    t.say(b"wonderland\n")
     t.expect(b"Once more, that of alice: ")
-    t.say(second)
+    t.say(second + b"\n")
     said, rc = t.end()
     assert rc == code and b"wonder" not in said
     assert (tmp_path / "users").exists() == (code == 0)
 
 
 def test_passwd_interrupted_leaves_the_terminal_as_it_was(tmp_path):
-    import termios  # pylint: disable=import-outside-toplevel
-    t = Terminal(os.path.join(BIN, "sluice"), "passwd", str(tmp_path / "users"), "alice")
+    t = Terminal("passwd", str(tmp_path / "users"), "alice")
     t.expect(b"New password of alice: ")
-    wait_for(lambda: not termios.tcgetattr(t.fd)[3] & termios.ECHO, "no echo")
-    os.write(t.fd, b"won\x03")
-    wait_for(lambda: termios.tcgetattr(t.fd)[3] & termios.ECHO, "echo")
-    assert t.end()[1] == -signal.SIGINT
+    t.say(b"won\x03")
+    wait_for(t.echoes, "echo")
+    assert t.end()[1] in (-signal.SIGINT, 128 + signal.SIGINT)
     assert not (tmp_path / "users").exists()
