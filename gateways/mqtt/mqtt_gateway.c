@@ -117,6 +117,7 @@ void mqtt_gateway_turn(struct gateway *g)
     if (m->stopped)
         return;
     session_commit_turn(m);
+    share_turn(m); /* who reads that it has joined a group is counted on by then */
     clients_turn(m);
     share_turn(m);
     if (m->committing != NULL)

@@ -142,7 +142,8 @@ def test_they_stay_over_restarts_and_without_history(mqtt):
     p.publish("b", b"y", retain=True)
     mqtt.sluice.request("DELETE", "/history/a")
     mqtt.sluice.broker.restart()
-    wait_for(lambda: mqtt.sluice.post("ready").status_code == 201, "the broker is back")
+    for who in ("sse", "mqtt"):
+        wait_for(lambda w=who: mqtt.sluice.admin("/readyz", w)[0] == 200, f"{who} is back")
     assert mqtt.history("a") == []
     assert retained(mqtt) == {"a": b"x", "b": b"y"}
 

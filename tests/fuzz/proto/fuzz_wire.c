@@ -399,6 +399,17 @@ static bool position(struct slice body, struct buf *b)
     return true;
 }
 
+static bool withdraw(struct slice body, struct buf *b)
+{
+    struct slice client;
+    uint64_t epoch;
+
+    if (!wire_withdraw_get(body, &client, &epoch))
+        return false;
+    wire_withdraw_put(b, client, epoch);
+    return true;
+}
+
 static bool attached(struct slice answer, struct buf *b)
 {
     struct wire_attached m;
@@ -425,10 +436,8 @@ static void check_body(bool (*copy_body)(struct slice body, struct buf *b), stru
 static bool session(const uint8_t *p, size_t len)
 {
     static bool (*const bodies[])(struct slice body, struct buf * b) = {
-        [WIRE_ATTACH] = attach,
-        [WIRE_WRITE] = write_unit,
-        [WIRE_DETACH] = detach,
-        [WIRE_POSITION] = position,
+        [WIRE_ATTACH] = attach,     [WIRE_WRITE] = write_unit,  [WIRE_DETACH] = detach,
+        [WIRE_POSITION] = position, [WIRE_WITHDRAW] = withdraw,
     };
     struct reader r = wire_session_reader(p, len);
     struct wire_session_unit unit;

@@ -3,13 +3,15 @@
  * and hub, but no socket and no broker: both are played here.  Whatever comes, what goes
  * out are whole and right packets: CONNACK first and once, nothing behind DISCONNECT,
  * no packet larger than its client takes, no packet identifier in use twice, no more
- * in flight than the client allows.
+ * in flight than the client allows, no event that it may not see.
  *
  * Input: steps, each a byte that says what and for which client, a byte more, and what
  * it needs: bytes of the client, packets of its, the broker's answers, events, a full
- * socket, time.
+ * socket, time, who the client is and whether that still stands.
  */
+#include "audit.h"
 #include "mqtt_world.h"
+#include "played_sources.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
 
@@ -18,6 +20,10 @@ static const char *const topics[] = {
     "a",         "a/b", "c",          "$SYS/x", "a/+", "#", "$share/g/a/#", "$after/5/a/b",
     "$last/2/#", "a/#", "$after/0/c", "+/b"};
 static const char *const names[] = {"x", "y", ""};
+static const char *const tokens[] = {".a", ".al", ".aln", ".b", ".bn", ".al2", ".bl"};
+static const char config[] = "[sluice]\nlog_audit = off\n"
+                             "[auth]\nusers = played\njwks = played\nanonymous = all\n"
+                             "[role \"all\"]\npublish = #\nsubscribe = #, $SYS/#\n";
 
 /* --- what went out ------------------------------------------------------------------- */
 
@@ -41,6 +47,17 @@ static void put_in_flight(struct peer *p, uint16_t id, uint8_t qos)
     owe(p, qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, id);
 }
 
+/* What was resumed, too.  Of a client that has ended nothing is known any more; that takes
+ * the rest of a turn in which its grants became fewer. */
+static void check_may_see(const struct peer *p, struct slice topic)
+{
+    const struct client *c = p->conn.data;
+
+    if (p->ended || topic.len == 0 || slice_starts(topic, SLICE("$SYS/")))
+        return; /* an alias, or our own words */
+    assert(caller_may(&c->caller, AUTH_SUBSCRIBE, topic));
+}
+
 /* Only where the identifier lies: the encoders have tests of their own. */
 static void check_publish(struct peer *p, const struct mqtt_head *h, struct slice body)
 {
@@ -51,6 +68,7 @@ static void check_publish(struct peer *p, const struct mqtt_head *h, struct slic
     assert(qos < 3 && body.len >= 2);
     topic = (size_t)bytes[0] << 8 | bytes[1];
     assert(body.len >= 2 + topic + (qos > 0 ? 2 : 0));
+    check_may_see(p, (struct slice){body.p + 2, topic});
     if (qos > 0)
         put_in_flight(p, (uint16_t)(bytes[2 + topic] << 8 | bytes[3 + topic]), qos);
 }
@@ -81,6 +99,9 @@ static void check_packet(struct peer *p, const struct mqtt_head *h, struct slice
     case MQTT_DISCONNECT:
         assert(p->version == MQTT_50);
         p->over = true;
+        break;
+    case MQTT_AUTH:
+        assert(p->version == MQTT_50 && h->flags == 0);
         break;
     default:
         assert(h->type == MQTT_PUBACK || h->type == MQTT_PUBREC || h->type == MQTT_PUBCOMP ||
@@ -119,6 +140,11 @@ static void connect_props(struct peer *p, struct buf *b, uint8_t how)
         mqtt_prop_put_number(&props, MQTT_PROP_MAXIMUM_PACKET_SIZE, p->max_packet = 60);
     if ((how & 64) != 0)
         mqtt_prop_put_number(&props, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, 4);
+    if (how % 17 == 3) {
+        mqtt_prop_put_text(&props, MQTT_PROP_AUTH_METHOD, SLICE("jwt"));
+        mqtt_prop_put_text(&props, MQTT_PROP_AUTH_DATA,
+                           slice_of(tokens[how / 17 % ARRAY_LEN(tokens)]));
+    }
     if (how % 3 != 0)
         mqtt_prop_put_user(&props, SLICE("sluice-properties"), SLICE("on"));
     packet_put_props(b, &props);
@@ -129,6 +155,7 @@ static void send_connect(struct peer *p, uint8_t how)
 {
     struct slice name = slice_of(names[how % 3]);
     bool v5 = (how & 4) != 0, clean = (how & 128) != 0 || name.len == 0, will = how % 5 == 0;
+    bool user = how % 13 == 6;
     struct buf b = {0};
 
     if (p->greeted || p->version != 0)
@@ -143,7 +170,7 @@ static void send_connect(struct peer *p, uint8_t how)
         packet_put_text(&b, SLICE("MQTT"));
         buf_u8(&b, p->version | (!v5 && how % 2 == 0 ? 0x80 : 0)); /* a bridge */
     }
-    buf_u8(&b, (uint8_t)((clean ? 2 : 0) | (will ? 4 | 8 : 0)));
+    buf_u8(&b, (uint8_t)((clean ? 2 : 0) | (will ? 4 | 8 : 0) | (user ? 0xc0 : 0)));
     packet_put_u16(&b, how % 7 == 0 ? 1 : 0);
     if (v5)
         connect_props(p, &b, how);
@@ -153,6 +180,10 @@ static void send_connect(struct peer *p, uint8_t how)
     if (will) {
         packet_put_text(&b, SLICE("c"));
         packet_put_text(&b, SLICE("will"));
+    }
+    if (user) {
+        packet_put_text(&b, how % 2 ? SLICE("a") : SLICE("b"));
+        packet_put_text(&b, how % 4 < 3 ? SLICE("later") : SLICE("right"));
     }
     peer_send(p, MQTT_CONNECT << 4, &b);
     buf_free(&b);
@@ -221,6 +252,19 @@ static void pay(struct peer *p)
     peer_send_ack(p, type, id);
 }
 
+static void send_auth(struct peer *p, uint8_t how)
+{
+    struct buf b = {0}, props = {0};
+
+    mqtt_prop_put_text(&props, MQTT_PROP_AUTH_METHOD, SLICE("jwt"));
+    mqtt_prop_put_text(&props, MQTT_PROP_AUTH_DATA, slice_of(tokens[how % ARRAY_LEN(tokens)]));
+    buf_u8(&b, MQTT_REAUTHENTICATE);
+    packet_put_props(&b, &props);
+    peer_send(p, MQTT_AUTH << 4, &b);
+    buf_free(&b);
+    buf_free(&props);
+}
+
 static void send_short(struct peer *p, uint8_t how)
 {
     static const uint8_t firsts[] = {MQTT_PINGREQ << 4, MQTT_DISCONNECT << 4};
@@ -277,8 +321,37 @@ static void step_client(struct peer *p, uint8_t op, uint8_t arg, struct reader *
         send_unsubscribe(p, arg);
         break;
     default:
-        send_short(p, arg);
+        if (arg >= 200)
+            send_auth(p, arg);
+        else
+            send_short(p, arg);
     }
+}
+
+/* Whose word is taken is read anew, with somebody revoked or shrunk, or as it was. */
+static void reload(uint8_t which)
+{
+    unsigned char letter = which % 2 ? 'a' : 'b';
+    bool ok;
+
+    played_sources.revoked[letter] = which % 8 == 2;
+    played_sources.shrunk[letter] = which % 4 == 1;
+    ok = authority_reload(w.gateway.authority, w.gateway.config);
+    assert(ok);
+    (void)ok;
+}
+
+static void identity(uint8_t which)
+{
+    static const enum auth_outcome outcomes[] = {AUTH_KNOWN, AUTH_WRONG, AUTH_KNOWN,
+                                                 AUTH_BUSY,  AUTH_KNOWN, AUTH_UNAVAILABLE};
+
+    if (which % 4 == 0)
+        played_sources_keys();
+    else if (which % 4 == 1)
+        reload(which / 4);
+    else
+        (void)played_sources_answer(outcomes[which / 4 % ARRAY_LEN(outcomes)]);
 }
 
 static void step_world(struct peer *p, uint8_t op, uint8_t arg)
@@ -316,6 +389,8 @@ static void step_world(struct peer *p, uint8_t op, uint8_t arg)
             peer_free(p);
         else if (arg == 255 && p->open && !p->ended)
             clients_conn_ops.drain(&p->conn);
+        else if (arg % 4 == 3)
+            identity(arg / 4);
     }
 }
 
@@ -336,7 +411,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
     struct reader r = reader_of(p, len);
 
+    w.auth = config;
+    memset(&played_sources, 0, sizeof played_sources);
     world_begin();
+    audit_configure(w.gateway.config);
     while (r.left > 0) {
         step(&r);
         turn();
