@@ -364,10 +364,3 @@ bool subscribe_may_go_on(const struct subscription *s, const struct caller *who,
             return problem_forbid(p, "topic", auth_verb_names[AUTH_SUBSCRIBE], filter);
     return true;
 }
-
-bool subscribe_stands(const struct subscription *s, const struct caller *who)
-{
-    struct problem p = {0};
-
-    return subscribe_may_go_on(s, who, &p);
-}

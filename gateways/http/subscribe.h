@@ -69,9 +69,7 @@ MUST_CHECK bool subscribe_permitted(const struct subscribe *s, const struct call
 MUST_CHECK bool subscribe_charge(const struct subscribe *s, const struct caller *who,
                                  struct problem *p);
 void subscribe_release(const struct caller *who, size_t filters);
-/* And may one that is open go on, now that its principal's grants are others? */
-MUST_CHECK bool subscribe_stands(const struct subscription *s, const struct caller *who);
-/* The same; false: *p says which filter it may not have. */
+/* May one that is open go on?  False: *p says which filter it may not have. */
 MUST_CHECK bool subscribe_may_go_on(const struct subscription *s, const struct caller *who,
                                     struct problem *p);
 /* q: what its client holds already; NULL: nothing, it has this subscription alone. */

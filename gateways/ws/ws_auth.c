@@ -46,9 +46,10 @@ static void say_unsubscribed(struct ws_session *s, const struct ws_subscription 
 static void end_uncovered(struct ws_session *s)
 {
     struct ws_subscription *sub, *next;
+    struct problem p = {0};
 
     DL_FOREACH_SAFE (s->subscriptions, sub, next) {
-        if (subscribe_stands(&sub->subscription, &s->caller))
+        if (subscribe_may_go_on(&sub->subscription, &s->caller, &p))
             continue;
         if (s->raw) {
             ws_session_close(s, WS_CLOSE_FORBIDDEN, "this address is not permitted any more");
@@ -88,14 +89,9 @@ static void end_session(struct ws_session *s)
  * if its caller is not believed any more. */
 static void refuse_opening(struct ws_session *s)
 {
-    const char *verb = auth_verb_names[AUTH_SUBSCRIBE];
     struct problem p = {0};
-    struct slice filter;
 
-    for (size_t i = 0; subscription_filter(&s->subscriptions->subscription, i, &filter); i++)
-        if (!caller_may(&s->caller, AUTH_SUBSCRIBE, filter))
-            (void)problem_forbid(&p, "topic", verb, filter);
-    if (p.error != ERR_NONE)
+    if (!subscribe_may_go_on(&s->subscriptions->subscription, &s->caller, &p))
         s->opening->refused(s, &p);
 }
 
@@ -129,7 +125,8 @@ static void begin_path(struct ws_session *s, const struct subscribe *words)
     struct problem p = {0};
 
     if (subscribe_permitted(words, &s->caller, &p) &&
-        subscribe_fits(words, s->ws->site->use.hub, s->quota, &p) && ws_subscribe_may(s, &p))
+        subscribe_fits(words, s->ws->site->use.hub, s->quota, &p) &&
+        subscribe_charge(words, &s->caller, &p))
         ws_subscribe_path(s, words);
     else
         ws_session_refuse(s, SLICE(WS_PATH_REF), &p);
@@ -151,7 +148,7 @@ static void take_login(struct ws_session *s)
 static bool take_account(struct ws_session *s, struct principal *p)
 {
     struct account *was = s->caller.principal != NULL ? s->caller.principal->account : NULL;
-    size_t count = s->subscription_count;
+    size_t count = s->filter_count;
 
     if (was == p->account && s->login == NULL) {
         caller_begin(&s->caller, p);

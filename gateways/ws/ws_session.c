@@ -165,8 +165,8 @@ void ws_subscription_end(struct ws_subscription *sub)
 {
     struct ws_session *s = sub->session;
 
-    if (s->caller.principal != NULL)
-        account_unsubscribe(s->caller.principal->account, 1);
+    subscribe_release(&s->caller, sub->filters);
+    s->filter_count -= sub->filters;
     subscription_close(&sub->subscription);
     DL_DELETE(s->subscriptions, sub);
     reaper_take(s->ws->site->use.reaper, &sub->reaped);

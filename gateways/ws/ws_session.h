@@ -67,6 +67,7 @@ struct ws_subscription {
     struct ws_subscription *prev, *next;
     bool on_gap_fail;
     bool path;        /* of the address: its ref is WS_PATH_REF */
+    uint16_t filters; /* so many count for its principal */
     uint16_t ref_len; /* the ref as JSON */
     char ref[];
 };
@@ -136,7 +137,7 @@ struct ws_session {
     struct ws_session *speaking_prev, *speaking_next;
     struct ws_session *rationed_prev, *rationed_next;
     struct ws_subscription *subscriptions; /* those resumed first come last */
-    size_t subscription_count;
+    size_t subscription_count, filter_count;
     struct bundle bundle; /* of all, when they are several */
     struct ws_publish *publishes;
     size_t unacknowledged; /* what they cost, see publish_window */
@@ -210,9 +211,7 @@ static inline struct slice ws_subscription_ref(const struct ws_subscription *sub
     return (struct slice){sub->ref, sub->ref_len};
 }
 
-/* May its principal have one more? */
-MUST_CHECK bool ws_subscribe_may(const struct ws_session *s, struct problem *p);
-/* The subscription of the address; s->opening hears of it. */
+/* The subscription of the address; s->opening hears of it.  subscribe_charge has counted it. */
 void ws_subscribe_path(struct ws_session *s, const struct subscribe *words);
 /* The operations of sluice.json: ws->request. */
 void ws_subscribe(struct ws_session *s);

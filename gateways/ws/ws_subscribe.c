@@ -105,15 +105,6 @@ static const struct subscription_ops subscription_ops = {.started = ws_subscribe
 
 /* --- their beginning -------------------------------------------------------------- */
 
-bool ws_subscribe_may(const struct ws_session *s, struct problem *p)
-{
-    struct account *a = s->caller.principal != NULL ? s->caller.principal->account : NULL;
-
-    return account_subscribe(a, 1) ||
-           problem_set(p, ERR_TOO_MANY, NULL,
-                       "A limit on this principal's subscriptions is reached");
-}
-
 /* It is counted for its principal already. */
 static void ws_subscribe_begin(struct ws_session *s, const struct subscribe *words,
                                struct slice ref, bool path)
@@ -122,6 +113,8 @@ static void ws_subscribe_begin(struct ws_session *s, const struct subscribe *wor
 
     sub->session = s;
     sub->path = path;
+    sub->filters = (uint16_t)words->filter_count;
+    s->filter_count += words->filter_count;
     sub->on_gap_fail = words->on_gap_fail || s->raw;
     sub->ref_len = (uint16_t)ref.len;
     memcpy(sub->ref, ref.p, ref.len);
@@ -192,7 +185,7 @@ void ws_subscribe(struct ws_session *s)
         ws_session_refuse(s, ref, &p);
         return;
     }
-    if (take_words(s, &words, &p) && ws_subscribe_may(s, &p))
+    if (take_words(s, &words, &p) && subscribe_charge(&words, &s->caller, &p))
         ws_subscribe_begin(s, &words, ref, false);
     else
         ws_session_refuse(s, ref, &p);

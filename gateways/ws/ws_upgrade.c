@@ -175,7 +175,7 @@ static void open_path(struct exchange *x, struct ws_handshake *h, const struct s
 {
     struct ws_session *s = session_new(x, h);
 
-    if (!ws_subscribe_may(s, p)) {
+    if (!subscribe_charge(words, &s->caller, p)) {
         ws_session_end(s);
         return;
     }
