@@ -516,10 +516,11 @@ static size_t accept_head(struct http_conn *h, const struct http_request *r,
     return n;
 }
 
+/* Whoever has come too often is not to stay. */
 static size_t refuse_request(struct http_conn *h, const struct http_request *r,
                              const struct problem *p, size_t n)
 {
-    http_refuse(h, p, !has_body(r));
+    http_refuse(h, p, !has_body(r) && p->error != ERR_TOO_MANY);
     return n;
 }
 
