@@ -8,7 +8,7 @@ set -eu
 build='gcc make pkg-config libc6-dev libuv1-dev libzmq3-dev libsqlite3-dev libinih-dev uthash-dev zlib1g-dev libssl-dev
        libnghttp2-dev libcurl4-openssl-dev libsodium-dev'
 tests='clang libclang-rt-dev check curl procps binutils sqlite3 nodejs python3 python3-pytest python3-pytest-xdist
-       python3-zmq python3-requests python3-websockets python3-cryptography python3-selenium python3-paho-mqtt
+       python3-zmq python3-requests python3-yaml python3-websockets python3-cryptography python3-selenium python3-paho-mqtt
        mosquitto mosquitto-clients nghttp2-client python3-h2 faketime chromium chromium-driver'
 bench='mosquitto nginx-light libnginx-mod-nchan nghttp2-client python3 python3-cryptography python3-zmq'
 lint='git clang-format shellcheck python3 python3-pyflakes'
