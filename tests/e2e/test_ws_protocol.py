@@ -1,5 +1,7 @@
 """RFC 6455 and RFC 7692 at the door: handshakes, frames, close codes, compression."""
 
+import contextlib
+import json
 import os
 import struct
 import threading
@@ -226,6 +228,16 @@ def test_a_client_that_answers_no_ping_is_closed(new_ws):
     assert c.close_code() == 1008
 
 
+def test_a_ping_leaves_when_it_is_due(new_ws):
+    """Not with whatever wakes the process next."""
+    c = new_ws("[ws]\nping = 200ms\n").connect("a")
+    begun = time.monotonic()
+    for _ in range(6):
+        assert c.control(PING) == b""
+        c.raw.send(frame(PONG, b""))
+    assert time.monotonic() - begun < 4
+
+
 def test_whoever_speaks_is_not_pinged(new_ws):
     ws = new_ws("[ws]\nping = 1s\n")
     c = ws.connect()
@@ -371,3 +383,67 @@ def test_a_message_inflates_to_twice_a_payload(ws):
     assert c.take("pong")["ref"] == 1
     c.send_packed(TEXT, b'{"op":"ping","ref":1' + b" " * 2_400_000 + b"}")
     assert c.close_code() == 1009
+
+
+# --- publishers
+
+def test_whoever_closes_half_while_blocked_is_let_go(new_ws):
+    """Blocked by its own window, with nothing more to be read: the acknowledgement ends it."""
+    ws = new_ws("[ws]\nping = 0s\npublish_window = 1k\n")
+    c = ws.connect()
+    ws.sluice.broker.freeze()
+    try:
+        c.say("publish", ref=1, topic="a", data="x" * 3000)
+        ws.sluice.wait_metric("sluice_publishes_pending", 1, "ws")
+        c.raw.half_close()
+        assert ws.sluice.metrics("ws")["sluice_connections"] >= 1
+    finally:
+        ws.sluice.broker.thaw()
+    c.raw.rest()  # it ends
+    wait_for(lambda: ws.sluice.metrics("ws")["sluice_connections"] == 0, "nobody left")
+    assert len(ws.sluice.history("a")["events"]) == 1
+
+
+def test_publishers_share_what_may_be_under_way(new_ws):
+    """Twelve that flood have four windows together, so that who comes behind them does not wait
+    long, and nobody is kept from publishing."""
+    ws = new_ws("[ws]\npublish_window = 256k\n")
+    count, chunk = 12, frame(TEXT, json.dumps(
+        {"op": "publish", "topic": "flood", "data": "x" * 2000}).encode()) * 20
+    flooders = [ws.connect() for _ in range(count)]
+    over = threading.Event()
+
+    def flood(c):
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                c.raw.send(chunk)
+
+    def drain(c):
+        with contextlib.suppress(OSError):
+            while c.raw.socket.recv(1 << 16):
+                pass
+
+    threads = [threading.Thread(target=run, args=(c,)) for c in flooders for run in (flood, drain)]
+    for t in threads:
+        t.start()
+    try:
+        ws.sluice.wait_metric("sluice_publishes_pending", 100, "ws")
+        ws.sluice.broker.freeze()
+        most = 6 * 256 * 1024 // 2400 + count  # a window of each would be twice as many
+        pending = [ws.sluice.metrics("ws")["sluice_publishes_pending"] for _ in range(50)]
+        assert max(pending[-25:]) <= most, (most, pending)
+        ws.sluice.broker.thaw()
+        honest, waits = ws.connect(), []
+        for n in range(60):
+            begun = time.monotonic()
+            honest.say("publish", ref=n, topic="honest", data="")
+            assert honest.take("ack")["ref"] == n
+            waits.append(time.monotonic() - begun)
+        assert sorted(waits)[58] < 2
+    finally:
+        over.set()
+        ws.sluice.broker.thaw()
+        for c in flooders:
+            c.cut()
+        for t in threads:
+            t.join()
