@@ -39,6 +39,8 @@ struct zmqd {
     const struct zpeer_role *roles[ZMTP_TYPES]; /* by what the peer is */
     struct zpeer *speaking;                     /* have something to write at the turn's end */
     struct zpeer *dirty;                        /* SUB: their prefixes have changed */
+    struct zpeer *patient;                      /* CURVE: their handshakes go on next turn */
+    unsigned agreed;                            /* steps of such, in this turn */
     size_t held;                                /* of held_max */
     size_t publishing;                          /* peers with publishes under way */
     size_t documents;                           /* bytes of histories, made or being made */

@@ -13,6 +13,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
@@ -24,6 +26,7 @@
 #define COMMAND_MAX (8u * 1024)
 #define PLAIN_KEPT (256u * 1024) /* of the scratch buffer */
 #define GREETED_FIRST 12         /* before a peer has named its mechanism: signature and version */
+#define AGREED_MAX 100           /* steps of CURVE in a turn: some 10 ms, whatever strangers do */
 #define ENDING_MS 500            /* for what a dismissed peer has published to be acknowledged */
 
 /* --- what it is sent ---------------------------------------------------------------- */
@@ -149,6 +152,14 @@ static void zpeer_release(struct zpeer *p)
     p->secure = NULL;
 }
 
+static void zpeer_not_patient(struct zpeer *p)
+{
+    if (!p->patient)
+        return;
+    p->patient = false;
+    DL_DELETE2(p->d->patient, p, patient_prev, patient_next);
+}
+
 static void zpeer_stop(struct zpeer *p)
 {
     if (p->role != NULL && p->role->stop != NULL)
@@ -167,6 +178,7 @@ static void zpeer_end(struct zpeer *p)
     if (p->role != NULL)
         p->role->leave(p);
     zpeer_not_speaking(p);
+    zpeer_not_patient(p);
     zpeer_pay_back(p);
     buf_free(&p->out);
     if (!p->taking)
@@ -489,6 +501,34 @@ static void zpeer_ask(struct zpeer *p)
         zpeer_answered(p, &now);
 }
 
+/* Agreeing on keys is what a stranger can make us do most of. */
+static bool zpeer_has_to_wait(struct zpeer *p)
+{
+    struct zmqd *d = p->d;
+
+    if (p->state != ZPEER_HANDSHAKE || p->secure == NULL || d->agreed < AGREED_MAX)
+        return false;
+    p->waiting = p->patient = true;
+    DL_APPEND2(d->patient, p, patient_prev, patient_next);
+    gateway_wake(d->gateway);
+    return true;
+}
+
+/* As many as a turn takes; the others in the next. */
+static void zpeers_go_on(struct zmqd *d)
+{
+    struct zpeer *p;
+
+    d->agreed = 0;
+    while (d->agreed < AGREED_MAX && (p = d->patient) != NULL) {
+        zpeer_not_patient(p);
+        p->waiting = false;
+        conn_pump(&p->conn);
+    }
+    if (d->patient != NULL)
+        gateway_wake(d->gateway);
+}
+
 static void zpeer_take_handshake(struct zpeer *p, const struct zmtp_unit *u)
 {
     const char *why = NULL;
@@ -497,6 +537,7 @@ static void zpeer_take_handshake(struct zpeer *p, const struct zmtp_unit *u)
         zpeer_break_off(p, ZMTP_EEARLY);
         return;
     }
+    p->d->agreed += p->secure != NULL;
     switch (zmtp_handshake_take(&p->handshake, u->command, zpeer_say(p), &why)) {
     case ZMTP_GO_ON:
         break;
@@ -688,7 +729,7 @@ static size_t zpeer_take_bytes(struct zpeer *p, struct slice in)
 
     if (p->state == ZPEER_GREETING)
         used = zpeer_take_greeting(p, in);
-    while (used < in.len && zpeer_takes(p) && !zpeer_rests(p)) {
+    while (used < in.len && zpeer_takes(p) && !zpeer_rests(p) && !zpeer_has_to_wait(p)) {
         n = zmtp_decode(&p->decoder, in.p + used, in.len - used, &p->d->unit);
         if (n < 0) {
             zpeer_break_off(p, n);
@@ -696,7 +737,8 @@ static size_t zpeer_take_bytes(struct zpeer *p, struct slice in)
         }
         used += (size_t)n;
         zpeer_take(p, &p->d->unit);
-        p->waiting = p->ask != NULL || (p->state == ZPEER_OPEN && zpeer_is_blocked(p));
+        p->waiting =
+            p->ask != NULL || p->patient || (p->state == ZPEER_OPEN && zpeer_is_blocked(p));
     }
     return used;
 }
@@ -797,6 +839,7 @@ void zpeers_turn(struct zmqd *d)
 {
     struct zpeer *p;
 
+    zpeers_go_on(d);
     while ((p = d->speaking) != NULL) {
         zpeer_not_speaking(p);
         zpeer_flush(p);

@@ -62,7 +62,7 @@ struct zpeer {
     uint8_t type;    /* enum zmtp_type */
     uint8_t minor;   /* of its version */
     uint8_t greeted; /* bytes of our greeting that were said */
-    bool speaking, dirty;
+    bool speaking, dirty, patient;
     bool waiting;          /* input was left unread */
     bool taking;           /* inside input(): what was decoded must stay */
     bool pinged;           /* and nothing has come since */
@@ -78,6 +78,7 @@ struct zpeer {
     uint64_t rested_at;     /* tick at which it may publish again; 0: now */
     struct buf out;
     struct zpeer *speaking_prev, *speaking_next, *dirty_prev, *dirty_next;
+    struct zpeer *patient_prev, *patient_next;
     struct zpublish *publishes; /* zpublish.c's */
     size_t unacknowledged;      /* what they cost, see publish_window */
     struct zcursor *cursors;    /* zcursor.c's */

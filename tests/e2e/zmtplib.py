@@ -126,6 +126,9 @@ class Raw:
                 data += more
         return data
 
+    def close(self):
+        self.socket.close()
+
     def reset(self):
         """The end without a word."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -593,7 +593,7 @@ static void end(void)
         acknowledge(ERR_UNAVAILABLE);
     hub_free(w.gateway.hub);
     assert(w.zmqd.held == 0 && w.zmqd.documents == 0 && w.zmqd.publishing == 0);
-    assert(w.zmqd.speaking == NULL && w.zmqd.dirty == NULL);
+    assert(w.zmqd.speaking == NULL && w.zmqd.dirty == NULL && w.zmqd.patient == NULL);
     reaper_close(&w.gateway.reaper);
     free(w.peer);
     buf_free(&w.in);
