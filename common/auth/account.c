@@ -47,8 +47,10 @@ static uint64_t bucket_wait(struct account_bucket *b, uint64_t rate, uint64_t no
 {
     double size = (double)rate;
 
-    if (rate == 0)
+    if (rate == 0) {
+        b->at_ms = 0;
         return 0;
+    }
     if (b->at_ms == 0)
         b->level = size;
     else
