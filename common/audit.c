@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 
 #define AUDIT_FIELDS 9
 
@@ -57,6 +58,7 @@ static bool may_write(void)
 
 void audit_refused(const struct audit *a)
 {
+    metric_add(a->verb != NULL ? M_AUTH_FORBIDDEN : M_AUTH_REFUSED, 1);
     if (audit_off || !may_write())
         return;
     audit_write("refused", a, skipped);

@@ -6,7 +6,8 @@
  *
  * One JSON line each, whatever log_format and log_level say.  A refusal can be provoked at
  * will: of more than AUDIT_REFUSED_MAX in a second those beyond are left out, and the next line
- * says how many.  Tokens and passwords are none of its fields.  Loop thread.
+ * says how many; all of them count in sluice_auth_refused_total and _forbidden_total.  Tokens and
+ * passwords are none of its fields.  Loop thread.
  */
 #ifndef COMMON_AUDIT_H
 #define COMMON_AUDIT_H

@@ -80,6 +80,10 @@ X(STALLED_CLOSED, 'g', COUNTER, "sluice_stalled_closed_total",
   "Clients closed because ring_pinned was reached")
 X(PUBLISH_PENDING, 'g', GAUGE, "sluice_publishes_pending",
   "Publishes waiting for the broker's acknowledgement")
+X(AUTH_REFUSED, 'g', COUNTER, "sluice_auth_refused_total",
+  "Requests and connections whose credentials were missing or not believed")
+X(AUTH_FORBIDDEN, 'g', COUNTER, "sluice_auth_forbidden_total",
+  "What somebody tried who is known and may not")
 X(AUTH_JWKS_FAILURES, 'g', COUNTER, "sluice_auth_jwks_failures_total",
   "Times that the keys of tokens could not be fetched")
 X(AUTH_JWKS_FETCHED, 'g', GAUGE, "sluice_auth_jwks_fetched_seconds",

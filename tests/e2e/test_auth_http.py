@@ -298,6 +298,8 @@ def test_refusals_and_deletions_are_in_the_audit_log(new_sluice, auth):
     assert done["msg"] == "done" and done["principal"] == "token:boss"
     assert (done["verb"], done["filter"]) == ("manage", "a")
     assert secret not in s.sse.logged()
+    assert s.metrics()["sluice_auth_refused_total"] == 1
+    assert s.metrics()["sluice_auth_forbidden_total"] == 1
 
 
 def test_the_audit_log_can_be_off(new_sluice, auth):

@@ -68,7 +68,8 @@ def test_a_library_goes_on_with_the_next_token(new_sluice, tmp_path, npm, librar
     short = token("t", ttl=None, claims={"exp": time.time() + 2}, subscribe=["a"])
     modules = npm(f"{library}@{LIBRARIES[library]}")
     node = subprocess.Popen(
-        ["timeout", str(TIMEOUT), "node", CLIENT, library, s.url("/events/a", after=0), short, token("t", subscribe=["a"])],
+        ["timeout", str(TIMEOUT), "node", CLIENT, library, s.url("/events/a", after=0), short,
+         token("t", subscribe=["a"])],
         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         env={**os.environ, "NODE_PATH": modules})
     try:
