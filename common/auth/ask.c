@@ -65,6 +65,11 @@ static bool is_password(const struct authority *a, const struct credentials *c)
     return c->kind == CREDENTIALS_PASSWORD && !is_token(a, c);
 }
 
+const char *auth_answer_reason(const struct auth_answer *a)
+{
+    return a->why != NULL ? a->why : auth_outcome_text(a->outcome);
+}
+
 /* --- the answer ---------------------------------------------------------------------- */
 
 /* Many who show the same at once are one; but who was asked again elsewhere may have learnt

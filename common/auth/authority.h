@@ -80,5 +80,7 @@ void authority_forget(struct auth_ask *q); /* done does not run */
 
 /* For a person, no full stop: never what was shown. */
 const char *auth_outcome_text(enum auth_outcome o);
+/* For a log: why an answer is not AUTH_KNOWN, as exactly as it is known. */
+const char *auth_answer_reason(const struct auth_answer *a);
 
 #endif

@@ -70,6 +70,7 @@ struct denied *denied_open(const char *file)
     struct denied *d = mem_zalloc(sizeof *d);
     const char *why;
 
+    whole_file_judge(file, false);
     if (!whole_file_read(file, FILE_MAX, &d->text, &why)) {
         log_error("[auth] revoked cannot be read", LOG_S("file", file), LOG_S("error", why));
         denied_close(d);

@@ -167,6 +167,7 @@ static bool file_read(struct keyring *k, const char *file)
     struct buf text = {0};
     const char *why, *left_out = NULL;
 
+    whole_file_judge(file, false);
     if (whole_file_read(file, JWKS_SIZE_MAX, &text, &why))
         k->keys = jwks_read(buf_slice(&text), JWKS_OF_FILE, &why, &left_out);
     if (text.p != NULL)

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "log.h"
 #include "mem.h"
@@ -217,15 +216,6 @@ const struct roster_entry *roster_find(const struct roster *r, struct slice name
 
 /* --- files ------------------------------------------------------------------------------ */
 
-static void look_at_mode(const char *file, bool secret)
-{
-    mode_t wrong = secret ? S_IROTH | S_IWOTH : S_IWOTH;
-    struct stat st;
-
-    if (stat(file, &st) == 0 && (st.st_mode & wrong) != 0)
-        log_warn("a file of [auth] is open to everybody: chmod o= it", LOG_S("file", file));
-}
-
 bool roster_read(struct roster *r, const char *file, const struct roster_form *form,
                  const struct roles *roles)
 {
@@ -234,7 +224,7 @@ bool roster_read(struct roster *r, const char *file, const struct roster_form *f
     const char *why;
     bool fine = whole_file_read(file, ROSTER_FILE, &text, &why);
 
-    look_at_mode(file, form->secret);
+    whole_file_judge(file, form->secret);
     if (!fine)
         (void)snprintf(e.why, sizeof e.why, "%s", why);
     else

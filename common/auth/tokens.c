@@ -44,6 +44,7 @@ static struct jwks *secret_read(const char *file)
     struct jwks *secret = NULL;
     const char *why;
 
+    whole_file_judge(file, true);
     if (whole_file_read(file, SECRET_FILE_MAX, &text, &why)) {
         strip_line_end(&text);
         secret = jwks_of_secret(buf_slice(&text), &why);

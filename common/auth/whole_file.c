@@ -5,6 +5,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
+
+#include "log.h"
 
 #define STEP 4096u
 
@@ -36,4 +39,13 @@ bool whole_file_read(const char *name, size_t max, struct buf *out, const char *
     ok = take_all(f, max, out, why);
     (void)fclose(f);
     return ok;
+}
+
+void whole_file_judge(const char *file, bool secret)
+{
+    mode_t wrong = secret ? S_IROTH | S_IWOTH : S_IWOTH;
+    struct stat st;
+
+    if (stat(file, &st) == 0 && (st.st_mode & wrong) != 0)
+        log_warn("a file of [auth] is open to everybody: chmod o= it", LOG_S("file", file));
 }

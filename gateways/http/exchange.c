@@ -29,7 +29,7 @@ static void problem_audit(struct exchange *x, const struct problem *p)
                       .principal = caller_name(&x->caller),
                       .verb = p->verb,
                       .filter = p->verb != NULL ? slice_of(p->filter) : (struct slice){0},
-                      .reason = p->detail,
+                      .reason = p->why != NULL ? p->why : p->detail,
                       .request = request_note_id(&x->note)};
 
     if (x->ops->address != NULL)

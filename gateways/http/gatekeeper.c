@@ -100,6 +100,7 @@ void gatekeeper_problem(const struct gatekeeper *g, const struct auth_answer *an
 
     (void)problem_set(p, error, NULL, auth_outcome_text(answer->outcome));
     p->retry_ms = answer->retry_ms;
+    p->why = answer->why;
     if (error != ERR_UNAUTHORIZED)
         return;
     p->challenge = challenge(answer->outcome, token);

@@ -24,6 +24,7 @@ struct problem {
     uint64_t retry_ms;     /* Retry-After, rounded up; 0: none but what a 503 has */
     const char *challenge; /* 401: WWW-Authenticate; static */
     bool challenge_basic;  /* and that a name and a password would do */
+    const char *why;       /* more than `detail`, for the audit log alone; static; NULL: none */
 };
 
 /* Returns false, so that a parser can `return problem_set(…)`. */

@@ -85,7 +85,7 @@ void ws_session_audit(const struct ws_session *s, const struct problem *p)
                       .principal = caller_name(&s->caller),
                       .verb = p->verb,
                       .filter = slice_of(p->filter),
-                      .reason = p->detail};
+                      .reason = p->why != NULL ? p->why : p->detail};
 
     if (p->error != ERR_UNAUTHORIZED && p->verb == NULL)
         return;

@@ -468,7 +468,7 @@ static void zpeer_refuse(struct zpeer *p, const char *why, const char *said)
 static void zpeer_answered(struct zpeer *p, const struct auth_answer *answer)
 {
     if (answer->outcome != AUTH_KNOWN) {
-        zpeer_refuse(p, auth_outcome_text(answer->outcome), zauth_error(answer->outcome));
+        zpeer_refuse(p, auth_answer_reason(answer), zauth_error(answer->outcome));
         return;
     }
     caller_begin(&p->caller, answer->principal);

@@ -115,7 +115,8 @@ def post(sluice, token, topic="a/b"):
 
 def test_tokens_of_another_implementation(new_sluice, tmp_path, jose, identity):
     identity.keys = [jose.key(alg, f"key-{alg}") for alg in ALGORITHMS]
-    s = new_sluice(Auth(tmp_path, tokens=False, more=identity.lines("10m")).config())
+    auth = Auth(tmp_path, tokens=False, more=identity.lines("10m"), rest="[sluice]\nlog_level = debug")
+    s = new_sluice(auth.config())
     for key in identity.keys:
         r = post(s, jose.token(key))
         assert r.status_code == 201, (key["public"]["alg"], r.text)
@@ -123,6 +124,9 @@ def test_tokens_of_another_implementation(new_sluice, tmp_path, jose, identity):
         assert post(s, jose.token(key, nbf=int(time.time()) + 60)).status_code == 401
         forged = jose.token(key)
         assert post(s, forged[:-8] + "AAAAAAAA").status_code == 401
+        assert forged[20:40] not in s.sse.logged() and forged[-40:-8] not in s.sse.logged()
+    for why in ("it has run out (exp)", "its time has not come (nbf)", "the signature is wrong"):
+        assert s.sse.logged().count(why) >= len(ALGORITHMS), why
     assert identity.asked == 1
 
 
