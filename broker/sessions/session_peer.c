@@ -219,7 +219,7 @@ static void hold_one(struct session_peer *p, const struct wire_hold *m)
 {
     struct session *s = session_find(p->all, m->client);
 
-    if (session_is_held_by(s, p, m->epoch))
+    if (session_is_held_by(s, p, m->epoch) && !s->shared.closing)
         hold_still(s);
     else if (!hold_anew(p, s, m))
         session_fence_peer(p, m->client, m->epoch);

@@ -497,6 +497,23 @@ START_TEST(a_session_that_was_given_up_is_fenced)
 }
 END_TEST
 
+START_TEST(a_session_that_is_just_being_given_up_is_fenced)
+{
+    struct held c = ATTACH(a, "c", .expiry = 60);
+
+    leave(a);
+    store_is_late = true;
+    pass(GRACE);
+    ck_assert(sessions_held(sessions)); /* its end is on the way to the disk */
+    join_as(a, "mqtt");
+    HOLD(a, c);
+    ck_assert_str_eq(fences(a), "c");
+    store_is_late = false;
+    run_store();
+    ck_assert(!sessions_held(sessions));
+}
+END_TEST
+
 START_TEST(a_gateway_that_was_given_up_and_came_back_is_believed_again)
 {
     const struct held m = {.by = a, .client = "m", .epoch = 7};
@@ -559,6 +576,7 @@ int main(void)
         an_attach_whose_answer_was_lost_may_be_said_again_behind_hold,
         an_old_links_end_takes_nothing_from_the_new_one,
         a_session_that_another_holds_by_now_is_fenced, a_session_that_was_given_up_is_fenced,
+        a_session_that_is_just_being_given_up_is_fenced,
         a_gateway_that_was_given_up_and_came_back_is_believed_again,
         a_link_that_ends_while_attaching_leaves_the_session_in_doubt);
 }
