@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "audit.h"
 #include "authority_impl.h"
 #include "clock.h"
 #include "json.h"
@@ -459,13 +460,14 @@ static uint64_t fake_clock(void *arg)
 
 static void start_process(void)
 {
-    static const char *const argv[] = {"fuzz"};
+    static const char *const argv[] = {"fuzz", "--log-audit", "off"};
     static uv_loop_t loop;
 
     if (config_load(&w.gateway.config, "zmq", ARRAY_LEN(argv), (char **)(uintptr_t)argv) !=
         CONFIG_GO)
         abort();
     log_set_level((enum log_level)(LOG_ERROR + 1));
+    audit_configure(w.gateway.config);
     clock_replace(fake_clock, NULL);
     w.now = 1000000;
     (void)uv_loop_init(&loop);
