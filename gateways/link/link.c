@@ -50,6 +50,7 @@
 #define HELLO_MS 10000      /* a hello without any answer: connect anew */
 #define REFUSED_AGAIN_MS 1000
 #define READ_AGAIN_MS 10000
+#define REPLIES_A_TURN 2u /* pages of history, up to 1 MiB each: then the loop looks elsewhere */
 #define READ_BUSY_MS 50
 #define HEARTBEAT_MS 1000
 #define CLOSE_LINGER_MS 200   /* the ends of clients are the last that is said */
@@ -556,6 +557,8 @@ static void reads_open(struct link *l)
 {
     l->reads_refused_at = 0;
     l->reads = link_socket_open(l, &reads_socket_ops, l->reads_endpoint);
+    if (l->reads != NULL)
+        zsock_budget(l->reads, REPLIES_A_TURN);
 }
 
 /* Nothing was ever asked on it: the requests wait. */

@@ -11,6 +11,7 @@ it: the best of some tries counts.
 import fcntl
 import os
 import pathlib
+import socket
 import struct
 import termios
 import time
@@ -51,6 +52,7 @@ class Row:
     answer: object
     memory: bool = True    # what it holds is bounded by its size: no subscriptions, say
     others: tuple = ("broker",)
+    pieces: int = 0        # it is sent in pieces of so many bytes; 0: at once
     tries: int = TRIES
     leave: object = field(default=lambda connection: connection.close())
 
@@ -79,6 +81,10 @@ class Meter:
         m = self.system.metrics(who)
         return m["sluice_loop_stall_seconds"], m["sluice_memory_bytes"]
 
+    def each(self, who, count):
+        """Bytes that one of so many holds now."""
+        return (self._read(who)[1] - self.before[who]) / count
+
     def look(self):
         for w in self.who:
             stall, memory = self._read(w)
@@ -93,7 +99,10 @@ def once(system, row):
     sock = _socket_of(connection)
     meter = Meter(system, (row.who, *row.others))
     try:
-        sock.sendall(raw[:-1])
+        if row.pieces:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(raw) - 1, row.pieces or len(raw)):
+            sock.sendall(raw[at:min(at + (row.pieces or len(raw)), len(raw) - 1)])
         wait_for(lambda: _sent(sock), "it has left")
         meter.look()
         meter.look()
@@ -118,3 +127,27 @@ def best(system, row):
         if max(stalls.values()) < STALL / 2:
             break
     return stalls, held, got[2]
+
+
+def check(system, row):
+    """It is within both limits."""
+    slow = slowness()
+    stalls, held, size = best(system, row)
+    shown = ", ".join(f"{w}: {s * 1000:.1f} ms, {held[w]:,.0f} bytes held"
+                      for w, s in stalls.items())
+    print(f"{row.name} ({size:,} bytes): {shown}")
+    for who, stall in stalls.items():
+        assert stall <= STALL * slow, (row.name, shown)
+        if row.memory:
+            assert held[who] <= HELD * size + SLACK, (row.name, shown)
+
+
+def calm(measure):
+    """Tries measure(), which returns a Meter, until no turn of its was too long; the last."""
+    for _ in range(TRIES):
+        meter = measure()
+        if max(meter.stalls.values()) <= STALL * slowness():
+            break
+    else:
+        raise AssertionError(f"turns were too long each time: {meter.stalls}")
+    return meter

@@ -9,14 +9,13 @@ from h2lib import Connection as H2
 from mqttlib import (AUTH, CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBREC, PUBREL,
                      SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE, V3, V5, PING, Client, Closed, ack,
                      data, packet, prop, publish, subscribe, unsubscribe, varint)
-from pricelib import HELD, SLACK, STALL, Row, best, slowness
+from pricelib import Row, check
 from sluicelib import Raw
 from wslib import BINARY, TEXT, WebSocket, frame
 
 MAX_PAYLOAD = 1 << 20
 MAX_PACKET = MAX_PAYLOAD + 128 * 1024
 MAX_BODY = 8 << 20
-SLOW = slowness()
 
 # --- MQTT: packets -------------------------------------------------------------------------
 
@@ -241,11 +240,4 @@ OVER_H2 = [Row("h2 POST at max_payload", "h2", H2Post, H2Post.body, H2Post.answe
 
 @pytest.mark.parametrize("row", MQTT + HTTP + WS + OVER_H2, ids=lambda row: row.name.replace(" ", "-"))
 def test_price(system, row):
-    stalls, held, size = best(system, row)
-    shown = ", ".join(f"{w}: {s * 1000:.1f} ms, {held[w]:,.0f} bytes held"
-                      for w, s in stalls.items())
-    print(f"{row.name} ({size:,} bytes): {shown}")
-    for who, stall in stalls.items():
-        assert stall <= STALL * SLOW, (row.name, shown)
-        if row.memory:
-            assert held[who] <= HELD * size + SLACK, (row.name, shown)
+    check(system, row)
