@@ -65,8 +65,8 @@ def test_a_library_goes_on_with_the_next_token(new_sluice, tmp_path, npm, librar
     s = new_sluice(auth.config())
     boss = Auth.bearer("boss", publish=["#"])
     ids = [s.publish("a", str(n).encode(), **boss) for n in range(3)]
-    short = token("t", ttl=None, claims={"exp": time.time() + 2}, subscribe=["a"])
     modules = npm(f"{library}@{LIBRARIES[library]}")
+    short = token("t", ttl=None, claims={"exp": time.time() + 2}, subscribe=["a"])
     node = subprocess.Popen(
         ["timeout", str(TIMEOUT), "node", CLIENT, library, s.url("/events/a", after=0), short,
          token("t", subscribe=["a"])],

@@ -158,15 +158,16 @@ def test_a_token_that_runs_out_ends_its_stream_in_time(new_sluice, auth):
 
 def test_nothing_is_missing_or_double_over_renewals_under_load(new_sluice, auth):
     s = new_sluice(auth.config())
-    done, count = threading.Event(), [0]
+    enough, done, count = threading.Event(), threading.Event(), [0]
 
     def publish():
-        while not done.is_set():
+        while not enough.is_set():
             body = "".join('{"topic":"a/%d","data":%d}\n' % (n % 7, n)
                            for n in range(count[0], count[0] + 50))
             r = s.request("POST", "/events", data=body, headers=ROOT)
             assert r.status_code == 201, r.text
             count[0] += 50
+        done.set()
 
     seen, lock = {}, threading.Lock()
 
@@ -191,7 +192,7 @@ def test_nothing_is_missing_or_double_over_renewals_under_load(new_sluice, auth)
     for t in threads + [publisher]:
         t.start()
     time.sleep(4)  # how long the load goes on; nothing waits for it
-    done.set()
+    enough.set()
     for t in threads + [publisher]:
         t.join()
     for name, (got, renewals) in seen.items():
