@@ -29,6 +29,7 @@ make_keys() {
         sluice keygen --jwt "$keys/tokens.pem" >/dev/null
     fi
     if [ ! -e "$keys/admin.token" ]; then
+        # shellcheck disable=SC2016
         sluice token --key "$keys/tokens.pem" --sub admin --publish '#' --subscribe '#' \
             --subscribe '$SYS/#' --manage '#' --ttl never >"$keys/admin.token.new"
         mv "$keys/admin.token.new" "$keys/admin.token"

@@ -113,6 +113,8 @@ static int explain(struct fetch *f, CURLcode why)
         return fetch_fail(f, "the connection ended in the middle of the answer");
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+        if (strstr(f->detail, "certificate required") != NULL)
+            return fetch_fail(f, "the server wants to see a certificate: --cert FILE");
         return fetch_fail(f, "the connection was lost (%s)", f->detail);
     default:
         return fetch_fail(f, "%s", f->detail[0] != '\0' ? f->detail : curl_easy_strerror(why));
