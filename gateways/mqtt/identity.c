@@ -135,7 +135,7 @@ static struct identity_answer identity_settle(struct client *c, const struct aut
         return known_only && a->outcome == AUTH_MISSING
                    ? wrong
                    : (struct identity_answer){identity_reason_of(a->outcome),
-                                              auth_outcome_text(a->outcome)};
+                                              auth_answer_reason(a)};
     if (known_only && identity_is_stranger(c, a->principal)) {
         principal_unref(a->principal);
         return wrong;
@@ -263,7 +263,7 @@ static void identity_refuse_renewal(struct client *c, enum mqtt_reason reason, c
 static void identity_renewed(struct client *c, const struct auth_answer *a)
 {
     if (a->outcome != AUTH_KNOWN) {
-        identity_refuse_renewal(c, identity_end_reason(a->outcome), auth_outcome_text(a->outcome));
+        identity_refuse_renewal(c, identity_end_reason(a->outcome), auth_answer_reason(a));
     } else if (!slice_eq(slice_of(a->principal->name), caller_name(&c->caller))) {
         principal_unref(a->principal);
         identity_refuse_renewal(c, MQTT_NOT_AUTHORIZED, "the token is another's");

@@ -4,9 +4,10 @@ import json
 
 import pytest
 from mqttauthlib import (DENIED, QUOTA, ROLES, SECRET, WRONG, AuthDoor, auth, token)
-from mqttlib import (AUTH, CONNACK, DISCONNECT, PUBACK, PUBLISH, PUBREC, V3, V5, Will, connect,
-                     disconnect, publish)
-from sluicelib import wait_for
+from mqttlib import (AUTH, CONNACK, DISCONNECT, PING, PINGRESP, PUBACK, PUBLISH, PUBREC, SUBACK, V3,
+                     V5, Will, connect, disconnect, publish, subscribe)
+from sluicelib import TIMEOUT, wait_for
+from test_auth_http_asking import Callback
 
 CODES = {WRONG: 4, DENIED: 5, QUOTA: 3}  # of 3.1.1
 VERSIONS = pytest.mark.parametrize("version", [V5, V3], ids=["5.0", "3.1.1"])
@@ -575,6 +576,19 @@ def test_a_principal_has_so_many_connections(new_door, version):
     door.by_token("c3", version)
 
 
+def test_a_websocket_is_one_connection(new_door):
+    door = new_door("[limits]\nprincipal_connections = 1\n")
+    jwt = token()
+    c = at_websocket(door, jwt, "header")
+    assert c.take(CONNACK).reason == 0
+    assert door.refused(user="x", password=jwt) == QUOTA
+    c.close()
+    wait_for(lambda: door.sluice.metrics("mqtt")["sluice_connections"] == 0, "it has gone")
+    c = at_websocket(door, jwt, "header", user="x", password=token(sub="bob"))
+    assert c.take(CONNACK).reason == 0
+    door.by_token(jwt=jwt)  # the head's is bob's by now
+
+
 def test_a_principal_publishes_so_fast_in_50(new_door):
     door = new_door("[limits]\nprincipal_publish_rate = 5\n")
     c = door.by_token(publish=["a"])
@@ -605,3 +619,72 @@ def test_a_principal_has_so_many_subscriptions(new_door, version):
     assert b.subscribe("a").codes == [0]
     leave(a)
     assert b.subscribe("b", "c").codes == [0, no]
+
+
+# --- somebody else is asked -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def callback():
+    c = Callback()
+    yield c
+    c.close()
+
+
+@pytest.fixture
+def asking(new_sluice, tmp_path, callback):
+    door = AuthDoor(new_sluice(callback.config(tmp_path, limits="\n[mqtt]\nconnect_timeout = 1s\n"),
+                               gateways=("mqtt",)), "", None)
+    yield door
+    door.close()
+
+
+@VERSIONS
+def test_nothing_is_answered_before_it_is_known_who_it_is(asking, callback, version):
+    c = asking.open(version=version)
+    c.send(connect("c", version, user="alice", password="x"), PING,
+           subscribe(1, [("a", 1)], version))
+    callback.asked(1)
+    c.raw.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        c.read()
+    c.raw.socket.settimeout(TIMEOUT)
+    callback.gate.set()
+    assert [c.next().kind for _ in range(3)] == [CONNACK, PINGRESP, SUBACK]
+
+
+@VERSIONS
+def test_who_is_not_known_in_time_is_told(asking, callback, version):
+    c = asking.open(version=version)
+    c.send(connect("c", version, user="alice", password="x"))
+    assert c.closed() == (0x88 if version == V5 else 3)
+    assert len(callback.questions) == 1
+
+
+def test_who_leaves_before_it_is_known_leaves_no_session(asking, callback):
+    c = asking.open()
+    c.send(connect("c", user="alice", password="x", session_expiry=600, clean=False))
+    callback.asked(1)
+    c.close()
+    callback.gate.set()
+    assert not asking.session("c", user="alice", password="y").connack.present
+
+
+def test_whoever_would_know_is_away(asking, callback):
+    callback.close()
+    assert asking.refused(user="alice", password="x") == 0x88
+    assert asking.refused(version=V3, user="alice", password="x") == 3
+
+
+def test_a_renewal_that_takes_time_disturbs_nothing(asking, callback):
+    callback.gate.set()
+    c = asking.connect("c", auth_method="jwt", auth_data="alice")
+    c.subscribed("a", qos=1)
+    callback.gate.clear()
+    c.send(auth("alice"))
+    callback.asked(2)
+    c.publish("a", b"meanwhile")
+    assert c.message().payload == b"meanwhile"
+    assert not [p for p in c.kept if p.kind == AUTH]
+    callback.gate.set()
+    assert c.take(AUTH).reason == 0

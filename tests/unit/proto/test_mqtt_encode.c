@@ -114,6 +114,13 @@ START_TEST(a_disconnect_is_as_short_as_can_be)
 }
 END_TEST
 
+START_TEST(an_auth_names_its_method)
+{
+    mqtt_auth_put(&b, MQTT_OK, written("15 <jwt>"));
+    ck_assert(same(&b, "f0 08 00 {15 <jwt>}"));
+}
+END_TEST
+
 /* --- PUBLISH -------------------------------------------------------------------------------- */
 
 START_TEST(a_publish_is_made_of_head_identifier_and_rest)
@@ -206,6 +213,7 @@ int main(void)
     tcase_add_test(t, an_unsuback_has_codes_in_50_alone);
     tcase_add_test(t, a_pingresp);
     tcase_add_test(t, a_disconnect_is_as_short_as_can_be);
+    tcase_add_test(t, an_auth_names_its_method);
     tcase_add_test(t, a_publish_is_made_of_head_identifier_and_rest);
     tcase_add_test(t, a_publish_of_qos_0_has_no_identifier);
     tcase_add_test(t, a_topic_may_be_left_to_its_alias);

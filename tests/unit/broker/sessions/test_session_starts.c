@@ -154,6 +154,37 @@ START_TEST(of_two_that_claim_a_session_in_memory_alone_the_later_epoch_has_it)
 }
 END_TEST
 
+/* Stored as before there were kinds of names. */
+static void store_bare_head(const char *client, const char *principal)
+{
+    const struct session_head h = {.version = 5,
+                                   .epoch = 3,
+                                   .expiry = UINT32_MAX,
+                                   .principal = slice_of(principal),
+                                   .bare = true};
+    struct buf value = {0};
+
+    session_head_put(&value, &h);
+    store_put(SPACE_HEAD, slice_of(client), SLICE("H"), buf_slice(&value));
+    buf_free(&value);
+}
+
+START_TEST(a_session_of_before_names_were_verified_is_the_users_or_the_certificates)
+{
+    store_bare_head("c", "ann");
+    store_bare_head("d", "ann");
+    restart();
+    join(a);
+    ck_assert_int_eq(ATTACH(a, "c", .principal = SLICE("user:bob")).error, ERR_FORBIDDEN);
+    ck_assert_int_eq(ATTACH(a, "c").error, ERR_FORBIDDEN);
+    ck_assert(ATTACH(a, "c", .expiry = 60, .principal = SLICE("user:ann")).present);
+    ck_assert(ATTACH(a, "d", .expiry = 60, .principal = SLICE("cert:ann")).present);
+    restart(); /* it has an owner with a kind now */
+    join(a);
+    ck_assert_int_eq(ATTACH(a, "c", .principal = SLICE("cert:ann")).error, ERR_FORBIDDEN);
+}
+END_TEST
+
 START_TEST(a_damaged_head_does_not_stop_a_start)
 {
     ATTACH(a, "c", .expiry = 60);
@@ -346,6 +377,7 @@ int main(void)
         who_came_for_anothers_name_before_it_was_claimed_goes,
         who_came_again_before_it_was_claimed_stays,
         a_stored_session_is_its_principals_after_a_start,
+        a_session_of_before_names_were_verified_is_the_users_or_the_certificates,
         of_two_that_claim_a_session_in_memory_alone_the_later_epoch_has_it,
         a_damaged_head_does_not_stop_a_start, a_map_that_cannot_be_read_fails_the_start,
         a_start_reads_as_many_pages_as_there_are, what_waits_when_the_broker_ends_is_refused,
