@@ -31,11 +31,16 @@ static void pass_forget(struct gatekeeper_pass *p)
     buf_clear(&p->shown);
 }
 
+void gatekeeper_pass_last(struct gatekeeper_pass *p)
+{
+    pass_forget(p);
+    buf_free(&p->shown);
+}
+
 void gatekeeper_pass_end(struct gatekeeper_pass *p)
 {
     caller_end(&p->caller);
-    pass_forget(p);
-    buf_free(&p->shown);
+    gatekeeper_pass_last(p);
 }
 
 /* In a time that does not tell where they differ. */
@@ -50,6 +55,8 @@ static bool same_bytes(const uint8_t *a, const char *b, size_t len)
 
 static bool pass_shows(const struct gatekeeper_pass *p, const struct shown *s)
 {
+    if (s->way == SHOWN_NOTHING || p->shown.len == 0)
+        return s->way == SHOWN_NOTHING && p->shown.len == 0;
     return p->shown.len == s->raw.len + 1 && p->shown.p[0] == (uint8_t)s->way &&
            same_bytes(p->shown.p + 1, s->raw.p, s->raw.len);
 }
@@ -69,8 +76,10 @@ static bool principal_good(const struct principal *p)
 static void pass_give(struct gatekeeper_pass *p, const struct shown *s, struct principal *who)
 {
     pass_forget(p);
-    buf_u8(&p->shown, (uint8_t)s->way);
-    buf_put_slice(&p->shown, s->raw);
+    if (s->way != SHOWN_NOTHING) {
+        buf_u8(&p->shown, (uint8_t)s->way);
+        buf_put_slice(&p->shown, s->raw);
+    }
     caller_begin(&p->caller, who);
 }
 

@@ -31,9 +31,11 @@ void gatekeeper_init(struct gatekeeper *g, struct authority *a, const struct con
 /* A connection's; zero-initialised: it has shown nothing yet. */
 struct gatekeeper_pass {
     struct caller caller; /* counts among the principal's connections */
-    struct buf shown;
+    struct buf shown;     /* enum shown_way u8 and what was sent; empty: nothing was */
 };
 void gatekeeper_pass_end(struct gatekeeper_pass *p);
+/* No other request comes on it: what was shown is not kept.  It goes on counting. */
+void gatekeeper_pass_last(struct gatekeeper_pass *p);
 
 /* Where a request comes from; borrowed for the call. */
 struct gatekeeper_origin {

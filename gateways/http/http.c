@@ -247,6 +247,7 @@ static void http_stream_begin(struct exchange *x, const struct answer *a)
     assert(h->state == BUSY && !h->head_only);
     h->state = STREAM;
     h->keep = false;
+    gatekeeper_pass_last(&h->pass);
     x->chunks = x->chunks && h->minor > 0;
     x->push = false;
     buf_clear(out);
