@@ -9,21 +9,19 @@
  *
  * Input: the client's initial window (a byte), then steps, each a byte and an argument:
  * bytes of the client, frames of its, acknowledgements, events, pages, a full socket,
- * time, GOAWAY, settings.
+ * time, GOAWAY, settings, who is believed and who no longer.
  */
 #include <assert.h>
 #include <stdlib.h>
 
-#include "clock.h"
 #include "event_stream.h"
 #include "h2.h"
 #include "h2_gateway.h"
 #include "history.h"
 #include "json.h"
-#include "log.h"
 #include "mem.h"
 #include "metrics.h"
-#include "played_link.h"
+#include "played_site.h"
 #include "publish.h"
 #include "sse.h"
 #include "ws_session.h"
@@ -45,18 +43,13 @@ struct seen {
 };
 
 static struct world {
-    struct config *config;
-    struct hub *hub;
-    struct wheel wheel;
-    struct reaper reaper;
-    struct site site;
     struct event_streams streams;
     struct ws_gateway *sockets;
     struct h2 h2;
     struct h2_conn *conn;
     struct buf in, written;
     bool ended, full, fills, offering;
-    uint64_t head, now;
+    uint64_t head;
     uint32_t next_stream;
     int64_t initial, window; /* the client's, of streams and the connection */
     struct seen seen[STREAMS], pushed[STREAMS];
@@ -107,7 +100,7 @@ void conn_timer(struct conn *c, uint64_t ms, void (*fire)(struct wheel_timer *t)
 {
     wheel_stop(&c->timer);
     if (ms > 0)
-        wheel_start(&w.wheel, &c->timer, ms, fire);
+        wheel_start(&world.wheel, &c->timer, ms, fire);
 }
 
 struct conn *conn_of_timer(struct wheel_timer *t)
@@ -118,6 +111,20 @@ struct conn *conn_of_timer(struct wheel_timer *t)
 struct slice conn_peer_subject(const struct conn *c)
 {
     (void)c;
+    return SLICE("");
+}
+
+/* Every channel is a stream. */
+struct conn *channel_conn(const struct channel *c)
+{
+    (void)c;
+    return NULL;
+}
+
+struct slice conn_peer_address(const struct conn *c, char text[CONN_ADDRESS_MAX])
+{
+    (void)c;
+    (void)text;
     return SLICE("");
 }
 
@@ -160,7 +167,7 @@ static void publish_events(uint8_t how_many)
     }
     zmsg_init_copy(&z, b.p, b.len);
     buf_free(&b);
-    hub_live(w.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
+    hub_live(world.site.use.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
     zmsg_close(&z);
 }
 
@@ -265,6 +272,21 @@ static void put_field(struct buf *b, const char *name, const char *value)
     buf_puts(b, value);
 }
 
+/* Mostly the same, as clients do; also none, wrong ones, and such as are asked about. */
+static void put_credentials(struct buf *b, uint8_t which)
+{
+    static const char *const shown[] = {"Bearer .a",   "Bearer .a",
+                                        "Bearer .b",   "Basic YTpsYXRlcg==" /* a:later */,
+                                        "Bearer .al",  "Basic YjpsYXRlcg==" /* b:later */,
+                                        NULL,          "Bearer .bn",
+                                        "Bearer .al2", "Bearer .a",
+                                        "Bearer .a"};
+    const char *one = shown[(which / 15) % ARRAY_LEN(shown)];
+
+    if (one != NULL)
+        put_field(b, "authorization", one);
+}
+
 static void receive_request(uint8_t which)
 {
     static const struct {
@@ -300,6 +322,7 @@ static void receive_request(uint8_t which)
         put_field(&b, "sec-websocket-version", "13");
     }
     put_field(&b, "accept", requests[i].accept);
+    put_credentials(&b, which);
     receive_frame(HEADERS, flags, w.next_stream, buf_slice(&b));
     w.next_stream += 2;
     buf_free(&b);
@@ -569,35 +592,12 @@ static void check_written(void)
 
 /* --- one input -------------------------------------------------------------------- */
 
-static uint64_t fake_clock(void *arg)
-{
-    (void)arg;
-    return w.now;
-}
-
-static void sleepless(void *arg)
-{
-    (void)arg; /* each step has a turn */
-}
-
 static void start_process(void)
 {
-    static const char *const argv[] = {"fuzz", "--limits-max-filters=4", "--limits-max-last=100",
-                                       "--limits-max-payload=256", "--limits-max-batch=3"};
-    static uv_loop_t loop;
-
-    if (config_load(&w.config, "h2", ARRAY_LEN(argv), (char **)(uintptr_t)argv) != CONFIG_GO)
-        abort();
-    log_set_level((enum log_level)(LOG_ERROR + 1));
-    clock_replace(fake_clock, NULL);
-    w.now = 1000000;
-    (void)uv_loop_init(&loop);
-    wheel_init(&w.wheel, &loop);
-    reaper_init(&w.reaper, &w.wheel);
-    site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, NULL, &w.wheel, &w.reaper}, "h2");
-    w.sockets = ws_gateway_new(&w.site, sleepless, NULL);
+    played_site_start("h2");
+    w.sockets = ws_gateway_new(&world.site, played_wake, NULL);
     site_add(
-        &w.site,
+        &world.site,
         (const struct route[]){
             {"GET", "/events/", ROUTE_NO_BODY, event_stream_open, &w.streams, EVENT_STREAM_PARAMS},
             {"POST", "/events/", ROUTE_PAYLOAD, publish_event, NULL, NULL},
@@ -609,8 +609,8 @@ static void start_process(void)
     w.streams.keepalive_ms = 500;
     w.streams.retry_ms = 1;
     w.h2 = (struct h2){
-        .site = &w.site,
-        .wake = sleepless,
+        .site = &world.site,
+        .wake = played_wake,
         .session = {.max_streams = 20,
                     .window = 65535,
                     .max_header = 500,
@@ -630,15 +630,13 @@ static void begin(uint8_t how)
 {
     static const struct hub_limits limits = {.ring = 20000, .page_cache = 9000, .turn = 1 << 20};
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 100};
 
     w.head = 100;
     w.next_stream = 1;
     w.initial = w.window = 65535;
     for (size_t i = 0; i < STREAMS; i++)
         w.seen[i] = w.pushed[i] = (struct seen){.window = w.initial};
-    w.hub = w.site.use.hub = hub_new(&played_hub_link, &limits);
-    hub_up(w.hub, &hello);
+    played_site_begin(&limits, w.head);
     w.conn = mem_zalloc(sizeof *w.conn);
     w.conn->conn.ops = &h2_conn_ops;
     w.conn->conn.data = &w.h2;
@@ -649,7 +647,7 @@ static void begin(uint8_t how)
 
 static void turn(void)
 {
-    (void)hub_turn(w.hub);
+    (void)hub_turn(world.site.use.hub);
     (void)ws_gateway_turn(w.sockets);
     (void)h2_turn(&w.h2);
 }
@@ -659,12 +657,6 @@ static void writable(void)
     w.full = false;
     if (!w.ended)
         h2_conn_ops.writable(&w.conn->conn);
-}
-
-static void pass_time(uint64_t ms)
-{
-    w.now += ms;
-    wheel_turn(&w.wheel);
 }
 
 static void receive_data(uint8_t arg, struct slice body)
@@ -721,7 +713,7 @@ static void step(struct reader *r)
         publish_events(arg);
         break;
     case 10:
-        played_filters_live(w.hub, w.head);
+        played_filters_live(world.site.use.hub, w.head);
         break;
     case 11:
         read_answer(arg);
@@ -734,7 +726,7 @@ static void step(struct reader *r)
         writable();
         break;
     case 14:
-        pass_time((uint64_t)arg * 20);
+        played_site_time((uint64_t)arg * 20);
         break;
     default:
         if (!w.ended && arg == 0)
@@ -743,6 +735,8 @@ static void step(struct reader *r)
             h2_conn_ops.eof(&w.conn->conn);
         else if (arg < 64)
             receive_goaway(arg);
+        else if (arg >= 128)
+            played_identity(arg);
         else
             receive_setting(arg);
     }
@@ -761,15 +755,13 @@ static void end(void)
     }
     while (played.publishes != NULL)
         acknowledge(ERR_UNAVAILABLE);
-    hub_free(w.hub);
     assert(w.h2.speaking == NULL && w.h2.streams == 0);
     assert(!w.gone || metric_get(M_H2_PUSHED) == w.pushed_then);
     assert(w.h2.bodies.bytes == 0 && w.h2.held.bytes == 0 && w.sockets->held == 0);
-    reaper_close(&w.reaper);
+    played_site_end();
     free(w.conn);
     buf_free(&w.in);
     buf_free(&w.written);
-    played_end();
     w.ended = w.full = w.tampered = w.shrunk = w.gone = false;
 }
 

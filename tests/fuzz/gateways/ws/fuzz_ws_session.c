@@ -2,20 +2,18 @@
  * fuzz_ws_session.c - a WebSocket connection from its first frame to its end, with
  * the real session, subscriptions and hub, but no socket and no broker: both are
  * played here.  Whatever comes, what goes out are whole and right frames, in
- * sluice.json valid JSON, and none after the close frame.
+ * sluice.json valid JSON, none after the close frame, and no event that it may not see.
  *
  * Input: how the connection was negotiated (a byte), then steps, each a byte and what
  * it needs: bytes of the client, whole frames of its, acknowledgements, events, pages,
- * a full socket, time.
+ * a full socket, time, who the client is and whether that still stands.
  */
 #include <assert.h>
 #include <stdlib.h>
 
-#include "clock.h"
 #include "json.h"
-#include "log.h"
 #include "mem.h"
-#include "played_link.h"
+#include "played_site.h"
 #include "ws_forms.h"
 #include "ws_session.h"
 
@@ -25,17 +23,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
 static const char *const topics[TOPICS] = {"a", "a/b", "c"};
 
 static struct world {
-    struct config *config;
-    struct hub *hub;
-    struct wheel wheel;
-    struct reaper reaper;
-    struct site site;
     struct ws_gateway ws;
     struct ws_session *session;
     struct buf in, written;
     bool raw, deflate;
-    bool ended, full, offering, taken_over;
-    uint64_t head, now;
+    bool ended, full, offering, taken_over, eof;
+    uint64_t head;
 } w;
 
 /* --- the channel ------------------------------------------------------------------ */
@@ -63,8 +56,10 @@ static size_t take_run(struct channel *c, struct run *r, unsigned form, form_enc
 {
     size_t n = w.full ? 0 : r->count;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        assert(caller_may(&w.session->caller, AUTH_SUBSCRIBE, r->entries[i]->e.topic));
         channel_take(c, block_encoded(r->entries[i], form, encode));
+    }
     return n;
 }
 
@@ -72,7 +67,7 @@ static size_t take_pieces(struct channel *c, const struct conn_piece *pieces, si
 {
     size_t n = w.full ? 0 : count;
 
-    assert(count > 0 && count <= CONN_PIECES_MAX);
+    assert(count > 0 && count <= CONN_PIECES_MAX && caller_stands(&w.session->caller));
     for (size_t i = 0; i < n; i++) {
         channel_take(c, pieces[i].head);
         channel_take(c, pieces[i].shared);
@@ -101,6 +96,14 @@ static void pump(struct channel *c)
     buf_consume(&w.in, used);
 }
 
+static const struct conn *peer(const struct channel *c)
+{
+    static const struct conn conn = {.fd = -1};
+
+    (void)c;
+    return &conn;
+}
+
 static const struct channel_ops channel_ops = {.write = channel_take,
                                                .run = take_run,
                                                .pieces = take_pieces,
@@ -108,7 +111,8 @@ static const struct channel_ops channel_ops = {.write = channel_take,
                                                .unread = unread,
                                                .pump = pump,
                                                .finish = finish,
-                                               .close = finish};
+                                               .close = finish,
+                                               .socket = peer};
 
 /* --- the handshake ---------------------------------------------------------------- */
 
@@ -185,7 +189,7 @@ static void events(uint8_t which)
     }
     zmsg_init_copy(&z, b.p, b.len);
     buf_free(&b);
-    hub_live(w.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
+    hub_live(world.site.use.hub, after, w.head, &z, reader_of(zmsg_data(&z), zmsg_size(&z)));
     zmsg_close(&z);
 }
 
@@ -193,6 +197,8 @@ static void events(uint8_t which)
 
 static void receive(struct slice bytes)
 {
+    if (w.eof)
+        return;
     buf_put_slice(&w.in, bytes);
     pump(&w.session->channel);
 }
@@ -209,10 +215,41 @@ static void receive_frame(uint8_t first, struct slice payload)
     receive(payload);
 }
 
-static void pass_time(uint64_t ms)
+/* It says who it is, at once or so that it is asked about. */
+static void receive_auth(uint8_t arg)
 {
-    w.now += ms;
-    wheel_turn(&w.wheel);
+    struct buf b = {0};
+
+    if (arg % 3 == 0)
+        buf_printf(&b, "{\"op\":\"auth\",\"user\":\"%c\",\"password\":\"%s\"}", arg % 2 ? 'a' : 'b',
+                   arg % 5 == 0 ? "no" : "later");
+    else
+        buf_printf(&b, "{\"op\":\"auth\",\"ref\":%u,\"token\":\"%s\"}", arg, played_token(arg / 3));
+    receive_frame(0x80 | WS_TEXT, buf_slice(&b));
+    buf_free(&b);
+}
+
+static void receive_eof(void)
+{
+    struct channel *c = &w.session->channel;
+
+    if (w.ended || w.eof || !w.taken_over)
+        return;
+    w.eof = true;
+    c->eof_seen = true;
+    c->owner->eof(c);
+}
+
+static void step_identity(uint8_t arg)
+{
+    if (arg == 0 && !w.ended && w.taken_over)
+        w.session->channel.owner->drain(&w.session->channel);
+    else if (arg == 1)
+        receive_eof();
+    else if (arg < 100)
+        receive_auth(arg);
+    else
+        played_identity(arg);
 }
 
 static void writable(void)
@@ -224,7 +261,7 @@ static void writable(void)
 
 static void turn(void)
 {
-    (void)hub_turn(w.hub);
+    (void)hub_turn(world.site.use.hub);
     (void)ws_gateway_turn(&w.ws);
 }
 
@@ -272,34 +309,11 @@ static void check_written(void)
 
 /* --- one input -------------------------------------------------------------------- */
 
-static uint64_t fake_clock(void *arg)
-{
-    (void)arg;
-    return w.now;
-}
-
-static void sleepless(void *arg)
-{
-    (void)arg; /* each step has a turn */
-}
-
 static void start_process(void)
 {
-    static const char *const argv[] = {"fuzz", "--limits-max-filters=4", "--limits-max-last=100",
-                                       "--limits-max-payload=256", "--limits-max-batch=1"};
-    static uv_loop_t loop;
-
-    if (config_load(&w.config, "ws", ARRAY_LEN(argv), (char **)(uintptr_t)argv) != CONFIG_GO)
-        abort();
-    log_set_level((enum log_level)(LOG_ERROR + 1));
-    clock_replace(fake_clock, NULL);
-    w.now = 1000000;
-    (void)uv_loop_init(&loop);
-    wheel_init(&w.wheel, &loop);
-    reaper_init(&w.reaper, &w.wheel);
-    site_init(&w.site, &(struct site_parts){w.config, NULL, NULL, NULL, &w.wheel, &w.reaper}, "ws");
-    w.ws = (struct ws_gateway){.site = &w.site,
-                               .wake = sleepless,
+    played_site_start("ws");
+    w.ws = (struct ws_gateway){.site = &world.site,
+                               .wake = played_wake,
                                .auth_timeout_ms = 3000,
                                .ping_ms = 1000,
                                .ping_timeout_ms = 1000,
@@ -316,19 +330,56 @@ static void start_process(void)
     ws_forms_init(&w.ws.forms);
 }
 
+/* Whom it has shown to be at the upgrade. */
+static void begin_known(void)
+{
+    struct credentials shown = {.kind = CREDENTIALS_TOKEN, .token = SLICE(".a")};
+    struct auth_answer answer;
+    struct auth_ask *later = authority_ask(world.site.use.authority, &shown, &answer, NULL, NULL);
+    struct caller who = {0};
+
+    assert(later == NULL && answer.outcome == AUTH_KNOWN);
+    (void)later;
+    caller_begin(&who, answer.principal);
+    ws_auth_begin(w.session, &who);
+    caller_end(&who);
+}
+
+/* It says that later; has_words: its address has a subscription, which waits. */
+static void begin_unknown(bool has_words)
+{
+    const struct subscribe_limits limits = site_subscribe_limits(&world.site);
+    struct subscribe words;
+    struct problem p;
+    enum subscribe_verdict v;
+
+    subscribe_init(&words, 8);
+    v = subscribe_set(&words, &limits, SLICE("topic"), SLICE("a/b"), &p);
+    assert(v == SUBSCRIBE_TAKEN);
+    (void)v;
+    ws_auth_await(w.session, has_words ? &words : NULL);
+    subscribe_free(&words);
+    accepted(w.session);
+    begun(w.session);
+}
+
 static void begin(uint8_t how)
 {
     static const struct hub_limits limits = {.ring = 4000, .page_cache = 2000, .turn = 1 << 20};
-    struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = 1000};
     struct ws_deflate deflate = {(how & 2) != 0, (how & 4) != 0 ? 8 : 15, (how & 4) != 0};
     struct subscribe words;
 
     w.raw = (how & 1) != 0;
     w.deflate = deflate.on;
     w.head = 1000;
-    w.hub = w.site.use.hub = hub_new(&played_hub_link, &limits);
-    hub_up(w.hub, &hello);
+    played_site_begin(&limits, w.head);
     w.session = ws_session_new(&w.ws, w.raw, deflate);
+    if (!w.raw && (how & 32) != 0) {
+        ws_auth_begin(w.session, &(struct caller){0});
+        begin_unknown((how & 8) != 0);
+        return;
+    }
+    begin_known();
     if (w.raw)
         buf_puts(&w.session->topic, "a/b");
     if (!w.raw && (how & 8) == 0) {
@@ -341,6 +392,8 @@ static void begin(uint8_t how)
     words.filter_count = 1;
     words.start = (how & 16) != 0 ? (struct start){START_AFTER, 5} : words.start;
     w.session->opening = &opening;
+    if (!subscribe_charge(&words, &w.session->caller, &(struct problem){0}))
+        abort();
     ws_subscribe_path(w.session, &words);
     subscribe_free(&words);
 }
@@ -376,7 +429,7 @@ static void step(struct reader *r)
         events(arg);
         break;
     case 8:
-        played_filters_live(w.hub, w.head);
+        played_filters_live(world.site.use.hub, w.head);
         break;
     case 9:
         read_answer(arg);
@@ -388,7 +441,7 @@ static void step(struct reader *r)
         writable();
         break;
     case 12:
-        pass_time((uint64_t)arg * 20);
+        played_site_time((uint64_t)arg * 20);
         break;
     case 13:
         played.full = !played.full;
@@ -397,8 +450,7 @@ static void step(struct reader *r)
         turn();
         break;
     default:
-        if (!w.ended && w.taken_over && arg == 0)
-            w.session->channel.owner->drain(&w.session->channel);
+        step_identity(arg);
     }
 }
 
@@ -423,13 +475,11 @@ static void end(void)
     leave();
     while (played.publishes != NULL)
         acknowledge(ERR_UNAVAILABLE);
-    hub_free(w.hub);
-    assert(w.ws.held == 0 && w.ws.speaking == NULL);
-    reaper_close(&w.reaper);
+    assert(w.ws.held == 0 && w.ws.speaking == NULL && w.ws.publishing == 0);
+    played_site_end();
     buf_free(&w.in);
     buf_free(&w.written);
-    played_end();
-    w.ended = w.full = w.taken_over = false;
+    w.ended = w.full = w.taken_over = w.eof = false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
