@@ -22,6 +22,7 @@ static void end(void)
 {
     findings_free(&found);
     keys_close(keys);
+    keys = NULL;
     roles_close(roles);
     config_free(config);
     world_end();
