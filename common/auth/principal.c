@@ -24,10 +24,14 @@ struct slice principal_own_name(const struct principal *p)
 
 bool principal_is_believed(const struct principal *p)
 {
+    uint64_t now;
+
     if (p->authority == NULL)
         return true;
-    return p->state == PRINCIPAL_STANDS && p->found &&
-           (p->forget_ms == 0 || p->forget_ms > clock_ms());
+    if (p->state != PRINCIPAL_STANDS || !p->found)
+        return false;
+    now = p->expires_ms != 0 || p->forget_ms != 0 ? clock_ms() : 0;
+    return (p->expires_ms == 0 || p->expires_ms > now) && (p->forget_ms == 0 || p->forget_ms > now);
 }
 
 void principal_ref(struct principal *p)

@@ -6,7 +6,6 @@
 
 #include <assert.h>
 
-#include "clock.h"
 #include "http_gate.h"
 
 #define CONNECTIONS_RETRY_MS 1000
@@ -59,18 +58,6 @@ static bool pass_shows(const struct gatekeeper_pass *p, const struct shown *s)
         return s->way == SHOWN_NOTHING && p->shown.len == 0;
     return p->shown.len == s->raw.len + 1 && p->shown.p[0] == (uint8_t)s->way &&
            same_bytes(p->shown.p + 1, s->raw.p, s->raw.len);
-}
-
-static bool is_over(uint64_t utc_ms)
-{
-    return utc_ms != 0 && utc_ms <= clock_ms();
-}
-
-/* It is believed still, and without being asked about again. */
-static bool principal_good(const struct principal *p)
-{
-    return p != NULL && p->state == PRINCIPAL_STANDS && (p->authority == NULL || p->found) &&
-           !is_over(p->expires_ms) && !is_over(p->forget_ms);
 }
 
 static void pass_give(struct gatekeeper_pass *p, const struct shown *s, struct principal *who)
@@ -238,7 +225,8 @@ enum gatekeeper_verdict gatekeeper_check(const struct gatekeeper *g, struct gate
 
     assert(q->ask == NULL);
     shown_now(g, r, from, &s);
-    if (!q->answered && principal_good(pass->caller.principal) && pass_shows(pass, &s))
+    if (!q->answered && pass->caller.principal != NULL &&
+        principal_is_believed(pass->caller.principal) && pass_shows(pass, &s))
         return admit(pass, who, p);
     return ask_anew(g, pass, q, &s, from, who, p);
 }
