@@ -79,6 +79,7 @@ def test_a_line_that_cannot_be_read_is_named(make):
     ("[auth]\njwks = nope\n", "s.conf:2: what tokens are verified with is no good"),
     ("[auth]\njwks = https://127.0.0.1:1/x\n", "s.conf:2: no keys can be had"),
     ("[zmq]\ncurve_secret_key_file = nope\n", "s.conf:2: nope: No such file"),
+    ("[broker]\nlink = tcp://0.0.0.0:5560\n", "need keys"),
 ])
 def test_what_would_not_start_is_an_error(make, text, said):
     r = check(make(text))
