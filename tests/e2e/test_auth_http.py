@@ -188,6 +188,15 @@ def test_without_auth_nothing_that_is_shown_is_looked_at(new_sluice):
     assert s.request("GET", "/topics", params={"access_token": "x"}).status_code == 200
 
 
+def test_a_batch_is_refused_whole_and_says_which_line(new_sluice, auth):
+    s = new_sluice(auth.config())
+    alice = auth.bearer("alice", publish=["a/#"], subscribe=["#"])
+    lines = "\n".join(json.dumps({"topic": t, "data": 1}) for t in ("a/1", "b/1", "a/2"))
+    p = problem(s.request("POST", "/events", data=lines, headers=alice), 403, "forbidden")
+    assert (p["line"], p["verb"], p["filter"]) == (2, "publish", "b/1")
+    assert s.history("#", headers=alice)["events"] == []
+
+
 # --- names and passwords --------------------------------------------------------------
 
 

@@ -138,6 +138,20 @@ def SlowHistory(s, headers, **params):  # pylint: disable=invalid-name
     return st
 
 
+def test_who_is_revoked_while_the_body_comes_has_published_nothing(new_sluice, auth):
+    s = new_sluice(auth.config())
+    with s.raw() as raw:
+        raw.send(b"POST /events/u/alice HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+                 b"Authorization: %s\r\n\r\nab" % ALICE["Authorization"].encode())
+        s.wait_metric("sluice_http_requests_total", 1)
+        del auth.users["alice"]
+        auth.reload(s)
+        wait_for(lambda: s.request("GET", "/topics", headers=ALICE).status_code == 401, "revoked")
+        raw.send(b"cd")
+        assert raw.answer().status == 401
+    assert s.history("u/alice", headers=ROOT)["events"] == []
+
+
 # --- expired --------------------------------------------------------------------------
 
 
