@@ -38,11 +38,16 @@ static bool curve_read(struct zmqd *d, const struct config *c)
     const char *file = config_text(c, CFG_ZMQ_CURVE_SECRET_KEY_FILE);
 
     if (*file == '\0') {
-        log_error("[zmq] mechanism = curve needs curve_secret_key_file");
+        log_error("[zmq] mechanism = curve needs curve_secret_key_file",
+                  LOG_S("where", config_where(c, CFG_ZMQ_MECHANISM)));
         return false;
     }
-    return curve_server_read(&d->curve, file) &&
-           clients_read(d, config_text(c, CFG_ZMQ_CURVE_CLIENTS));
+    if (!curve_server_read(&d->curve, file)) {
+        log_error("[zmq] curve_secret_key_file cannot be used",
+                  LOG_S("where", config_where(c, CFG_ZMQ_CURVE_SECRET_KEY_FILE)));
+        return false;
+    }
+    return clients_read(d, config_text(c, CFG_ZMQ_CURVE_CLIENTS));
 }
 
 static bool mechanisms_list(struct zmqd *d, const char *list)

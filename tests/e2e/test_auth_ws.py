@@ -3,7 +3,6 @@ Over HTTP/1.1, and on streams of HTTP/2."""
 
 import asyncio
 import json
-import statistics
 import subprocess
 import threading
 import time
