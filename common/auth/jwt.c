@@ -3,6 +3,7 @@
  */
 #include "jwt.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "base64url.h"
@@ -49,11 +50,24 @@ static bool split(struct slice token, struct parts *p)
     return token.len == 0 && p->header.len > 0 && p->payload.len > 0 && p->signature.len > 0;
 }
 
+static bool in_brackets(struct slice text)
+{
+    while (text.len > 0 && isspace((unsigned char)text.p[text.len - 1]))
+        text.len--;
+    while (text.len > 0 && isspace((unsigned char)text.p[0]))
+        text = (struct slice){text.p + 1, text.len - 1};
+    return text.len >= 2 && text.p[0] == '{' && text.p[text.len - 1] == '}';
+}
+
 bool jwt_looks(struct slice token)
 {
+    struct buf header = {0};
     struct parts p;
+    bool looks =
+        split(token, &p) && base64url_get(p.header, &header) && in_brackets(buf_slice(&header));
 
-    return split(token, &p);
+    buf_free(&header);
+    return looks;
 }
 
 /* RFC 7519, 5.1 and RFC 9068, 2.1: a media type without "application/", in either case. */

@@ -20,8 +20,8 @@ struct jwt {
     struct buf header, payload, signature;
 };
 
-/* Has the form: three parts of base64url, none empty, not too long.  Says nothing of its
- * worth. */
+/* Has the form: three parts of base64url, none empty, not too long, the first of them in curly
+ * brackets; "correct.horse.battery" has not.  Says nothing of its worth. */
 bool jwt_looks(struct slice token);
 /* False: not such a token, of an algorithm that is not known, or with crit; *why is constant,
  * and *t needs no jwt_free. */

@@ -20,7 +20,7 @@ struct tokens *tokens_open(uv_loop_t *loop, const struct config *c, const struct
 void tokens_close(struct tokens *t); /* changed does not run any more; NULL is fine */
 /* There are keys, or will be: a JWT means something here. */
 bool tokens_configured(const struct config *c);
-/* Has the form of a JWT: three parts of base64url.  Says nothing of its worth. */
+/* Has the form of a JWT; says nothing of its worth. */
 bool token_looks(struct slice text);
 
 /* Into *answer, which is zero.  False: another key may come (a fetch is under way, whose

@@ -244,7 +244,8 @@ static void set_options(struct web *w, const struct web_request *r)
     (void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* forgotten: no name is waited for */
+    (void)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);        /* forgotten: no name is waited for */
+    (void)curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 60L); /* a file may be replaced */
     (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
     (void)curl_easy_setopt(e, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION);
     (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, w->why);

@@ -6,6 +6,8 @@
 #include "metrics.h"
 #include "played_http.h"
 
+#include <time.h>
+
 #define BOTH "{'sub':'alice','jti':'t1','sluice':{'roles':['reader'],'publish':['a/#']}}"
 #define ROLES "[role \"reader\"]\nsubscribe = r/#\n"
 
@@ -515,6 +517,33 @@ START_TEST(an_unknown_key_is_asked_for_once_a_minute)
 }
 END_TEST
 
+static uint64_t a_minute_later(void *arg)
+{
+    (void)arg;
+    return (uint64_t)time(NULL) * 1000 + 61000;
+}
+
+static uint64_t now_of_both(void *arg)
+{
+    return a_minute_later(arg) - 61000;
+}
+
+START_TEST(and_again_a_minute_later)
+{
+    clock_replace(now_of_both, NULL);
+    server.body = JWKS(&old_key);
+    open_with("", true);
+    ck_assert_int_eq(outcome(&new_key, BOTH), AUTH_WRONG);
+    ck_assert_int_eq(outcome(&new_key, BOTH), AUTH_WRONG);
+    ck_assert_uint_eq(server.requests, 2);
+    clock_replace(a_minute_later, NULL);
+    server.body = JWKS(&old_key, &new_key);
+    ck_assert_int_eq(outcome(&new_key, BOTH), AUTH_KNOWN);
+    ck_assert_uint_eq(server.requests, 3);
+    clock_replace(NULL, NULL);
+}
+END_TEST
+
 START_TEST(keys_rotate_and_nobody_is_disturbed_before_theirs_is_gone)
 {
     server.body = JWKS(&old_key);
@@ -645,6 +674,7 @@ int main(void)
     tcase_add_test(t, without_keys_it_is_not_known_until_there_are_some);
     tcase_add_test(t, the_last_good_keys_stay);
     tcase_add_test(t, an_unknown_key_is_asked_for_once_a_minute);
+    tcase_add_test(t, and_again_a_minute_later);
     tcase_add_test(t, keys_rotate_and_nobody_is_disturbed_before_theirs_is_gone);
     tcase_add_test(t, a_reload_keeps_the_keys_while_they_are_fetched_anew);
     tcase_add_test(t, a_reload_asks_for_the_keys_and_ends_whose_are_gone);

@@ -398,6 +398,7 @@ START_TEST(what_is_no_token_does_not_look_like_one)
         "a.b.c\n",
         "hunter2",
         "correct horse battery staple",
+        "correct.horse.battery",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
