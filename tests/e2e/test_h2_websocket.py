@@ -42,9 +42,11 @@ def again(module, *but):
             if name.startswith("test_") and name not in but}
 
 
-# They are about a connection of its own, or about HTTP/1.1.
+# They are about a connection of its own, or about HTTP/1.1; or two threads share a connection,
+# which h2's client does not allow.
 globals().update(again(test_ws, "test_http_works_on_the_same_port",
-                       "test_what_a_client_leaves_is_forgotten"))
+                       "test_what_a_client_leaves_is_forgotten",
+                       "test_a_publisher_that_reads_no_acks_is_not_read_either"))
 globals().update(again(test_ws_raw))
 
 
@@ -105,6 +107,16 @@ def test_windows_hold_up_a_client_that_publishes_faster_than_the_broker(new_ws):
     for n in range(500):
         c.say("publish", ref=n, topic="a", data="x" * 1000)
     assert [c.take("ack")["ref"] for n in range(500)] == list(range(500))
+
+
+def test_a_publisher_that_reads_no_acks_has_them_all_in_the_end(new_ws):
+    """Of its connection it reads what opens its window, and no more."""
+    ws = new_ws("[h2]\nwindow = 16k\n[ws]\npublish_window = 16k\n")
+    c = ws.connect()
+    count = 20000
+    for n in range(count):
+        c.say("publish", ref=n, topic="a", data=n)
+    assert [c.take("ack")["ref"] for _ in range(count)] == list(range(count))
 
 
 def test_a_stream_ends_whole_when_both_have_closed(ws):
