@@ -259,7 +259,7 @@ static void set_options(struct zsock *z, const struct zsock_options *o)
     set_heartbeat(z->socket, o->heartbeat_ms);
     if (o->send_hwm > 0)
         set_int(z->socket, ZMQ_SNDHWM, o->send_hwm);
-    if (o->recv_hwm > 0)
+    if (o->recv_hwm > 0 || o->heartbeat_ms > 0)
         set_int(z->socket, ZMQ_RCVHWM, o->recv_hwm);
     if (o->max_message > 0)
         set_max_message(z->socket, o->max_message);

@@ -68,12 +68,15 @@ struct zsock_ops {
     void (*refused)(void *arg, const char *why);
 };
 struct zsock_options {
-    int send_hwm, recv_hwm; /* messages; 0: ZeroMQ's default */
-    unsigned heartbeat_ms;  /* 0: none; timeout is three of them */
-    unsigned reconnect_ms;  /* DEALER; 0: 20, up to 1 s */
-    uint64_t max_message;   /* bytes, larger ones end the connection; 0: none */
-    bool mandatory;         /* ROUTER: sending to nobody is an error */
-    bool monitor;           /* connected/disconnected are wanted */
+    /* Messages; 0: ZeroMQ's default, but with heartbeats nothing limits what is received: 4.3.4
+     * aborts when a peer goes whose messages have filled their queue and its heartbeat is due
+     * before they are read.  What peers may have under way bounds it then. */
+    int send_hwm, recv_hwm;
+    unsigned heartbeat_ms; /* 0: none; timeout is three of them */
+    unsigned reconnect_ms; /* DEALER; 0: 20, up to 1 s */
+    uint64_t max_message;  /* bytes, larger ones end the connection; 0: none */
+    bool mandatory;        /* ROUTER: sending to nobody is an error */
+    bool monitor;          /* connected/disconnected are wanted */
 };
 
 /* Returns NULL only when ZeroMQ has no more sockets. */

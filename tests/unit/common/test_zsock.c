@@ -372,6 +372,46 @@ START_TEST(pausing_in_a_message_stops_that_drain)
 }
 END_TEST
 
+static void set_flag(uv_timer_t *t)
+{
+    *(bool *)t->data = true;
+}
+
+static void pass(uint64_t ms)
+{
+    static uv_timer_t timer;
+    bool over = false;
+
+    ck_assert_int_eq(uv_timer_init(&loop, &timer), 0);
+    timer.data = &over;
+    ck_assert_int_eq(uv_timer_start(&timer, set_flag, ms, 0), 0);
+    RUN_UNTIL(over);
+    uv_close((uv_handle_t *)&timer, NULL);
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+/* As a broker is that ends, or is busy: what its peers have sent fills the pipe. */
+START_TEST(a_peer_that_goes_while_nobody_reads_ends_no_process)
+{
+    static const struct zsock_options ro = {.mandatory = true, .heartbeat_ms = 100};
+    static const struct zsock_options many = {.send_hwm = 100000};
+    struct end router, dealer;
+
+    open_end(&router, ZSOCK_ROUTER, &ro);
+    zsock_pause(router.z, true);
+    open_end(&dealer, ZSOCK_DEALER, &many);
+    for (uint64_t i = 0; i < 5000; i++)
+        send_number(dealer.z, (struct slice){NULL, 0}, i);
+    pass(300);
+    zsock_close(dealer.z, 0, on_closed);
+    RUN_UNTIL(closed_count == 1);
+    pass(500); /* some heartbeats */
+    zsock_pause(router.z, false);
+    RUN_UNTIL(router.received == 5000);
+    zsock_close(router.z, 0, NULL);
+}
+END_TEST
+
 /* --- peers that do not take ---------------------------------------------------- */
 
 START_TEST(only_the_full_peer_is_refused)
@@ -651,6 +691,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_turn_reads_no_more_than_its_budget);
     tcase_add_test(t, a_paused_socket_reads_nothing_and_spins_not_and_then_reads_all);
     tcase_add_test(t, pausing_in_a_message_stops_that_drain);
+    tcase_add_test(t, a_peer_that_goes_while_nobody_reads_ends_no_process);
     tcase_add_test(t, only_the_full_peer_is_refused);
     tcase_add_test(t, a_mandatory_router_tells_that_a_peer_is_unknown);
     tcase_add_test(t, a_message_of_many_parts_is_cut_and_the_next_is_whole);
