@@ -27,6 +27,7 @@
 #define PLAIN_KEPT (256u * 1024) /* of the scratch buffer */
 #define GREETED_FIRST 12         /* before a peer has named its mechanism: signature and version */
 #define AGREED_MAX 100           /* steps of CURVE in a turn: some 10 ms, whatever strangers do */
+#define PUT_OFF_MS 1000          /* before an end after which a peer may come again */
 #define ENDING_MS 500            /* for what a dismissed peer has published to be acknowledged */
 
 /* --- what it is sent ---------------------------------------------------------------- */
@@ -465,10 +466,38 @@ static void zpeer_refuse(struct zpeer *p, const char *why, const char *said)
     zpeer_finish(p);
 }
 
+static void zpeer_on_put_off(struct wheel_timer *t)
+{
+    zpeer_finish(CONTAINER_OF(conn_of_timer(t), struct zpeer, conn));
+}
+
+/* It will come again at once, as libzmq does, so it is the end that waits. */
+static void zpeer_put_off(struct zpeer *p, const struct auth_answer *answer)
+{
+    const char *why = auth_answer_reason(answer);
+    uint64_t wait = answer->retry_ms > PUT_OFF_MS ? answer->retry_ms : PUT_OFF_MS;
+
+    zpeer_log(p, why);
+    zauth_refused(&p->conn, &p->caller, NULL, (struct slice){0}, why);
+    p->waiting = true;
+    p->rested_at = UINT64_MAX;
+    conn_timer(&p->conn, least(wait, p->d->settings.handshake_ms), zpeer_on_put_off);
+}
+
+static void zpeer_disbelieve(struct zpeer *p, const struct auth_answer *answer)
+{
+    const char *said = zauth_error(answer->outcome);
+
+    if (said == NULL)
+        zpeer_put_off(p, answer);
+    else
+        zpeer_refuse(p, auth_answer_reason(answer), said);
+}
+
 static void zpeer_answered(struct zpeer *p, const struct auth_answer *answer)
 {
     if (answer->outcome != AUTH_KNOWN) {
-        zpeer_refuse(p, auth_answer_reason(answer), zauth_error(answer->outcome));
+        zpeer_disbelieve(p, answer);
         return;
     }
     caller_begin(&p->caller, answer->principal);
@@ -487,7 +516,7 @@ static void zpeer_on_answer(void *arg, const struct auth_answer *answer)
     p->waiting = false;
     gateway_wake(p->d->gateway);
     zpeer_answered(p, answer);
-    if (p->state != ZPEER_OVER)
+    if (p->state != ZPEER_OVER && !p->waiting)
         conn_pump(&p->conn);
 }
 
@@ -737,8 +766,8 @@ static size_t zpeer_take_bytes(struct zpeer *p, struct slice in)
         }
         used += (size_t)n;
         zpeer_take(p, &p->d->unit);
-        p->waiting =
-            p->ask != NULL || p->patient || (p->state == ZPEER_OPEN && zpeer_is_blocked(p));
+        p->waiting = p->ask != NULL || p->patient || p->rested_at != 0 ||
+                     (p->state == ZPEER_OPEN && zpeer_is_blocked(p));
     }
     return used;
 }

@@ -261,6 +261,11 @@ const char *auth_outcome_text(enum auth_outcome o)
     return o == AUTH_KNOWN ? "Known" : "Unknown";
 }
 
+const char *auth_answer_reason(const struct auth_answer *a)
+{
+    return auth_outcome_text(a->outcome);
+}
+
 /* somebody is of no authority: its file is not linked. */
 void directory_on_used(struct principal *p)
 {
