@@ -80,9 +80,9 @@ static void played_site_begin(const struct hub_limits *limits, uint64_t head)
     struct wire_hello_ok hello = {.version = WIRE_VERSION, .head = head};
 
     memset(&played_sources, 0, sizeof played_sources);
-    world.site.use.authority = world.site.gatekeeper.authority =
-        authority_open(&world.authority_loop, world.config);
+    world.site.use.authority = authority_open(&world.authority_loop, world.config);
     assert(world.site.use.authority != NULL);
+    gatekeeper_init(&world.site.gatekeeper, world.site.use.authority, world.config, false);
     world.site.use.hub = hub_new(&played_hub_link, limits);
     hub_up(world.site.use.hub, &hello);
 }
