@@ -195,6 +195,16 @@ def test_a_changed_password_ends_what_it_opened(new_team):
     assert bob.next("event").data == "x"
 
 
+def test_a_file_that_is_wrong_changes_nothing(new_team):
+    team = new_team(users=cheap("alice"))
+    team.users.write_text(cheap("bob") + "carol:no hash:editor\n")
+    team.reload()
+    wait_for(lambda: '"line":2' in team.sluice.sse.logged(), "it is complained of")
+    assert team.status("alice", "alice") in (200, 201)
+    assert team.status("bob", "bob") == 401
+    assert "no hash" not in team.sluice.sse.logged()
+
+
 # --- the callback -----------------------------------------------------------------------------------
 
 
