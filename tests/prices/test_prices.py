@@ -7,8 +7,8 @@ import json
 import pytest
 from h2lib import Connection as H2
 from mqttlib import (AUTH, CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBREC, PUBREL,
-                     SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE, V3, V5, PING, Client, Closed, ack,
-                     data, packet, prop, publish, subscribe, unsubscribe, varint)
+                     SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE, V3, V5, PING, Client, Closed, Will, ack,
+                     connect, data, packet, prop, publish, subscribe, unsubscribe, varint)
 from pricelib import Row, check
 from sluicelib import Raw
 from wslib import BINARY, TEXT, WebSocket, frame
@@ -94,6 +94,8 @@ MQTT = [
     row("CONNECT of a will", unknown,
         packet(CONNECT, 0, data("MQTT") + b"\5\6\0\0\0" + data("c") + b"\0" + data("w") +
                data(b"x" * 65535)), until(CONNACK)),
+    row("CONNECT of a will, stored", unknown,
+        connect("stored", will=Will("w", b"x" * 65535), session_expiry=1), until(CONNACK)),
     row("CONNECT that is no UTF-8 at its end", unknown,
         padded(CONNECT << 4, HUGE_CONNECT, data(b"\xff")), ended),
     row("PUBLISH at QoS 0", entered(), publish("p", b"x" * MAX_PAYLOAD), pinged),
@@ -179,6 +181,17 @@ HTTP = [
     Row("http batch of 10,000 events", "sse", http,
         post("/events", b'{"topic":"p","data":1}\n' * 10000, "Content-Type: application/x-ndjson"),
         responded, memory=False),
+    Row("http batch of 10,000 producers", "sse", http,
+        post("/events", b"".join(b'{"topic":"p","data":1,"producer":{"id":"p%d","epoch":0,"seq":0}}\n' % n
+                                 for n in range(10000)), "Content-Type: application/x-ndjson"),
+        responded, memory=False),
+    Row("http batch of 10,000 numbers of one producer", "sse", http,
+        post("/events", b"".join(b'{"topic":"p","data":1,"producer":{"id":"q","epoch":0,"seq":%d}}\n' % n
+                                 for n in range(10000)), "Content-Type: application/x-ndjson"),
+        responded, memory=False),
+    Row("http batch of 10,000 topics", "sse", http,
+        post("/events", b"".join(b'{"topic":"many/%d","data":1}\n' % n for n in range(10000)),
+             "Content-Type: application/x-ndjson"), responded, memory=False),
     Row("http POST of the deepest JSON", "sse", http,
         post("/events", b'{"topic":"p","data":' + b"[" * 500000 + b"]" * 500000 + b"}\n",
              "Content-Type: application/x-ndjson"), responded),
