@@ -276,6 +276,18 @@ def test_nobody_to_ask_ends_without_a_word(new_door):
     assert r.ended() == b""
 
 
+def test_libzmq_comes_in_once_somebody_can_be_asked(new_door):
+    d = new_door(auth="callback = http://127.0.0.1:9/\ncallback_timeout = 1s")
+    s = d.app("plain:mallory")
+    say(s, "ping", "1")
+    wait_for(lambda: d.system.metrics("zmq")["sluice_zmq_peers_refused_total"] >= 2, "it comes again")
+    assert silent(s)
+    d.ids.user("mallory", "one")
+    d.auth = ""
+    d.reload()
+    assert s.recv_multipart() == [b"pong", b"1"]
+
+
 def test_plain_beyond_loopback_is_served_only_when_it_is_named(new_door):
     listen = "listen = 0.0.0.0:{}\n"
     for more, shown in (("", b"CURVE"), ("mechanism = plain, curve\n", b"PLAIN")):
