@@ -121,7 +121,7 @@ X(MQTT_VIOLATIONS, 'g', COUNTER, "sluice_mqtt_disconnects_total",
 X(MQTT_PUBLISHES_REFUSED, 'g', COUNTER, "sluice_mqtt_publishes_refused_total",
   "MQTT publishes refused; to 3.1.1 clients they were acknowledged, or ended them")
 X(MQTT_FILTERS_DROPPED, 'g', COUNTER, "sluice_mqtt_filters_dropped_total",
-  "Filters of resumed MQTT sessions that their principal may no longer have")
+  "Filters of resumed MQTT sessions that their principal may no longer subscribe to")
 X(MQTT_EVENTS_WITHHELD, 'g', COUNTER, "sluice_mqtt_events_withheld_total",
   "Events in flight of resumed MQTT sessions that their principal may no longer see")
 X(MQTT_PACKETS_RECEIVED, 'g', COUNTER, "sluice_mqtt_packets_received_total",

@@ -45,6 +45,7 @@ struct client {
     bool by_auth;     /* it shows who it is by the method jwt, and may do so again */
     char *will_topic; /* NULL: it has none */
     bool will_withdrawn;
+    bool over_quota;      /* its session has more filters than its principal may have now */
     struct caller caller; /* before CONNECT: who the head of its WebSocket has shown */
 
     struct aliases_in *aliases; /* NULL: none used */

@@ -258,6 +258,11 @@ static void connect_attached(struct client *c, const struct wire_attached *w)
         connect_refuse(c, MQTT_UNAVAILABLE);
         return;
     }
+    if (c->over_quota) {
+        will_withdraw(c);
+        connect_refuse(c, MQTT_QUOTA);
+        return;
+    }
     c->connack->present = w->present;
     c->connack->head = w->head;
     if (!w->present || !session_check(c->session, connect_let_in))

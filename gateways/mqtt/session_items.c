@@ -147,19 +147,20 @@ static bool items_progress_get(struct session *s, const struct wire_item *i)
     return reader_done(&r);
 }
 
-/* Grants, and what the principal may have, are others than when it was subscribed. */
+/* Grants may be fewer than when it was subscribed: then it is dropped.  Where its principal
+ * has too many elsewhere nothing is, but the session cannot be taken up now. */
 static bool items_sub_may_stay(struct sub *sub, struct slice filter)
 {
-    const struct session *s = sub->session;
-    bool may = caller_may(&s->client->caller, AUTH_SUBSCRIBE, filter);
+    struct client *c = sub->session->client;
 
-    if (may && sub_count(sub))
+    if (caller_may(&c->caller, AUTH_SUBSCRIBE, filter)) {
+        c->over_quota = !sub_count(sub) || c->over_quota;
         return true;
+    }
     metric_add(M_MQTT_FILTERS_DROPPED, 1);
-    if (mqttd_may_log(s->mqtt))
-        log_info("a session's filter was dropped", LOG_S("client", s->id),
-                 LOG_SLICE("filter", sub_name(sub)),
-                 LOG_S("why", may ? "its principal has too many" : "it is no longer permitted"));
+    if (mqttd_may_log(c->mqtt))
+        log_info("a session's filter is no longer permitted: it is dropped",
+                 LOG_SLICE("client", client_id(c)), LOG_SLICE("filter", sub_name(sub)));
     return false;
 }
 

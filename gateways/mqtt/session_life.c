@@ -26,6 +26,7 @@
 #include "session_subscribe.h"
 #include "share.h"
 #include "sys_topics.h"
+#include "tombstones.h"
 
 /* --- the beginning -------------------------------------------------------------------- */
 
@@ -105,6 +106,8 @@ static void session_join_groups(struct session *s)
 static void session_on_resumed(struct session *s)
 {
     FAILPOINT(mqtt_resumed);
+    if (tombstones_any(s->sub_tombstones))
+        session_commit_soon(s); /* filters were dropped: until then a group counts on it */
     session_join_groups(s);
     main_cursor_open(s);
     s->blocked = true; /* whoever tried meanwhile was told so */

@@ -246,16 +246,20 @@ static void share_take(struct sub *sub, struct block *b)
         share_hand_over(sm);
 }
 
-/* NULL: it is not here. */
-static struct sub *share_sub_of(struct mqttd *m, const struct wire_assign *a)
+/* NULL: it is in no group here. */
+static struct share_member *share_member_of(struct mqttd *m, const struct wire_assign *a)
 {
     struct session *s;
-    struct sub *sub;
 
     HASH_FIND(hh, m->sessions, a->client.p, a->client.len, s);
-    if (s == NULL || s->ended || s->epoch != a->epoch || s->share == NULL)
-        return NULL;
-    sub = sub_find(s, a->group);
+    return s == NULL || s->ended || s->epoch != a->epoch ? NULL : s->share;
+}
+
+/* NULL: it is not in this one. */
+static struct sub *share_sub_of(const struct share_member *sm, struct slice group)
+{
+    struct sub *sub = sub_find(sm->session, group);
+
     return sub != NULL && sub->kind == SUB_SHARED && sub->group != NULL ? sub : NULL;
 }
 
@@ -274,8 +278,25 @@ static bool share_is_known(const struct sub *sub, uint64_t id)
     return false;
 }
 
+/* It has left the group, or has gone, which the broker does not know yet: its credit was
+ * used up all the same. */
+static void share_refuse(struct mqttd *m, struct share_member *sm, const struct wire_assign *a,
+                         uint64_t id)
+{
+    share_tell_done(m, (struct wire_done){.client = a->client,
+                                          .epoch = a->epoch,
+                                          .group = a->group,
+                                          .id = id,
+                                          .returned = true});
+    if (sm == NULL)
+        return;
+    sm->believed -= sm->believed > 0;
+    share_touch(sm);
+}
+
 void share_assign(struct mqttd *m, struct reader body)
 {
+    struct share_member *sm;
     struct wire_assign a;
     struct block *b;
     struct sub *sub;
@@ -285,17 +306,14 @@ void share_assign(struct mqttd *m, struct reader body)
         log_error("an event of a shared group is malformed");
         return;
     }
-    sub = share_sub_of(m, &a);
+    sm = share_member_of(m, &a);
+    sub = sm != NULL ? share_sub_of(sm, a.group) : NULL;
     if (sub != NULL && !share_is_known(sub, b->entries[0].e.id)) {
         share_take(sub, b);
         return;
     }
     if (sub == NULL)
-        share_tell_done(m, (struct wire_done){.client = a.client,
-                                              .epoch = a.epoch,
-                                              .group = a.group,
-                                              .id = b->entries[0].e.id,
-                                              .returned = true});
+        share_refuse(m, sm, &a, b->entries[0].e.id);
     block_unref(b);
 }
 

@@ -28,7 +28,7 @@ def new_door(new_sluice, tmp_path):
 
     def make(config="", gateways=("mqtt",), strangers=False):
         text = (f"{config}\n[auth]\nhmac_key_file = {tmp_path}/secret\n"
-                f"revoked = {tmp_path}/revoked\nleeway = 0s\n"
+                f"revoked = {tmp_path}/revoked\nleeway = 0s\ncookie = sid\n"
                 f"{'anonymous = own' if strangers else ''}\n{ROLES}")
         made.append(AuthDoor(new_sluice(text, gateways=gateways), text, tmp_path / "revoked"))
         return made[-1]
@@ -137,13 +137,14 @@ def test_over_websocket_connect_counts(door):
 def at_websocket(door, jwt, how, **kw):
     """Connected with a token in the head of its WebSocket."""
     head = {"header": {"headers": [f"Authorization: Bearer {jwt}"]},
-            "query": {"path": f"/mqtt?access_token={jwt}"}}[how]
+            "query": {"path": f"/mqtt?access_token={jwt}"},
+            "cookie": {"headers": [f"Cookie: a=b; sid={jwt}"]}}[how]
     c = door.open(over="ws", **head)
     c.send(connect(door.name("w"), **kw))
     return c
 
 
-@pytest.mark.parametrize("how", ["header", "query"])
+@pytest.mark.parametrize("how", ["header", "query", "cookie"])
 def test_over_websocket_the_head_counts_when_connect_shows_nothing(door, how):
     c = at_websocket(door, token(publish=["a"], jti="one"), how)
     assert c.take(CONNACK).reason == 0
@@ -396,9 +397,9 @@ def watcher(door, *topics):
     return w
 
 
-def nothing_but(w, payload):
+def nothing_but(w, payload, topic="mark"):
     """Nothing came before what is published now."""
-    w.publish("mark", payload)
+    w.publish(topic, payload)
     assert w.message().payload == payload
 
 
@@ -619,6 +620,26 @@ def test_a_principal_has_so_many_subscriptions(new_door, version):
     assert b.subscribe("a").codes == [0]
     leave(a)
     assert b.subscribe("b", "c").codes == [0, no]
+
+
+def test_a_session_that_would_have_too_many_waits_as_it_is(new_door):
+    door = new_door("[limits]\nprincipal_subscriptions = 2\n")
+    c = session(door, "alice")
+    c.subscribed("a", "b", qos=1)
+    leave(c)
+    other = door.by_token(subscribe=["#"])
+    other.subscribed("x")
+    jwt = token(subscribe=["#"], publish=["#"])
+    will = Will("w", b"not sent")
+    watches = watcher(door, "w")
+    assert door.refused("c", user="x", password=jwt, clean=False, session_expiry=600,
+                        will=will) == QUOTA
+    nothing_but(watches, b"mark", "w")
+    other.unsubscribe("x")
+    c = session(door, "alice")
+    assert c.connack.present
+    c.publish("b", b"still there")
+    assert c.message().payload == b"still there"
 
 
 # --- somebody else is asked -----------------------------------------------------------------------

@@ -56,6 +56,7 @@ static struct world {
     struct kept *kept;
     struct buf log, retained; /* records */
     struct buf done;          /* entries of DONE that the gateway has told */
+    uint64_t credit;          /* in all that it has told of them */
     uint64_t head, epoch, now, position;
     const char *auth;   /* [auth] and what follows; NULL: everybody is anonymous */
     unsigned withdrawn; /* wills */
@@ -252,11 +253,15 @@ bool upgrade_read(struct exchange *x, const char *const *subprotocols, struct ws
 
 void link_tell(struct link *l, struct buf *frame)
 {
+    struct wire_credit c;
     struct reader body;
+    uint8_t op = wire_tell_get(frame->p, frame->len, &body);
 
     (void)l;
-    if (wire_tell_get(frame->p, frame->len, &body) == WIRE_TELL_DONE)
+    if (op == WIRE_TELL_DONE)
         buf_put(&w.done, body.p, body.left);
+    while (op == WIRE_TELL_CREDIT && wire_credit_get(&body, &c))
+        w.credit += c.credit;
     buf_free(frame);
 }
 

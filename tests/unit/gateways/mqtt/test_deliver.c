@@ -441,6 +441,21 @@ START_TEST(test_assigned_at_qos0_is_done_with_at_once)
 }
 END_TEST
 
+START_TEST(test_assigned_of_a_group_that_it_has_left_goes_back_and_costs_no_credit)
+{
+    uint64_t told;
+
+    connect_as((struct wish){0});
+    subscribe("$share/other/b", 1);
+    told = w.credit;
+    ck_assert_uint_gt(told, 0);
+    for (uint64_t i = 0; i < told; i++)
+        expect_done(assign("one"), true);
+    ck_assert_uint_gt(w.credit, told);
+    expect_nothing();
+}
+END_TEST
+
 START_TEST(test_assigned_at_qos1_is_done_with_when_acknowledged)
 {
     uint64_t event;
@@ -519,7 +534,9 @@ int main(void)
         test_a_pubrec_during_a_write_waits_for_the_next_one,
         test_a_pubrec_whose_write_fails_is_written_at_the_checkpoint,
         test_a_session_that_lives_here_alone_waits_for_nobody, test_a_pubrec_of_nothing_is_told_so,
-        test_a_pubrec_that_refuses_ends_it, test_assigned_at_qos0_is_done_with_at_once,
+        test_a_pubrec_that_refuses_ends_it,
+        test_assigned_of_a_group_that_it_has_left_goes_back_and_costs_no_credit,
+        test_assigned_at_qos0_is_done_with_at_once,
         test_assigned_at_qos1_is_done_with_when_acknowledged,
         test_assigned_at_qos2_is_taken_over_by_a_stored_session,
         test_assigned_waits_for_room_in_its_order,
