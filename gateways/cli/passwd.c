@@ -222,7 +222,7 @@ static int passwd_run(const struct invocation *in)
 const struct command command_passwd = {
     .name = "passwd",
     .operands = "FILE USER",
-    .summary = "adds a user to the file of [auth] users, or changes the password",
+    .summary = "add a user to the file of [auth] users, or change the password",
     .details =
         "Asks for the password twice at a terminal; else it is a line of standard input. FILE is\n"
         "made when it is not there; other lines stay as they are. Roles stay when none is given.\n"
