@@ -283,11 +283,10 @@ static bool share_is_known(const struct sub *sub, uint64_t id)
 static void share_refuse(struct mqttd *m, struct share_member *sm, const struct wire_assign *a,
                          uint64_t id)
 {
-    share_tell_done(m, (struct wire_done){.client = a->client,
-                                          .epoch = a->epoch,
-                                          .group = a->group,
-                                          .id = id,
-                                          .returned = true});
+    share_tell_done(
+        m,
+        (struct wire_done){
+            .client = a->client, .epoch = a->epoch, .group = a->group, .id = id, .returned = true});
     if (sm == NULL)
         return;
     sm->believed -= sm->believed > 0;
