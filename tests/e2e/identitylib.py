@@ -1,35 +1,26 @@
 """Keys, tokens, users and the configuration that believes them.
 
-    ids = Identities(folder)            an issuer with keys of each kind, a file of users, CURVE keys
+    ids = Identities(folder)            an issuer with keys of each kind, users, CURVE keys
     ids.config(anonymous="guest")       [auth] and [role "…"] for a Sluice
     ids.token("EdDSA", sub="alice", grants={"publish": ["a/#"]})
     forged(ids, "none")                 one that nobody may believe
 
 Tokens are made with Python's cryptography, not by the code under test."""
 
-import base64
 import functools
 import hashlib
 import hmac
 import json
 import pathlib
 import time
-import warnings
 
 import zmq
+from authlib import b64url as b64, yescrypt
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of 3.13, where it is gone
-    import crypt  # pylint: disable=deprecated-module
-
 ISSUER, AUDIENCE = "https://issuer.example", "sluice"
 PASSWORD = "correct horse battery staple"
-
-
-def b64(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def b64_number(n, size=None):
@@ -94,10 +85,7 @@ class SecretKey:
 ALGORITHMS = ("HS256", "RS256", "PS256", "ES256", "EdDSA")
 
 
-@functools.lru_cache(None)
-def cheap_hash(password):
-    """What hashing costs is tested elsewhere."""
-    return crypt.crypt(password, "$5$rounds=1000$salt")
+cheap_hash = functools.lru_cache(None)(yescrypt)
 
 
 class Identities:
