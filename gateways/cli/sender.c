@@ -245,6 +245,14 @@ static void take_ok(struct item *i, struct slice id)
     (void)snprintf(i->id, sizeof i->id, "%.*s", (int)id.len, id.p);
 }
 
+/* As of the same refusal over HTTP. */
+static int code_of(struct slice code)
+{
+    if (slice_eq(code, SLICE("unauthorized")) || slice_eq(code, SLICE("forbidden")))
+        return CLI_REFUSED;
+    return slice_eq(code, SLICE("too_many")) ? CLI_BUSY : CLI_FAILED;
+}
+
 static void take_error(struct sender *s, uint64_t number, const struct zmsg *parts, size_t count)
 {
     struct buf why = {0};
@@ -257,6 +265,7 @@ static void take_error(struct sender *s, uint64_t number, const struct zmsg *par
     }
     buf_u8(&why, '\0');
     sender_give_up(s, number, (char *)why.p);
+    s->code = code_of(code);
     buf_free(&why);
 }
 

@@ -50,7 +50,7 @@ static bool curve_read(struct zmqd *d, const struct config *c)
     return clients_read(d, config_text(c, CFG_ZMQ_CURVE_CLIENTS));
 }
 
-static bool mechanisms_list(struct zmqd *d, const char *list)
+static bool mechanisms_list(struct zmqd *d, const char *list, const char *where)
 {
     static const struct slice names[ZMTP_MECHANISMS] = {
         [ZMTP_NULL] = {"null", 4}, [ZMTP_PLAIN] = {"plain", 5}, [ZMTP_CURVE] = {"curve", 5}};
@@ -63,7 +63,7 @@ static bool mechanisms_list(struct zmqd *d, const char *list)
             m++;
         if (m == ZMTP_MECHANISMS) {
             log_error("[zmq] mechanism is a list of null, plain, curve",
-                      LOG_SLICE("mechanism", one));
+                      LOG_SLICE("mechanism", one), LOG_S("where", where));
             return false;
         }
         d->served[m] = true;
@@ -85,7 +85,7 @@ bool zauth_read(struct zmqd *d, const struct config *c)
 
     if (*list == '\0')
         mechanisms_default(d, c);
-    else if (!mechanisms_list(d, list))
+    else if (!mechanisms_list(d, list, config_where(c, CFG_ZMQ_MECHANISM)))
         return false;
     d->only_null = !d->served[ZMTP_PLAIN] && !d->served[ZMTP_CURVE];
     return !d->served[ZMTP_CURVE] || curve_read(d, c);

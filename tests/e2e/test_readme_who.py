@@ -127,3 +127,16 @@ def test_sub_goes_on_with_the_next_token(folder):
         finally:
             p.kill()
             p.wait()
+
+
+def test_pub_over_zeromq_is_refused_as_over_http(folder):
+    """A stranger who may not: ZMTP's NULL lets them in, and the broker's door says no."""
+    (folder / "sluice.conf").write_text('[auth]\nanonymous = guest\n[role "guest"]\npublish = open/#\n')
+    with Up("--config", "sluice.conf") as up:
+        up.wait_ready()
+        def pub(*args):
+            return sluice("pub", *args, "--config", "sluice.conf", "--port-base", up.base)
+
+        assert pub("open/a", "x").returncode == 0
+        r = pub("closed", "x")
+        assert r.returncode == 3 and r.stderr.startswith("sluice: forbidden: ")
