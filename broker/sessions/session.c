@@ -74,7 +74,6 @@ void session_hold(struct session *s, struct session_peer *p, const struct sessio
     s->head = *head;
     s->head.principal.p = mem_strndup(head->principal.p, head->principal.len);
     s->stored = stored;
-    s->filters = 0;
     s->generation = p->generation;
     if (p->shared.link == NULL) { /* it has gone meanwhile, or has not come yet */
         s->generation--;

@@ -72,7 +72,6 @@ static void items_collect(struct session_op *op, struct commit *c)
             commit_put(c, SPACE_ITEM, client, item.key, item.value);
             buf_free(&progress);
         }
-        op->filters += e.key.p[0] == WIRE_ITEM_FILTER;
         wire_item_put(&op->items, &item);
     }
 }
@@ -90,7 +89,6 @@ static void attach_finish(struct session_op *op, bool stored)
     if (!op->made.present)
         groups_ended(all->groups, op->session->shared.client);
     session_hold(op->session, op->unit.by, &op->made, stored);
-    op->session->filters = op->filters;
     answer_send(op);
 }
 
@@ -140,7 +138,6 @@ static void attach_commit(struct session_op *op)
     bool stored = op->made.expiry != 0 || op->made.has_will || op->made.present;
 
     buf_clear(&op->items);
-    op->filters = 0;
     settle_found(c, op);
     if (stored)
         session_commit_attach(c, client, &op->made, op->attach.will);

@@ -33,16 +33,16 @@
 #include "sessions.h"
 #include "sys.h"
 
-#define SESSIONS_MAX 1000000u /* in memory; then attaching is refused */
-#define SESSION_OPS_MAX 8u    /* of one client, waiting; then attaching is refused */
-#define SESSION_FILTERS_MAX 100000u
-#define PEER_UNITS_MAX 65536u /* of one gateway, under way; then its units are refused */
-#define FENCE_MS 500u         /* for whoever held the session to let go of it */
-#define GRACE_LINK_MS 3000u   /* for a gateway to come back after its link was lost */
-#define GRACE_START_MS 10000u /* the same after a start of the broker */
-#define GRACE_HOLD_MS 1000u   /* after HOLD, for an ATTACH that is sent again */
-#define GIVEN_UP_MS 600000u   /* a gateway whose sessions were ended is remembered so long */
-#define RETRY_MS 1000u        /* between tries while the store refuses */
+#define SESSIONS_MAX 1000000u     /* in memory; then attaching is refused */
+#define SESSION_OPS_MAX 8u        /* of one client, waiting; then attaching is refused */
+#define WRITE_FILTERS_MAX 100000u /* in one write; all of them are the map's to bound */
+#define PEER_UNITS_MAX 65536u     /* of one gateway, under way; then its units are refused */
+#define FENCE_MS 500u             /* for whoever held the session to let go of it */
+#define GRACE_LINK_MS 3000u       /* for a gateway to come back after its link was lost */
+#define GRACE_START_MS 10000u     /* the same after a start of the broker */
+#define GRACE_HOLD_MS 1000u       /* after HOLD, for an ATTACH that is sent again */
+#define GIVEN_UP_MS 600000u       /* a gateway whose sessions were ended is remembered so long */
+#define RETRY_MS 1000u            /* between tries while the store refuses */
 #define SESSION_TICK_MS 100u
 
 /* A gateway process, from its first hello until nothing is left of it. */
@@ -71,8 +71,6 @@ struct session {
     struct session_head head;     /* while held; its principal is owned */
     uint64_t generation;          /* the peer's, when it last said that it holds it */
     bool stored;                  /* it has rows */
-    uint32_t filters;             /* items that were put, less those dropped: at least as many
-                                     as there are */
     struct session_op *running;   /* NULL: none */
     struct session_op *waiting;   /* in order */
     unsigned waiting_count;
@@ -123,7 +121,6 @@ struct session_op {
     struct slice will;         /* what is stored: a record */
     struct session_head made;  /* what is to be stored */
     struct buf items;          /* of the answer */
-    uint32_t filters;          /* of them */
     struct store_request heads, rows;
     unsigned scans; /* of the two, under way */
     enum sluice_error scan_error;

@@ -35,24 +35,21 @@ static void write_on_done(struct commit *c)
     free(w);
 }
 
-/* *filters: how many more filters there are then, at most. */
-static enum sluice_error items_check(struct slice items, uint32_t *filters, const char **text)
+static enum sluice_error items_check(struct slice items, const char **text)
 {
     struct reader r = reader_of(items.p, items.len);
     struct wire_item item;
+    uint32_t filters = 0;
 
     while (wire_item_get(&r, &item)) {
         if (!session_item_ok(&item)) {
             *text = "An item is not well formed";
             return ERR_BAD_REQUEST;
         }
-        if (item.key.p[0] == WIRE_ITEM_FILTER && !item.drop)
-            *filters += 1;
-        else if (item.key.p[0] == WIRE_ITEM_FILTER && *filters > 0)
-            *filters -= 1;
+        filters += item.key.p[0] == WIRE_ITEM_FILTER && !item.drop;
     }
     *text = "Too many filters";
-    return *filters > SESSION_FILTERS_MAX ? ERR_TOO_MANY : ERR_NONE;
+    return filters > WRITE_FILTERS_MAX ? ERR_TOO_MANY : ERR_NONE;
 }
 
 /* The record lies in the unit's frame, where the store may write into it. */
@@ -72,7 +69,6 @@ static enum sluice_error event_take(struct session_write *w, uint64_t max_payloa
 static enum sluice_error write_check(struct session_write *w, struct session *s, const char **text)
 {
     enum sluice_error error;
-    uint32_t filters;
 
     if (!session_is_held_by(s, w->unit.by, w->m.epoch) || s->shared.closing) {
         *text = "Another connection holds the session";
@@ -83,11 +79,7 @@ static enum sluice_error write_check(struct session_write *w, struct session *s,
         if (error != ERR_NONE)
             return error;
     }
-    filters = s->filters;
-    error = items_check(w->m.items, &filters, text);
-    if (error == ERR_NONE)
-        s->filters = filters;
-    return error;
+    return items_check(w->m.items, text);
 }
 
 static void write_refuse(struct session_write *w, enum sluice_error error, uint64_t conflict)
