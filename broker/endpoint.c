@@ -27,7 +27,7 @@ static bool tcp_allowed(const struct warden *w, struct slice endpoint)
     free(text);
     if (!ok)
         log_error("refusing link and reads beyond loopback without keys: set [broker] "
-                  "link_key_file and gateway_keys, and on the gateway [link] key_file and "
+                  "key_file and gateway_keys, and on the gateway [link] key_file and "
                   "server_key",
                   LOG_SLICE("endpoint", endpoint));
     return ok;

@@ -89,7 +89,7 @@ static bool keys_read(struct warden *w, const struct config *c)
 
     if (*file != '\0')
         return key_file_list(file, &w->gateways);
-    log_error("[broker] link_key_file needs gateway_keys: a file of the gateways that may come");
+    log_error("[broker] key_file needs gateway_keys: a file of the gateways that may come");
     return false;
 }
 
@@ -123,7 +123,7 @@ static bool zap_open(struct warden *w, uv_loop_t *loop)
 
 bool warden_open(struct warden **out, uv_loop_t *loop, const struct config *c)
 {
-    const char *file = config_text(c, CFG_LINK_KEY_FILE);
+    const char *file = config_text(c, CFG_BROKER_KEY_FILE);
     struct warden *w;
 
     *out = NULL;

@@ -16,7 +16,7 @@
 
 struct warden;
 
-/* Nothing is listened on before this.  *w NULL and true: no link_key_file, tcp is for loopback
+/* Nothing is listened on before this.  *w NULL and true: no key_file, tcp is for loopback
  * alone.  False: logged. */
 bool warden_open(struct warden **w, uv_loop_t *loop, const struct config *c) MUST_CHECK;
 void warden_close(struct warden *w, void (*closed)(void *arg), void *arg); /* NULL: at once */

@@ -53,7 +53,7 @@ X(LINK, "broker", "link", CONFIG_ENDPOINTS, "", NULL,
   "ZeroMQ endpoints for gateways; empty: ipc in <data>/run")
 X(READS, "broker", "reads", CONFIG_ENDPOINTS, "", NULL,
   "ZeroMQ endpoints for history reads; empty: ipc in <data>/run")
-X(LINK_KEY_FILE, "broker", "link_key_file", CONFIG_TEXT, "", NULL,
+X(BROKER_KEY_FILE, "broker", "key_file", CONFIG_TEXT, "", NULL,
   "file with the broker's secret key, 40 characters of Z85, for link and reads over tcp, which "
   "then speak CURVE; without it these are for loopback alone.  The public key is logged")
 X(LINK_GATEWAYS, "broker", "gateway_keys", CONFIG_TEXT, "", NULL,

@@ -135,16 +135,15 @@ static void look_at_link(struct verdicts *v)
 {
     const struct config *c = v->config;
     const char *gateways = config_text(c, CFG_LINK_GATEWAYS);
-    bool broker = *config_text(c, CFG_LINK_KEY_FILE) != '\0';
+    bool broker = *config_text(c, CFG_BROKER_KEY_FILE) != '\0';
     bool gateway = *config_text(c, CFG_LINK_OWN_KEY) != '\0';
     struct key_list list = {0};
 
     if (!broker && !gateway &&
         !(reach_is_loopback(config_link(c)) && reach_is_loopback(config_reads(c))))
-        verdicts_error(
-            v, where_of(v, CFG_LINK),
-            "link and reads beyond loopback need keys: link_key_file and gateway_keys at "
-            "the broker, [link] key_file and server_key at a gateway");
+        verdicts_error(v, where_of(v, CFG_LINK),
+                       "link and reads beyond loopback need keys: key_file and gateway_keys at "
+                       "the broker, [link] key_file and server_key at a gateway");
     if (broker && !key_file_list(gateways, &list))
         verdicts_error(v, where_of(v, CFG_LINK_GATEWAYS), "no list of gateways can be read");
     key_file_free(&list);
@@ -153,7 +152,7 @@ static void look_at_link(struct verdicts *v)
 void inspect_files(struct verdicts *v)
 {
     static const enum config_key secrets[] = {CFG_AUTH_USERS, CFG_AUTH_HMAC_KEY,
-                                              CFG_ZMQ_CURVE_SECRET_KEY_FILE, CFG_LINK_KEY_FILE,
+                                              CFG_ZMQ_CURVE_SECRET_KEY_FILE, CFG_BROKER_KEY_FILE,
                                               CFG_LINK_OWN_KEY};
 
     look_at_certificates(v);

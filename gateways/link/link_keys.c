@@ -30,7 +30,7 @@ bool link_keys_read(struct link_keys *k, const struct config *c, const char *end
         if (!is_tcp(endpoint) || reach_is_loopback(endpoint))
             return true;
         log_error("a broker on another machine needs keys: set [link] key_file and server_key, "
-                  "and on the broker [broker] link_key_file and gateway_keys",
+                  "and on the broker [broker] key_file and gateway_keys",
                   LOG_S("endpoint", endpoint));
         return false;
     }

@@ -66,7 +66,7 @@ class Away:
         return p
 
     def broker(self, config=None):
-        keys = f"[broker]\nlink_key_file = {self.broker_key}\ngateway_keys = {self.keys.list}\n"
+        keys = f"[broker]\nkey_file = {self.broker_key}\ngateway_keys = {self.keys.list}\n"
         return self.process("broker", "broker", keys if config is None else config, self.inside)
 
     def gateway(self, name="gate", key=None, server="broker", kind="sse"):
@@ -232,9 +232,9 @@ def test_ipc_beside_tcp_needs_no_key(away, tmp_path):
 
 
 @pytest.mark.parametrize("config, text", [
-    ("[broker]\nlink_key_file = {dir}/none\ngateway_keys = {dir}/gateways\n", "no secret key"),
-    ("[broker]\nlink_key_file = {dir}/broker.key\n", "needs gateway_keys"),
-    ("[broker]\nlink_key_file = {dir}/broker.key\ngateway_keys = {dir}/none\n", "cannot read the keys"),
+    ("[broker]\nkey_file = {dir}/none\ngateway_keys = {dir}/gateways\n", "no secret key"),
+    ("[broker]\nkey_file = {dir}/broker.key\n", "needs gateway_keys"),
+    ("[broker]\nkey_file = {dir}/broker.key\ngateway_keys = {dir}/none\n", "cannot read the keys"),
 ])
 def test_keys_that_do_not_do_stop_the_broker(away, config, text):
     a = away()
@@ -249,7 +249,7 @@ def test_without_keys_a_broker_stays_on_loopback(away, allow):
     a.link, a.reads = f"tcp://0.0.0.0:{a.base + 18}", f"tcp://0.0.0.0:{a.base + 19}"
     p = a.broker(allow).start(wait=False)
     assert p.popen.wait(20) == 1
-    assert "link_key_file" in p.logged()
+    assert "key_file" in p.logged()
 
 
 def test_a_gateway_does_not_go_elsewhere_without_keys(away):

@@ -122,7 +122,7 @@ static void open_warden(void)
     char key_flag[160], list_flag[160];
     char *argv[] = {(char *)(uintptr_t) "broker", key_flag, list_flag, NULL};
 
-    (void)snprintf(key_flag, sizeof key_flag, "--link-key-file=%s", secret_file);
+    (void)snprintf(key_flag, sizeof key_flag, "--key-file=%s", secret_file);
     (void)snprintf(list_flag, sizeof list_flag, "--gateway-keys=%s", list_file);
     ck_assert_int_eq(config_load(&config, "broker", 3, argv), CONFIG_GO);
     ck_assert(warden_open(&warden, &loop, config));
