@@ -158,14 +158,17 @@ static bool gate_same_origin(struct slice origin, struct slice host, bool secure
     return slice_eq_nocase(o.name, name) && gate_port_fits(o.scheme, o.port, port);
 }
 
+/* A page beside ours ("same-site") is another's, too. */
 bool http_gate_is_own(const struct http_request *r, bool secure)
 {
     bool repeated;
-    struct slice origin = http_request_header(r, "origin", &repeated);
+    struct slice origin = http_request_header(r, "origin", &repeated), site;
 
     if (origin.p != NULL)
         return !repeated && gate_same_origin(origin, http_request_host(r), secure);
-    return !slice_eq_nocase(http_request_header(r, "sec-fetch-site", NULL), SLICE("cross-site"));
+    site = http_request_header(r, "sec-fetch-site", NULL);
+    return site.p == NULL || slice_eq_nocase(site, SLICE("same-origin")) ||
+           slice_eq_nocase(site, SLICE("none"));
 }
 
 static bool gate_is_foreign(const struct http_gate *g, const struct http_request *r, bool secure)

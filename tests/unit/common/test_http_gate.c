@@ -8,8 +8,8 @@
 
 static const struct http_gate plain = {.hosts = {NULL, 0}};
 
-static enum http_gate_verdict ask(const struct http_gate *g, const char *method, const char *host,
-                                  const char *origin, const char *site, bool secure)
+static struct http_request request_of(const char *method, const char *host, const char *origin,
+                                      const char *site)
 {
     struct http_request r = {.method = slice_of(method), .path = SLICE("/"), .minor = 1};
 
@@ -19,6 +19,14 @@ static enum http_gate_verdict ask(const struct http_gate *g, const char *method,
         r.headers[r.header_count++] = (struct http_header){SLICE("Origin"), slice_of(origin)};
     if (site != NULL)
         r.headers[r.header_count++] = (struct http_header){SLICE("Sec-Fetch-Site"), slice_of(site)};
+    return r;
+}
+
+static enum http_gate_verdict ask(const struct http_gate *g, const char *method, const char *host,
+                                  const char *origin, const char *site, bool secure)
+{
+    struct http_request r = request_of(method, host, origin, site);
+
     return http_gate_check(g, &r, secure);
 }
 
@@ -138,6 +146,30 @@ START_TEST(an_origin_is_ours_or_listed)
 END_TEST
 
 static const struct {
+    const char *origin, *site;
+    bool own;
+} senders[] = {
+    {NULL, NULL, true},
+    {NULL, "same-origin", true},
+    {NULL, "Same-Origin", true},
+    {NULL, "none", true},
+    {NULL, "same-site", false},
+    {NULL, "cross-site", false},
+    {NULL, "", false},
+    {"http://localhost:81", NULL, true},
+    {"http://localhost:82", "same-site", false},
+    {"null", NULL, false},
+};
+
+START_TEST(a_page_is_ours_at_the_very_address_only)
+{
+    struct http_request r = request_of("GET", "localhost:81", senders[_i].origin, senders[_i].site);
+
+    ck_assert(http_gate_is_own(&r, false) == senders[_i].own);
+}
+END_TEST
+
+static const struct {
     const char *list;
     bool good;
 } lists[] = {
@@ -183,6 +215,7 @@ int main(void)
     tcase_add_loop_test(t, a_host_is_a_name_of_ours, 0, ARRAY_LEN(hosts));
     tcase_add_test(t, an_absolute_target_says_who_is_asked);
     tcase_add_loop_test(t, an_origin_is_ours_or_listed, 0, ARRAY_LEN(origins));
+    tcase_add_loop_test(t, a_page_is_ours_at_the_very_address_only, 0, ARRAY_LEN(senders));
     tcase_add_loop_test(t, a_list_of_origins_is_checked, 0, ARRAY_LEN(lists));
     tcase_add_test(t, a_list_of_hosts_is_checked);
     suite_add_tcase(s, t);
