@@ -52,8 +52,11 @@ static bool same_bytes(const uint8_t *a, const char *b, size_t len)
     return differ == 0;
 }
 
+/* What comes twice is never the same again: shown_read refuses it. */
 static bool pass_shows(const struct gatekeeper_pass *p, const struct shown *s)
 {
+    if (s->repeated)
+        return false;
     if (s->way == SHOWN_NOTHING || p->shown.len == 0)
         return s->way == SHOWN_NOTHING && p->shown.len == 0;
     return p->shown.len == s->raw.len + 1 && p->shown.p[0] == (uint8_t)s->way &&

@@ -180,6 +180,31 @@ def test_authorization_goes_first_and_is_never_passed_over(new_sluice, auth):
             400, "bad_request")
 
 
+@pytest.mark.parametrize("gateway", ["sse", "poll"])
+def test_what_is_shown_twice_is_refused_whatever_came_before_on_the_connection(
+        new_sluice, tmp_path, gateway):
+    s = new_sluice(Auth(tmp_path).config(), gateways=("sse", "poll"))
+    good = token("alice", subscribe=["a"])
+    field = f"Authorization: Bearer {good}\r\n"
+    for once, twice, status in (("", field + "Authorization: Bearer x\r\n", 401),
+                                (f"?access_token={good}", "", 400)):
+        with s.raw(gateway) as raw:
+            lines = "" if once else field
+            raw.send(f"GET /topics{once} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+            assert raw.answer().status == 200
+            again = once and f"?access_token=x&access_token={good}"
+            raw.send(f"GET /topics{again} HTTP/1.1\r\nHost: x\r\n{twice}\r\n".encode())
+            assert raw.answer().status == status
+
+
+def test_a_cookie_is_for_pages_of_the_very_origin(new_sluice, tmp_path):
+    s = new_sluice(Auth(tmp_path, more="cookie = sid").config())
+    cookie = {"Cookie": "sid=" + token("alice", subscribe=["a"])}
+    for site, status in (("same-origin", 200), ("none", 200), ("same-site", 401)):
+        r = s.request("GET", "/topics", headers={**cookie, "Sec-Fetch-Site": site})
+        assert r.status_code == status, (site, r.text)
+
+
 def test_without_auth_nothing_that_is_shown_is_looked_at(new_sluice):
     s = new_sluice()
     for headers in ({"Authorization": "nonsense"}, {"Authorization": "Bearer a b"},
