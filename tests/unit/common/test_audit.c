@@ -93,6 +93,7 @@ END_TEST
 
 START_TEST(test_refusals_beyond_so_many_a_second_are_counted_instead)
 {
+    now += 1000; /* what other tests have used up of their second is theirs */
     for (int i = 0; i < AUDIT_REFUSED_MAX + 7; i++)
         audit_refused(&refused);
     for (int i = 0; i < AUDIT_REFUSED_MAX; i++)
