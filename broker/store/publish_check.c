@@ -37,6 +37,7 @@ static enum sluice_error check_props(struct store_event *se, const char **text)
         return ERR_BAD_EVENT;
     }
     se->producer = props.producer;
+    se->publisher = props.origin;
     return ERR_NONE;
 }
 
@@ -46,6 +47,7 @@ enum sluice_error publish_check(struct store_event *se, uint64_t max_payload, co
     enum sluice_error error;
 
     se->producer = (struct producer){.seq = 0};
+    se->publisher = (struct slice){0};
     if (topic != TOPIC_OK) {
         *text = topic_verdict_text(topic);
         return ERR_BAD_TOPIC;

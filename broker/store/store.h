@@ -33,6 +33,7 @@ struct store_event {
      * flags into it, and those who follow get these very bytes. */
     uint8_t *record;
     struct producer producer; /* in: of e.props; id.len == 0: none */
+    struct slice publisher;   /* in: whose producer it is; empty: nobody's in particular */
     uint64_t id;              /* out: its ID; with repeat the first one's, 0 if forgotten */
     bool repeat;              /* out: stored before, by the same producer and seq */
 };

@@ -14,6 +14,8 @@
  * key is) is forgotten early: in each walk over the table after half the time, though
  * not within a minute.  Producers that go on keep their whole time.
  *
+ * A producer is its publisher's: another's numbers say nothing of it, and do not fence it.
+ *
  * Rows name a topic by the ID at which it was made, not by its number: a number
  * may pass to another topic, after a restart.
  */
@@ -22,12 +24,24 @@
 #define ROOM_SHARE 8u /* of the table: when so little of it is free, it is crowded */
 #define PRESS_MAX 24u /* halvings of the time that is kept */
 
-static struct producer_state state_of(struct store *s, uint64_t topic, struct slice key)
+/* The publisher, NUL, the identifier: neither text holds one. */
+static struct slice key_of(const struct store_event *ev, struct buf *text)
+{
+    if (ev->publisher.len == 0)
+        return ev->producer.id;
+    buf_put_slice(text, ev->publisher);
+    buf_u8(text, '\0');
+    buf_put_slice(text, ev->producer.id);
+    return buf_slice(text);
+}
+
+static struct producer_state state_of(struct store *s, uint64_t topic, const struct store_event *ev)
 {
     struct db_stmt *st = s->st.get_producer;
     struct producer_state state = {0};
+    struct buf key = {0};
 
-    db_bind_blob(st, 1, key);
+    db_bind_blob(st, 1, key_of(ev, &key));
     db_bind(st, 2, topic);
     if (db_step(st)) {
         state.known = true;
@@ -37,6 +51,7 @@ static struct producer_state state_of(struct store *s, uint64_t topic, struct sl
         state.seqs = db_u64(st, 3);
     }
     db_reset(st);
+    buf_free(&key);
     return state;
 }
 
@@ -76,7 +91,7 @@ enum producer_verdict producer_check(struct store *s, const struct topic *topic,
 
     *state = (struct producer_state){0};
     if (topic != NULL && topic->has_row)
-        *state = state_of(s, topic->born, p->id);
+        *state = state_of(s, topic->born, ev);
     if (state->known && p->epoch < state->epoch) {
         result->error = ERR_FENCED;
         result->epoch = state->epoch;
@@ -139,8 +154,9 @@ static void producer_put(struct store *s, const struct topic *topic, const struc
                          uint64_t seqs, uint64_t now)
 {
     struct db_stmt *st = s->st.put_producer;
+    struct buf key = {0};
 
-    db_bind_blob(st, 1, ev->producer.id);
+    db_bind_blob(st, 1, key_of(ev, &key));
     db_bind(st, 2, topic->born);
     db_bind(st, 3, ev->producer.epoch);
     db_bind(st, 4, ev->producer.seq);
@@ -148,6 +164,7 @@ static void producer_put(struct store *s, const struct topic *topic, const struc
     db_bind(st, 6, seqs);
     db_bind(st, 7, now);
     db_run(st);
+    buf_free(&key);
 }
 
 void producer_advance(struct store *s, const struct topic *topic, const struct store_event *ev,

@@ -19,7 +19,7 @@
 struct draft {
     struct event e;
     struct event_props props;
-    struct buf topic, correlation, user, encoded;
+    struct buf topic, correlation, user, encoded, owned;
     bool by_key; /* the producer is an Idempotency-Key */
 };
 
@@ -29,6 +29,7 @@ static void draft_free(struct draft *d)
     buf_free(&d->correlation);
     buf_free(&d->user);
     buf_free(&d->encoded);
+    buf_free(&d->owned);
 }
 
 static bool bad_header(struct problem *p, const char *name, const char *what)
@@ -249,6 +250,33 @@ bool publish_check(const struct event *e, const struct publish_limits *l, struct
                         l->max_payload);
 }
 
+/* Empty where nobody is anybody. */
+static struct slice publisher_of(const struct caller *who)
+{
+    const struct principal *p = who->principal;
+
+    return p != NULL && !p->grants.all ? caller_name(who) : (struct slice){0};
+}
+
+bool publish_own(struct event *e, const struct caller *who, struct buf *store, struct problem *p)
+{
+    struct slice publisher = publisher_of(who);
+    struct event_props props;
+    enum event_verdict v;
+
+    if (publisher.len == 0 || e->props.len == 0 || event_props_get(e->props, &props) != EVENT_OK ||
+        props.producer.id.len == 0)
+        return true; /* what is malformed the broker refuses */
+    props.origin = publisher;
+    v = event_props_check(&props);
+    if (v != EVENT_OK)
+        return problem_set(p, ERR_BAD_EVENT, "producer", event_verdict_text(v));
+    buf_clear(store);
+    event_props_put(store, &props);
+    e->props = buf_slice(store);
+    return true;
+}
+
 static bool text_is_bad(struct event_props only)
 {
     return event_props_check(&only) == EVENT_BAD_TEXT;
@@ -304,8 +332,12 @@ static bool draft_fill(struct draft *d, const struct http_request *r, struct sli
     if (!url_decode(topic, &d->topic))
         return problem_set(p, ERR_BAD_TOPIC, "topic", "A %-escape in the path is malformed");
     d->e.topic = buf_slice(&d->topic);
-    return check_coding(r, p) && publish_check(&d->e, l, p) && take_headers(d, r, p) &&
-           check_props(d, p);
+    if (!check_coding(r, p) || !publish_check(&d->e, l, p) || !take_headers(d, r, p) ||
+        !check_props(d, p))
+        return false;
+    event_props_put(&d->encoded, &d->props);
+    d->e.props = buf_slice(&d->encoded);
+    return publish_own(&d->e, l->who, &d->owned, p);
 }
 
 bool publish_parse(const struct http_request *r, struct slice topic, struct slice body,
@@ -315,11 +347,8 @@ bool publish_parse(const struct http_request *r, struct slice topic, struct slic
                       .props = {.payload_format = -1}};
     bool good = draft_fill(&d, r, topic, l, p);
 
-    if (good) {
-        event_props_put(&d.encoded, &d.props);
-        d.e.props = buf_slice(&d.encoded);
+    if (good)
         event_record_put(record, &d.e);
-    }
     draft_free(&d);
     return good;
 }
@@ -368,15 +397,18 @@ static bool take_line(struct slice line, const struct http_request *r,
                       struct problem *p)
 {
     const char *field = NULL, *why = NULL;
+    struct buf owned = {0};
     struct event e;
+    bool good;
 
     buf_clear(store);
     if (!event_json_get(line, 0, NULL, store, &e, &field, &why))
         return problem_set(p, ERR_BAD_EVENT, field, why);
-    if (!publish_check(&e, l, p))
-        return false;
-    put_record(records, &e, r);
-    return true;
+    good = publish_check(&e, l, p) && publish_own(&e, l->who, &owned, p);
+    if (good)
+        put_record(records, &e, r);
+    buf_free(&owned);
+    return good;
 }
 
 static bool batch_type_ok(const struct http_request *r, struct problem *p)

@@ -30,5 +30,9 @@ MUST_CHECK bool publish_parse_batch(const struct http_request *r, struct slice b
 /* What every event is held to, wherever it was read: its topic and its size. */
 MUST_CHECK bool publish_check(const struct event *e, const struct publish_limits *l,
                               struct problem *p);
+/* The numbers of a producer are its principal's own: with [auth] the event says as its origin
+ * whose they are, in properties that are made in `store`. */
+MUST_CHECK bool publish_own(struct event *e, const struct caller *who, struct buf *store,
+                            struct problem *p);
 
 #endif

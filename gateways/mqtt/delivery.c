@@ -11,12 +11,13 @@
 #include "filter_tree.h"
 #include "topic.h"
 
+/* Beside a producer the origin is a principal, and no client of MQTT is one. */
 bool delivery_is_own(const struct session *s, const struct event *e)
 {
     struct event_props p;
 
     return event_props_get(e->props, &p) == EVENT_OK && p.origin.p != NULL &&
-           slice_eq(p.origin, client_id(s->client));
+           p.producer.id.len == 0 && slice_eq(p.origin, client_id(s->client));
 }
 
 static void delivery_add(struct delivery *d, const struct sub *sub, const struct event *e)

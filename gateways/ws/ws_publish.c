@@ -103,12 +103,15 @@ static void ws_publish_submit(struct ws_session *s, struct slice ref, const stru
 void ws_publish_event(struct ws_session *s)
 {
     const struct ws_request *r = &s->ws->request;
+    struct event e = r->event;
     struct problem p = {0};
+    struct buf owned = {0};
 
-    if (may_publish(s, &r->event, &p))
-        ws_publish_submit(s, r->ref, &r->event);
+    if (may_publish(s, &e, &p) && publish_own(&e, &s->caller, &owned, &p))
+        ws_publish_submit(s, r->ref, &e);
     else
         ws_session_refuse(s, r->ref, &p);
+    buf_free(&owned);
 }
 
 static void refuse_raw(struct ws_session *s, const struct problem *p)

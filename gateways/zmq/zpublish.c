@@ -168,13 +168,15 @@ void zpublish(struct zpeer *p, const struct zanswer *to, struct slice topic, str
 {
     struct event e = {.topic = topic, .payload = payload};
     struct problem why = {0};
-    struct buf store = {0};
+    struct buf store = {0}, owned = {0};
 
-    if (zheaders_get(headers, &store, &e, &why) && may_publish(p, &e, &why))
+    if (zheaders_get(headers, &store, &e, &why) && may_publish(p, &e, &why) &&
+        publish_own(&e, &p->caller, &owned, &why))
         zpublish_submit(p, to, &e);
     else
         zpublish_refuse(p, to, &why);
     buf_free(&store);
+    buf_free(&owned);
 }
 
 void zpublishes_leave(struct zpeer *p)

@@ -6,6 +6,7 @@ import time
 import pytest
 from authlib import Auth, jwt, token
 from sluicelib import wait_for
+from wslib import WebSocket
 
 ROLES = {"guest": {"subscribe": "open/#"}}
 
@@ -223,6 +224,44 @@ def test_a_batch_is_refused_whole_and_says_which_line(new_sluice, auth):
 
 
 # --- names and passwords --------------------------------------------------------------
+
+
+def test_nobody_repeats_or_fences_the_producer_of_another(new_sluice, tmp_path):
+    s = new_sluice(Auth(tmp_path, roles={"all": {"publish": "a", "subscribe": "a"}}).config(),
+                   gateways=("sse", "ws"))
+    alice, eve = Auth.bearer("alice", roles=["all"]), Auth.bearer("eve", roles=["all"])
+
+    def post(who, data, producer):
+        return s.request("POST", "/events/a", data=data, headers={**who, **producer}).status_code
+
+    def numbered(epoch, seq):
+        return {"Producer-Id": "till", "Producer-Epoch": str(epoch), "Producer-Seq": str(seq)}
+
+    def batch(who, epoch, seq):
+        line = {"topic": "a", "producer": {"id": "till", "epoch": epoch, "seq": seq}}
+        return s.request("POST", "/events", data=json.dumps(line), headers=who).status_code
+
+    def by_websocket(who, epoch, seq):
+        field = f"Authorization: {who['Authorization']}"
+        with WebSocket(s.port("ws"), protocol="sluice.json", headers=[field]) as w:
+            w.open().say("publish", ref="1", topic="a", data="w",
+                         producer={"id": "till", "epoch": epoch, "seq": seq})
+            return json.loads(w.frame()[1])["op"]
+
+    assert post(alice, "a0", numbered(0, 0)) == 201
+    assert post(eve, "e0", numbered(0, 0)) == 201
+    assert batch(eve, 0, 1) == 201
+    assert by_websocket(eve, 0, 2) == "ack"
+    assert by_websocket(eve, 99, 0) == "ack"
+    assert post(alice, "a1", numbered(0, 1)) == 201
+    assert post(alice, "a1", numbered(0, 1)) == 200
+    assert batch(alice, 0, 1) == 200
+    assert post(alice, "k", {"Idempotency-Key": "K"}) == 201
+    assert post(eve, "k", {"Idempotency-Key": "K"}) == 201
+    assert post(alice, "k", {"Idempotency-Key": "K"}) == 200
+    r = s.request("GET", "/history/a", headers=alice)
+    assert [e.get("data") for e in r.json()["events"]].count("a1") == 1
+    assert "token:" not in r.text
 
 
 def test_a_name_and_a_password(new_sluice, tmp_path):

@@ -335,6 +335,19 @@ def test_publishes(door, who):
         assert b"publish" in text and topic.encode() in text
 
 
+def test_a_producer_is_its_principals_own(door):
+    def numbered(s, epoch, seq):
+        headers = json.dumps({"producer": {"id": "till", "epoch": epoch, "seq": seq}})
+        return ask(s, "publish", "r", "a/numbered", headers, "x")
+
+    alice, gate = door.app("plain:alice"), door.app("curve:gate")
+    first = numbered(alice, 0, 0)
+    assert first[0] == b"ok"
+    assert numbered(gate, 0, 0)[0] == numbered(gate, 9, 0)[0] == b"ok"
+    assert numbered(alice, 0, 0) == first
+    assert numbered(alice, 0, 1)[0] == b"ok"
+
+
 @pytest.mark.parametrize("who, verb", itertools.product(HEAR, ("subscribe", "history")))
 def test_filters_wholly_partly_or_not_covered(door, who, verb):
     s = door.app(who)

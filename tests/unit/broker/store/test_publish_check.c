@@ -76,7 +76,8 @@ END_TEST
 
 START_TEST(the_producer_is_taken_from_the_properties)
 {
-    struct event_props p = {.payload_format = -1, .producer = {SLICE("me"), 3, 4}};
+    struct event_props p = {
+        .payload_format = -1, .origin = SLICE("token:alice"), .producer = {SLICE("me"), 3, 4}};
     struct store_event se = {.e = {.topic = SLICE("a")}};
 
     event_props_put(&store, &p);
@@ -85,6 +86,7 @@ START_TEST(the_producer_is_taken_from_the_properties)
     ck_assert(slice_eq(se.producer.id, SLICE("me")));
     ck_assert_uint_eq(se.producer.epoch, 3);
     ck_assert_uint_eq(se.producer.seq, 4);
+    ck_assert(slice_eq(se.publisher, SLICE("token:alice")));
 }
 END_TEST
 

@@ -102,6 +102,32 @@ START_TEST(a_newer_epoch_starts_at_0_and_fences_the_older)
 }
 END_TEST
 
+static enum sluice_error produce_as(const char *publisher, uint64_t epoch, uint64_t seq)
+{
+    ev = produced("a", "p", epoch, seq);
+    ev.publisher = slice_of(publisher);
+    return submit_event(&ev, &request);
+}
+
+START_TEST(a_producer_of_one_publisher_is_none_of_anothers)
+{
+    ck_assert_int_eq(produce_as("user:alice", 0, 0), ERR_NONE);
+    ck_assert_int_eq(produce_as("user:eve", 0, 0), ERR_NONE);
+    ck_assert(!ev.repeat);
+    ck_assert_int_eq(produce_as("", 9, 0), ERR_NONE);
+    ck_assert_int_eq(produce_as("user:eve", 9, 0), ERR_NONE);
+    ck_assert_int_eq(produce_as("user:alice", 0, 1), ERR_NONE);
+    ck_assert(!ev.repeat);
+    ck_assert_int_eq(produce_as("user:alice", 0, 1), ERR_NONE);
+    ck_assert(ev.repeat);
+    ck_assert_int_eq(produce_as("user:alice", 0, 0), ERR_NONE);
+    ck_assert(ev.repeat);
+    reopen();
+    ck_assert_int_eq(produce_as("user:alice", 0, 3), ERR_PRODUCER_GAP);
+    ck_assert_uint_eq(request.result.expected_seq, 2);
+}
+END_TEST
+
 START_TEST(a_new_epoch_forgets_the_seqs_of_the_old)
 {
     produce_many(10, 0);
@@ -336,6 +362,7 @@ int main(void)
         an_older_repeat_has_no_id_any_more,
         a_gap_names_both_numbers_and_stores_nothing,
         a_newer_epoch_starts_at_0_and_fences_the_older,
+        a_producer_of_one_publisher_is_none_of_anothers,
         a_new_epoch_forgets_the_seqs_of_the_old,
         each_topic_has_its_own_sequence,
         state_survives_a_restart,
