@@ -77,3 +77,11 @@ void exchange_json(struct exchange *x, int status, struct buf *body)
 
     exchange_answer(x, &a, body);
 }
+
+void exchange_document(struct exchange *x, struct buf *body)
+{
+    struct answer a = {.status = 200, .content_type = "application/json"};
+
+    answer_field(&a, "Cache-Control", SLICE("no-store"));
+    exchange_answer(x, &a, body);
+}

@@ -148,5 +148,8 @@ void exchange_problem(struct exchange *x, const struct problem *p);
 void exchange_error(struct exchange *x, enum sluice_error error); /* without more to say */
 /* 200 with a JSON body; takes it. */
 void exchange_json(struct exchange *x, int status, struct buf *body);
+/* 200, of what this client may see: a cache between cannot tell whose cookie or certificate
+ * that was. */
+void exchange_document(struct exchange *x, struct buf *body);
 
 #endif

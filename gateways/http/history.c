@@ -306,6 +306,7 @@ static void answer_large(struct events_query *e, struct buf *body)
     struct answer a = {.status = 200, .content_type = "application/json"};
     struct shared *large = shared_of(body);
 
+    answer_field(&a, "Cache-Control", SLICE("no-store"));
     documents_charge(e, large->bytes.cap);
     shared_charge(large, &e->q.x->site->documents.bytes, e->charged);
     e->charged = 0; /* the bytes' now */
@@ -320,7 +321,7 @@ static void answer_document(struct events_query *e)
     e->body = (struct buf){0};
     page_json_end(&body, !e->descending || !e->ended, e->cursor, &e->gap);
     if (body.len <= ANSWER_SMALL)
-        exchange_json(query_end(&e->q), 200, &body);
+        exchange_document(query_end(&e->q), &body);
     else
         answer_large(e, &body);
 }

@@ -103,7 +103,7 @@ static void listing_answer(struct listing *l)
         json_put_string(&body, l->rows[l->count - 1].t.topic);
     }
     buf_puts(&body, "}\n");
-    exchange_json(query_end(&l->q), 200, &body);
+    exchange_document(query_end(&l->q), &body);
 }
 
 /* --- parts --------------------------------------------------------------------------- */

@@ -42,7 +42,7 @@ static void lookup_on_event(struct query *q, struct zmsg *reply)
     }
     event_json_put(&body, &e);
     buf_puts(&body, "\n");
-    exchange_json(query_end(q), 200, &body);
+    exchange_document(query_end(q), &body);
 }
 
 static bool event_param(const struct exchange *x, uint64_t *id, struct problem *p)

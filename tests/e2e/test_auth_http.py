@@ -1,5 +1,6 @@
 """Who may do what over HTTP/1.1: credentials, verbs, refusals, and the end of them."""
 
+import itertools
 import json
 import time
 
@@ -329,6 +330,17 @@ def test_topics_lists_what_may_be_seen(new_sluice, auth):
     p = problem(s.request("GET", "/topics", params={"filter": "none/+/x"}, headers=some),
                 403, "forbidden")
     assert p["verb"] == "subscribe" and p["filter"] == "none/+/x"
+
+
+def test_no_cache_keeps_what_somebody_was_shown(new_sluice, tmp_path):
+    s = new_sluice(Auth(tmp_path, more="cookie = sid").config(), gateways=("sse", "poll"))
+    cookie = {"Cookie": "sid=" + token("alice", publish=["a"], subscribe=["a"])}
+    event = s.request("POST", "/events/a", data=b"x" * 70000, headers=cookie).json()["id"]
+    documents = ("/topics", "/history/a", "/history/a?limit=1&after=" + event,
+                 f"/history?id={event}")
+    for gateway, path, method in itertools.product(("sse", "poll"), documents, ("GET", "HEAD")):
+        r = s.session.request(method, s.url("", gateway) + path, headers=cookie)
+        assert (r.status_code, r.headers["Cache-Control"]) == (200, "no-store"), path
 
 
 def test_history_shows_what_may_be_seen(new_sluice, auth):
