@@ -180,7 +180,7 @@ coverage: deps deps-test ## the share of lines that units, and that end to end a
 	@$(MAKE) --no-print-directory $(COVERAGE) unit
 	@tests/coverage.py build/coverage units
 	@tests/coverage.py build/coverage forget
-	@$(MAKE) --no-print-directory $(COVERAGE) e2e; failed=$$?; \
+	@SLUICE_TEST_SLOW=10 $(MAKE) --no-print-directory $(COVERAGE) e2e; failed=$$?; \
 	tests/coverage.py build/coverage 'end to end'; exit $$failed
 
 # --- fuzzing -----------------------------------------------------------------

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 import requests
 
 BIN = os.environ.get("BIN", os.path.join(os.path.dirname(__file__), "../../build/bin"))
+# So many times longer than on a machine of our day things may take.
+SLOW = float(os.environ.get("SLUICE_TEST_SLOW", "1"))
 TIMEOUT = float(os.environ.get("SLUICE_TEST_TIMEOUT", "20"))
 # Offsets from port_base: the port clients speak to, and the admin listener's.
 PORTS = {"sse": 1, "ws": 2, "poll": 3, "h2": 4, "mqtt_ws": 5, "mqtt": 6, "zmq": 7}
