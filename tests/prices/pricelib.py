@@ -124,7 +124,7 @@ def best(system, row):
         for w, stall in got[0].items():
             stalls[w] = min(stall, stalls.get(w, stall))
             held[w] = min(got[1][w], held.get(w, got[1][w]))
-        if max(stalls.values()) < STALL / 2:
+        if max(stalls.values()) < STALL / 2 and max(held.values()) <= HELD * got[2] + SLACK:
             break
     return stalls, held, got[2]
 
