@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base64.h"
 #include "hex.h"
 
 /* Bytes that end a run of plain characters in a string, read or written. */
@@ -441,90 +442,22 @@ void json_put_one_line(struct buf *b, struct slice value)
             b->p[i] = ' ';
 }
 
-/* --- base64 (RFC 4648, 4) ----------------------------------------------------- */
-
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/* --- base64 ------------------------------------------------------------------- */
 
 void json_put_base64(struct buf *b, struct slice s)
 {
-    const unsigned char *in = (const unsigned char *)s.p;
-    size_t size = (s.len + 2) / 3 * 4;
-    uint8_t *out = buf_reserve(b, size + 2);
-
-    *out++ = '"';
-    for (size_t i = 0; i < s.len; i += 3) {
-        size_t n = s.len - i < 3 ? s.len - i : 3;
-        uint32_t v = (uint32_t)in[i] << 16 | (n > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
-                     (n > 2 ? in[i + 2] : 0);
-
-        *out++ = (uint8_t)base64_digits[v >> 18];
-        *out++ = (uint8_t)base64_digits[v >> 12 & 63];
-        *out++ = n > 1 ? (uint8_t)base64_digits[v >> 6 & 63] : '=';
-        *out++ = n > 2 ? (uint8_t)base64_digits[v & 63] : '=';
-    }
-    *out = '"';
-    b->len += size + 2;
-}
-
-static int base64_value(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* One group of `digits` (2 to 4) characters into digits - 1 bytes.  Bits that
- * no byte takes must be zero: one text per value. */
-static bool base64_group(const uint8_t *in, size_t digits, uint8_t *out)
-{
-    uint32_t v = 0;
-
-    for (size_t i = 0; i < 4; i++) {
-        int value = i < digits ? base64_value(in[i]) : 0;
-
-        if (value < 0)
-            return false;
-        v = v << 6 | (uint32_t)value;
-    }
-    if ((v & (0xffffffu >> (8 * (digits - 1)))) != 0)
-        return false;
-    for (size_t i = 0; i + 1 < digits; i++)
-        out[i] = (uint8_t)(v >> (16 - 8 * i));
-    return true;
-}
-
-/* Decodes in place, since bytes are fewer than digits; returns their number or -1. */
-static ptrdiff_t base64_decode(uint8_t *p, size_t len)
-{
-    size_t done = 0, pad = 0;
-
-    if (len % 4 != 0)
-        return -1;
-    while (pad < 2 && pad < len && p[len - pad - 1] == '=')
-        pad++;
-    for (size_t i = 0; i < len; i += 4) {
-        size_t digits = i + 4 == len ? 4 - pad : 4;
-
-        if (!base64_group(p + i, digits, p + done))
-            return -1;
-        done += digits - 1;
-    }
-    return (ptrdiff_t)done;
+    buf_u8(b, '"');
+    base64_put(b, s);
+    buf_u8(b, '"');
 }
 
 bool json_get_base64(struct slice raw_string, struct buf *out)
 {
-    size_t start = out->len;
-    ptrdiff_t size = 0;
+    struct buf text = {0};
+    bool good;
 
-    json_string_get(raw_string, out);
-    if (out->len > start)
-        size = base64_decode(out->p + start, out->len - start);
-    out->len = start + (size > 0 ? (size_t)size : 0);
-    return size >= 0;
+    json_string_get(raw_string, &text);
+    good = base64_get(buf_slice(&text), out);
+    buf_free(&text);
+    return good;
 }

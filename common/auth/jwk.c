@@ -12,7 +12,7 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 
-#include "base64url.h"
+#include "base64.h"
 #include "json.h"
 #include "mem.h"
 #include "members.h"
@@ -54,7 +54,7 @@ bool jwk_may(const struct jwk *k, const struct jwa *a)
 static void put_bytes(struct buf *out, const char *name, struct slice bytes)
 {
     buf_printf(out, "\"%s\":\"", name);
-    base64url_put(out, bytes);
+    base64_url_put(out, bytes);
     buf_u8(out, '"');
 }
 
@@ -140,7 +140,7 @@ void jwk_put(const struct jwk *k, enum jwk_part part, struct buf *out)
         json_put_string(out, slice_of(k->kid));
     } else {
         buf_u8(out, '"');
-        base64url_put(out, (struct slice){(const char *)k->thumbprint, JWK_THUMBPRINT});
+        base64_url_put(out, (struct slice){(const char *)k->thumbprint, JWK_THUMBPRINT});
         buf_u8(out, '"');
     }
     buf_u8(out, '}');

@@ -6,7 +6,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#include "base64url.h"
+#include "base64.h"
 #include "json.h"
 #include "members.h"
 
@@ -22,7 +22,7 @@ static struct slice part_next(struct slice *rest)
 {
     struct slice part = {rest->p, 0};
 
-    while (part.len < rest->len && base64url_is_digit(rest->p[part.len]))
+    while (part.len < rest->len && base64_url_is_digit(rest->p[part.len]))
         part.len++;
     *rest = (struct slice){rest->p + part.len, rest->len - part.len};
     return part;
@@ -64,7 +64,7 @@ bool jwt_looks(struct slice token)
     struct buf header = {0};
     struct parts p;
     bool looks =
-        split(token, &p) && base64url_get(p.header, &header) && in_brackets(buf_slice(&header));
+        split(token, &p) && base64_url_get(p.header, &header) && in_brackets(buf_slice(&header));
 
     buf_free(&header);
     return looks;
@@ -122,8 +122,8 @@ static const char *read_wrong(struct jwt *t, struct slice token)
     struct members m;
     const char *why;
 
-    if (!split(token, &p) || !base64url_get(p.header, &t->header) ||
-        !base64url_get(p.payload, &t->payload) || !base64url_get(p.signature, &t->signature))
+    if (!split(token, &p) || !base64_url_get(p.header, &t->header) ||
+        !base64_url_get(p.payload, &t->payload) || !base64_url_get(p.signature, &t->signature))
         return "not a signed token";
     t->signed_text = (struct slice){token.p, p.header.len + 1 + p.payload.len};
     if (!members_read(&m, buf_slice(&t->header)))
@@ -178,13 +178,13 @@ bool jwt_sign(const struct jwk *k, struct slice claims, struct buf *token)
         json_put_string(&header, slice_of(k->kid));
     }
     buf_u8(&header, '}');
-    base64url_put(token, buf_slice(&header));
+    base64_url_put(token, buf_slice(&header));
     buf_u8(token, '.');
-    base64url_put(token, claims);
+    base64_url_put(token, claims);
     ok = jwa_sign(alg, &k->key, (struct slice){(const char *)token->p + at, token->len - at},
                   &signature);
     buf_u8(token, '.');
-    base64url_put(token, buf_slice(&signature));
+    base64_url_put(token, buf_slice(&signature));
     buf_free(&header);
     buf_free(&signature);
     return ok;

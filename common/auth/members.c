@@ -3,7 +3,7 @@
  */
 #include "members.h"
 
-#include "base64url.h"
+#include "base64.h"
 #include "json.h"
 #include "mem.h"
 
@@ -87,7 +87,7 @@ char *members_string(const struct members *m, const char *name)
 bool members_bytes(const struct members *m, const char *name, struct buf *out)
 {
     struct buf text = {0};
-    bool ok = members_text(m, name, &text) && base64url_get(buf_slice(&text), out);
+    bool ok = members_text(m, name, &text) && base64_url_get(buf_slice(&text), out);
 
     if (text.p != NULL)
         explicit_bzero(text.p, text.cap);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include "base64url.h"
+#include "base64.h"
 #include "cli.h"
 #include "clock.h"
 #include "grants.h"
@@ -180,7 +180,7 @@ static void put_jti(struct buf *out, const char *given)
     struct buf text = {0};
 
     if (given == NULL && getrandom(random, sizeof random, 0) == sizeof random)
-        base64url_put(&text, (struct slice){(const char *)random, sizeof random});
+        base64_url_put(&text, (struct slice){(const char *)random, sizeof random});
     put_claim(out, "jti", given != NULL ? slice_of(given) : buf_slice(&text));
     buf_free(&text);
 }

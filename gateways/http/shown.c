@@ -3,8 +3,8 @@
  */
 #include "shown.h"
 
+#include "base64.h"
 #include "http_chars.h"
-#include "json.h"
 #include "url.h"
 
 /* --- which of them ------------------------------------------------------------------ */
@@ -112,12 +112,6 @@ static bool is_token68(struct slice s)
     return i == s.len;
 }
 
-static bool is_base64(struct slice s)
-{
-    return is_token68(s) && memchr(s.p, '-', s.len) == NULL && memchr(s.p, '.', s.len) == NULL &&
-           memchr(s.p, '_', s.len) == NULL && memchr(s.p, '~', s.len) == NULL;
-}
-
 static bool is_text(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++)
@@ -126,29 +120,13 @@ static bool is_text(struct slice s)
     return utf8_valid(s.p, s.len);
 }
 
-/* Such a value is a JSON string as it is. */
-static bool base64_decode(struct slice value, struct buf *out)
-{
-    struct buf quoted = {0};
-    bool good;
-
-    (void)buf_reserve(&quoted, value.len + 2);
-    buf_u8(&quoted, '"');
-    buf_put_slice(&quoted, value);
-    buf_u8(&quoted, '"');
-    good = json_get_base64(buf_slice(&quoted), out);
-    explicit_bzero(quoted.p, quoted.len);
-    buf_free(&quoted);
-    return good;
-}
-
 static bool read_basic(struct slice value, struct credentials *c, struct buf *text,
                        struct problem *p)
 {
     struct slice pair;
     const char *mark;
 
-    if (!is_base64(value) || !base64_decode(value, text))
+    if (value.len == 0 || !base64_get(value, text))
         return shown_malformed(p, "Basic must be followed by base64 with padding");
     pair = buf_slice(text);
     mark = pair.len > 0 ? memchr(pair.p, ':', pair.len) : NULL;

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "base64url.h"
+#include "base64.h"
 #include "claims.h"
 #include "jwt.h"
 #include "topic.h"

@@ -4,7 +4,7 @@
 #include "jwt.h"
 
 #include "../fixture.h"
-#include "base64url.h"
+#include "base64.h"
 #include "jwt_keys.h"
 #include "mem.h"
 
@@ -127,7 +127,7 @@ START_TEST(a_thumbprint_is_the_rfcs)
     const char *why;
 
     ck_assert(jwk_read(&k, slice_of(prints[_i].key), JWK_PUBLIC, &why));
-    base64url_put(&text, (struct slice){(const char *)k.thumbprint, JWK_THUMBPRINT});
+    base64_url_put(&text, (struct slice){(const char *)k.thumbprint, JWK_THUMBPRINT});
     ck_assert(slice_eq(buf_slice(&text), slice_of(prints[_i].thumbprint)));
     buf_free(&text);
     jwk_free(&k);
@@ -244,11 +244,11 @@ static char *token_of(const char *header, const char *payload, const char *signa
     struct buf b = {0};
     char *made;
 
-    base64url_put(&b, slice_of(header));
+    base64_url_put(&b, slice_of(header));
     buf_u8(&b, '.');
-    base64url_put(&b, slice_of(payload));
+    base64_url_put(&b, slice_of(payload));
     buf_u8(&b, '.');
-    base64url_put(&b, slice_of(signature));
+    base64_url_put(&b, slice_of(signature));
     made = mem_strndup((const char *)b.p, b.len);
     buf_free(&b);
     return made;
@@ -430,12 +430,12 @@ START_TEST(base64_is_strict)
     struct buf out = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        ck_assert_msg(!base64url_get(slice_of(bad[i]), &out), "%s", bad[i]);
+        ck_assert_msg(!base64_url_get(slice_of(bad[i]), &out), "%s", bad[i]);
         ck_assert_uint_eq(out.len, 0);
     }
-    ck_assert(base64url_get(SLICE("QQ"), &out));
-    ck_assert(base64url_get(SLICE("QUI"), &out));
-    ck_assert(base64url_get(SLICE("-_8"), &out));
+    ck_assert(base64_url_get(SLICE("QQ"), &out));
+    ck_assert(base64_url_get(SLICE("QUI"), &out));
+    ck_assert(base64_url_get(SLICE("-_8"), &out));
     ck_assert(slice_eq(buf_slice(&out), SLICE("AAB\xfb\xff")));
     buf_free(&out);
 }
